@@ -1,0 +1,368 @@
+//! The compiled configuration: immutable, shared behind an atomic pointer.
+//! A request keeps the snapshot it started with. Nothing here parses or validates; `config` does.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderName, HeaderValue, Method, StatusCode};
+use regex::Regex;
+
+use crate::health::Health;
+
+/// Everything a request needs to know, for all listeners.
+#[derive(Debug, Default)]
+pub struct Snapshot {
+    /// One entry per port, ascending.
+    pub binds: Vec<Bind>,
+}
+
+/// All listeners of one port.
+#[derive(Debug)]
+pub struct Bind {
+    /// The port as the Gateway spells it (before `--listen` moves it elsewhere).
+    pub port: u16,
+    /// Ordered so that the first whose hostname fits is the best: exact, longest wildcard, none.
+    pub listeners: Vec<Listener>,
+}
+
+/// One listener with the routes that attached to it.
+#[derive(Debug)]
+pub struct Listener {
+    /// `namespace/name` of the Gateway.
+    pub gateway: Arc<str>,
+    /// The listener's name.
+    pub name: Arc<str>,
+    /// Hosts this listener serves; `None` serves every host.
+    pub hostname: Option<Hostname>,
+    /// Sorted by the Gateway API's precedence: the first match is the best match.
+    pub routes: Vec<RouteEntry>,
+}
+
+/// One match of one rule under one hostname.
+#[derive(Debug)]
+pub struct RouteEntry {
+    /// Effective host (listener ∩ route); `None` matches every host.
+    pub hostname: Option<Hostname>,
+    /// Conditions on the request head.
+    pub matcher: Match,
+    /// What to do on a match.
+    pub rule: Arc<Rule>,
+}
+
+/// A lower-case host name pattern.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Hostname {
+    /// `api.example.com`
+    Exact(Box<str>),
+    /// `*.example.com`, kept as `.example.com`
+    Wildcard(Box<str>),
+}
+
+/// An HTTPRouteMatch; all present conditions hold together.
+#[derive(Debug, Clone)]
+pub struct Match {
+    /// On the path, without query.
+    pub path: PathMatch,
+    /// On the method.
+    pub method: Option<Method>,
+    /// On header values.
+    pub headers: Vec<(HeaderName, ValueMatch)>,
+    /// On query parameters (percent-decoded), first occurrence.
+    pub query: Vec<(Box<str>, ValueMatch)>,
+}
+
+/// A condition on the path.
+#[derive(Debug, Clone)]
+pub enum PathMatch {
+    /// The whole path.
+    Exact(Box<str>),
+    /// Whole segments from the start; kept without trailing slash, `/` is the empty string.
+    Prefix(Box<str>),
+    /// The whole path, anchored by the compiler.
+    Regex(Regex),
+}
+
+/// A condition on a header or query value.
+#[derive(Debug, Clone)]
+pub enum ValueMatch {
+    /// Byte equality.
+    Exact(Box<str>),
+    /// Anchored at both ends by the compiler.
+    Regex(Regex),
+}
+
+/// One rule of a route, compiled.
+#[derive(Debug)]
+pub struct Rule {
+    /// `namespace/name` of the HTTPRoute or AIRoute.
+    pub route: Arc<str>,
+    /// The rule's own name, if it has one.
+    pub name: Option<Arc<str>>,
+    /// Only the OpenAI paths match (an AIRoute without its own matches).
+    pub openai_paths_only: bool,
+    /// Changes to the request and the response.
+    pub filters: Filters,
+    /// Deadlines.
+    pub timeouts: Timeouts,
+    /// Configured retry; `None` means the built-in single failover.
+    pub retry: Option<Retry>,
+    /// Weighted backends; empty answers 500.
+    pub backends: Vec<WeightedBackend>,
+}
+
+/// The filters of a rule.
+#[derive(Debug, Default)]
+pub struct Filters {
+    /// RequestHeaderModifier.
+    pub request_headers: HeaderEdit,
+    /// ResponseHeaderModifier.
+    pub response_headers: HeaderEdit,
+    /// URLRewrite.
+    pub rewrite: Option<UrlRewrite>,
+    /// RequestRedirect: answered by the gateway, nothing goes upstream.
+    pub redirect: Option<Redirect>,
+}
+
+/// Header changes in the Gateway API's order: set, add, remove.
+#[derive(Debug, Default, Clone)]
+pub struct HeaderEdit {
+    /// Replace all values.
+    pub set: Vec<(HeaderName, HeaderValue)>,
+    /// Append one value.
+    pub add: Vec<(HeaderName, HeaderValue)>,
+    /// Remove all values.
+    pub remove: Vec<HeaderName>,
+}
+
+/// URLRewrite.
+#[derive(Debug, Clone)]
+pub struct UrlRewrite {
+    /// New `Host`.
+    pub hostname: Option<HeaderValue>,
+    /// New path.
+    pub path: Option<PathEdit>,
+}
+
+/// How a path is replaced.
+#[derive(Debug, Clone)]
+pub enum PathEdit {
+    /// The whole path.
+    Full(Box<str>),
+    /// The matched prefix.
+    Prefix(Box<str>),
+}
+
+/// RequestRedirect.
+#[derive(Debug, Clone)]
+pub struct Redirect {
+    /// `http` or `https`; `None` keeps the request's.
+    pub scheme: Option<Box<str>>,
+    /// `None` keeps the request's host.
+    pub hostname: Option<Box<str>>,
+    /// `None` follows the Gateway API: the scheme's well-known port, else the listener's.
+    pub port: Option<u16>,
+    /// `None` keeps the path.
+    pub path: Option<PathEdit>,
+    /// 301, 302, 303, 307 or 308.
+    pub status: StatusCode,
+}
+
+/// Deadlines of a rule; `None` is no deadline.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Timeouts {
+    /// From the request's start to the response head, over all attempts (and the body of a non-streamed answer).
+    pub request: Option<Duration>,
+    /// One attempt, to the response head.
+    pub backend_request: Option<Duration>,
+}
+
+/// Configured retry (HTTPRoute `retry` or AgentgatewayPolicy `traffic.retry`).
+#[derive(Debug, Clone)]
+pub struct Retry {
+    /// Attempts after the first.
+    pub attempts: u32,
+    /// Statuses to retry; connection failures always are.
+    pub codes: Vec<StatusCode>,
+    /// Wait between attempts.
+    pub backoff: Duration,
+}
+
+/// A backendRef with its weight.
+#[derive(Debug)]
+pub struct WeightedBackend {
+    /// Share of the traffic; 0 gets none.
+    pub weight: u32,
+    /// RequestHeaderModifier of the backendRef.
+    pub request_headers: HeaderEdit,
+    /// ResponseHeaderModifier of the backendRef.
+    pub response_headers: HeaderEdit,
+    /// Where the traffic goes.
+    pub target: Target,
+}
+
+/// What a backendRef resolved to.
+#[derive(Debug, Clone)]
+pub enum Target {
+    /// An AI backend: one or more providers.
+    Ai(Arc<AiBackend>),
+    /// A plain HTTP backend: bytes go through as they are.
+    Static(Arc<StaticBackend>),
+    /// Cannot be used: 500 for its share of the traffic, nothing goes upstream.
+    Broken {
+        /// `namespace/name` as referenced.
+        backend: Arc<str>,
+        /// Why, for the access log and the error message; never holds a secret.
+        reason: Arc<str>,
+    },
+}
+
+/// An AgentgatewayBackend with `spec.ai`.
+#[derive(Debug)]
+pub struct AiBackend {
+    /// `namespace/name`.
+    pub name: Arc<str>,
+    /// Priority groups, best first; providers of one group share the load.
+    pub groups: Vec<Vec<Arc<Provider>>>,
+    /// `policies.health.eviction`; `None` means the built-in rules.
+    pub eviction: Option<Eviction>,
+    /// `policies.ai.routes`: path suffix → operation, longest suffix first, `*` last.
+    pub routes: Vec<(Box<str>, Operation)>,
+}
+
+/// When and for how long a failing provider leaves the rotation.
+#[derive(Debug, Clone)]
+pub struct Eviction {
+    /// Base time out of rotation.
+    pub duration: Duration,
+    /// Failures in a row that evict; `None` evicts at the first.
+    pub consecutive_failures: Option<u32>,
+    /// Health (0–1) below which a failure evicts.
+    pub health_threshold: Option<f64>,
+    /// Health (0–1) given on return; `None` keeps the score.
+    pub restore_health: Option<f64>,
+}
+
+/// One entry of a priority group.
+#[derive(Debug)]
+pub struct Provider {
+    /// Name within the backend; `backend` for the single form.
+    pub name: Arc<str>,
+    /// `gen_ai.provider.name`: `openai`, `anthropic`, `azure`…
+    pub system: &'static str,
+    /// Where it is.
+    pub endpoint: Endpoint,
+    /// Replaces the client's model, also an empty one.
+    pub model: Option<Arc<str>>,
+    /// How the upstream path is made.
+    pub path: PathPlan,
+    /// What is sent as credentials.
+    pub credential: Credential,
+    /// Shared across cores and reloads.
+    pub health: Arc<Health>,
+}
+
+/// An AgentgatewayBackend with `spec.static`.
+#[derive(Debug)]
+pub struct StaticBackend {
+    /// `namespace/name`.
+    pub name: Arc<str>,
+    /// Where it is.
+    pub endpoint: Endpoint,
+    /// What is sent as credentials; `Passthrough` when nothing is configured.
+    pub credential: Credential,
+}
+
+/// An upstream address.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Endpoint {
+    /// Host name or address; also the `Host` header and the name the certificate is checked against.
+    pub host: Arc<str>,
+    /// Port.
+    pub port: u16,
+    /// `None` is plaintext.
+    pub tls: Option<UpstreamTls>,
+}
+
+/// TLS towards an upstream.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct UpstreamTls {
+    /// Server name when it differs from the host.
+    pub sni: Option<Arc<str>>,
+    /// PEM roots (`caCertificateRefs`, key `ca.crt`) instead of the system's.
+    pub ca: Option<Arc<str>>,
+    /// What is not verified.
+    pub skip_verify: SkipVerify,
+}
+
+/// `policies.tls.insecureSkipVerify`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum SkipVerify {
+    /// Everything is verified.
+    #[default]
+    Nothing,
+    /// The chain is, the name is not.
+    Hostname,
+    /// Nothing is verified.
+    All,
+}
+
+/// How the upstream path of an AI backend is made.
+#[derive(Debug, Clone)]
+pub enum PathPlan {
+    /// The operation's own path, `/v1/chat/completions` and so on.
+    Default,
+    /// `pathPrefix` instead of `/v1`, without trailing slash.
+    Prefix(Box<str>),
+    /// `path`: exactly this, for every operation.
+    Fixed(Box<str>),
+}
+
+/// What the gateway sends as credentials.
+#[derive(Clone)]
+pub enum Credential {
+    /// Nothing; the client's credentials are removed.
+    None,
+    /// This header, in the provider's style; the client's credentials are removed.
+    Inject {
+        /// `authorization`, `x-api-key` or `api-key`.
+        name: HeaderName,
+        /// Marked sensitive.
+        value: HeaderValue,
+    },
+    /// The client's own credentials go through.
+    Passthrough,
+    /// The Secret cannot be used: 500, nothing goes upstream.
+    Unusable(Arc<str>),
+}
+
+impl std::fmt::Debug for Credential {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::None => f.write_str("None"),
+            Self::Inject { name, .. } => write!(f, "Inject({name}: ***)"),
+            Self::Passthrough => f.write_str("Passthrough"),
+            Self::Unusable(why) => write!(f, "Unusable({why})"),
+        }
+    }
+}
+
+/// What a request to an AI backend asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operation {
+    /// `/v1/chat/completions`
+    Chat,
+    /// `/v1/completions`
+    Completions,
+    /// `/v1/responses`
+    Responses,
+    /// `/v1/embeddings`
+    Embeddings,
+    /// `/v1/moderations`
+    Moderations,
+    /// `/v1/models` and below
+    Models,
+    /// `/v1/messages`
+    Messages,
+    /// Forwarded as it is: no parsing, no accounting.
+    Passthrough,
+}
