@@ -1,1 +1,4 @@
-//! Placeholder, replaced in the next commits.
+//! The conformance harness: scenarios in, verdicts out.
+
+pub mod matcher;
+pub mod scenario;
