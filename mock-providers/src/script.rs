@@ -1,0 +1,225 @@
+//! The script of a provider: the YAML types, and the reference of every key for those who write scenarios.
+//!
+//! Owns the vocabulary and its strictness (an unknown key is an error with a position, when the reader has positions).
+//! Refuses to own behaviour: what the keys do on the wire lives in the modules that read them.
+//!
+//! ```yaml
+//! seed: 42                             # only in a config file (`Config`); scenarios bring their own
+//! providers:
+//!   a:
+//!     dialect: openai                  # the default, and today the only one
+//!     tls: true                        # default false; the certificate comes from the run's CA
+//!     listen: 127.0.0.1:8090           # only for `windtunnel mock`; scenarios always get a free port
+//!     auth: {keys: [sk-good]}          # any other bearer token: 401 with OpenAI's envelope
+//!     models: [gpt-4o-mini]            # what GET /v1/models lists (chat accepts any model name)
+//!     accept: refuse                   # or normal; refuse = the port is closed (connection refused)
+//!     latency: {head: 50ms, ttft: 10ms, itl: 20ms}
+//!     rules:
+//!       - name: flaky-then-fine        # what the journal calls it; default rule-1, rule-2…
+//!         when: {path: "*/chat/completions", model: "gpt-4*", stream: true}
+//!         times: 3                     # matches at most 3 times, then falls through to the next rule
+//!         sequence:                    # or `respond:` and/or `fault:` directly
+//!           - {respond: {status: 503, headers: {retry-after: "2"}}, times: 2}
+//!           - {respond: {text: recovered}}      # the last step repeats
+//!       - when: {last_user: {contains: weather}}
+//!         respond:
+//!           blocks:
+//!             - {text: "Let me look. "}
+//!             - {tool_call: {name: get_weather, arguments: {city: Paris}}}
+//!     respond: {text: served by a}     # shorthand: one last catch-all rule named `respond`
+//! ```
+//!
+//! A provider without rules (or a request that none matches) is answered as OpenAI would: the journal then says
+//! rule `default`. `respond`, `fault` and `sequence` may stand on a provider, and mean one last catch-all rule.
+//! Durations are strings with a unit: `80us`, `250ms`, `1.5s`, `2m`.
+//!
+//! # `when` (all given keys must hold; the first matching rule wins)
+//! | key | value |
+//! |---|---|
+//! | `path` | glob over the path without its query; `*` stands for anything |
+//! | `method` | `GET`, `POST`… |
+//! | `model` | glob over the body's `model` |
+//! | `stream` | whether the body says `stream: true` |
+//! | `header` | name → text matcher; the first header of that name counts |
+//! | `body` | JSONPath → value, or `{equals\|contains\|matches\|present: …}` |
+//! | `last_user` | text matcher over the text of the last user message |
+//!
+//! A text matcher is a string (equal) or one or more of `{equals, contains, matches: regex, present: bool}`.
+//!
+//! # `respond`
+//! | key | value |
+//! |---|---|
+//! | `status` | default 200. Not 2xx and no body given: OpenAI's error envelope (`text` is then its message) |
+//! | `headers` | name → string or list; replaces a default header of that name, an empty list removes it |
+//! | `text` | the assistant's text (`max_tokens` and `stop` of the request are honoured) |
+//! | `echo: true` | the text is the last user message |
+//! | `tokens: n` | n synthetic words, a function of seed, request and occurrence |
+//! | `blocks` | ordered `{text: …}` and `{tool_call: {name, arguments, id?}}`; string arguments are sent as they are |
+//! | `chunks` | list of strings: the text, streamed in exactly these content deltas |
+//! | `finish_reason` | default: `stop`, `length` or `tool_calls`, as OpenAI would say |
+//! | `usage` | `auto` (default: an estimate, one token per word piece), `none`, or `{prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens}` (left out: estimated, details 0) |
+//! | `model` | the model the answer names; default the requested one, resolved as OpenAI does |
+//! | `json` | any value, sent as the body, on any path |
+//! | `body`, `body_base64` | exact bytes of the body, on any path |
+//! | `sse` | exact events: `{data: text or value, after: 120ms}`, `{raw: "exact\n\n"}`, `{raw_base64: …}`, `done`; nothing is added |
+//! | `content_type` | default by kind: `application/json`, `text/event-stream; charset=utf-8` |
+//! | `framing` | `content_length` (default of JSON), `chunked` (default of streams), `close` (ends with the connection) |
+//! | `delay_head` | wait before the head; added to `latency.head` |
+//! | `latency` | `{head, ttft, itl}`, each replaces the provider's |
+//!
+//! `latency.head` passes before the response head, `ttft` between the head and the first content event, `itl` between
+//! the events after it. `usage` and `[DONE]` follow their predecessor at once. Events without a gap between them go out
+//! in one write. `sse` events wait for their own `after` only.
+//!
+//! # `fault` (beside `respond` on a rule, on a step of a sequence, or on a provider; never inside `respond`)
+//! | key | value |
+//! |---|---|
+//! | `status` | the same as `respond.status` |
+//! | `disconnect` | `{how: fin\|rst, after_…}`: the connection ends there, without the HTTP terminator |
+//! | `truncate` | `{after_…}`: a clean HTTP end, but no finish chunk, usage or `[DONE]` |
+//! | `stall` | `{after_…, for: 5s}`: silence, then on; without `for` silence until the caller leaves |
+//! | `error_event` | `{after_…, error: {…}}`: an in-band `data: {"error": …}`, then a clean HTTP end without `[DONE]` |
+//! | `missing_done: true` | the stream ends without `[DONE]` |
+//! | `hang_before_head` | `true` (for ever) or a duration, after which the answer comes |
+//! | `empty_response: true` | the request is read, then FIN without a byte |
+//! | `rst_before_head: true` | the request is read, then RST |
+//! | `split` | `{every: n}`, `{at: [offsets]}` or `{inside_utf8: true}`: write boundaries; `gap` between them (default 2ms, for `every` none) |
+//! | `dribble` | `{bytes: n, gap: 5ms}`: n bytes at a time |
+//!
+//! The position `after_…` is one of `after_chunks: n` (content or tool-call deltas; 0 = before the first one, role chunk
+//! sent), `after_events: n` (any SSE event; 0 = only the head is sent) and `after_bytes: n` (bytes of the body, HTTP
+//! chunk framing not counted). None: right after the head. Several: whichever comes first. Beyond the end: at the end.
+//! A JSON body is one chunk and one event. With `split`, each piece is a write of its own (and an HTTP chunk of its own).
+//! Before an RST, bytes that the caller's window has not taken yet are lost, as in life.
+
+mod duration;
+mod fault;
+mod matching;
+mod respond;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+pub use fault::{Disconnect, Dribble, ErrorEvent, Fault, Hang, How, Point, Split, Stall, Truncate};
+pub use matching::{Glob, Path, Pattern, TextMatch, ValueMatch, When};
+pub use respond::{Block, Framing, HeaderValues, Headers, Respond, SseEvent, ToolCall, UsageNumbers, UsageSpec};
+
+/// A file for `windtunnel mock --config`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Seeds every synthetic value; default 0.
+    pub seed: Option<u64>,
+    /// The providers by name.
+    pub providers: BTreeMap<String, Provider>,
+}
+
+/// One scripted provider.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Provider {
+    /// The wire dialect it speaks when nothing is scripted.
+    pub dialect: Dialect,
+    /// Serve TLS; the host of the mock supplies the server configuration.
+    pub tls: bool,
+    /// Where `windtunnel mock` listens; scenarios ignore it.
+    pub listen: Option<SocketAddr>,
+    /// Which keys are accepted; none given means an open provider.
+    pub auth: Option<Auth>,
+    /// The ids that the model list shows.
+    pub models: Option<Vec<String>>,
+    /// Whether the port is open.
+    pub accept: Accept,
+    /// When bytes leave.
+    pub latency: Latency,
+    /// Tried in order; the first match answers.
+    pub rules: Vec<Rule>,
+    /// Shorthand for a last catch-all rule.
+    pub respond: Option<Respond>,
+    /// Shorthand for a last catch-all rule.
+    pub fault: Option<Fault>,
+    /// Shorthand for a last catch-all rule.
+    pub sequence: Vec<Step>,
+}
+
+/// The API a provider speaks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Dialect {
+    /// OpenAI's HTTP API.
+    #[default]
+    Openai,
+}
+
+/// The accepted credentials.
+#[derive(Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Auth {
+    /// Bearer tokens that are let in.
+    pub keys: Vec<String>,
+}
+
+impl std::fmt::Debug for Auth {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Auth {{ keys: {} redacted }}", self.keys.len())
+    }
+}
+
+/// Whether connections are accepted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Accept {
+    /// The port is open.
+    #[default]
+    Normal,
+    /// The port is held but closed: connection refused.
+    Refuse,
+}
+
+/// Delays of a response.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Latency {
+    /// Before the response head.
+    #[serde(with = "duration::option")]
+    pub head: Option<Duration>,
+    /// From the head to the first content event.
+    #[serde(with = "duration::option")]
+    pub ttft: Option<Duration>,
+    /// Between the events after it.
+    #[serde(with = "duration::option")]
+    pub itl: Option<Duration>,
+}
+
+/// One rule: when it matches, and what it does.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Rule {
+    /// How the journal names it.
+    pub name: Option<String>,
+    /// Everything must hold; empty matches all.
+    pub when: When,
+    /// At most this many matches, then the rule is passed over.
+    pub times: Option<u64>,
+    /// The answer.
+    pub respond: Option<Respond>,
+    /// What goes wrong with it.
+    pub fault: Option<Fault>,
+    /// Several answers in order, instead of one.
+    pub sequence: Vec<Step>,
+}
+
+/// One step of a sequence.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Step {
+    /// The answer.
+    pub respond: Option<Respond>,
+    /// What goes wrong with it.
+    pub fault: Option<Fault>,
+    /// For how many requests; default 1. The last step repeats.
+    pub times: Option<u64>,
+}

@@ -1,0 +1,185 @@
+//! The `fault` keys: what goes wrong with a response, and where.
+//!
+//! Owns their YAML shape; refuses to own their effect on bytes, which is `plan`'s and `deliver`'s.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde::de::{self, Deserializer, Visitor};
+use serde_json::Value;
+
+use super::duration;
+
+/// Everything that may go wrong with one response; an empty one changes nothing.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Fault {
+    /// Answer with this status.
+    pub status: Option<u16>,
+    /// End the connection in the middle.
+    pub disconnect: Option<Disconnect>,
+    /// End the response early, but cleanly.
+    pub truncate: Option<Truncate>,
+    /// Fall silent.
+    pub stall: Option<Stall>,
+    /// Report an error inside the stream, and end.
+    pub error_event: Option<ErrorEvent>,
+    /// Leave `[DONE]` out.
+    pub missing_done: bool,
+    /// Take the request and say nothing.
+    pub hang_before_head: Option<Hang>,
+    /// Take the request and close.
+    pub empty_response: bool,
+    /// Take the request and reset.
+    pub rst_before_head: bool,
+    /// Force write boundaries.
+    pub split: Option<Split>,
+    /// Write slowly.
+    pub dribble: Option<Dribble>,
+}
+
+/// A place in the response body; the earliest of those given counts, none is right after the head.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Point {
+    /// After this many content or tool-call deltas.
+    pub chunks: Option<usize>,
+    /// After this many events of any kind.
+    pub events: Option<usize>,
+    /// After this many bytes of the body.
+    pub bytes: Option<usize>,
+}
+
+macro_rules! point {
+    ($type:ty) => {
+        impl $type {
+            /// Where it happens.
+            pub fn point(&self) -> Point {
+                Point { chunks: self.after_chunks, events: self.after_events, bytes: self.after_bytes }
+            }
+        }
+    };
+}
+
+/// The connection ends in the middle of the response.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Disconnect {
+    /// By FIN or by RST.
+    pub how: How,
+    /// See [`Point::chunks`].
+    pub after_chunks: Option<usize>,
+    /// See [`Point::events`].
+    pub after_events: Option<usize>,
+    /// See [`Point::bytes`].
+    pub after_bytes: Option<usize>,
+}
+point!(Disconnect);
+
+/// How a connection ends.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum How {
+    /// An orderly FIN, without the HTTP terminator.
+    #[default]
+    Fin,
+    /// A reset.
+    Rst,
+}
+
+/// The response ends early, in valid HTTP.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Truncate {
+    /// See [`Point::chunks`].
+    pub after_chunks: Option<usize>,
+    /// See [`Point::events`].
+    pub after_events: Option<usize>,
+    /// See [`Point::bytes`].
+    pub after_bytes: Option<usize>,
+}
+point!(Truncate);
+
+/// The response falls silent.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Stall {
+    /// See [`Point::chunks`].
+    pub after_chunks: Option<usize>,
+    /// See [`Point::events`].
+    pub after_events: Option<usize>,
+    /// See [`Point::bytes`].
+    pub after_bytes: Option<usize>,
+    /// How long; for ever when left out.
+    #[serde(rename = "for", with = "duration::option")]
+    pub duration: Option<Duration>,
+}
+point!(Stall);
+
+/// The stream reports an error in band.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ErrorEvent {
+    /// See [`Point::chunks`].
+    pub after_chunks: Option<usize>,
+    /// See [`Point::events`].
+    pub after_events: Option<usize>,
+    /// See [`Point::bytes`].
+    pub after_bytes: Option<usize>,
+    /// What stands under `error`; default OpenAI's `server_error`.
+    pub error: Option<Value>,
+}
+point!(ErrorEvent);
+
+/// How long nothing is said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hang {
+    /// Until the caller leaves.
+    Forever,
+    /// Then the answer comes.
+    For(Duration),
+}
+
+impl<'de> Deserialize<'de> for Hang {
+    fn deserialize<D: Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
+        struct HangVisitor;
+        impl Visitor<'_> for HangVisitor {
+            type Value = Hang;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("`true` or a duration")
+            }
+            fn visit_bool<E: de::Error>(self, yes: bool) -> Result<Hang, E> {
+                if yes { Ok(Hang::Forever) } else { Err(E::custom("leave the key out instead of saying false")) }
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Hang, E> {
+                duration::parse(text).map(Hang::For).map_err(E::custom)
+            }
+        }
+        reader.deserialize_any(HangVisitor)
+    }
+}
+
+/// Where writes end; the kinds may be combined.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Split {
+    /// After every n bytes of the body.
+    pub every: Option<usize>,
+    /// At these offsets of the body.
+    pub at: Vec<usize>,
+    /// After the first byte of every multi-byte character.
+    pub inside_utf8: bool,
+    /// Silence between the writes.
+    #[serde(with = "duration::option")]
+    pub gap: Option<Duration>,
+}
+
+/// A few bytes at a time.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Dribble {
+    /// Bytes of each write.
+    pub bytes: usize,
+    /// Silence between the writes.
+    #[serde(with = "duration")]
+    pub gap: Duration,
+}

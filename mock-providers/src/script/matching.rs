@@ -1,0 +1,266 @@
+//! The `when` keys and the matchers they use, compiled as they are read.
+//!
+//! Owns matching text and JSON against a matcher, so that a bad expression is an error at its place in the file.
+//! Refuses to know requests; `rules` takes them apart.
+
+use std::collections::BTreeMap;
+
+use regex::Regex;
+use serde::Deserialize;
+use serde::de::{self, Deserializer, MapAccess, Visitor, value::MapAccessDeserializer};
+use serde_json::Value;
+use serde_json_path::JsonPath;
+
+/// All given keys must hold.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct When {
+    /// Over the path without its query.
+    pub path: Option<Glob>,
+    /// The request method.
+    pub method: Option<String>,
+    /// Over the body's `model`.
+    pub model: Option<Glob>,
+    /// Whether the body asks for a stream.
+    pub stream: Option<bool>,
+    /// By header name.
+    pub header: BTreeMap<String, TextMatch>,
+    /// By JSONPath into the body.
+    pub body: BTreeMap<Path, ValueMatch>,
+    /// Over the text of the last user message.
+    pub last_user: Option<TextMatch>,
+}
+
+/// A pattern in which `*` stands for any run of characters.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct Glob(pub String);
+
+impl Glob {
+    /// Whether the whole text matches.
+    pub fn matches(&self, text: &str) -> bool {
+        let mut parts = self.0.split('*');
+        let first = parts.next().unwrap_or_default();
+        let Some(mut rest) = text.strip_prefix(first) else { return false };
+        let mut parts = parts.peekable();
+        if parts.peek().is_none() {
+            return rest.is_empty();
+        }
+        while let Some(part) = parts.next() {
+            if parts.peek().is_none() {
+                return rest.ends_with(part);
+            }
+            let Some(at) = rest.find(part) else { return false };
+            rest = &rest[at + part.len()..];
+        }
+        true
+    }
+}
+
+/// A JSONPath, usable as a map key.
+#[derive(Debug, Clone)]
+pub struct Path {
+    text: String,
+    compiled: JsonPath,
+}
+
+impl Path {
+    /// The first value it finds.
+    pub fn first<'v>(&self, value: &'v Value) -> Option<&'v Value> {
+        self.compiled.query(value).first()
+    }
+}
+
+impl PartialEq for Path {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+impl Eq for Path {}
+impl PartialOrd for Path {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl Ord for Path {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.text.cmp(&other.text)
+    }
+}
+
+impl<'de> Deserialize<'de> for Path {
+    fn deserialize<D: Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(reader)?;
+        let compiled = JsonPath::parse(&text).map_err(|e| de::Error::custom(format!("JSONPath `{text}`: {e}")))?;
+        Ok(Self { text, compiled })
+    }
+}
+
+/// A regular expression.
+#[derive(Debug, Clone)]
+pub struct Pattern(pub Regex);
+
+impl<'de> Deserialize<'de> for Pattern {
+    fn deserialize<D: Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(reader)?;
+        Regex::new(&text).map(Self).map_err(de::Error::custom)
+    }
+}
+
+/// What a text must be: a bare string means `equals`.
+#[derive(Debug, Clone, Default)]
+pub struct TextMatch {
+    /// The whole text.
+    pub equals: Option<String>,
+    /// A part of it.
+    pub contains: Option<String>,
+    /// Found anywhere in it.
+    pub matches: Option<Pattern>,
+    /// Whether there is one at all.
+    pub present: Option<bool>,
+}
+
+impl TextMatch {
+    /// Whether the text, or its absence, satisfies every given condition.
+    pub fn holds(&self, text: Option<&str>) -> bool {
+        let Some(text) = text else { return self.present == Some(false) };
+        self.present != Some(false)
+            && self.equals.as_deref().is_none_or(|want| text == want)
+            && self.contains.as_deref().is_none_or(|part| text.contains(part))
+            && self.matches.as_ref().is_none_or(|pattern| pattern.0.is_match(text))
+    }
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct TextConditions {
+    equals: Option<String>,
+    contains: Option<String>,
+    matches: Option<Pattern>,
+    present: Option<bool>,
+}
+
+impl<'de> Deserialize<'de> for TextMatch {
+    fn deserialize<D: Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
+        struct TextVisitor;
+        impl<'de> Visitor<'de> for TextVisitor {
+            type Value = TextMatch;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a string or a map of equals, contains, matches, present")
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<TextMatch, E> {
+                Ok(TextMatch { equals: Some(text.to_owned()), ..TextMatch::default() })
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<TextMatch, A::Error> {
+                let c = TextConditions::deserialize(MapAccessDeserializer::new(map))?;
+                Ok(TextMatch { equals: c.equals, contains: c.contains, matches: c.matches, present: c.present })
+            }
+        }
+        reader.deserialize_any(TextVisitor)
+    }
+}
+
+/// What a JSON value must be: anything but a map means `equals`.
+#[derive(Debug, Clone, Default)]
+pub struct ValueMatch {
+    /// The whole value.
+    pub equals: Option<Value>,
+    /// A part of a string, or an element of an array.
+    pub contains: Option<Value>,
+    /// Found anywhere in a string.
+    pub matches: Option<Pattern>,
+    /// Whether there is one at all.
+    pub present: Option<bool>,
+}
+
+impl ValueMatch {
+    /// Whether the value, or its absence, satisfies every given condition.
+    pub fn holds(&self, value: Option<&Value>) -> bool {
+        let Some(value) = value else { return self.present == Some(false) };
+        self.present != Some(false)
+            && self.equals.as_ref().is_none_or(|want| value == want)
+            && self.contains.as_ref().is_none_or(|part| contains(value, part))
+            && self.matches.as_ref().is_none_or(|p| value.as_str().is_some_and(|text| p.0.is_match(text)))
+    }
+}
+
+fn contains(value: &Value, part: &Value) -> bool {
+    match (value, part) {
+        (Value::String(text), Value::String(part)) => text.contains(part.as_str()),
+        (Value::Array(items), part) => items.contains(part),
+        _ => false,
+    }
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct ValueConditions {
+    equals: Option<Value>,
+    contains: Option<Value>,
+    matches: Option<Pattern>,
+    present: Option<bool>,
+}
+
+impl<'de> Deserialize<'de> for ValueMatch {
+    fn deserialize<D: Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
+        struct ValueVisitor;
+        fn equals<E>(value: impl Into<Value>) -> Result<ValueMatch, E> {
+            Ok(ValueMatch { equals: Some(value.into()), ..ValueMatch::default() })
+        }
+        impl<'de> Visitor<'de> for ValueVisitor {
+            type Value = ValueMatch;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a value or a map of equals, contains, matches, present")
+            }
+            fn visit_bool<E: de::Error>(self, value: bool) -> Result<ValueMatch, E> {
+                equals(value)
+            }
+            fn visit_i64<E: de::Error>(self, value: i64) -> Result<ValueMatch, E> {
+                equals(value)
+            }
+            fn visit_u64<E: de::Error>(self, value: u64) -> Result<ValueMatch, E> {
+                equals(value)
+            }
+            fn visit_f64<E: de::Error>(self, value: f64) -> Result<ValueMatch, E> {
+                equals(value)
+            }
+            fn visit_str<E: de::Error>(self, value: &str) -> Result<ValueMatch, E> {
+                equals(value)
+            }
+            fn visit_unit<E: de::Error>(self) -> Result<ValueMatch, E> {
+                equals(Value::Null)
+            }
+            fn visit_seq<A: de::SeqAccess<'de>>(self, seq: A) -> Result<ValueMatch, A::Error> {
+                equals(Vec::<Value>::deserialize(de::value::SeqAccessDeserializer::new(seq))?)
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<ValueMatch, A::Error> {
+                let c = ValueConditions::deserialize(MapAccessDeserializer::new(map))?;
+                Ok(ValueMatch { equals: c.equals, contains: c.contains, matches: c.matches, present: c.present })
+            }
+        }
+        reader.deserialize_any(ValueVisitor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_glob_matches_the_whole_text() {
+        let glob = |pattern: &str| Glob(pattern.to_owned());
+        assert!(glob("gpt-4*").matches("gpt-4o-mini"));
+        assert!(glob("*/chat/completions").matches("/v1/chat/completions"));
+        assert!(glob("a*b*c").matches("a-b-b-c"));
+        assert!(glob("*").matches(""));
+        assert!(!glob("gpt-4").matches("gpt-4o"));
+        assert!(!glob("a*bc").matches("abcd"));
+        assert!(!glob("ab*b").matches("ab"));
+    }
+
+    #[test]
+    fn an_absent_text_satisfies_only_present_false() {
+        assert!(TextMatch { present: Some(false), ..TextMatch::default() }.holds(None));
+        assert!(!TextMatch { contains: Some(String::new()), ..TextMatch::default() }.holds(None));
+    }
+}
