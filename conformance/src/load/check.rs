@@ -1,0 +1,267 @@
+//! Everything that can be wrong with a scenario without running it: unknown names and impossible combinations.
+
+use gateway::yaml::{Problem, Source, did_you_mean};
+
+use super::{Loaded, at, place};
+use crate::capability::{CAPABILITIES, PROFILES};
+use crate::saboteur::Saboteur;
+use crate::scenario::expect::{FinalExpect, ProviderExpect, ShareExpect, TelemetryExpect};
+use crate::scenario::{At, Change, Level, Request, Scenario, Step, WaitUntil};
+use crate::vars;
+
+/// All problems of one scenario.
+pub(super) fn scenario(loaded: &Loaded) -> Vec<Problem> {
+    let mut check = Check { source: &loaded.source, scenario: &loaded.scenario, problems: Vec::new() };
+    check.head();
+    check.world(loaded);
+    for step in &loaded.scenario.steps {
+        check.step(step);
+    }
+    check.at_end(&loaded.scenario.expect);
+    check.references();
+    check.problems
+}
+
+/// Where a secret can be looked for.
+pub(crate) const PLACES: &[&str] = &["client", "providers", "logs", "metrics"];
+
+struct Check<'a> {
+    source: &'a Source,
+    scenario: &'a Scenario,
+    problems: Vec<Problem>,
+}
+
+impl Check<'_> {
+    fn head(&mut self) {
+        let scenario = self.scenario;
+        self.known("profile", &scenario.profile, PROFILES.iter().map(|profile| profile.name));
+        for need in &scenario.needs {
+            self.known("capability", need, CAPABILITIES.iter().map(|capability| capability.name));
+        }
+        for name in &scenario.sabotage {
+            self.known("saboteur", name, Saboteur::ALL.iter().map(|saboteur| saboteur.name()));
+        }
+        if scenario.sabotage.is_empty() && scenario.level != Level::May {
+            let message = "no saboteur is named: nothing shows that this scenario can fail";
+            self.problems.push(
+                at(self.source, &scenario.id, message).with_hint("add `sabotage: […]`; `windtunnel list --saboteurs` names them"),
+            );
+        }
+        let does_something = scenario.check.is_some() || !scenario.steps.is_empty();
+        if !does_something {
+            self.problems.push(at(self.source, &scenario.id, "there are neither `steps` nor a `check`"));
+        }
+        if let Some(check) = scenario.check.as_ref().filter(|_| !scenario.steps.is_empty()) {
+            self.problems.push(at(self.source, check, "a scenario has `steps` or a `check`, not both"));
+        }
+    }
+
+    fn world(&mut self, loaded: &Loaded) {
+        for (upstream, provider) in &self.scenario.connect_to {
+            self.provider(provider);
+            if upstream.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok()).is_none() {
+                self.problems.push(at(self.source, provider, format!("`{upstream}` is not HOST:PORT")));
+            }
+        }
+        if self.scenario.gateway_text.is_some() && !self.scenario.gateway.is_empty() {
+            let message = "`gateway` and `gateway_text` exclude each other";
+            self.problems.push(at(self.source, &self.scenario.gateway[0], message));
+        }
+        let applied = self.scenario.steps.iter().filter_map(|step| step.value.change.as_ref()).flat_map(|c| &c.apply);
+        for manifest in self.scenario.gateway.iter().chain(applied) {
+            if let Err(message) = crate::manifest::documents(&manifest.value, &loaded.root) {
+                self.problems.push(at(self.source, manifest, message));
+            }
+        }
+    }
+
+    fn step(&mut self, step: &At<Step>) {
+        let Step { request, change, wait_until, repeat, .. } = &step.value;
+        let kinds = [request.is_some(), change.is_some(), wait_until.is_some()];
+        if kinds.iter().filter(|given| **given).count() != 1 {
+            let message = "a step is exactly one of `request`, `change` and `wait_until`";
+            self.problems.push(at(self.source, step, message));
+        }
+        if repeat.is_some_and(|repeat| repeat.times == 0 || repeat.concurrency == 0) {
+            self.problems.push(at(self.source, step, "`repeat` needs at least one time and one at once"));
+        }
+        if let Some(request) = request {
+            self.request(step, request);
+        }
+        for (name, share) in &step.value.expect.distribution {
+            self.provider_key(name);
+            self.share(share);
+        }
+        if let Some(change) = change {
+            self.change(change);
+        }
+        if let Some(wait) = wait_until {
+            self.wait(step, wait);
+        }
+    }
+
+    fn request(&mut self, step: &At<Step>, request: &Request) {
+        let bodies = [request.json.is_some(), request.body.is_some(), request.body_base64.is_some()];
+        if request.raw.is_some() == request.target().is_some() {
+            let message = "a request has exactly one method, such as `post: /path`, or `raw`";
+            self.problems.push(at(self.source, step, message));
+        }
+        if bodies.iter().filter(|given| **given).count() > 1 {
+            self.problems.push(at(self.source, step, "only one of `json`, `body` and `body_base64` is the body"));
+        }
+        if let Some(close) = request.close_after {
+            let ways = [close.events.is_some(), close.bytes.is_some(), close.before_head.is_some()];
+            if ways.iter().filter(|given| **given).count() != 1 {
+                self.problems.push(at(self.source, step, "`close_after` is exactly one of `events`, `bytes` and `before_head`"));
+            }
+        }
+    }
+
+    fn change(&mut self, change: &Change) {
+        for name in change.stop.iter().chain(&change.start) {
+            self.provider(name);
+        }
+        for name in change.script.keys() {
+            self.provider_key(name);
+        }
+    }
+
+    fn wait(&mut self, step: &At<Step>, wait: &WaitUntil) {
+        if let Some(request) = &wait.request {
+            self.request(step, request);
+        }
+        if wait.request.is_none() && wait.providers.is_empty() && wait.telemetry.is_none() {
+            self.problems.push(at(self.source, step, "`wait_until` waits for nothing"));
+        }
+        self.providers(wait.providers.iter());
+        if let Some(telemetry) = &wait.telemetry {
+            self.telemetry(telemetry);
+        }
+    }
+
+    fn at_end(&mut self, expect: &FinalExpect) {
+        self.providers(expect.providers.iter());
+        if let Some(telemetry) = &expect.telemetry {
+            self.telemetry(telemetry);
+        }
+        for (name, canary) in &expect.canary {
+            let known = name.strip_prefix("secrets.").is_some_and(|name| self.scenario.secrets.contains_key(name));
+            if !known {
+                self.problems.push(at(self.source, canary, format!("`{name}` is not one of this scenario's secrets")));
+            }
+            for place in canary.value.never_at.iter().chain(&canary.value.allowed_at) {
+                match place.value.strip_prefix("provider.") {
+                    Some(provider) => self.known_as("provider", place, provider),
+                    None => self.known("place", place, PLACES.iter().copied()),
+                }
+            }
+        }
+    }
+
+    fn providers<'p>(&mut self, providers: impl Iterator<Item = (&'p String, &'p ProviderExpect)>) {
+        for (name, expect) in providers {
+            self.provider_key(name);
+            if let Some(share) = &expect.share {
+                self.share(share);
+            }
+        }
+    }
+
+    fn share(&mut self, share: &At<ShareExpect>) {
+        let ShareExpect { binomial, count, share: part } = &share.value;
+        let ways = [binomial.is_some(), count.is_some(), part.is_some()];
+        if ways.iter().filter(|given| **given).count() != 1 {
+            self.problems.push(at(self.source, share, "a share is exactly one of `binomial`, `count` and `share`"));
+        }
+        if binomial.is_some_and(|p| !(0.0..=1.0).contains(&p)) {
+            self.problems.push(at(self.source, share, "a probability lies between 0 and 1"));
+        }
+    }
+
+    fn telemetry(&mut self, telemetry: &TelemetryExpect) {
+        for tokens in telemetry.tokens.iter().flat_map(|list| &list.0) {
+            if let Some(provider) = &tokens.provider {
+                self.provider(provider);
+            }
+        }
+    }
+
+    fn provider(&mut self, name: &At<String>) {
+        self.known_as("provider", name, &name.value);
+    }
+
+    fn known_as(&mut self, what: &str, place: &At<String>, name: &str) {
+        if !self.scenario.providers.contains_key(name) {
+            let problem = at(self.source, place, format!("no {what} is called `{name}`"));
+            self.refuse(problem, name, self.scenario.providers.keys().map(String::as_str).collect());
+        }
+    }
+
+    /// A provider named by a map key, which has no position of its own.
+    fn provider_key(&mut self, name: &str) {
+        if !self.scenario.providers.contains_key(name) {
+            let found = self.source.text.rfind(&format!("{name}:")).unwrap_or(0);
+            let problem = offset(self.source, found, name.len(), format!("no provider is called `{name}`"));
+            self.refuse(problem, name, self.scenario.providers.keys().map(String::as_str).collect());
+        }
+    }
+
+    fn known<'n>(&mut self, what: &str, name: &At<String>, names: impl Iterator<Item = &'n str>) {
+        let names: Vec<&str> = names.collect();
+        if !names.contains(&name.value.as_str()) {
+            let problem = at(self.source, name, format!("no {what} is called `{}`", name.value));
+            self.refuse(problem, &name.value, names);
+        }
+    }
+
+    fn refuse(&mut self, problem: Problem, name: &str, names: Vec<&str>) {
+        let hint = match did_you_mean(name, names.iter().copied()) {
+            Some(close) => format!("did you mean `{close}`?"),
+            None => format!("there are {}", names.join(", ")),
+        };
+        self.problems.push(problem.with_hint(hint));
+    }
+
+    /// Every `${…}` must name something that will exist.
+    fn references(&mut self) {
+        let source = self.source;
+        for (start, name) in vars::references(&source.text) {
+            let line_start = source.text[..start].rfind('\n').map_or(0, |at| at + 1);
+            if source.text[line_start..start].contains('#') || self.reference_known(name) {
+                continue;
+            }
+            let problem = offset(source, start, name.len() + 3, format!("`${{{name}}}` names nothing"));
+            let names = self.reference_names();
+            self.refuse(problem, name, names.iter().map(String::as_str).collect());
+        }
+    }
+
+    fn reference_known(&self, name: &str) -> bool {
+        match name.split_once('.') {
+            Some(("steps", rest)) => {
+                let id = rest.split('.').next().unwrap_or_default();
+                self.scenario.steps.iter().any(|step| step.value.id.as_deref() == Some(id))
+            }
+            _ => self.reference_names().iter().any(|known| known == name),
+        }
+    }
+
+    fn reference_names(&self) -> Vec<String> {
+        let scenario = self.scenario;
+        let mut names = vec!["i".to_owned(), "nonce".to_owned(), "gateway.address".to_owned()];
+        names.extend(scenario.variables.keys().cloned());
+        names.extend(scenario.secrets.keys().map(|name| format!("secrets.{name}")));
+        for provider in scenario.providers.keys() {
+            names.extend(["host", "port", "address"].map(|part| format!("{provider}.{part}")));
+        }
+        names
+    }
+}
+
+/// A problem at a byte offset.
+fn offset(source: &Source, start: usize, width: usize, message: String) -> Problem {
+    let before = &source.text[..start];
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    place(source, line, column, width, message)
+}

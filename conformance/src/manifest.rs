@@ -1,0 +1,179 @@
+//! The manifests of one scenario: expanded, completed, changed by steps, printed as YAML.
+//! Knows kinds only by name; what they mean is the target's business.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use base64::Engine as _;
+use gateway::yaml::{self, Source};
+use serde_json::Value;
+
+use crate::scenario::ObjectRef;
+
+/// The apiVersion of every kind for which it may be left out.
+const API_VERSIONS: &[(&str, &str)] = &[
+    ("GatewayClass", "gateway.networking.k8s.io/v1"),
+    ("Gateway", "gateway.networking.k8s.io/v1"),
+    ("HTTPRoute", "gateway.networking.k8s.io/v1"),
+    ("ReferenceGrant", "gateway.networking.k8s.io/v1beta1"),
+    ("Service", "v1"),
+    ("Namespace", "v1"),
+    ("Secret", "v1"),
+    ("ConfigMap", "v1"),
+    ("EndpointSlice", "discovery.k8s.io/v1"),
+    ("AgentgatewayBackend", "agentgateway.dev/v1alpha1"),
+    ("AgentgatewayPolicy", "agentgateway.dev/v1alpha1"),
+    ("AgentgatewayParameters", "agentgateway.dev/v1alpha1"),
+    ("AgentgatewayModel", "agentgateway.dev/v1alpha1"),
+    ("AIRoute", "agentgateway.dev/v1alpha1"),
+];
+
+/// The documents that one entry stands for: itself, or those of the file it uses.
+pub fn documents(entry: &Value, root: &Path) -> Result<Vec<Value>, String> {
+    let Some(object) = entry.as_object() else {
+        return Err("a manifest is a map".to_owned());
+    };
+    let Some(used) = object.get("use") else {
+        return completed(entry).map(|manifest| vec![manifest]);
+    };
+    let (Some(used), 1) = (used.as_str(), object.len()) else {
+        return Err("`use` names one file and stands alone".to_owned());
+    };
+    let path = root.join(used);
+    let text = std::fs::read_to_string(&path).map_err(|error| format!("`{used}` cannot be read: {error}"))?;
+    let source = Source::new(used, text);
+    let read = |document| yaml::read::<Value>(&source, document).map_err(|problem| problem.to_string());
+    yaml::documents(&source).iter().map(|document| read(document).and_then(|manifest| completed(&manifest))).collect()
+}
+
+/// With its apiVersion.
+fn completed(manifest: &Value) -> Result<Value, String> {
+    let mut manifest = manifest.clone();
+    let Some(object) = manifest.as_object_mut() else {
+        return Err("a manifest is a map".to_owned());
+    };
+    let Some(kind) = object.get("kind").and_then(Value::as_str).map(str::to_owned) else {
+        return Err("a manifest needs a `kind`".to_owned());
+    };
+    if !object.contains_key("apiVersion") {
+        let Some((_, version)) = API_VERSIONS.iter().find(|(known, _)| *known == kind) else {
+            return Err(format!("the apiVersion of kind `{kind}` is not known; write it out"));
+        };
+        object.shift_insert(0, "apiVersion".to_owned(), Value::from(*version));
+    }
+    Ok(manifest)
+}
+
+/// The configuration of one gateway, in order of age.
+#[derive(Debug, Clone, Default)]
+pub struct Manifests(Vec<Value>);
+
+impl Manifests {
+    /// From the documents of a scenario.
+    pub fn new(documents: Vec<Value>) -> Manifests {
+        Manifests(documents)
+    }
+
+    /// Replaces the object of the same kind, namespace and name, or adds it as the youngest.
+    pub fn apply(&mut self, manifest: Value) {
+        match self.0.iter_mut().find(|old| key(old) == key(&manifest)) {
+            Some(old) => *old = manifest,
+            None => self.0.push(manifest),
+        }
+    }
+
+    /// Removes an object; whether there was one.
+    pub fn delete(&mut self, object: &ObjectRef) -> bool {
+        let namespace = object.namespace.as_deref().unwrap_or("default");
+        let before = self.0.len();
+        self.0.retain(|manifest| key(manifest) != (object.kind.as_str(), namespace, object.name.as_str()));
+        self.0.len() < before
+    }
+
+    /// As YAML documents.
+    pub fn print(&self) -> String {
+        let document = |manifest| match serde_yaml::to_string(manifest) {
+            Ok(text) => format!("---\n{text}"),
+            Err(error) => format!("---\n# {error}\n"),
+        };
+        self.0.iter().map(document).collect()
+    }
+
+    /// The listener ports of all Gateways, in order.
+    pub fn ports(&self) -> Vec<u16> {
+        let mut ports = Vec::new();
+        for manifest in self.0.iter().filter(|manifest| manifest["kind"] == "Gateway") {
+            let listeners = manifest["spec"]["listeners"].as_array().into_iter().flatten();
+            for port in listeners.filter_map(|listener| u16::try_from(listener["port"].as_u64()?).ok()) {
+                if !ports.contains(&port) {
+                    ports.push(port);
+                }
+            }
+        }
+        ports
+    }
+
+    /// Every secret value, without `Bearer`; short ones are left out, they would be found by accident.
+    pub fn secrets(&self) -> BTreeSet<String> {
+        let mut found = BTreeSet::new();
+        for manifest in &self.0 {
+            if manifest["kind"] == "Secret" {
+                found.extend(secret_values(manifest));
+            }
+        }
+        found
+    }
+}
+
+/// Kind, namespace and name.
+fn key(manifest: &Value) -> (&str, &str, &str) {
+    let metadata = &manifest["metadata"];
+    (
+        manifest["kind"].as_str().unwrap_or_default(),
+        metadata["namespace"].as_str().unwrap_or("default"),
+        metadata["name"].as_str().unwrap_or_default(),
+    )
+}
+
+fn secret_values(secret: &Value) -> Vec<String> {
+    const SHORTEST: usize = 8;
+    let plain = secret["stringData"].as_object().into_iter().flatten();
+    let mut values: Vec<String> = plain.filter_map(|(_, value)| value.as_str().map(str::to_owned)).collect();
+    for (_, value) in secret["data"].as_object().into_iter().flatten() {
+        let decoded = value.as_str().and_then(|text| base64::engine::general_purpose::STANDARD.decode(text.trim()).ok());
+        values.extend(decoded.and_then(|bytes| String::from_utf8(bytes).ok()));
+    }
+    let bare = values.iter().map(|value| value.trim().trim_start_matches("Bearer ").trim().to_owned());
+    bare.filter(|value| value.len() >= SHORTEST).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn objects_are_replaced_in_place_and_deleted_by_name() {
+        let mut manifests = Manifests::new(vec![
+            json!({"kind": "Secret", "metadata": {"name": "a"}, "stringData": {"apiKey": "Bearer 0123456789"}}),
+            json!({"kind": "Gateway", "metadata": {"name": "g"}, "spec": {"listeners": [{"port": 80}, {"port": 8080}]}}),
+        ]);
+        assert_eq!(manifests.ports(), [80, 8080]);
+        assert_eq!(manifests.secrets().into_iter().collect::<Vec<_>>(), ["0123456789"]);
+        manifests.apply(json!({"kind": "Secret", "metadata": {"name": "a", "namespace": "default"}}));
+        assert!(manifests.print().starts_with("---\nkind: Secret"));
+        let gone = ObjectRef { kind: "Gateway".into(), name: "g".into(), namespace: None };
+        assert!(manifests.delete(&gone));
+        assert!(!manifests.delete(&gone));
+        assert!(manifests.ports().is_empty());
+    }
+
+    #[test]
+    fn a_known_kind_gets_its_version() {
+        let manifest = json!({"kind": "AIRoute", "metadata": {"name": "r"}});
+        let all = documents(&manifest, Path::new(".")).expect("a manifest");
+        assert_eq!(all[0]["apiVersion"], "agentgateway.dev/v1alpha1");
+        assert!(documents(&json!({"kind": "Foo"}), Path::new(".")).is_err());
+    }
+}
