@@ -1,0 +1,38 @@
+//! Configuration is data: manifests → typed resources → checked → one immutable [`Snapshot`].
+//!
+//! [`load`] reads files strictly: one bad document refuses them all, with every problem and its
+//! place. [`compile`] turns objects into what the request path uses and tells every object's
+//! status; it never fails as a whole, a bad object only breaks what refers to it. Watching files
+//! and swapping snapshots is the caller's business.
+
+use std::path::Path;
+
+use crate::snapshot::Snapshot;
+use crate::yaml::Problem;
+
+mod compile;
+pub mod kind;
+pub mod manifests;
+mod read;
+pub mod resources;
+mod secret;
+pub mod status;
+
+pub use compile::{ALLOW_PLAINTEXT, compile};
+pub use manifests::{Manifests, from_sources, load};
+pub use status::{Condition, ListenerStatus, ObjectStatus, Report};
+
+/// A snapshot and what to tell about every object.
+#[derive(Debug)]
+pub struct Compiled {
+    /// What is served.
+    pub snapshot: Snapshot,
+    /// Every object with conditions or notes, in document order within a kind.
+    pub status: Vec<ObjectStatus>,
+}
+
+/// Loads and compiles without serving; the report says whether all objects are as they should be.
+pub fn check(path: &Path) -> Result<Report, Vec<Problem>> {
+    let manifests = load(path)?;
+    Ok(Report { status: compile(&manifests, None).status })
+}

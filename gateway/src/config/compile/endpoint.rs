@@ -1,0 +1,168 @@
+//! Where an upstream is: hosts, TLS, and the rule that keys do not travel in the clear.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
+
+use super::{Refusal, hostname};
+use crate::config::kind::CORE;
+use crate::config::manifests::{Manifests, find};
+use crate::config::resources::ObjectReference;
+use crate::config::resources::backend::{SkipVerifySpec, TlsSpec};
+use crate::snapshot::{Credential, Endpoint, SkipVerify, UpstreamTls};
+
+/// Annotation on an AgentgatewayBackend: `"true"` lets keys go to public addresses in the clear.
+pub const ALLOW_PLAINTEXT: &str = "windtunnel.dev/allow-plaintext-credentials";
+
+/// A host name or an address without brackets.
+pub(super) fn host(text: &str) -> Result<Arc<str>, Refusal> {
+    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+    if bare.parse::<Ipv6Addr>().is_ok() || hostname::is_dns_name(bare.trim_end_matches('.')) {
+        return Ok(bare.into());
+    }
+    let help = if text.contains("://") { ", without scheme" } else { "" };
+    Err(Refusal::invalid(format!("`{text}` is not a host: write a name or an address{help}")))
+}
+
+/// `policies.tls`, or TLS by port: 443 is TLS unless told otherwise.
+pub(super) fn endpoint(host: Arc<str>, port: u16, tls: Option<UpstreamTls>) -> Result<Endpoint, Refusal> {
+    if port == 0 {
+        return Err(Refusal::invalid("port 0 cannot be connected to"));
+    }
+    let tls = tls.or_else(|| (port == 443).then(UpstreamTls::default));
+    Ok(Endpoint { host, port, tls })
+}
+
+/// `policies.tls` of an object in `namespace`.
+pub(super) fn tls(manifests: &Manifests, namespace: &str, spec: &TlsSpec) -> Result<UpstreamTls, Refusal> {
+    let unsupported = [
+        ("mtlsCertificateRef", spec.mtls_certificate_ref),
+        ("verifySubjectAltNames", spec.verify_subject_alt_names),
+        ("alpnProtocols", spec.alpn_protocols),
+        ("keyExchangeGroups", spec.key_exchange_groups),
+        ("certificateSource", spec.certificate_source),
+    ];
+    if let Some((field, _)) = unsupported.into_iter().find(|(_, present)| present.is_some()) {
+        return Err(Refusal::unsupported(format!("policies.tls.{field}")));
+    }
+    let refs = spec.ca_certificate_refs.as_deref().unwrap_or_default();
+    let roots = refs.iter().map(|reference| roots(manifests, namespace, reference)).collect::<Result<Vec<_>, _>>()?;
+    Ok(UpstreamTls {
+        sni: spec.sni.as_deref().map(host).transpose()?,
+        ca: (!roots.is_empty()).then(|| roots.join("\n").into()),
+        skip_verify: match spec.insecure_skip_verify {
+            None => SkipVerify::Nothing,
+            Some(SkipVerifySpec::Hostname) => SkipVerify::Hostname,
+            Some(SkipVerifySpec::All) => SkipVerify::All,
+        },
+    })
+}
+
+/// The PEM roots of a ConfigMap's `ca.crt`.
+fn roots<'m>(manifests: &'m Manifests, namespace: &str, reference: &ObjectReference) -> Result<&'m str, Refusal> {
+    let kind = reference.kind.as_deref().unwrap_or("ConfigMap");
+    if kind != "ConfigMap" || reference.group.as_deref().unwrap_or(CORE) != CORE {
+        return Err(Refusal::new("InvalidCACertificateRef", format!("caCertificateRefs: {kind} is not a ConfigMap")));
+    }
+    let name = &reference.name;
+    let map = find(&manifests.config_maps, namespace, name);
+    let pem = map.and_then(|map| map.object.data.as_ref()?.get("ca.crt"));
+    let Some(pem) = pem else {
+        let what = if map.is_some() { "has no `ca.crt`" } else { "not found" };
+        return Err(Refusal::new("InvalidCACertificateRef", format!("ConfigMap {namespace}/{name} {what}")));
+    };
+    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem.as_bytes()).collect();
+    match certificates {
+        Ok(all) if !all.is_empty() => Ok(pem),
+        _ => Err(Refusal::new("InvalidCACertificateRef", format!("ConfigMap {namespace}/{name}: `ca.crt` is not PEM"))),
+    }
+}
+
+/// A key may go over plaintext only to where others can hardly listen.
+pub(super) fn check_plaintext(endpoint: &Endpoint, credential: &Credential, allowed: bool) -> Result<(), Refusal> {
+    let injected = matches!(credential, Credential::Inject { .. });
+    if !injected || endpoint.tls.is_some() || allowed || is_near(&endpoint.host) {
+        return Ok(());
+    }
+    let message = format!(
+        "a key would go to {}:{} in the clear: set policies.tls, or allow it with the annotation {ALLOW_PLAINTEXT}: \"true\"",
+        endpoint.host, endpoint.port
+    );
+    Err(Refusal::new("InsecureCredentials", message))
+}
+
+/// Loopback, private and link-local addresses, and names that only a private network resolves.
+fn is_near(host: &str) -> bool {
+    if let Ok(address) = host.parse::<IpAddr>() {
+        return match address.to_canonical() {
+            IpAddr::V4(v4) => is_near_v4(v4),
+            IpAddr::V6(v6) => {
+                v6.is_loopback() || v6.is_unspecified() || v6.is_unique_local() || v6.is_unicast_link_local()
+            }
+        };
+    }
+    let name = host.trim_end_matches('.').to_ascii_lowercase();
+    let near = [".local", ".internal", ".svc", ".localhost"];
+    !name.contains('.') || near.iter().any(|suffix| name.ends_with(suffix))
+}
+
+fn is_near_v4(address: Ipv4Addr) -> bool {
+    address.is_loopback() || address.is_private() || address.is_link_local() || address.is_unspecified()
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    fn refused(host: &str, port: u16) -> bool {
+        let endpoint = endpoint(host.into(), port, None).expect("an endpoint");
+        let value = HeaderValue::from_static("Bearer k");
+        let credential = Credential::Inject { name: http::header::AUTHORIZATION, value };
+        check_plaintext(&endpoint, &credential, false).is_err()
+    }
+
+    #[test]
+    fn keys_do_not_go_to_public_addresses_in_the_clear() {
+        for public in ["api.example.com", "8.8.8.8", "2001:db8::1", "172.32.0.1", "evil.local.example.com"] {
+            assert!(refused(public, 80), "{public}");
+        }
+    }
+
+    #[test]
+    fn keys_may_go_to_private_networks_and_over_tls() {
+        let near = [
+            "127.0.0.1",
+            "::1",
+            "localhost",
+            "10.1.2.3",
+            "192.168.0.1",
+            "172.16.0.1",
+            "169.254.1.1",
+            "fe80::1",
+            "fd00::1",
+            "llm",
+            "host.docker.internal",
+            "mock.default.svc",
+            "mock.default.svc.cluster.local",
+            "box.local",
+            "::ffff:10.0.0.1",
+        ];
+        for host in near {
+            assert!(!refused(host, 80), "{host}");
+        }
+        assert!(!refused("api.example.com", 443));
+    }
+
+    #[test]
+    fn hosts_are_names_or_addresses_and_nothing_else() {
+        for wrong in ["", "https://api.openai.com", "a b", "host:80", "a/b", "[::1", "user@host"] {
+            assert!(host(wrong).is_err(), "{wrong:?}");
+        }
+        assert_eq!(host("[::1]").as_deref(), Ok("::1"));
+        assert_eq!(host("my_mock").as_deref(), Ok("my_mock"));
+    }
+}

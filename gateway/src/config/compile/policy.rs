@@ -1,0 +1,294 @@
+//! AgentgatewayPolicies: which object each one targets, what of it is implemented, and which one
+//! wins. More specific beats more general (rule, route, listener, Gateway); among equals the
+//! older. A protective part that is not implemented closes its routes instead of opening them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::order::{Ages, ages};
+use super::{Refusal, limits};
+use crate::config::kind::Kind;
+use crate::config::manifests::{Manifests, Resource};
+use crate::config::resources::backend::BackendPolicies;
+use crate::config::resources::policy::{FrontendSpec, Phase, PolicySpec, TrafficSpec};
+use crate::config::resources::{Metadata, Object};
+use crate::config::status::{Condition, ObjectStatus};
+use crate::snapshot::Retry;
+
+/// What policies say about the traffic of one rule.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Traffic {
+    pub(super) retry: Option<Retry>,
+    /// Outer `None`: nothing said; inner `None`: no deadline.
+    pub(super) request: Option<Option<Duration>>,
+    /// Why requests must not be served.
+    pub(super) closed: Option<String>,
+}
+
+/// An object, or a part of it, that a policy points at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct TargetOf {
+    kind: Kind,
+    id: Arc<str>,
+    section: Option<String>,
+}
+
+/// A rule as policies see it, with the listener it is attached to.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Position<'a> {
+    pub(super) gateway: &'a str,
+    pub(super) listener: &'a str,
+    pub(super) route_kind: Kind,
+    pub(super) route: &'a str,
+    pub(super) rule: Option<&'a str>,
+}
+
+/// All policies by target, oldest first.
+#[derive(Debug, Default)]
+pub(super) struct Policies<'m> {
+    traffic: Vec<(TargetOf, Traffic)>,
+    backend: Vec<(TargetOf, &'m BackendPolicies)>,
+    pub(super) status: Vec<ObjectStatus>,
+}
+
+impl<'m> Policies<'m> {
+    /// What all policies together say about a rule.
+    pub(super) fn traffic(&self, at: Position<'_>) -> Traffic {
+        let levels: [(Kind, &str, Option<Option<&str>>); 4] = [
+            (at.route_kind, at.route, at.rule.map(Some)),
+            (at.route_kind, at.route, Some(None)),
+            (Kind::Gateway, at.gateway, Some(Some(at.listener))),
+            (Kind::Gateway, at.gateway, Some(None)),
+        ];
+        let mut sum = Traffic::default();
+        for (kind, id, section) in levels {
+            let Some(section) = section else { continue };
+            let here = self
+                .traffic
+                .iter()
+                .filter(|(target, _)| target.kind == kind && &*target.id == id && target.section.as_deref() == section);
+            for (_, policy) in here {
+                sum.retry = sum.retry.or_else(|| policy.retry.clone());
+                sum.request = sum.request.or(policy.request);
+                sum.closed = sum.closed.or_else(|| policy.closed.clone());
+            }
+        }
+        sum
+    }
+
+    /// Backend policies attached to a backend or to one of its providers, weakest first.
+    pub(super) fn for_backend(&self, id: &str, provider: Option<&str>) -> Vec<&'m BackendPolicies> {
+        let fits = |target: &TargetOf| &*target.id == id && target.section.as_deref() == provider;
+        self.backend.iter().rev().filter(|(target, _)| fits(target)).map(|(_, policies)| *policies).collect()
+    }
+}
+
+/// Compiles every policy.
+pub(super) fn compile(manifests: &Manifests) -> Policies<'_> {
+    let mut policies = Policies::default();
+    let ages: Ages = ages(manifests.policies.iter().map(|policy| (policy.order, &policy.object.metadata, &policy.id)));
+    let mut oldest_first: Vec<_> = manifests.policies.iter().collect();
+    oldest_first.sort_by_key(|policy| ages.of(policy.order));
+    for policy in oldest_first {
+        let status = add(&mut policies, manifests, policy);
+        policies.status.push(status);
+    }
+    policies
+}
+
+fn add<'m>(
+    policies: &mut Policies<'m>,
+    manifests: &'m Manifests,
+    policy: &'m Resource<Object<PolicySpec>>,
+) -> ObjectStatus {
+    let mut status = ObjectStatus::new(Kind::AgentgatewayPolicy, &policy.id);
+    let spec = &policy.object.spec;
+    let (traffic, mut issues) = match usable(spec).and_then(|()| read_traffic(&policy.id, spec)) {
+        Ok(read) => read,
+        Err(refusal) => {
+            status.conditions.push(Condition::no("Accepted", "Invalid", refusal.message));
+            return status;
+        }
+    };
+    issues.extend(target_issues(spec));
+    let applied = traffic.retry.is_some() || traffic.request.is_some() || spec.backend.is_some();
+    let accepted = match (issues.is_empty(), applied) {
+        (true, _) => Condition::yes("Accepted", "Valid", "Policy accepted"),
+        (false, true) => Condition::yes("Accepted", "PartiallyValid", issues.join("; ")),
+        (false, false) => Condition::no("Accepted", "Invalid", issues.join("; ")),
+    };
+    let mut targets = Vec::new();
+    for found in targets_of(manifests, policy) {
+        let (name, target) = found;
+        let attached = match target {
+            Some(target) => {
+                targets.push(target);
+                Condition::yes("Attached", "Attached", "Attached to all targets")
+            }
+            None => Condition::no("Attached", "Pending", format!("{name} not found")),
+        };
+        status.conditions.push(accepted.clone().about(&name));
+        status.conditions.push(attached.about(&name));
+    }
+    for target in targets {
+        match target.kind {
+            Kind::AgentgatewayBackend => {
+                policies.backend.extend(spec.backend.as_ref().map(|backend| (target, backend)))
+            }
+            _ => policies.traffic.push((target, traffic.clone())),
+        }
+    }
+    status
+}
+
+fn usable(spec: &PolicySpec) -> Result<(), Refusal> {
+    if spec.target_refs.is_empty() == spec.target_selectors.is_empty() {
+        return Err(Refusal::invalid("exactly one of targetRefs and targetSelectors must be set"));
+    }
+    if spec.traffic.is_none() && spec.frontend.is_none() && spec.backend.is_none() {
+        return Err(Refusal::invalid("at least one of traffic, frontend and backend must be set"));
+    }
+    Ok(())
+}
+
+/// What the policy does to traffic, and what of it is not implemented.
+fn read_traffic(id: &str, spec: &PolicySpec) -> Result<(Traffic, Vec<String>), Refusal> {
+    let mut traffic = Traffic::default();
+    let mut issues = Vec::new();
+    if spec.strategy.is_some() {
+        issues.push("strategy is not supported yet".to_owned());
+    }
+    if let Some(frontend) = &spec.frontend {
+        issues.extend(unsupported("frontend", &frontend_parts(frontend)));
+    }
+    let guarded = spec.frontend.as_ref().is_some_and(|frontend| frontend.network_authorization.is_some());
+    let mut closing: Vec<&str> = guarded.then_some("frontend.networkAuthorization").into_iter().collect();
+    if let Some(parts) = &spec.traffic {
+        if let Some(timeouts) = &parts.timeouts {
+            traffic.request = timeouts.request.as_deref().map(|text| limits::deadline(Some(text))).transpose()?;
+        }
+        traffic.retry = parts.retry.as_ref().map(limits::retry).transpose()?;
+        issues.extend(unsupported("traffic", &open_parts(parts)));
+        closing.extend(protective_parts(parts));
+    }
+    if !closing.is_empty() {
+        let what = closing.join(", ");
+        issues.push(format!("{what} is not supported yet, so the targets answer 500"));
+        traffic.closed = Some(format!("AgentgatewayPolicy {id} asks for {what}, which is not supported yet"));
+    }
+    Ok((traffic, issues))
+}
+
+fn unsupported(place: &str, parts: &[(&str, bool)]) -> Option<String> {
+    let set: Vec<String> = parts.iter().filter(|(_, set)| *set).map(|(part, _)| format!("{place}.{part}")).collect();
+    (!set.is_empty()).then(|| format!("not supported yet: {}", set.join(", ")))
+}
+
+fn frontend_parts(frontend: &FrontendSpec) -> [(&'static str, bool); 8] {
+    [
+        ("http", frontend.http.is_some()),
+        ("tcp", frontend.tcp.is_some()),
+        ("tls", frontend.tls.is_some()),
+        ("proxyProtocol", frontend.proxy_protocol.is_some()),
+        ("connect", frontend.connect.is_some()),
+        ("accessLog", frontend.access_log.is_some()),
+        ("tracing", frontend.tracing.is_some()),
+        ("metrics", frontend.metrics.is_some()),
+    ]
+}
+
+/// Parts whose absence is a nuisance.
+fn open_parts(traffic: &TrafficSpec) -> [(&'static str, bool); 11] {
+    let retry = traffic.retry.as_ref();
+    [
+        ("phase: PreRouting", traffic.phase == Some(Phase::PreRouting)),
+        ("retry.precondition", retry.is_some_and(|retry| retry.precondition.is_some())),
+        ("retry.condition", retry.is_some_and(|retry| retry.condition.is_some())),
+        ("cors", traffic.cors.is_some()),
+        ("transformation", traffic.transformation.is_some()),
+        ("extProc", traffic.ext_proc.is_some()),
+        ("directResponse", traffic.direct_response.is_some()),
+        ("headerModifiers", traffic.header_modifiers.is_some()),
+        ("hostRewrite", traffic.host_rewrite.is_some()),
+        ("buffer", traffic.buffer.is_some()),
+        ("delay", traffic.delay.is_some()),
+    ]
+}
+
+/// Parts whose absence would let through what should be stopped.
+fn protective_parts(traffic: &TrafficSpec) -> impl Iterator<Item = &'static str> {
+    let parts = [
+        ("traffic.authorization", traffic.authorization.is_some()),
+        ("traffic.jwtAuthentication", traffic.jwt_authentication.is_some()),
+        ("traffic.basicAuthentication", traffic.basic_authentication.is_some()),
+        ("traffic.apiKeyAuthentication", traffic.api_key_authentication.is_some()),
+        ("traffic.extAuth", traffic.ext_auth.is_some()),
+        ("traffic.rateLimit", traffic.rate_limit.is_some()),
+        ("traffic.csrf", traffic.csrf.is_some()),
+    ];
+    parts.into_iter().filter(|(_, set)| *set).map(|(part, _)| part)
+}
+
+/// Sections that say nothing to a kind of target.
+fn target_issues(spec: &PolicySpec) -> Vec<String> {
+    let named = spec.target_refs.iter().map(|target| target.kind.as_deref().unwrap_or_default());
+    let selected = spec.target_selectors.iter().map(|target| target.kind.as_str());
+    let mut issues = Vec::new();
+    for kind in named.chain(selected) {
+        let backend = kind == Kind::AgentgatewayBackend.name();
+        if backend && (spec.traffic.is_some() || spec.frontend.is_some()) {
+            issues.push(format!("a {kind} takes only the backend section"));
+        }
+        if !backend && spec.backend.is_some() {
+            issues.push(format!("backend policies on a {kind} are not supported yet"));
+        }
+        if kind != Kind::Gateway.name() && spec.frontend.is_some() && !backend {
+            issues.push("frontend policies target Gateways only".to_owned());
+        }
+    }
+    issues
+}
+
+/// Every target with the name it is written by; `None` when there is no such object.
+fn targets_of(manifests: &Manifests, policy: &Resource<Object<PolicySpec>>) -> Vec<(String, Option<TargetOf>)> {
+    let namespace = policy.object.metadata.namespace();
+    let spec = &policy.object.spec;
+    let mut targets = Vec::new();
+    for reference in &spec.target_refs {
+        let kind = reference.kind.as_deref().unwrap_or_default();
+        let section = reference.section_name.clone();
+        let id: Arc<str> = format!("{namespace}/{}", reference.name).into();
+        let place = section.as_ref().map(|section| format!("#{section}")).unwrap_or_default();
+        let name = format!("{kind} {id}{place}");
+        let known =
+            Kind::named(kind).filter(|kind| reference.group.as_deref().is_none_or(|group| group == kind.group()));
+        let found = known.filter(|kind| candidates(manifests, *kind).iter().any(|(other, _)| *other == &id));
+        targets.push((name, found.map(|kind| TargetOf { kind, id, section })));
+    }
+    for selector in &spec.target_selectors {
+        let kind = Kind::named(&selector.kind);
+        for (id, metadata) in kind.map(|kind| candidates(manifests, kind)).unwrap_or_default() {
+            let labels = metadata.labels.clone().unwrap_or_default();
+            let fits = selector.match_labels.iter().all(|(key, value)| labels.get(key) == Some(value));
+            let Some(kind) = kind.filter(|_| fits && metadata.namespace() == namespace) else { continue };
+            let target = TargetOf { kind, id: id.clone(), section: selector.section_name.clone() };
+            targets.push((format!("{} {id}", selector.kind), Some(target)));
+        }
+    }
+    targets
+}
+
+/// All objects of a kind that policies may target.
+fn candidates(manifests: &Manifests, kind: Kind) -> Vec<(&Arc<str>, &Metadata)> {
+    match kind {
+        Kind::Gateway => manifests.gateways.iter().map(|found| (&found.id, &found.object.metadata)).collect(),
+        Kind::AgentgatewayBackend => {
+            manifests.backends.iter().map(|found| (&found.id, &found.object.metadata)).collect()
+        }
+        Kind::HTTPRoute | Kind::AIRoute => {
+            let routes = manifests.routes.iter().filter(|route| route.kind == kind);
+            routes.map(|found| (&found.id, &found.object.metadata)).collect()
+        }
+        _ => Vec::new(),
+    }
+}

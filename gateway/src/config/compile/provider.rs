@@ -1,0 +1,153 @@
+//! One LLM provider: kind, endpoint, path, model, credentials.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::credential::Style;
+use super::{Refusal, credential, endpoint};
+use crate::config::manifests::Manifests;
+use crate::config::resources::backend::{AuthSpec, ProviderSpec, TlsSpec};
+use crate::health::Health;
+use crate::snapshot::{Credential, Endpoint, PathPlan, Provider, Snapshot, Target};
+
+/// What all providers of a backend share.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Surroundings<'a> {
+    pub(super) manifests: &'a Manifests,
+    pub(super) backend: &'a Arc<str>,
+    pub(super) namespace: &'a str,
+    pub(super) allow_plaintext: bool,
+}
+
+/// The policies in force for one provider.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct InForce<'a> {
+    pub(super) auth: Option<&'a AuthSpec>,
+    pub(super) tls: Option<&'a TlsSpec>,
+}
+
+/// Health of the providers of the snapshot before, to be kept.
+#[derive(Debug, Default)]
+pub(super) struct HealthPool(HashMap<HealthKey, Arc<Health>>);
+
+type HealthKey = (Arc<str>, Arc<str>, Endpoint, Option<Arc<str>>);
+
+impl HealthPool {
+    pub(super) fn of(previous: Option<&Snapshot>) -> Self {
+        let binds = previous.map(|snapshot| snapshot.binds.as_slice()).unwrap_or_default();
+        let routes = binds.iter().flat_map(|bind| &bind.listeners).flat_map(|listener| &listener.routes);
+        let mut pool = HashMap::new();
+        for backend in routes.flat_map(|route| &route.rule.backends) {
+            let Target::Ai(ai) = &backend.target else { continue };
+            for provider in ai.groups.iter().flatten() {
+                let key = (ai.name.clone(), provider.name.clone(), provider.endpoint.clone(), provider.model.clone());
+                pool.insert(key, provider.health.clone());
+            }
+        }
+        Self(pool)
+    }
+
+    fn take(
+        &mut self,
+        backend: &Arc<str>,
+        name: &Arc<str>,
+        endpoint: &Endpoint,
+        model: Option<&Arc<str>>,
+    ) -> Arc<Health> {
+        self.0.remove(&(backend.clone(), name.clone(), endpoint.clone(), model.cloned())).unwrap_or_default()
+    }
+}
+
+/// What the kind of provider brings along.
+struct Kind<'a> {
+    system: &'static str,
+    host: &'a str,
+    prefix: Option<&'static str>,
+    model: Option<&'a str>,
+    style: Style,
+}
+
+/// Compiles one provider.
+pub(super) fn compile(
+    around: &Surroundings<'_>,
+    name: &str,
+    spec: &ProviderSpec,
+    policies: InForce<'_>,
+    pool: &mut HealthPool,
+) -> Result<Provider, Refusal> {
+    let kind = kind(spec)?;
+    let path = path(spec, kind.prefix)?;
+    let tls = policies.tls.map(|tls| endpoint::tls(around.manifests, around.namespace, tls)).transpose()?;
+    let (host, port) = match (&spec.host, spec.port) {
+        (Some(host), Some(port)) => (host.as_str(), port),
+        (None, None) => (kind.host, 443),
+        _ => return Err(Refusal::invalid("both host and port must be set together")),
+    };
+    let endpoint = endpoint::endpoint(endpoint::host(host)?, port, tls)?;
+    let credential = match policies.auth {
+        Some(auth) => credential::compile(around.manifests, around.namespace, auth, kind.style)?,
+        None => Credential::None,
+    };
+    endpoint::check_plaintext(&endpoint, &credential, around.allow_plaintext)?;
+    let name: Arc<str> = name.into();
+    let model: Option<Arc<str>> = match kind.model {
+        Some("") => return Err(Refusal::invalid("model is empty; leave it out to pass the client's")),
+        model => model.map(Into::into),
+    };
+    let health = pool.take(around.backend, &name, &endpoint, model.as_ref());
+    Ok(Provider { name, system: kind.system, endpoint, model, path, credential, health })
+}
+
+fn kind(spec: &ProviderSpec) -> Result<Kind<'_>, Refusal> {
+    let unsupported = [
+        ("azure", spec.azure),
+        ("gemini", spec.gemini),
+        ("vertexai", spec.vertexai),
+        ("bedrock", spec.bedrock),
+        ("custom", spec.custom),
+    ];
+    let others: Vec<_> = unsupported.into_iter().filter(|(_, present)| present.is_some()).collect();
+    let known = [spec.openai.is_some(), spec.azureopenai.is_some(), spec.anthropic.is_some()];
+    if known.into_iter().filter(|known| *known).count() + others.len() != 1 {
+        return Err(Refusal::invalid("exactly one provider kind must be set (openai, anthropic, azureopenai…)"));
+    }
+    if let Some((name, _)) = others.first() {
+        return Err(Refusal::unsupported(format!("provider kind {name}")));
+    }
+    if let Some(openai) = &spec.openai {
+        if openai.moderation.is_some() {
+            return Err(Refusal::unsupported("openai.moderation"));
+        }
+        let model = openai.model.as_deref();
+        return Ok(Kind { system: "openai", host: "api.openai.com", prefix: None, model, style: Style::Bearer });
+    }
+    if let Some(anthropic) = &spec.anthropic {
+        let (host, model) = ("api.anthropic.com", anthropic.model.as_deref());
+        return Ok(Kind { system: "anthropic", host, prefix: None, model, style: Style::Anthropic });
+    }
+    let azure = spec.azureopenai.as_ref().ok_or_else(|| Refusal::invalid("no provider kind is set"))?;
+    match azure.api_version.as_deref() {
+        None | Some("v1") => {}
+        Some(_) => return Err(Refusal::unsupported("azureopenai.apiVersion other than v1")),
+    }
+    let host = azure.endpoint.trim_start_matches("https://").trim_end_matches('/');
+    let model = azure.deployment_name.as_deref();
+    Ok(Kind { system: "azure", host, prefix: Some("/openai/v1"), model, style: Style::Azure })
+}
+
+fn path(spec: &ProviderSpec, kind_prefix: Option<&'static str>) -> Result<PathPlan, Refusal> {
+    match (&spec.path, &spec.path_prefix) {
+        (Some(_), Some(_)) => Err(Refusal::invalid("path and pathPrefix are mutually exclusive")),
+        (Some(path), None) => Ok(PathPlan::Fixed(checked_path("path", path)?.into())),
+        (None, Some(_)) if spec.host.is_none() => Err(Refusal::invalid("pathPrefix requires host to be set")),
+        (None, Some(prefix)) => Ok(PathPlan::Prefix(checked_path("pathPrefix", prefix)?.trim_end_matches('/').into())),
+        (None, None) => Ok(kind_prefix.map_or(PathPlan::Default, |prefix| PathPlan::Prefix(prefix.into()))),
+    }
+}
+
+fn checked_path<'p>(field: &str, path: &'p str) -> Result<&'p str, Refusal> {
+    let valid = path.starts_with('/') && !path.contains('#') && http::uri::PathAndQuery::try_from(path).is_ok();
+    valid
+        .then_some(path)
+        .ok_or_else(|| Refusal::invalid(format!("{field}: `{path}` is not a path that starts with `/`")))
+}

@@ -1,0 +1,153 @@
+//! All objects of a configuration, by kind, with where each was written. Finds objects that are
+//! written twice; knows nothing of what the objects mean.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::kind::{Kind, Manifest};
+use super::read::{Placed, read_source};
+use super::resources::backend::BackendSpec;
+use super::resources::core::{ConfigMap, EndpointSlice, Namespace, Secret, ServiceSpec};
+use super::resources::gateway::{GatewayClassSpec, GatewaySpec, ReferenceGrantSpec};
+use super::resources::meta::{Metadata, Object, Present};
+use super::resources::policy::PolicySpec;
+use super::resources::route::RouteSpec;
+use crate::yaml::{Problem, Source};
+
+/// An object with its place; `order` is its age among files.
+#[derive(Debug)]
+pub struct Resource<T> {
+    /// Which kind it is (HTTPRoute and AIRoute share a type).
+    pub kind: Kind,
+    /// `namespace/name`, only the name for cluster-wide kinds.
+    pub id: Arc<str>,
+    /// The object.
+    pub object: Box<T>,
+    /// Position among all objects, in document order.
+    pub order: usize,
+    /// `file:line`
+    pub place: String,
+}
+
+/// All objects of a configuration.
+#[derive(Debug, Default)]
+#[expect(missing_docs, reason = "one list a kind")]
+pub struct Manifests {
+    pub classes: Vec<Resource<Object<GatewayClassSpec>>>,
+    pub gateways: Vec<Resource<Object<GatewaySpec>>>,
+    pub routes: Vec<Resource<Object<RouteSpec>>>,
+    pub grants: Vec<Resource<Object<ReferenceGrantSpec>>>,
+    pub secrets: Vec<Resource<Secret>>,
+    pub config_maps: Vec<Resource<ConfigMap>>,
+    pub namespaces: Vec<Resource<Namespace>>,
+    pub services: Vec<Resource<Object<ServiceSpec>>>,
+    pub slices: Vec<Resource<EndpointSlice>>,
+    pub backends: Vec<Resource<Object<BackendSpec>>>,
+    pub policies: Vec<Resource<Object<PolicySpec>>>,
+    pub parameters: Vec<Resource<Object<Present>>>,
+    pub models: Vec<Resource<Object<Present>>>,
+}
+
+/// Reads a file, or a folder's `*.yaml`, `*.yml` and `*.json` by name.
+pub fn load(path: &Path) -> Result<Manifests, Vec<Problem>> {
+    let (mut sources, mut problems) = (Vec::new(), Vec::new());
+    let files = match files_of(path) {
+        Ok(files) => files,
+        Err(error) => return Err(vec![Problem::of_file(path, format!("cannot read: {error}"))]),
+    };
+    for file in files {
+        match std::fs::read_to_string(&file) {
+            Ok(text) => sources.push(Source { path: file, text }),
+            Err(error) => problems.push(Problem::of_file(&file, format!("cannot read: {error}"))),
+        }
+    }
+    let read = from_sources(&sources);
+    match read {
+        Ok(manifests) if problems.is_empty() => Ok(manifests),
+        Ok(_) => Err(problems),
+        Err(found) => {
+            problems.extend(found);
+            Err(problems)
+        }
+    }
+}
+
+fn files_of(path: &Path) -> std::io::Result<Vec<PathBuf>> {
+    if !std::fs::metadata(path)?.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(path)? {
+        let entry = entry?;
+        let hidden = entry.file_name().to_string_lossy().starts_with('.');
+        let file = entry.path();
+        let manifest = file.extension().is_some_and(|ext| ext == "yaml" || ext == "yml" || ext == "json");
+        if !hidden && manifest && !file.is_dir() {
+            files.push(file);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// Reads manifests from texts; one bad document refuses them all.
+pub fn from_sources(sources: &[Source]) -> Result<Manifests, Vec<Problem>> {
+    let mut problems = Vec::new();
+    let mut manifests = Manifests::default();
+    let mut seen: HashMap<(Kind, Arc<str>), String> = HashMap::new();
+    let mut order = 0;
+    for source in sources {
+        for placed in read_source(source, &mut problems) {
+            let id = id_of(placed.kind, placed.manifest.metadata());
+            let place = format!("{}:{}", source.path.display(), placed.line);
+            if let Some(first) = seen.insert((placed.kind, id.clone()), place.clone()) {
+                let message = format!("{} `{id}` is given twice", placed.kind.name());
+                problems.push(source.problem(placed.line, message).with_hint(format!("the first is at {first}")));
+                continue;
+            }
+            manifests.add(placed, id, place, order);
+            order += 1;
+        }
+    }
+    if problems.is_empty() { Ok(manifests) } else { Err(problems) }
+}
+
+/// `namespace/name`, or the name alone where there is no namespace.
+pub(super) fn id_of(kind: Kind, metadata: &Metadata) -> Arc<str> {
+    if kind.namespaced() {
+        format!("{}/{}", metadata.namespace(), metadata.name).into()
+    } else {
+        metadata.name.as_str().into()
+    }
+}
+
+impl Manifests {
+    fn add(&mut self, placed: Placed, id: Arc<str>, place: String, order: usize) {
+        let kind = placed.kind;
+        match placed.manifest {
+            Manifest::GatewayClass(object) => self.classes.push(Resource { kind, id, object, order, place }),
+            Manifest::Gateway(object) => self.gateways.push(Resource { kind, id, object, order, place }),
+            Manifest::HTTPRoute(object) | Manifest::AIRoute(object) => {
+                self.routes.push(Resource { kind, id, object, order, place });
+            }
+            Manifest::ReferenceGrant(object) => self.grants.push(Resource { kind, id, object, order, place }),
+            Manifest::Secret(object) => self.secrets.push(Resource { kind, id, object, order, place }),
+            Manifest::ConfigMap(object) => self.config_maps.push(Resource { kind, id, object, order, place }),
+            Manifest::Namespace(object) => self.namespaces.push(Resource { kind, id, object, order, place }),
+            Manifest::Service(object) => self.services.push(Resource { kind, id, object, order, place }),
+            Manifest::EndpointSlice(object) => self.slices.push(Resource { kind, id, object, order, place }),
+            Manifest::AgentgatewayBackend(object) => self.backends.push(Resource { kind, id, object, order, place }),
+            Manifest::AgentgatewayPolicy(object) => self.policies.push(Resource { kind, id, object, order, place }),
+            Manifest::AgentgatewayParameters(object) => {
+                self.parameters.push(Resource { kind, id, object, order, place });
+            }
+            Manifest::AgentgatewayModel(object) => self.models.push(Resource { kind, id, object, order, place }),
+        }
+    }
+}
+
+/// The object of that `namespace/name`.
+pub(super) fn find<'m, T>(all: &'m [Resource<T>], namespace: &str, name: &str) -> Option<&'m Resource<T>> {
+    all.iter().find(|resource| resource.id.split_once('/') == Some((namespace, name)))
+}

@@ -1,0 +1,127 @@
+//! AgentgatewayPolicy, AgentgatewayParameters and AgentgatewayModel.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::backend::BackendPolicies;
+use super::meta::{ObjectReference, Present};
+use super::route::RetrySpec;
+
+/// AgentgatewayPolicy.spec
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PolicySpec {
+    /// Objects by name; this or `targetSelectors`.
+    #[serde(default)]
+    pub target_refs: Vec<ObjectReference>,
+    /// Objects by label.
+    #[serde(default)]
+    pub target_selectors: Vec<TargetSelector>,
+    /// Not supported.
+    pub strategy: Option<Present>,
+    /// What happens to requests.
+    pub traffic: Option<TrafficSpec>,
+    /// What happens at the port, and telemetry.
+    pub frontend: Option<FrontendSpec>,
+    /// What happens towards backends.
+    pub backend: Option<BackendPolicies>,
+}
+
+/// Targets by label.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TargetSelector {
+    /// Group of the targets.
+    pub group: Option<String>,
+    /// Kind of the targets.
+    pub kind: String,
+    /// Labels they carry.
+    #[serde(default)]
+    pub match_labels: BTreeMap<String, String>,
+    /// Listener, rule or provider.
+    pub section_name: Option<String>,
+}
+
+/// `traffic`: timeouts and retry are implemented, the rest is reported.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TrafficSpec {
+    /// Deadlines.
+    pub timeouts: Option<TrafficTimeouts>,
+    /// Retries.
+    pub retry: Option<RetrySpec>,
+    /// `PostRouting` when absent.
+    pub phase: Option<Phase>,
+    /// Not supported, protective.
+    pub authorization: Option<Present>,
+    /// Not supported, protective.
+    pub jwt_authentication: Option<Present>,
+    /// Not supported, protective.
+    pub basic_authentication: Option<Present>,
+    /// Not supported, protective.
+    pub api_key_authentication: Option<Present>,
+    /// Not supported, protective.
+    pub ext_auth: Option<Present>,
+    /// Not supported, protective.
+    pub rate_limit: Option<Present>,
+    /// Not supported, protective.
+    pub csrf: Option<Present>,
+    /// Not supported.
+    pub cors: Option<Present>,
+    /// Not supported.
+    pub transformation: Option<Present>,
+    /// Not supported.
+    pub ext_proc: Option<Present>,
+    /// Not supported.
+    pub direct_response: Option<Present>,
+    /// Not supported.
+    pub header_modifiers: Option<Present>,
+    /// Not supported.
+    pub host_rewrite: Option<Present>,
+    /// Not supported.
+    pub buffer: Option<Present>,
+    /// Not supported.
+    pub delay: Option<Present>,
+}
+
+/// `traffic.phase`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub enum Phase {
+    /// After the route is known.
+    PostRouting,
+    /// Before; not supported.
+    PreRouting,
+}
+
+/// `traffic.timeouts`
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TrafficTimeouts {
+    /// Whole request.
+    pub request: Option<String>,
+}
+
+/// `frontend`: not implemented yet, reported part by part.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct FrontendSpec {
+    /// Not supported.
+    pub http: Option<Present>,
+    /// Not supported.
+    pub tcp: Option<Present>,
+    /// Not supported.
+    pub tls: Option<Present>,
+    /// Not supported, protective.
+    pub network_authorization: Option<Present>,
+    /// Not supported.
+    pub proxy_protocol: Option<Present>,
+    /// Not supported.
+    pub connect: Option<Present>,
+    /// Not supported.
+    pub access_log: Option<Present>,
+    /// Not supported.
+    pub tracing: Option<Present>,
+    /// Not supported.
+    pub metrics: Option<Present>,
+}

@@ -1,0 +1,276 @@
+//! HTTPRoute (Gateway API v1.5); an AIRoute has the same spec.
+
+use serde::Deserialize;
+
+use super::meta::{ObjectReference, Present};
+
+/// HTTPRoute.spec and AIRoute.spec
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RouteSpec {
+    /// The Gateways it wants to attach to.
+    #[serde(default)]
+    pub parent_refs: Vec<ObjectReference>,
+    /// Hosts; the listener's when empty.
+    #[serde(default)]
+    pub hostnames: Vec<String>,
+    /// One catch-all rule when absent.
+    #[serde(default)]
+    pub rules: Vec<RuleSpec>,
+    /// Not supported.
+    pub use_default_gateways: Option<Present>,
+}
+
+/// One rule.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RuleSpec {
+    /// For policies that target it.
+    pub name: Option<String>,
+    /// Any of them; prefix `/` when empty.
+    #[serde(default)]
+    pub matches: Vec<MatchSpec>,
+    /// Changes to request and response.
+    #[serde(default)]
+    pub filters: Vec<FilterSpec>,
+    /// Where the traffic goes.
+    #[serde(default)]
+    pub backend_refs: Vec<BackendRef>,
+    /// Deadlines.
+    pub timeouts: Option<TimeoutsSpec>,
+    /// Retries.
+    pub retry: Option<RetrySpec>,
+    /// Not supported.
+    pub session_persistence: Option<Present>,
+}
+
+/// Conditions that hold together.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct MatchSpec {
+    /// Prefix `/` when absent.
+    pub path: Option<PathMatchSpec>,
+    /// Header conditions.
+    #[serde(default)]
+    pub headers: Vec<ValueMatchSpec>,
+    /// Query conditions.
+    #[serde(default)]
+    pub query_params: Vec<ValueMatchSpec>,
+    /// Upper-case method.
+    pub method: Option<String>,
+}
+
+/// Condition on the path.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PathMatchSpec {
+    /// `PathPrefix` when absent.
+    #[serde(rename = "type")]
+    pub type_: Option<PathMatchType>,
+    /// `/` when absent.
+    pub value: Option<String>,
+}
+
+/// How a path is compared.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+pub enum PathMatchType {
+    /// The whole path.
+    Exact,
+    /// Whole segments from the start.
+    #[default]
+    PathPrefix,
+    /// The whole path, as an expression.
+    RegularExpression,
+}
+
+/// Condition on a header or query parameter.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ValueMatchSpec {
+    /// `Exact` when absent.
+    #[serde(rename = "type")]
+    pub type_: Option<ValueMatchType>,
+    /// Header or parameter name.
+    pub name: String,
+    /// Value or expression.
+    pub value: String,
+}
+
+/// How a value is compared.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+pub enum ValueMatchType {
+    /// Byte equality.
+    #[default]
+    Exact,
+    /// The whole value, as an expression.
+    RegularExpression,
+}
+
+/// One filter.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct FilterSpec {
+    /// Says which of the fields counts.
+    #[serde(rename = "type")]
+    pub type_: FilterType,
+    /// For `RequestHeaderModifier`.
+    pub request_header_modifier: Option<HeaderModifierSpec>,
+    /// For `ResponseHeaderModifier`.
+    pub response_header_modifier: Option<HeaderModifierSpec>,
+    /// For `RequestRedirect`.
+    pub request_redirect: Option<RedirectSpec>,
+    /// For `URLRewrite`.
+    pub url_rewrite: Option<RewriteSpec>,
+    /// Not supported.
+    pub request_mirror: Option<Present>,
+    /// Not supported.
+    pub cors: Option<Present>,
+    /// Not supported.
+    pub external_auth: Option<Present>,
+    /// Not supported.
+    pub extension_ref: Option<Present>,
+}
+
+/// What a filter does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub enum FilterType {
+    /// Headers towards the backend.
+    RequestHeaderModifier,
+    /// Headers towards the client.
+    ResponseHeaderModifier,
+    /// Answer with a redirect.
+    RequestRedirect,
+    /// Another host or path upstream.
+    #[serde(rename = "URLRewrite")]
+    UrlRewrite,
+    /// Not supported.
+    RequestMirror,
+    /// Not supported.
+    #[serde(rename = "CORS")]
+    Cors,
+    /// Not supported.
+    ExternalAuth,
+    /// Not supported.
+    ExtensionRef,
+}
+
+/// Header changes.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct HeaderModifierSpec {
+    /// Replace.
+    #[serde(default)]
+    pub set: Vec<HeaderSpec>,
+    /// Append.
+    #[serde(default)]
+    pub add: Vec<HeaderSpec>,
+    /// Remove.
+    #[serde(default)]
+    pub remove: Vec<String>,
+}
+
+/// A header with a value.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct HeaderSpec {
+    /// Name.
+    pub name: String,
+    /// Value.
+    pub value: String,
+}
+
+/// RequestRedirect
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RedirectSpec {
+    /// `http` or `https`.
+    pub scheme: Option<String>,
+    /// New host.
+    pub hostname: Option<String>,
+    /// New path.
+    pub path: Option<PathModifierSpec>,
+    /// New port.
+    pub port: Option<u16>,
+    /// 302 when absent.
+    pub status_code: Option<u16>,
+}
+
+/// URLRewrite
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RewriteSpec {
+    /// New host.
+    pub hostname: Option<String>,
+    /// New path.
+    pub path: Option<PathModifierSpec>,
+}
+
+/// How a path is replaced.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PathModifierSpec {
+    /// Says which of the fields counts.
+    #[serde(rename = "type")]
+    pub type_: PathModifierType,
+    /// The whole path.
+    pub replace_full_path: Option<String>,
+    /// The matched prefix.
+    pub replace_prefix_match: Option<String>,
+}
+
+/// What of a path is replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub enum PathModifierType {
+    /// All of it.
+    ReplaceFullPath,
+    /// The matched prefix.
+    ReplacePrefixMatch,
+}
+
+/// Where traffic goes, with its share.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct BackendRef {
+    /// Core for an HTTPRoute.
+    pub group: Option<String>,
+    /// `Service` for an HTTPRoute, `AgentgatewayBackend` for an AIRoute.
+    pub kind: Option<String>,
+    /// The route's when absent.
+    pub namespace: Option<String>,
+    /// Object name.
+    pub name: String,
+    /// For Services.
+    pub port: Option<u16>,
+    /// 1 when absent.
+    pub weight: Option<u32>,
+    /// Header modifiers for this share only.
+    #[serde(default)]
+    pub filters: Vec<FilterSpec>,
+}
+
+/// Deadlines, as GEP-2257 durations.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TimeoutsSpec {
+    /// Whole request.
+    pub request: Option<String>,
+    /// One attempt.
+    pub backend_request: Option<String>,
+}
+
+/// Retries.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RetrySpec {
+    /// Statuses to retry.
+    #[serde(default)]
+    pub codes: Vec<u16>,
+    /// Tries after the first.
+    pub attempts: Option<u32>,
+    /// Wait between tries.
+    pub backoff: Option<String>,
+    /// CEL, not supported; policies only.
+    pub precondition: Option<Present>,
+    /// CEL, not supported; policies only.
+    pub condition: Option<Present>,
+}

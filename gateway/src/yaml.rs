@@ -1,0 +1,289 @@
+//! Strict reading of YAML (and so JSON) with positions: splits a source into documents,
+//! reads one document into a type, and turns what went wrong into a [`Problem`] that
+//! reads like a compiler's error.
+//!
+//! Refuses to know any resource kind, and never shows a line that may hold a secret.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use serde::de::{DeserializeOwned, DeserializeSeed};
+use serde_saphyr::{Error, Location, Options};
+
+/// One YAML text and where it came from.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// The path as given, for messages.
+    pub path: PathBuf,
+    /// The text.
+    pub text: String,
+}
+
+/// One `---` separated document of a [`Source`].
+#[derive(Debug, Clone, Copy)]
+pub struct Document<'a> {
+    /// Line of the source (from 1) at which `text` starts.
+    pub first_line: usize,
+    /// The document, with its `---` line if it has one.
+    pub text: &'a str,
+}
+
+/// What is wrong with a source, and where.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct Problem {
+    /// The path as given.
+    pub file: String,
+    /// From 1; 0 when the problem is the file as a whole.
+    pub line: usize,
+    /// From 1; 0 when the problem is the line as a whole.
+    pub column: usize,
+    /// What is wrong; never holds a value from the source.
+    pub message: String,
+    /// The next thing to try.
+    pub hint: Option<String>,
+    /// The line itself; absent when it may hold a secret.
+    pub source_line: Option<String>,
+    /// How many characters the caret underlines.
+    pub caret_len: usize,
+}
+
+impl Source {
+    /// A source from memory.
+    pub fn new(path: impl Into<PathBuf>, text: impl Into<String>) -> Self {
+        Self { path: path.into(), text: text.into() }
+    }
+
+    /// A problem at a line of this source, without an excerpt.
+    pub fn problem(&self, line: usize, message: impl Into<String>) -> Problem {
+        Problem { line, ..Problem::of_file(&self.path, message) }
+    }
+}
+
+impl Problem {
+    /// A problem of the file as a whole.
+    pub fn of_file(path: &Path, message: impl Into<String>) -> Self {
+        Self {
+            file: path.display().to_string(),
+            line: 0,
+            column: 0,
+            message: message.into(),
+            hint: None,
+            source_line: None,
+            caret_len: 0,
+        }
+    }
+
+    /// The same problem with a next step.
+    #[must_use]
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "error: {}", self.message)?;
+        let gutter = self.line.max(1).to_string().len();
+        match (self.line, self.column) {
+            (0, _) => write!(f, "\n{:gutter$}--> {}", "", self.file)?,
+            (line, 0) => write!(f, "\n{:gutter$}--> {}:{line}", "", self.file)?,
+            (line, column) => write!(f, "\n{:gutter$}--> {}:{line}:{column}", "", self.file)?,
+        }
+        if let Some(source) = &self.source_line {
+            let pad: String = source.chars().take(self.column.saturating_sub(1)).map(blank).collect();
+            let carets = "^".repeat(self.caret_len.max(1));
+            write!(f, "\n{:gutter$} |\n{} | {source}\n{:gutter$} | {pad}{carets}", "", self.line, "")?;
+        }
+        match &self.hint {
+            Some(hint) => write!(f, "\n{:gutter$} = help: {hint}", ""),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Keeps tabs, so that the caret stands under its column.
+fn blank(c: char) -> char {
+    if c == '\t' { '\t' } else { ' ' }
+}
+
+/// Splits at `---` lines; documents without content are left out.
+pub fn documents(source: &Source) -> Vec<Document<'_>> {
+    let mut documents = Vec::new();
+    let (mut start, mut first_line, mut at) = (0, 1, 0);
+    for (index, line) in source.text.split_inclusive('\n').enumerate() {
+        if at > start && starts_document(line) {
+            documents.push(Document { first_line, text: &source.text[start..at] });
+            (start, first_line) = (at, index + 1);
+        }
+        at += line.len();
+    }
+    documents.push(Document { first_line, text: &source.text[start..] });
+    documents.retain(|document| document.text.lines().any(has_content));
+    documents
+}
+
+fn starts_document(line: &str) -> bool {
+    line.strip_prefix("---").is_some_and(|rest| rest.is_empty() || rest.starts_with(char::is_whitespace))
+}
+
+fn has_content(line: &str) -> bool {
+    let line = line.strip_prefix('\u{feff}').unwrap_or(line);
+    let line = if starts_document(line) { &line[3..] } else { line };
+    let line = line.trim();
+    !(line.is_empty() || line.starts_with('#') || line.starts_with('%') || line == "...")
+}
+
+/// Reads one document into a type.
+pub fn read<T: DeserializeOwned>(source: &Source, document: &Document<'_>) -> Result<T, Problem> {
+    read_seed(source, document, std::marker::PhantomData::<T>)
+}
+
+/// Reads one document with a seed, for types chosen at run time.
+pub fn read_seed<'a, S: DeserializeSeed<'a>>(
+    source: &Source,
+    document: &Document<'a>,
+    seed: S,
+) -> Result<S::Value, Problem> {
+    serde_saphyr::with_deserializer_from_str_with_options(document.text, options(), |de| seed.deserialize(de))
+        .map_err(|error| problem(source, document, error.without_snippet()))
+}
+
+fn options() -> Options {
+    serde_saphyr::options! {
+        budget: serde_saphyr::budget! {
+            max_events: 8_000_000,
+            max_nodes: 4_000_000,
+            max_depth: 100,
+        },
+        strict_booleans: true,
+        with_snippet: false,
+    }
+}
+
+fn problem(source: &Source, document: &Document<'_>, error: &Error) -> Problem {
+    let (message, hint) = wording(error);
+    let mut problem = Problem { hint, ..source.problem(document.first_line, message) };
+    let Some(at) = error.location().filter(|at| *at != Location::UNKNOWN) else { return problem };
+    let local_line = usize::try_from(at.line()).unwrap_or(1).max(1);
+    problem.line = document.first_line + local_line - 1;
+    problem.column = usize::try_from(at.column()).unwrap_or(1).max(1);
+    let line = document.text.lines().nth(local_line - 1).unwrap_or_default();
+    if !may_hold_secret(document.text, line) && line.chars().count() <= MAX_SHOWN {
+        let rest = line.trim_end().chars().count().saturating_sub(problem.column - 1);
+        problem.caret_len = caret_len(error, at).clamp(1, rest.max(1));
+        problem.source_line = Some(line.trim_end().to_owned());
+    }
+    problem
+}
+
+/// Longer lines (minified JSON) are not worth showing.
+const MAX_SHOWN: usize = 160;
+
+fn caret_len(error: &Error, at: Location) -> usize {
+    match error {
+        Error::SerdeUnknownField { field, .. } => field.chars().count(),
+        Error::SerdeUnknownVariant { variant, .. } => variant.chars().count(),
+        Error::DuplicateMappingKey { key: Some(key), .. } => key.chars().count(),
+        Error::SerdeMissingField { .. } => 1,
+        _ => usize::try_from(at.span().len()).unwrap_or(1),
+    }
+}
+
+/// The message and the hint for an error; values of the source stay out of both.
+fn wording(error: &Error) -> (String, Option<String>) {
+    match error {
+        Error::SerdeUnknownField { field, expected, .. } => {
+            (format!("unknown field `{field}`"), suggestion(field, expected))
+        }
+        Error::SerdeUnknownVariant { variant, expected, .. } => {
+            (format!("unknown value `{variant}`"), suggestion(variant, expected))
+        }
+        Error::SerdeMissingField { field, .. } => (format!("missing field `{field}`"), None),
+        Error::DuplicateMappingKey { key: Some(key), .. } => {
+            (format!("`{key}` is given twice"), Some("keep one of the two".to_owned()))
+        }
+        Error::SerdeInvalidType { unexpected, expected, .. } => {
+            (format!("expected {expected}, found {}", kind_of(unexpected)), None)
+        }
+        Error::SerdeInvalidValue { unexpected, expected, .. } => {
+            (format!("expected {expected}, found another {}", kind_of(unexpected)), None)
+        }
+        Error::InvalidScalar { ty, .. } => (format!("this is not a valid {ty}"), None),
+        Error::InvalidBooleanStrict { .. } => ("expected `true` or `false`".to_owned(), None),
+        Error::NonFiniteFloat { .. } => ("this number is not finite".to_owned(), None),
+        Error::AliasError { error, .. } => wording(error),
+        Error::Message { msg, .. } => (msg.clone(), None),
+        other => (other.render().lines().next().map(without_place).unwrap_or_default(), None),
+    }
+}
+
+/// Cuts the position a parser message ends with; the problem has its own.
+fn without_place(message: &str) -> String {
+    let end = message.find(" at line ").unwrap_or(message.len());
+    let text = message[..end].trim_start_matches("error: ").trim_end_matches([':', ' ']);
+    text.strip_prefix(|c: char| c.is_ascii_digit()).map_or(text, |_| text).to_owned()
+}
+
+/// serde spells a wrong value as `string "abc"` or `integer `5``: keep the kind, drop the value.
+fn kind_of(unexpected: &str) -> &str {
+    unexpected.split(['"', '`']).next().unwrap_or_default().trim()
+}
+
+fn suggestion(word: &str, expected: &[&str]) -> Option<String> {
+    if let Some(close) = did_you_mean(word, expected.iter().copied()) {
+        return Some(format!("did you mean `{close}`?"));
+    }
+    let names: Vec<String> = expected.iter().map(|name| format!("`{name}`")).collect();
+    (!names.is_empty()).then(|| format!("expected one of {}", names.join(", ")))
+}
+
+/// The candidate that is a typing slip away from `word`, if there is one.
+pub fn did_you_mean<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
+    let limit = (word.chars().count() / 3).clamp(1, 3);
+    let lower = word.to_lowercase();
+    candidates
+        .into_iter()
+        .map(|candidate| (distance(&lower, &candidate.to_lowercase()), candidate))
+        .filter(|(distance, _)| *distance <= limit)
+        .min_by_key(|(distance, candidate)| (*distance, candidate.len().abs_diff(word.len())))
+        .map(|(_, candidate)| candidate)
+}
+
+/// Edit distance in which a swap of neighbours counts once.
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().take(64).collect(), b.chars().take(64).collect());
+    let mut rows: [Vec<usize>; 3] = [vec![0; b.len() + 1], (0..=b.len()).collect(), vec![0; b.len() + 1]];
+    for i in 1..=a.len() {
+        rows[2][0] = i;
+        for j in 1..=b.len() {
+            let swap = usize::from(a[i - 1] != b[j - 1]);
+            let mut best = (rows[1][j - 1] + swap).min(rows[1][j] + 1).min(rows[2][j - 1] + 1);
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                best = best.min(rows[0][j - 2] + 1);
+            }
+            rows[2][j] = best;
+        }
+        rows.rotate_left(1);
+    }
+    rows[1][b.len()]
+}
+
+/// Errs on the side of silence: Secrets, inline keys, and whatever looks like a credential.
+fn may_hold_secret(document: &str, line: &str) -> bool {
+    let squeezed: String = document.chars().filter(|c| !c.is_whitespace() && *c != '"' && *c != '\'').collect();
+    let secret = squeezed.contains("kind:Secret") && (has_key(document, "data") || has_key(document, "stringData"));
+    secret || has_key(line, "key") || line.contains("sk-") || line.to_lowercase().contains("bearer")
+}
+
+/// Whether `name` stands as a mapping key somewhere in `text`.
+fn has_key(text: &str, name: &str) -> bool {
+    text.match_indices(name).any(|(at, _)| {
+        let before = text[..at].chars().next_back();
+        let after = text[at + name.len()..].trim_start_matches(['"', '\'', ' ']);
+        !before.is_some_and(char::is_alphanumeric) && after.starts_with(':')
+    })
+}
+
+#[cfg(test)]
+mod tests;
