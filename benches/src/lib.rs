@@ -1,1 +1,8 @@
-//! Placeholder, replaced in the next commits.
+//! Instruments of the benchmarks: what the gateway is compared with and what drives both.
+//!
+//! [`floor`] is the cheapest proxy there is, [`constant`] the cheapest provider and [`wire`] the client that
+//! asks one through the other. Nothing here knows the gateway: only the benches in `micro/` link it.
+
+pub mod constant;
+pub mod floor;
+pub mod wire;
