@@ -1,7 +1,43 @@
 //! The reference gateway: Kubernetes resources in, LLM traffic through.
 //!
-//! Reading order: [`snapshot`] (what is served), [`config`] (how manifests become a snapshot),
-//! then the request story in `proxy`: listen → match → admit → choose → send → relay → record.
+//! Reading order: [`snapshot`] (what is served), [`config`] (how manifests become a snapshot), then the story
+//! of a request in [`proxy`]: [`listen`] → match ([`route`]) → [`admit`] → choose ([`select`], [`health`]) →
+//! [`send`] (with [`failover`] around it) → [`relay`] (with [`tap`]) → [`record`] (to [`telemetry`]).
+//! [`server`] starts, reloads and stops all of it.
 
+pub mod admin;
+pub mod admit;
+pub mod config;
+pub mod edit;
+pub mod error;
+pub mod exchange;
+pub mod failover;
+pub mod framing;
+pub mod headers;
 pub mod health;
+pub mod json;
+pub mod listen;
+pub mod metrics;
+pub mod operation;
+pub mod options;
+pub mod proxy;
+pub mod record;
+pub mod relay;
+pub mod reload;
+pub mod route;
+pub mod select;
+pub mod send;
+pub mod server;
 pub mod snapshot;
+pub mod sse;
+pub mod tap;
+pub mod telemetry;
+pub mod tls;
+pub mod trace;
+pub mod upstream;
+pub mod usage;
+pub mod worker;
+pub mod yaml;
+
+pub use options::{ConnectTo, Options, parse_listen};
+pub use server::{Error, Gateway, run};

@@ -1,0 +1,67 @@
+//! The small HTTP servers beside the data path: `/metrics` and readiness.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, Request, Response, StatusCode};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpListener;
+use tokio::task::spawn_local;
+
+use crate::relay::Reply;
+use crate::telemetry::Exposition;
+
+/// What is served beside the data path.
+#[derive(Debug, Clone)]
+pub struct Admin {
+    /// Metrics of this gateway.
+    pub exposition: Exposition,
+    /// Whether new traffic is welcome.
+    pub ready: Arc<AtomicBool>,
+}
+
+impl Admin {
+    /// Serves a listener until the runtime ends.
+    pub async fn serve(self, listener: TcpListener) {
+        loop {
+            let Ok((stream, _)) = listener.accept().await else { continue };
+            let admin = self.clone();
+            spawn_local(async move {
+                let service = service_fn(move |request| {
+                    let response = admin.answer(&request);
+                    async move { Ok::<_, Infallible>(response) }
+                });
+                // a scraper that leaves is nobody's problem
+                let _ended = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+            });
+        }
+    }
+
+    fn answer(&self, request: &Request<Incoming>) -> Response<Reply> {
+        match request.uri().path() {
+            "/metrics" | "/stats/prometheus" => {
+                let mut response = text(StatusCode::OK, self.exposition.text());
+                let version = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+                response.headers_mut().insert(CONTENT_TYPE, version);
+                response
+            }
+            "/healthz/ready" if self.ready.load(Relaxed) => text(StatusCode::OK, "ready\n".into()),
+            "/healthz/ready" => text(StatusCode::SERVICE_UNAVAILABLE, "not ready\n".into()),
+            "/healthz/live" => text(StatusCode::OK, "alive\n".into()),
+            _ => text(StatusCode::NOT_FOUND, "paths: /metrics /healthz/ready /healthz/live\n".into()),
+        }
+    }
+}
+
+fn text(status: StatusCode, body: String) -> Response<Reply> {
+    let mut response = Response::new(Reply::full(Bytes::from(body)));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response
+}

@@ -1,0 +1,174 @@
+//! Stage admit: is this a request that may go to an AI backend, and what does it ask for?
+//! Nothing has been sent anywhere when this stage refuses.
+
+use std::pin::Pin;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
+use http::{Method, StatusCode};
+use http_body::Body;
+use hyper::body::Incoming;
+
+use crate::edit::Prompt;
+use crate::error::{Reason, Rejection};
+use crate::exchange::Exchange;
+use crate::operation;
+use crate::snapshot::{AiBackend, Operation, RouteEntry};
+use crate::worker::{BODY_LIMIT, Hold};
+
+/// Longest pause within a request body.
+const BODY_PAUSE: Duration = Duration::from_secs(60);
+/// How long the rest of a refused body is read, so that the client can read the refusal.
+const DISCARD_TIME: Duration = Duration::from_secs(5);
+
+/// A request that was admitted to an AI backend.
+#[derive(Debug)]
+pub struct Admitted {
+    /// What it asks for.
+    pub operation: Operation,
+    /// The path after rewrites.
+    pub path: String,
+    /// Its body; `None` where the operation has none or it is not looked at.
+    pub prompt: Option<Prompt>,
+    /// A body that is passed on unread.
+    pub stream: Option<Incoming>,
+    /// Room held for the body.
+    pub hold: Option<Hold>,
+}
+
+/// Checks method and body, and reads the body whole.
+///
+/// # Errors
+/// 404 unknown path, 405 wrong method, 400 not JSON, 408 too slow, 413 too large, 415 encoded, 503 out of room.
+pub async fn admit(
+    exchange: &mut Exchange,
+    entry: &RouteEntry,
+    backend: &AiBackend,
+    path: String,
+    body: Incoming,
+) -> Result<Admitted, Rejection> {
+    let operation = operation::of(&path, &entry.matcher.path, &backend.routes).ok_or_else(|| {
+        let message = format!("no operation at {path}: an AI backend serves the OpenAI paths below its route");
+        Rejection::new(StatusCode::NOT_FOUND, Reason::NotFound, "unknown_path", message)
+    })?;
+    exchange.record.operation = Some(operation.name());
+    check_method(&exchange.head.method, operation)?;
+    if operation == Operation::Passthrough || operation == Operation::Models {
+        let stream = (operation == Operation::Passthrough).then_some(body);
+        return Ok(Admitted { operation, path, prompt: None, stream, hold: None });
+    }
+    if let Some(encoding) = exchange.head.headers.get(CONTENT_ENCODING).filter(|value| *value != "identity") {
+        let message = format!("content-encoding {encoding:?} is not supported: send the body as it is");
+        let code = "unsupported_content_encoding";
+        return Err(Rejection::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, Reason::InvalidRequest, code, message));
+    }
+    let (body, hold) = read_body(exchange, body).await?;
+    let prompt = Prompt::read(body).map_err(|error| {
+        Rejection::invalid("invalid_json", format!("the request body is not acceptable JSON: {error}"))
+    })?;
+    exchange.record.requested_model.clone_from(&prompt.requested_model);
+    exchange.record.stream = prompt.stream;
+    if exchange.worker.shared.log_bodies {
+        exchange.record.request_body = Some(prompt.body.clone());
+    }
+    Ok(Admitted { operation, path, prompt: Some(prompt), stream: None, hold: Some(hold) })
+}
+
+fn check_method(method: &Method, operation: Operation) -> Result<(), Rejection> {
+    match operation.method() {
+        Some(needed) if needed != *method => {
+            let message = format!("method {method} is not allowed here: use {needed}");
+            let status = StatusCode::METHOD_NOT_ALLOWED;
+            let refused = Rejection::new(status, Reason::InvalidRequest, "method_not_allowed", message);
+            Err(Rejection { allow: Some(if needed == Method::GET { "GET" } else { "POST" }), ..refused })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Reads a body whole. One chunk stays as it is; several are copied once, into room of the announced size.
+async fn read_body(exchange: &mut Exchange, mut body: Incoming) -> Result<(Bytes, Hold), Rejection> {
+    let announced =
+        exchange.head.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    if announced.is_some_and(|length| length > BODY_LIMIT) {
+        discard(&mut body).await;
+        return Err(too_large());
+    }
+    let shared = exchange.worker.shared.clone();
+    let Some(mut hold) = shared.hold(announced.unwrap_or(0)) else { return Err(no_room()) };
+    let mut first: Option<Bytes> = None;
+    let mut whole = BytesMut::new();
+    while let Some(chunk) = next_chunk(&mut body).await? {
+        let length = first.as_ref().map_or(0, Bytes::len).max(whole.len()) + chunk.len();
+        if length > BODY_LIMIT {
+            discard(&mut body).await;
+            return Err(too_large());
+        }
+        if announced.is_none() && !hold.grow(chunk.len()) {
+            return Err(no_room());
+        }
+        match &first {
+            None => first = Some(chunk),
+            Some(start) => {
+                if whole.is_empty() {
+                    whole.reserve(announced.unwrap_or(length).max(length));
+                    whole.extend_from_slice(start);
+                }
+                whole.extend_from_slice(&chunk);
+            }
+        }
+    }
+    let body = if whole.is_empty() { first.unwrap_or_default() } else { whole.freeze() };
+    Ok((body, hold))
+}
+
+async fn next_chunk(body: &mut Incoming) -> Result<Option<Bytes>, Rejection> {
+    loop {
+        let frame = std::future::poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx));
+        let frame = tokio::time::timeout(BODY_PAUSE, frame).await.map_err(|_| {
+            let message = "the request body did not arrive in time";
+            let slow = Rejection::new(StatusCode::REQUEST_TIMEOUT, Reason::Timeout, "request_timeout", message);
+            Rejection { close: true, ..slow }
+        })?;
+        match frame {
+            None => return Ok(None),
+            Some(Ok(frame)) => {
+                if let Ok(data) = frame.into_data() {
+                    return Ok(Some(data));
+                }
+            }
+            Some(Err(_)) => {
+                let broken = Rejection::invalid("incomplete_body", "the request body broke off");
+                return Err(Rejection { close: true, ..broken });
+            }
+        }
+    }
+}
+
+/// Reads on, within bounds, so that a refusal is not lost to a reset of the connection.
+async fn discard(body: &mut Incoming) {
+    let rest = async {
+        let mut left = 2 * BODY_LIMIT;
+        while let Ok(Some(chunk)) = next_chunk(body).await {
+            left = left.saturating_sub(chunk.len());
+            if left == 0 {
+                return;
+            }
+        }
+    };
+    // whatever is left then, the connection closes
+    let _time_is_up = tokio::time::timeout(DISCARD_TIME, rest).await;
+}
+
+fn too_large() -> Rejection {
+    let message = format!("the request body is larger than {} MiB", BODY_LIMIT / 1024 / 1024);
+    let status = StatusCode::PAYLOAD_TOO_LARGE;
+    Rejection { close: true, ..Rejection::new(status, Reason::InvalidRequest, "request_body_too_large", message) }
+}
+
+fn no_room() -> Rejection {
+    let message = "too many large requests are in flight";
+    let full = Rejection::new(StatusCode::SERVICE_UNAVAILABLE, Reason::Overload, "overloaded", message);
+    Rejection { retry_after: Some(Duration::from_secs(1)), close: true, ..full }
+}

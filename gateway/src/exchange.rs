@@ -1,0 +1,118 @@
+//! One client request with all its attempts: what the stages hand to each other.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use http::Response;
+use http::request::Parts;
+
+use crate::error::Rejection;
+use crate::record::{End, Pending, Record};
+use crate::relay::Reply;
+use crate::snapshot::{HeaderEdit, Rule};
+use crate::trace::Trace;
+use crate::worker::Worker;
+
+/// Goes through the stages by `&mut`; its record is handed over when the exchange ends.
+#[derive(Debug)]
+pub struct Exchange {
+    /// The core this exchange lives on.
+    pub worker: Rc<Worker>,
+    /// What will be logged and counted.
+    pub record: Pending,
+    /// The request's head as received.
+    pub head: Parts,
+    /// Deadline of the rule, if it has one.
+    pub deadline: Option<Instant>,
+    /// Response header changes of the rule and of the chosen backendRef.
+    pub response_edits: Vec<(Arc<Rule>, Option<usize>)>,
+    /// The client connection cannot carry another request.
+    pub close: bool,
+}
+
+impl Exchange {
+    /// Begins an exchange: identity, trace, record.
+    #[must_use]
+    pub fn begin(worker: Rc<Worker>, port: u16, head: Parts) -> Self {
+        let started = Instant::now();
+        let trace = Trace::begin(&head.headers, || worker.random());
+        let given = head.headers.get("x-request-id").and_then(|id| id.to_str().ok());
+        let given = given.filter(|id| !id.is_empty() && id.len() <= 128).map(Box::from);
+        let record = Record {
+            started,
+            time: SystemTime::now(),
+            request_id: given.unwrap_or_else(|| format!("{:032x}", trace.trace_id ^ u128::from(trace.span_id)).into()),
+            trace,
+            method: head.method.clone(),
+            host: crate::route::host(&head).into(),
+            path: head.uri.path().into(),
+            port,
+            gateway: None,
+            listener: None,
+            route: None,
+            rule: None,
+            backend: None,
+            operation: None,
+            system: None,
+            requested_model: None,
+            upstream_model: None,
+            response_model: None,
+            stream: false,
+            usage: None,
+            attempts: Vec::new(),
+            status: 499,
+            first_token: None,
+            duration: Duration::ZERO,
+            response_bytes: 0,
+            end: End::ClientClosed,
+            reason: None,
+            error: None,
+            request_body: None,
+            response_body: None,
+        };
+        let record = Pending::new(record, worker.sink.clone());
+        Self { worker, record, head, deadline: None, response_edits: Vec::new(), close: false }
+    }
+
+    /// Ends the exchange with the gateway's own answer.
+    #[must_use]
+    pub fn reject(mut self, rejection: Rejection) -> Response<Reply> {
+        use crate::error::Reason;
+        self.record.status = rejection.status.as_u16();
+        self.record.end = match rejection.reason {
+            Reason::Timeout => End::TimedOut,
+            Reason::UpstreamFailure => End::UpstreamFailed,
+            _ => End::Rejected,
+        };
+        self.record.reason = Some(rejection.reason);
+        self.record.error = Some(rejection.message.as_str().into());
+        let response = rejection.response(&self.record.request_id);
+        self.close |= rejection.close;
+        self.answer(response)
+    }
+
+    /// Ends the exchange with a complete answer of the gateway's own.
+    #[must_use]
+    pub fn answer(mut self, response: Response<bytes::Bytes>) -> Response<Reply> {
+        self.record.status = response.status().as_u16();
+        self.record.response_bytes = response.body().len() as u64;
+        let mut response = response.map(Reply::full);
+        self.finish_head(&mut response);
+        response
+    }
+
+    /// Last changes to any response head.
+    pub fn finish_head(&self, response: &mut Response<Reply>) {
+        for (rule, backend) in &self.response_edits {
+            let edit: &HeaderEdit = match backend {
+                None => &rule.filters.response_headers,
+                Some(index) => &rule.backends[*index].response_headers,
+            };
+            crate::headers::edit(response.headers_mut(), edit);
+        }
+        if self.close || self.worker.draining.get() {
+            response.headers_mut().insert(http::header::CONNECTION, http::HeaderValue::from_static("close"));
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! Watches the raw bytes of a client connection for requests whose length is told twice.
+//! hyper resolves `Content-Length` with `Transfer-Encoding` by the letter of RFC 9112 section 6.3 and hides
+//! the first; a proxy should refuse such a request, so this wrapper notes it. It never changes a byte.
+
+use std::cell::Cell;
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// Set once a request on the connection told its length in two ways, or could no longer be followed.
+#[derive(Debug, Clone, Default)]
+pub struct Ambiguous(Rc<Cell<bool>>);
+
+impl Ambiguous {
+    /// Whether requests of this connection must be refused.
+    #[must_use]
+    pub fn get(&self) -> bool {
+        self.0.get()
+    }
+}
+
+/// The connection with its watcher.
+#[derive(Debug)]
+pub struct Watched<T> {
+    inner: T,
+    watcher: Watcher,
+}
+
+impl<T> Watched<T> {
+    /// Wraps a connection; the flag tells what was seen.
+    #[must_use]
+    pub fn new(inner: T) -> (Self, Ambiguous) {
+        let ambiguous = Ambiguous::default();
+        (Self { inner, watcher: Watcher::new(ambiguous.clone()) }, ambiguous)
+    }
+}
+
+#[derive(Debug)]
+struct Watcher {
+    ambiguous: Ambiguous,
+    state: State,
+    line: Vec<u8>,
+    length: Option<u64>,
+    chunked: bool,
+    first_line: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Inside a request head.
+    Head,
+    /// Inside a body of known length.
+    Body(u64),
+    /// Behind a chunked head: this connection is not followed any further.
+    Opaque,
+}
+
+/// Only the start of a line matters.
+const LINE_START: usize = 64;
+
+impl Watcher {
+    fn new(ambiguous: Ambiguous) -> Self {
+        Self { ambiguous, state: State::Head, line: Vec::new(), length: None, chunked: false, first_line: true }
+    }
+
+    fn see(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            match self.state {
+                State::Opaque => return,
+                State::Body(left) => {
+                    let here = usize::try_from(left).unwrap_or(usize::MAX).min(bytes.len());
+                    bytes = &bytes[here..];
+                    let left = left - here as u64;
+                    self.state = if left == 0 { State::Head } else { State::Body(left) };
+                }
+                State::Head => {
+                    let end = memchr::memchr(b'\n', bytes);
+                    let part = &bytes[..end.unwrap_or(bytes.len())];
+                    let room = LINE_START.saturating_sub(self.line.len());
+                    self.line.extend_from_slice(&part[..part.len().min(room)]);
+                    bytes = &bytes[end.map_or(bytes.len(), |end| end + 1)..];
+                    if end.is_some() {
+                        self.end_line();
+                    }
+                }
+            }
+        }
+    }
+
+    fn end_line(&mut self) {
+        let line = self.line.strip_suffix(b"\r").unwrap_or(&self.line);
+        if line.is_empty() {
+            if !self.first_line {
+                self.end_head();
+            }
+        } else {
+            self.first_line = false;
+            let named = |name: &[u8]| line.len() >= name.len() && line[..name.len()].eq_ignore_ascii_case(name);
+            if named(b"content-length:") {
+                let value = std::str::from_utf8(&line[15..]).ok().and_then(|value| value.trim().parse().ok());
+                self.length = Some(value.unwrap_or(0));
+            } else if named(b"transfer-encoding:") {
+                self.chunked = true;
+            }
+        }
+        self.line.clear();
+    }
+
+    fn end_head(&mut self) {
+        if self.chunked && self.length.is_some() {
+            self.ambiguous.0.set(true);
+        }
+        self.state = match self.length {
+            _ if self.chunked => State::Opaque,
+            Some(length) if length > 0 => State::Body(length),
+            _ => State::Head,
+        };
+        self.length = None;
+        self.first_line = true;
+    }
+}
+
+impl<T: AsyncRead + Unpin> AsyncRead for Watched<T> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let result = Pin::new(&mut self.inner).poll_read(cx, buf);
+        if let Some(new) = buf.filled().get(before..) {
+            self.watcher.see(new);
+        }
+        result
+    }
+}
+
+impl<T: AsyncWrite + Unpin> AsyncWrite for Watched<T> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.inner).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.inner).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ambiguous(stream: &str, step: usize) -> bool {
+        let flag = Ambiguous::default();
+        let mut watcher = Watcher::new(flag.clone());
+        stream.as_bytes().chunks(step).for_each(|part| watcher.see(part));
+        flag.get()
+    }
+
+    #[test]
+    fn a_length_told_twice_is_seen_in_any_order_and_any_split() {
+        let good = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc";
+        for step in [1, 2, 7, 1000] {
+            for bad in [
+                "POST / HTTP/1.1\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n",
+                "POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\nCONTENT-LENGTH: 3\r\n\r\n",
+                "POST / HTTP/1.1\ntransfer-encoding:chunked\ncontent-length:3\n\n",
+            ] {
+                assert!(ambiguous(bad, step) && ambiguous(&format!("{good}{bad}"), step));
+            }
+            assert!(!ambiguous(&good.repeat(3), step));
+            assert!(!ambiguous(
+                "POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n3\r\ncontent-length: 3\r\n\r\n",
+                step
+            ));
+            let inside = "Transfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n";
+            assert!(!ambiguous(&format!("POST / HTTP/1.1\r\nContent-Length: {}\r\n\r\n{inside}", inside.len()), step));
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! Which headers and query parameters cross the hop. One table of credentials, one of hop-by-hop names.
+
+use std::borrow::Cow;
+
+use http::header::{CONNECTION, HeaderMap, HeaderName, HeaderValue};
+
+use crate::snapshot::HeaderEdit;
+
+/// Hop-by-hop fields (RFC 9110 section 7.6.1), and those this hop writes itself.
+const HOP_BY_HOP: [&str; 10] = [
+    "connection",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "http2-settings",
+    "expect",
+    "host",
+];
+
+/// Request headers that carry a caller's credentials.
+const CREDENTIAL_HEADERS: [&str; 15] = [
+    "authorization",
+    "proxy-authorization",
+    "cookie",
+    "x-api-key",
+    "api-key",
+    "apikey",
+    "x-goog-api-key",
+    "x-auth-token",
+    "x-access-token",
+    "x-amz-security-token",
+    "x-amz-date",
+    "x-amz-content-sha256",
+    "openai-organization",
+    "openai-project",
+    "ocp-apim-subscription-key",
+];
+
+/// Query parameters that carry a caller's credentials.
+const CREDENTIAL_PARAMETERS: [&str; 9] =
+    ["key", "api_key", "api-key", "apikey", "access_token", "token", "auth", "subscription-key", "sig"];
+
+/// Whether a request header carries credentials.
+#[must_use]
+pub fn is_credential(name: &str) -> bool {
+    CREDENTIAL_HEADERS.contains(&name)
+        || (name.starts_with("x-")
+            && (name.ends_with("-api-key") || name.ends_with("-token") || name.ends_with("-secret")))
+}
+
+/// Copies what may cross this hop; with `strip_credentials` without the caller's credentials.
+#[must_use]
+pub fn forwarded(from: &HeaderMap, strip_credentials: bool) -> HeaderMap {
+    let listed = listed_in_connection(from);
+    let mut to = HeaderMap::with_capacity(from.len() + 4);
+    for (name, value) in from {
+        let dropped = HOP_BY_HOP.contains(&name.as_str())
+            || listed.iter().any(|other| other == name)
+            || (strip_credentials && is_credential(name.as_str()));
+        if !dropped {
+            to.append(name.clone(), value.clone());
+        }
+    }
+    to
+}
+
+/// Removes hop-by-hop fields from a response head in place.
+pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
+    for name in listed_in_connection(headers) {
+        headers.remove(name);
+    }
+    for name in HOP_BY_HOP {
+        headers.remove(name);
+    }
+}
+
+fn listed_in_connection(headers: &HeaderMap) -> Vec<HeaderName> {
+    let values = headers.get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok());
+    let names = values.flat_map(|value| value.split(',')).map(str::trim);
+    names
+        .filter(|name| !name.is_empty() && !name.eq_ignore_ascii_case("close"))
+        .filter_map(|name| name.parse().ok())
+        .collect()
+}
+
+/// The query without the caller's credentials.
+#[must_use]
+pub fn query_without_credentials(query: &str) -> Cow<'_, str> {
+    let secret = |pair: &str| {
+        let name = pair.split('=').next().unwrap_or_default();
+        CREDENTIAL_PARAMETERS.iter().any(|known| name.eq_ignore_ascii_case(known)) || name.contains('%')
+    };
+    if !query.split('&').any(secret) {
+        return Cow::Borrowed(query);
+    }
+    Cow::Owned(query.split('&').filter(|pair| !secret(pair)).collect::<Vec<_>>().join("&"))
+}
+
+/// Applies a header modifier: set, add, remove.
+pub fn edit(headers: &mut HeaderMap, edit: &HeaderEdit) {
+    for (name, value) in &edit.set {
+        headers.insert(name.clone(), value.clone());
+    }
+    for (name, value) in &edit.add {
+        headers.append(name.clone(), value.clone());
+    }
+    for name in &edit.remove {
+        headers.remove(name);
+    }
+}
+
+/// The same text with every occurrence of a secret replaced by as many asterisks.
+#[must_use]
+pub fn masked(mut text: Vec<u8>, secret: &[u8]) -> Vec<u8> {
+    if secret.is_empty() {
+        return text;
+    }
+    while let Some(at) = memchr::memmem::find(&text, secret) {
+        text[at..at + secret.len()].fill(b'*');
+    }
+    text
+}
+
+/// Whether this is a stream of server-sent events.
+#[must_use]
+pub fn is_event_stream(headers: &HeaderMap) -> bool {
+    let value = headers.get(http::header::CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
+    value.get(..17).is_some_and(|start| start.eq_ignore_ascii_case(b"text/event-stream"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_and_hop_by_hop_fields_stay_behind() {
+        let mut from = HeaderMap::new();
+        for (name, value) in [
+            ("authorization", "Bearer c"),
+            ("x-api-key", "c"),
+            ("x-vendor-api-key", "c"),
+            ("cookie", "c"),
+            ("connection", "keep-alive, x-hop"),
+            ("x-hop", "c"),
+            ("te", "trailers"),
+            ("x-custom", "kept"),
+        ] {
+            from.insert(name, HeaderValue::from_static(value));
+        }
+        let to = forwarded(&from, true);
+        assert_eq!(to.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["x-custom"]);
+        assert!(forwarded(&from, false).contains_key("authorization"));
+    }
+
+    #[test]
+    fn credential_parameters_leave_the_query() {
+        for (query, expected) in [
+            ("a=1&b=%20y", "a=1&b=%20y"),
+            ("key=c&a=1", "a=1"),
+            ("api_key=c", ""),
+            ("API-Key=c&api-version=2", "api-version=2"),
+            ("k%65y=c&a=1", "a=1"),
+        ] {
+            assert_eq!(query_without_credentials(query), expected);
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! Which operation a path asks for, and where that operation lives at the provider.
+
+use http::Method;
+
+use crate::snapshot::{Operation, PathMatch, PathPlan};
+
+const SUFFIXES: [(&str, Operation); 7] = [
+    ("/chat/completions", Operation::Chat),
+    ("/completions", Operation::Completions),
+    ("/responses", Operation::Responses),
+    ("/embeddings", Operation::Embeddings),
+    ("/moderations", Operation::Moderations),
+    ("/models", Operation::Models),
+    ("/messages", Operation::Messages),
+];
+
+/// The operation that a path's end names, also `/models/ID`.
+#[must_use]
+pub fn by_suffix(path: &str) -> Option<Operation> {
+    let path = path.strip_suffix('/').unwrap_or(path);
+    let named = SUFFIXES.iter().find(|(suffix, _)| path.ends_with(suffix)).map(|(_, operation)| *operation);
+    named.or_else(|| model_id(path).map(|_| Operation::Models))
+}
+
+/// The operation of a path on an AI backend: `routes` wins, then the suffix, then a bare route prefix is a chat.
+#[must_use]
+pub fn of(path: &str, matched: &PathMatch, routes: &[(Box<str>, Operation)]) -> Option<Operation> {
+    if let Some((_, operation)) = routes.iter().find(|(suffix, _)| **suffix == *"*" || path.ends_with(&**suffix)) {
+        return Some(*operation);
+    }
+    let bare = match matched {
+        PathMatch::Prefix(prefix) => path.strip_suffix('/').unwrap_or(path) == &**prefix,
+        PathMatch::Exact(exact) => path == &**exact,
+        PathMatch::Regex(_) => false,
+    };
+    by_suffix(path).or(bare.then_some(Operation::Chat))
+}
+
+impl Operation {
+    /// The name in telemetry (`gen_ai.operation.name`).
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Chat | Self::Responses | Self::Messages => "chat",
+            Self::Completions => "text_completion",
+            Self::Embeddings => "embeddings",
+            Self::Moderations => "moderations",
+            Self::Models => "models",
+            Self::Passthrough => "passthrough",
+        }
+    }
+
+    /// The only method it has; `None` is any.
+    #[must_use]
+    pub fn method(self) -> Option<Method> {
+        match self {
+            Self::Passthrough => None,
+            Self::Models => Some(Method::GET),
+            _ => Some(Method::POST),
+        }
+    }
+
+    /// Path below the API's base.
+    fn path(self) -> &'static str {
+        let own = SUFFIXES.iter().find(|(_, operation)| *operation == self);
+        own.map_or("", |(suffix, _)| suffix)
+    }
+
+    /// Whether `stream_options.include_usage` exists for it.
+    #[must_use]
+    pub fn has_stream_options(self) -> bool {
+        matches!(self, Self::Chat | Self::Completions)
+    }
+}
+
+/// The path to send: what the provider's plan makes of the operation, with the client's query.
+#[must_use]
+pub fn upstream_path(operation: Operation, plan: &PathPlan, path: &str, query: Option<&str>) -> String {
+    let query = query.filter(|query| !query.is_empty());
+    let mut sent = match plan {
+        PathPlan::Fixed(fixed) => fixed.to_string(),
+        _ if operation == Operation::Passthrough => match plan {
+            PathPlan::Prefix(prefix) => format!("{prefix}{}", path.strip_prefix("/v1").unwrap_or(path)),
+            _ => path.to_owned(),
+        },
+        plan => {
+            let base = if let PathPlan::Prefix(prefix) = plan { prefix } else { "/v1" };
+            let id = if operation == Operation::Models { model_id(path) } else { None };
+            format!("{base}{}{}", operation.path(), id.unwrap_or_default())
+        }
+    };
+    if let Some(query) = query {
+        sent.push('?');
+        sent.push_str(query);
+    }
+    sent
+}
+
+/// `/ID` of a path that ends in `/models/ID`.
+fn model_id(path: &str) -> Option<&str> {
+    let at = path.rfind("/models/")? + "/models".len();
+    (path.len() > at + 1).then(|| &path[at..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_names_its_operation_by_its_end() {
+        let prefix = PathMatch::Prefix("/openai".into());
+        for (path, expected) in [
+            ("/openai", Some(Operation::Chat)),
+            ("/openai/", Some(Operation::Chat)),
+            ("/openai/chat/completions", Some(Operation::Chat)),
+            ("/openai/v1/completions", Some(Operation::Completions)),
+            ("/openai/embeddings", Some(Operation::Embeddings)),
+            ("/openai/v1/models/gpt-4o", Some(Operation::Models)),
+            ("/openai/nonsense", None),
+            ("/openai/v1", None),
+        ] {
+            assert_eq!(of(path, &prefix, &[]), expected, "{path}");
+        }
+        let routes = [("/x".into(), Operation::Embeddings), ("*".into(), Operation::Passthrough)];
+        assert_eq!(of("/openai/x", &prefix, &routes), Some(Operation::Embeddings));
+        assert_eq!(of("/openai/chat/completions", &prefix, &routes), Some(Operation::Passthrough));
+    }
+
+    #[test]
+    fn the_upstream_path_follows_the_plan() {
+        let prefix = PathPlan::Prefix("/api/v3".into());
+        for (operation, plan, path, query, expected) in [
+            (Operation::Chat, &PathPlan::Default, "/openai", None, "/v1/chat/completions"),
+            (Operation::Chat, &prefix, "/openai", Some("a=b"), "/api/v3/chat/completions?a=b"),
+            (Operation::Models, &PathPlan::Default, "/x/models/gpt-4o", None, "/v1/models/gpt-4o"),
+            (Operation::Chat, &PathPlan::Fixed("/only".into()), "/x", None, "/only"),
+            (Operation::Passthrough, &PathPlan::Default, "/v1/files", Some("q"), "/v1/files?q"),
+            (Operation::Passthrough, &prefix, "/v1/files", None, "/api/v3/files"),
+        ] {
+            assert_eq!(upstream_path(operation, plan, path, query), expected);
+        }
+    }
+}

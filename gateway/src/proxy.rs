@@ -1,0 +1,225 @@
+//! The story of a request: match → admit → choose → send → relay → record.
+//! (The first stage, listen, is `listen.rs`; record happens when the exchange's record is let go.)
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use http::header::LOCATION;
+use http::{HeaderValue, Request, Response, StatusCode};
+use hyper::body::Incoming;
+
+use crate::error::{Reason, Rejection};
+use crate::exchange::Exchange;
+use crate::framing::Ambiguous;
+use crate::relay::{Answer, Relay, Reply, Tap};
+use crate::route::{self, NoRoute};
+use crate::send::{self, Outbound};
+use crate::snapshot::{PathEdit, PathMatch, Redirect, RouteEntry, Snapshot, StaticBackend, Target};
+use crate::upstream::UpstreamBody;
+use crate::worker::Worker;
+use crate::{admit, failover, headers, select};
+
+/// Serves one request of one client connection.
+pub async fn handle(
+    worker: Rc<Worker>,
+    port: u16,
+    ambiguous: Ambiguous,
+    request: Request<Incoming>,
+) -> Response<Reply> {
+    let (head, body) = request.into_parts();
+    let snapshot = worker.shared.snapshot.load_full();
+    let mut exchange = Exchange::begin(worker, port, head);
+
+    // listen: what HTTP let through but a proxy must not pass on
+    if let Err(rejection) = check_framing(&mut exchange, &ambiguous) {
+        return exchange.reject(rejection);
+    }
+
+    // match
+    let entry = match match_route(&mut exchange, &snapshot, port) {
+        Ok(entry) => entry,
+        Err(rejection) => return exchange.reject(rejection),
+    };
+    let rule = &entry.rule;
+    exchange.deadline = rule.timeouts.request.map(|limit| exchange.record.started + limit);
+    exchange.response_edits.push((rule.clone(), None));
+    if let Some(redirect) = &rule.filters.redirect {
+        exchange.record.reason = Some(Reason::DirectResponse);
+        exchange.record.end = crate::record::End::Complete;
+        let answer = redirected(&exchange, entry, redirect, port);
+        return exchange.answer(answer);
+    }
+    let Some(chosen) = select::by_weight(&rule.backends, exchange.worker.random()) else {
+        let status = StatusCode::INTERNAL_SERVER_ERROR;
+        let message = format!("route {} has no backend with a weight", rule.route);
+        return exchange.reject(Rejection::new(status, Reason::NoHealthyBackend, "no_backend", message));
+    };
+    let index = rule.backends.iter().position(|backend| std::ptr::eq(backend, chosen)).unwrap_or(0);
+    exchange.response_edits.push((rule.clone(), Some(index)));
+    let path = rewritten_path(exchange.head.uri.path(), entry);
+
+    match &chosen.target {
+        Target::Broken { backend, reason } => {
+            exchange.record.backend = Some(backend.clone());
+            let status = StatusCode::INTERNAL_SERVER_ERROR;
+            let message = format!("backend {backend} cannot be used: {reason}");
+            exchange.reject(Rejection::new(status, Reason::NoHealthyBackend, "backend_not_usable", message))
+        }
+        Target::Static(backend) => {
+            exchange.record.backend = Some(backend.name.clone());
+            // choose, send, relay: one backend, bytes as they are
+            serve_static(exchange, entry, index, backend, &path, body).await
+        }
+        Target::Ai(backend) => {
+            exchange.record.backend = Some(backend.name.clone());
+            // admit
+            let admitted = match admit::admit(&mut exchange, entry, backend, path, body).await {
+                Ok(admitted) => admitted,
+                Err(rejection) => return exchange.reject(rejection),
+            };
+            // choose, send, relay: until an answer is committed or nothing is left to try
+            match failover::serve(exchange, rule, index, backend, admitted).await {
+                Ok(response) => response,
+                Err((exchange, rejection)) => exchange.reject(rejection),
+            }
+        }
+    }
+}
+
+/// RFC 9112 section 6.3: a length told twice is refused; a chunked request is the last of its connection.
+fn check_framing(exchange: &mut Exchange, ambiguous: &Ambiguous) -> Result<(), Rejection> {
+    exchange.close = exchange.head.headers.contains_key(http::header::TRANSFER_ENCODING);
+    if ambiguous.get() {
+        let message = "Content-Length together with Transfer-Encoding is refused";
+        return Err(Rejection { close: true, ..Rejection::invalid("ambiguous_framing", message) });
+    }
+    if exchange.head.method == http::Method::CONNECT {
+        let message = "CONNECT is not served";
+        let status = StatusCode::METHOD_NOT_ALLOWED;
+        return Err(Rejection::new(status, Reason::InvalidRequest, "method_not_allowed", message));
+    }
+    let path = exchange.head.uri.path();
+    if path.split('/').any(|segment| matches!(segment.to_ascii_lowercase().replace("%2e", ".").as_str(), "." | "..")) {
+        return Err(Rejection::invalid("invalid_path", "a path with dot segments is refused"));
+    }
+    Ok(())
+}
+
+fn match_route<'a>(
+    exchange: &mut Exchange,
+    snapshot: &'a Arc<Snapshot>,
+    port: u16,
+) -> Result<&'a RouteEntry, Rejection> {
+    let not_found =
+        |message: String| Rejection::new(StatusCode::NOT_FOUND, Reason::NotFound, "route_not_found", message);
+    let bind = snapshot.binds.iter().find(|bind| bind.port == port);
+    let bind = bind.ok_or_else(|| not_found(format!("no listener on port {port}")))?;
+    let host = exchange.record.host.clone();
+    let (listener, entry) = route::find(bind, &exchange.head, &host).map_err(|missing| {
+        let path = exchange.head.uri.path();
+        not_found(match missing {
+            NoRoute::Listener => format!("no listener on port {port} serves host {host:?}"),
+            NoRoute::Route => format!("no route matches {} {path} on host {host:?}", exchange.head.method),
+        })
+    })?;
+    let record = &mut *exchange.record;
+    record.gateway = Some(listener.gateway.clone());
+    record.listener = Some(listener.name.clone());
+    record.route = Some(entry.rule.route.clone());
+    record.rule.clone_from(&entry.rule.name);
+    Ok(entry)
+}
+
+fn rewritten_path(path: &str, entry: &RouteEntry) -> String {
+    match entry.rule.filters.rewrite.as_ref().and_then(|rewrite| rewrite.path.as_ref()) {
+        Some(edit) => edited_path(path, entry, edit),
+        None => path.to_owned(),
+    }
+}
+
+fn edited_path(path: &str, entry: &RouteEntry, edit: &PathEdit) -> String {
+    match (edit, &entry.matcher.path) {
+        (PathEdit::Full(full), _) => full.to_string(),
+        (PathEdit::Prefix(new), PathMatch::Prefix(old)) => {
+            let rest = path.strip_prefix(&**old).unwrap_or(path);
+            match (new.trim_end_matches('/'), rest) {
+                ("", "") => "/".into(),
+                (new, rest) => format!("{new}{rest}"),
+            }
+        }
+        (PathEdit::Prefix(_), _) => path.to_owned(),
+    }
+}
+
+/// Gateway API, HTTPRequestRedirectFilter: what is not given stays as the request has it.
+fn redirected(exchange: &Exchange, entry: &RouteEntry, redirect: &Redirect, port: u16) -> Response<Bytes> {
+    let scheme = redirect.scheme.as_deref().unwrap_or("http");
+    let host = redirect.hostname.as_deref().unwrap_or(&exchange.record.host);
+    let well_known = if scheme == "https" { 443 } else { 80 };
+    let target_port = redirect.port.unwrap_or(if redirect.scheme.is_some() { well_known } else { port });
+    let authority = if target_port == well_known { host.to_owned() } else { format!("{host}:{target_port}") };
+    let uri = &exchange.head.uri;
+    let path =
+        redirect.path.as_ref().map_or_else(|| uri.path().to_owned(), |edit| edited_path(uri.path(), entry, edit));
+    let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+    let mut response = Response::new(Bytes::new());
+    *response.status_mut() = redirect.status;
+    if let Ok(location) = HeaderValue::from_str(&format!("{scheme}://{authority}{path}{query}")) {
+        response.headers_mut().insert(LOCATION, location);
+    }
+    response
+}
+
+/// A static backend: one attempt, both bodies stream through as they are.
+async fn serve_static(
+    mut exchange: Exchange,
+    entry: &RouteEntry,
+    index: usize,
+    backend: &StaticBackend,
+    path: &str,
+    body: Incoming,
+) -> Response<Reply> {
+    let query = exchange.head.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+    let outbound = Outbound {
+        endpoint: &backend.endpoint,
+        target: format!("{path}{query}"),
+        credential: &backend.credential,
+        rule: &entry.rule,
+        backend: index,
+        ai: false,
+    };
+    let request = match send::build(&exchange, &outbound, UpstreamBody::Stream(body)) {
+        Ok(request) => request,
+        Err(rejection) => return exchange.reject(rejection),
+    };
+    let started = Instant::now();
+    let limit = entry.rule.timeouts.backend_request;
+    let sent = send::attempt(&exchange.worker.pool, &backend.endpoint, request, limit, exchange.deadline).await;
+    let endpoint = format!("{}:{}", backend.endpoint.host, backend.endpoint.port).into();
+    let status = sent.as_ref().ok().map(|(response, _)| response.status().as_u16());
+    let error = sent.as_ref().err().map(|cause| cause.rejection("backend").message.into());
+    let attempt =
+        crate::record::Attempt { provider: backend.name.clone(), endpoint, status, error, duration: started.elapsed() };
+    exchange.record.attempts.push(attempt);
+    let (response, connection) = match sent {
+        Ok(answered) => answered,
+        Err(cause) => {
+            let rejection = cause.rejection(&format!("backend {}", backend.name));
+            return exchange.reject(rejection);
+        }
+    };
+    let (mut parts, body) = response.into_parts();
+    headers::strip_hop_by_hop(&mut parts.headers);
+    exchange.record.status = parts.status.as_u16();
+    let mut response = Response::from_parts(parts, Reply::Full(None));
+    exchange.finish_head(&mut response);
+    let answer = Answer::new(body, Tap::None, false, connection, None);
+    let deadline = exchange.deadline.filter(|_| !headers::is_event_stream(response.headers()));
+    let deadline = deadline.map(|at| Box::pin(tokio::time::sleep_until(at.into())));
+    let relay =
+        Relay { answer, record: exchange.record, worker: exchange.worker, provider: None, deadline, hold: None };
+    *response.body_mut() = Reply::Relay(Box::new(relay));
+    response
+}

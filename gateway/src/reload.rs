@@ -1,0 +1,77 @@
+//! Follows the manifests on disk: tells when their contents changed.
+//! File events wake it at once; a slow look at the contents catches what events miss. Whether the new
+//! contents are any good is decided by whoever loads them.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use notify::{RecommendedWatcher, RecursiveMode, Watcher};
+use tokio::sync::mpsc;
+
+/// Events closer than this belong to one edit.
+const QUIET: Duration = Duration::from_millis(10);
+/// How often the contents are looked at without an event.
+const SLOW_LOOK: Duration = Duration::from_secs(1);
+
+/// Follows one file or folder.
+#[derive(Debug)]
+pub struct Follower {
+    path: PathBuf,
+    seen: BTreeMap<PathBuf, Vec<u8>>,
+    events: mpsc::Receiver<()>,
+    _watcher: Option<RecommendedWatcher>,
+}
+
+impl Follower {
+    /// Begins to follow; the contents of this moment count as seen.
+    #[must_use]
+    pub fn new(path: &Path) -> Self {
+        let (wake, events) = mpsc::channel(1);
+        let folder = if path.is_dir() { Some(path) } else { path.parent() };
+        let folder = folder.map(|folder| if folder.as_os_str().is_empty() { Path::new(".") } else { folder });
+        let watcher = folder.and_then(|folder| {
+            // a full channel means that a look is due already
+            let mut watcher = notify::recommended_watcher(move |_| wake.try_send(()).unwrap_or_default()).ok()?;
+            watcher.watch(folder, RecursiveMode::NonRecursive).ok()?;
+            Some(watcher)
+        });
+        Self { path: path.to_owned(), seen: contents(path), events, _watcher: watcher }
+    }
+
+    /// Returns when the contents differ from what was seen last.
+    pub async fn changed(&mut self) {
+        loop {
+            let event = tokio::time::timeout(SLOW_LOOK, self.events.recv()).await;
+            match event {
+                Ok(Some(())) => self.quiet().await,
+                // without a watcher the channel is closed: look at the slow pace
+                Ok(None) => tokio::time::sleep(SLOW_LOOK).await,
+                Err(_) => (),
+            }
+            let now = contents(&self.path);
+            if now != self.seen {
+                self.seen = now;
+                return;
+            }
+        }
+    }
+
+    async fn quiet(&mut self) {
+        for _ in 0..10 {
+            if tokio::time::timeout(QUIET, self.events.recv()).await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+fn contents(path: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let files: Vec<PathBuf> = if path.is_dir() {
+        let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
+        entries.map(|entry| entry.path()).filter(|path| path.is_file()).collect()
+    } else {
+        vec![path.to_owned()]
+    };
+    files.into_iter().filter_map(|file| Some((file.clone(), std::fs::read(file).ok()?))).collect()
+}

@@ -1,0 +1,214 @@
+//! Stage send: builds one upstream request, makes one attempt, and decides whether another may follow.
+//! A request is sent again only before anything of an answer was committed to the client.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::header::{ACCEPT_ENCODING, CONTENT_LENGTH, HOST, HeaderMap, HeaderValue};
+use http::{Method, Request, Response, StatusCode, Uri};
+use hyper::body::Incoming;
+
+use crate::error::{Reason, Rejection};
+use crate::exchange::Exchange;
+use crate::headers;
+use crate::snapshot::{Credential, Endpoint, Rule};
+use crate::upstream::{ConnectError, Connection, Pool, SendError, UpstreamBody};
+
+/// Why an attempt gave no answer.
+#[derive(Debug)]
+pub enum NoAnswer {
+    /// No connection: nothing was sent.
+    Connect(ConnectError),
+    /// Sent, but the connection broke before an answer.
+    Lost(hyper::Error),
+    /// `timeouts.backendRequest` passed.
+    AttemptTimeout,
+    /// `timeouts.request` passed.
+    RequestTimeout,
+}
+
+impl NoAnswer {
+    /// Whether the provider accepted nothing.
+    #[must_use]
+    pub fn nothing_accepted(&self) -> bool {
+        matches!(self, Self::Connect(_))
+    }
+
+    /// As the gateway's own answer.
+    #[must_use]
+    pub fn rejection(&self, who: &str) -> Rejection {
+        let timeout =
+            |message: String| Rejection::new(StatusCode::GATEWAY_TIMEOUT, Reason::Timeout, "upstream_timeout", message);
+        match self {
+            Self::Connect(error) => {
+                let message = format!("{who} cannot be reached: {error}");
+                Rejection::new(StatusCode::BAD_GATEWAY, Reason::UpstreamFailure, "upstream_unreachable", message)
+            }
+            Self::Lost(error) => {
+                let message = format!("{who} broke off before it answered: {error}");
+                Rejection::new(StatusCode::BAD_GATEWAY, Reason::UpstreamFailure, "upstream_broken", message)
+            }
+            Self::AttemptTimeout => timeout(format!("{who} did not answer within timeouts.backendRequest")),
+            Self::RequestTimeout => timeout(format!("{who} did not answer within timeouts.request")),
+        }
+    }
+}
+
+/// Sends one request, within the attempt's and the request's deadlines.
+///
+/// # Errors
+/// When no answer came.
+pub async fn attempt(
+    pool: &Pool,
+    endpoint: &Endpoint,
+    request: Request<UpstreamBody>,
+    attempt_limit: Option<Duration>,
+    deadline: Option<Instant>,
+) -> Result<(Response<Incoming>, Connection), NoAnswer> {
+    let attempt_end = attempt_limit.map(|limit| Instant::now() + limit);
+    let sent = send(pool, endpoint, request);
+    let Some(end) = attempt_end.into_iter().chain(deadline).min() else { return sent.await };
+    match tokio::time::timeout_at(end.into(), sent).await {
+        Ok(outcome) => outcome,
+        Err(_) if Some(end) == deadline => Err(NoAnswer::RequestTimeout),
+        Err(_) => Err(NoAnswer::AttemptTimeout),
+    }
+}
+
+/// An idle connection may have been closed meanwhile: then the request comes back unsent and a new one is made.
+async fn send(
+    pool: &Pool,
+    endpoint: &Endpoint,
+    request: Request<UpstreamBody>,
+) -> Result<(Response<Incoming>, Connection), NoAnswer> {
+    let mut connection = pool.connection(endpoint).await.map_err(NoAnswer::Connect)?;
+    let request = match connection.send(request).await {
+        Ok(response) => return Ok((response, connection)),
+        Err(SendError::Lost(error)) => return Err(NoAnswer::Lost(error)),
+        Err(SendError::Unsent(request)) => *request,
+    };
+    let mut connection = pool.fresh(endpoint).await.map_err(NoAnswer::Connect)?;
+    match connection.send(request).await {
+        Ok(response) => Ok((response, connection)),
+        Err(SendError::Lost(error)) => Err(NoAnswer::Lost(error)),
+        Err(SendError::Unsent(_)) => {
+            let gone = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
+            Err(NoAnswer::Connect(gone.into()))
+        }
+    }
+}
+
+/// Everything of an upstream request but its body.
+#[derive(Debug)]
+pub struct Outbound<'a> {
+    /// Where to.
+    pub endpoint: &'a Endpoint,
+    /// Path with query.
+    pub target: String,
+    /// What is sent as credentials.
+    pub credential: &'a Credential,
+    /// Rule and backendRef whose filters apply.
+    pub rule: &'a Arc<Rule>,
+    /// Index of the backendRef.
+    pub backend: usize,
+    /// The gateway wrote the body, and reads the answer.
+    pub ai: bool,
+}
+
+/// Builds the request head as the provider gets it.
+///
+/// # Errors
+/// 500 when the Secret cannot be used, 400 when the path is not a URI.
+pub fn build(
+    exchange: &Exchange,
+    outbound: &Outbound<'_>,
+    body: UpstreamBody,
+) -> Result<Request<UpstreamBody>, Rejection> {
+    let strip = !matches!(outbound.credential, Credential::Passthrough);
+    let mut to = headers::forwarded(&exchange.head.headers, strip);
+    headers::edit(&mut to, &outbound.rule.filters.request_headers);
+    if let Some(backend) = outbound.rule.backends.get(outbound.backend) {
+        headers::edit(&mut to, &backend.request_headers);
+    }
+    if outbound.ai {
+        to.remove(CONTENT_LENGTH);
+        to.remove(ACCEPT_ENCODING);
+    }
+    match outbound.credential {
+        Credential::Unusable(why) => {
+            let status = StatusCode::INTERNAL_SERVER_ERROR;
+            return Err(Rejection::new(status, Reason::NoHealthyBackend, "backend_not_usable", why.to_string()));
+        }
+        Credential::Inject { name, value } => drop(to.insert(name, value.clone())),
+        Credential::None | Credential::Passthrough => (),
+    }
+    to.insert("traceparent", exchange.record.trace.header());
+    insert_host(&mut to, outbound);
+    let target: Uri =
+        outbound.target.parse().map_err(|_| Rejection::invalid("invalid_path", "the path is not a URI"))?;
+    let mut request = Request::new(body);
+    *request.method_mut() = exchange.head.method.clone();
+    *request.uri_mut() = target;
+    *request.headers_mut() = to;
+    Ok(request)
+}
+
+fn insert_host(to: &mut HeaderMap, outbound: &Outbound<'_>) {
+    let rewritten = outbound.rule.filters.rewrite.as_ref().and_then(|rewrite| rewrite.hostname.clone());
+    let endpoint = outbound.endpoint;
+    let default_port = if endpoint.tls.is_some() { 443 } else { 80 };
+    let own = || {
+        let host = &endpoint.host;
+        let text = if endpoint.port == default_port { host.to_string() } else { format!("{host}:{}", endpoint.port) };
+        HeaderValue::from_str(&text).ok()
+    };
+    let rewritten = rewritten.filter(|_| !outbound.ai);
+    if let Some(host) = rewritten.or_else(own) {
+        to.insert(HOST, host);
+    }
+}
+
+/// A body of pieces; methods without a body get none.
+#[must_use]
+pub fn pieces(method: &Method, pieces: VecDeque<Bytes>) -> UpstreamBody {
+    UpstreamBody::Pieces(if *method == Method::GET { VecDeque::new() } else { pieces })
+}
+
+/// How long a provider asks to be left alone: `retry-after-ms`, or `Retry-After` in seconds or as a date
+/// (RFC 9110 section 10.2.3).
+#[must_use]
+pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    const LONGEST: u64 = 24 * 3600;
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
+    if let Some(millis) = text("retry-after-ms").and_then(|value| value.parse::<f64>().ok()) {
+        return Duration::try_from_secs_f64((millis / 1000.0).min(LONGEST as f64)).ok();
+    }
+    let value = text("retry-after")?;
+    if let Ok(seconds) = value.parse::<u64>() {
+        return Some(Duration::from_secs(seconds.min(LONGEST)));
+    }
+    let until = httpdate::parse_http_date(value).ok()?;
+    Some(until.duration_since(std::time::SystemTime::now()).unwrap_or_default().min(Duration::from_secs(LONGEST)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retry_after_is_read_in_all_its_forms() {
+        let read = |name: &'static str, value: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(name, HeaderValue::from_str(value).unwrap());
+            retry_after(&headers)
+        };
+        assert_eq!(read("retry-after", "2"), Some(Duration::from_secs(2)));
+        assert_eq!(read("retry-after-ms", "250"), Some(Duration::from_millis(250)));
+        assert_eq!(read("retry-after", "Thu, 01 Jan 1970 00:00:00 GMT"), Some(Duration::ZERO));
+        assert_eq!(read("retry-after", "soon"), None);
+        assert_eq!(read("retry-after", "99999999999"), Some(Duration::from_secs(86_400)));
+        assert_eq!(read("retry-after-ms", "-5"), None);
+    }
+}

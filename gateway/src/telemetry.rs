@@ -1,0 +1,77 @@
+//! Where records go: one thread per gateway that counts them and writes the access log.
+//! The queue is bounded; a full queue drops log lines, which is counted, and never holds up a request.
+
+use std::io::{self, Write};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use crate::metrics::Metrics;
+use crate::record::Record;
+
+/// Records that may wait for the thread.
+const QUEUE: usize = 65_536;
+/// Log bytes gathered before a write while more records wait.
+const BATCH: usize = 64 * 1024;
+
+/// The request path's end of the queue.
+#[derive(Debug, Clone)]
+pub struct Sink {
+    queue: SyncSender<Box<Record>>,
+    dropped: Arc<AtomicU64>,
+}
+
+impl Sink {
+    /// Hands a record over without waiting.
+    pub fn send(&self, record: Box<Record>) {
+        if self.queue.try_send(record).is_err() {
+            self.dropped.fetch_add(1, Relaxed);
+        }
+    }
+}
+
+/// The scraper's view of the metrics.
+#[derive(Debug, Clone)]
+pub struct Exposition {
+    metrics: Arc<Mutex<Metrics>>,
+    dropped: Arc<AtomicU64>,
+}
+
+impl Exposition {
+    /// The Prometheus text exposition of this moment.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let metrics = self.metrics.lock().unwrap_or_else(PoisonError::into_inner);
+        metrics.text(self.dropped.load(Relaxed))
+    }
+}
+
+/// Starts the thread; it ends when every [`Sink`] is gone.
+pub fn start(log: Box<dyn Write + Send>) -> io::Result<(Sink, Exposition, JoinHandle<()>)> {
+    let (queue, records) = sync_channel(QUEUE);
+    let (metrics, dropped) = (Arc::new(Mutex::new(Metrics::default())), Arc::new(AtomicU64::new(0)));
+    let exposition = Exposition { metrics: metrics.clone(), dropped: dropped.clone() };
+    let thread = std::thread::Builder::new().name("telemetry".into()).spawn(move || run(&records, &metrics, log))?;
+    Ok((Sink { queue, dropped }, exposition, thread))
+}
+
+fn run(records: &Receiver<Box<Record>>, metrics: &Mutex<Metrics>, mut log: Box<dyn Write + Send>) {
+    let mut lines = Vec::with_capacity(2 * BATCH);
+    let mut waiting = records.recv().ok();
+    while let Some(record) = waiting {
+        metrics.lock().unwrap_or_else(PoisonError::into_inner).count(&record);
+        if serde_json::to_writer(&mut lines, &record).is_ok() {
+            lines.push(b'\n');
+        }
+        waiting = records.try_recv().ok();
+        if waiting.is_none() || lines.len() >= BATCH {
+            // a closed or full log must not stop the counting
+            let _written = log.write_all(&lines).and_then(|()| log.flush());
+            lines.clear();
+        }
+        if waiting.is_none() {
+            waiting = records.recv().ok();
+        }
+    }
+}

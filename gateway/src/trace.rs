@@ -1,0 +1,83 @@
+//! W3C trace context: the incoming `traceparent` continues, a missing one begins unsampled.
+
+use http::{HeaderMap, HeaderValue};
+
+/// Trace and span of one exchange.
+#[derive(Debug, Clone, Copy)]
+pub struct Trace {
+    /// 16 bytes.
+    pub trace_id: u128,
+    /// The gateway's own span.
+    pub span_id: u64,
+    /// The caller's span, 0 for none.
+    pub parent_id: u64,
+    /// Trace flags; bit 0 is sampled.
+    pub flags: u8,
+}
+
+impl Trace {
+    /// Continues the caller's trace or begins one with random ids.
+    #[must_use]
+    pub fn begin(headers: &HeaderMap, mut random: impl FnMut() -> u64) -> Self {
+        let span_id = random().max(1);
+        match headers.get("traceparent").and_then(|value| value.to_str().ok()).and_then(parse) {
+            Some((trace_id, parent_id, flags)) => Self { trace_id, span_id, parent_id, flags },
+            None => {
+                let trace_id = u128::from(random()) << 64 | u128::from(random().max(1));
+                Self { trace_id, span_id, parent_id: 0, flags: 0 }
+            }
+        }
+    }
+
+    /// The header for the provider, with the gateway's span as parent.
+    #[must_use]
+    pub fn header(&self) -> HeaderValue {
+        let text = format!("00-{:032x}-{:016x}-{:02x}", self.trace_id, self.span_id, self.flags);
+        HeaderValue::from_str(&text).expect("hex digits and dashes are a header value")
+    }
+}
+
+fn parse(value: &str) -> Option<(u128, u64, u8)> {
+    let mut parts = value.trim().split('-');
+    let (version, trace, parent, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    let hex = |text: &str, len: usize| {
+        text.len() == len && text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
+    };
+    let shapes = hex(version, 2) && hex(trace, 32) && hex(parent, 16) && hex(flags, 2);
+    if !shapes || version == "ff" || (version == "00" && parts.next().is_some()) {
+        return None;
+    }
+    let trace_id = u128::from_str_radix(trace, 16).ok().filter(|id| *id != 0)?;
+    let parent_id = u64::from_str_radix(parent, 16).ok().filter(|id| *id != 0)?;
+    Some((trace_id, parent_id, u8::from_str_radix(flags, 16).ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_well_formed_context_is_continued() {
+        let good = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        assert_eq!(parse(good).unwrap().1, 0xb7ad_6b71_6920_3331);
+        for bad in [
+            "",
+            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331",
+            "ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+            "00-00000000000000000000000000000000-b7ad6b7169203331-01",
+            "00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01",
+            "00-0AF7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-x",
+        ] {
+            assert!(parse(bad).is_none(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_header_round_trips() {
+        let mut headers = HeaderMap::new();
+        headers.insert("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".parse().unwrap());
+        let trace = Trace::begin(&headers, || 7);
+        assert_eq!(trace.header(), "00-0af7651916cd43dd8448eb211c80319c-0000000000000007-01");
+    }
+}

@@ -1,0 +1,250 @@
+//! Connections to upstreams: one pool per core, so that nothing is locked or shared.
+//! Knows addresses, TLS and reuse; what is sent and whether it is sent again is decided elsewhere.
+
+use std::cell::RefCell;
+use std::collections::{HashMap, VecDeque};
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper_util::rt::TokioIo;
+use rustls::ClientConfig;
+use rustls_pki_types::{CertificateDer, ServerName};
+use tokio::net::TcpStream;
+
+use crate::ConnectTo;
+use crate::snapshot::{Endpoint, UpstreamTls};
+
+/// Longest wait for TCP and TLS together.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Idle connections older than this are not used again.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(90);
+/// Idle connections kept per upstream and core.
+const MAX_IDLE: usize = 512;
+
+/// Why no connection could be had; nothing was sent.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// The name has no address.
+    #[error("cannot resolve {0}")]
+    Resolve(String),
+    /// TCP or TLS failed.
+    #[error("cannot connect: {0}")]
+    Connect(#[from] io::Error),
+    /// TLS could not be set up.
+    #[error(transparent)]
+    Tls(#[from] crate::tls::TlsError),
+    /// Too slow.
+    #[error("no connection within {} s", CONNECT_TIMEOUT.as_secs())]
+    Timeout,
+    /// The HTTP layer refused.
+    #[error("cannot start HTTP: {0}")]
+    Http(#[from] hyper::Error),
+}
+
+/// A connection that is ready for one request; give it back when the answer has ended.
+#[derive(Debug)]
+pub struct Connection {
+    sender: SendRequest<UpstreamBody>,
+    endpoint: Endpoint,
+    reused: bool,
+}
+
+/// Why a request got no answer.
+#[derive(Debug)]
+pub enum SendError {
+    /// The connection was gone before anything was written; the request comes back unsent.
+    Unsent(Box<Request<UpstreamBody>>),
+    /// The request was at least partly written.
+    Lost(hyper::Error),
+}
+
+impl Connection {
+    /// Whether it served an earlier request.
+    #[must_use]
+    pub fn reused(&self) -> bool {
+        self.reused
+    }
+
+    /// Sends one request and waits for the answer's head.
+    ///
+    /// # Errors
+    /// When no answer came; [`SendError::Unsent`] may be sent again.
+    pub async fn send(&mut self, request: Request<UpstreamBody>) -> Result<Response<Incoming>, SendError> {
+        self.sender.try_send_request(request).await.map_err(|mut error| match error.take_message() {
+            Some(request) => SendError::Unsent(Box::new(request)),
+            None => SendError::Lost(error.into_error()),
+        })
+    }
+}
+
+#[derive(Debug)]
+struct Idle {
+    sender: SendRequest<UpstreamBody>,
+    since: Instant,
+}
+
+/// The connections of one core.
+#[derive(Debug)]
+pub struct Pool {
+    idle: RefCell<HashMap<Endpoint, Vec<Idle>>>,
+    tls: RefCell<HashMap<UpstreamTls, Arc<ClientConfig>>>,
+    connect_to: Vec<ConnectTo>,
+    roots: Vec<CertificateDer<'static>>,
+}
+
+impl Pool {
+    /// An empty pool.
+    #[must_use]
+    pub fn new(connect_to: Vec<ConnectTo>, roots: Vec<CertificateDer<'static>>) -> Self {
+        Self { idle: RefCell::default(), tls: RefCell::default(), connect_to, roots }
+    }
+
+    /// An idle connection, else a new one.
+    ///
+    /// # Errors
+    /// When a new one cannot be made; nothing was sent.
+    pub async fn connection(&self, endpoint: &Endpoint) -> Result<Connection, ConnectError> {
+        while let Some(mut sender) = self.take_idle(endpoint) {
+            if sender.ready().await.is_ok() {
+                return Ok(Connection { sender, endpoint: endpoint.clone(), reused: true });
+            }
+        }
+        self.fresh(endpoint).await
+    }
+
+    /// A new connection.
+    ///
+    /// # Errors
+    /// When it cannot be made; nothing was sent.
+    pub async fn fresh(&self, endpoint: &Endpoint) -> Result<Connection, ConnectError> {
+        let connected = tokio::time::timeout(CONNECT_TIMEOUT, self.connect(endpoint)).await;
+        let sender = connected.map_err(|_| ConnectError::Timeout)??;
+        Ok(Connection { sender, endpoint: endpoint.clone(), reused: false })
+    }
+
+    /// Keeps a connection whose answer has ended.
+    pub fn give_back(&self, connection: Connection) {
+        if connection.sender.is_closed() {
+            return;
+        }
+        let mut idle = self.idle.borrow_mut();
+        let of_endpoint = match idle.get_mut(&connection.endpoint) {
+            Some(found) => found,
+            None => idle.entry(connection.endpoint).or_default(),
+        };
+        if of_endpoint.len() < MAX_IDLE {
+            of_endpoint.push(Idle { sender: connection.sender, since: Instant::now() });
+        }
+    }
+
+    /// Forgets idle connections that closed or are too old.
+    pub fn sweep(&self) {
+        self.idle.borrow_mut().retain(|_, idle| {
+            idle.retain(|entry| !entry.sender.is_closed() && entry.since.elapsed() < IDLE_TIMEOUT);
+            !idle.is_empty()
+        });
+    }
+
+    fn take_idle(&self, endpoint: &Endpoint) -> Option<SendRequest<UpstreamBody>> {
+        let mut idle = self.idle.borrow_mut();
+        let of_endpoint = idle.get_mut(endpoint)?;
+        while let Some(entry) = of_endpoint.pop() {
+            if !entry.sender.is_closed() && entry.since.elapsed() < IDLE_TIMEOUT {
+                return Some(entry.sender);
+            }
+        }
+        None
+    }
+
+    async fn connect(&self, endpoint: &Endpoint) -> Result<SendRequest<UpstreamBody>, ConnectError> {
+        let tcp = self.tcp(endpoint).await?;
+        tcp.set_nodelay(true)?;
+        let Some(tls) = &endpoint.tls else { return start(tcp).await };
+        let name = tls.sni.as_deref().unwrap_or(&endpoint.host).to_owned();
+        let name = ServerName::try_from(name).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+        let connector = tokio_rustls::TlsConnector::from(self.tls_config(tls)?);
+        start(connector.connect(name, tcp).await?).await
+    }
+
+    async fn tcp(&self, endpoint: &Endpoint) -> Result<TcpStream, ConnectError> {
+        let elsewhere = self.connect_to.iter().find(|rule| *rule.host == *endpoint.host && rule.port == endpoint.port);
+        let (host, port) = elsewhere.map_or((&*endpoint.host, endpoint.port), |rule| (&*rule.to_host, rule.to_port));
+        if let Ok(address) = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>() {
+            return Ok(TcpStream::connect(SocketAddr::new(address, port)).await?);
+        }
+        let found = tokio::net::lookup_host((host, port)).await.map_err(|_| ConnectError::Resolve(host.to_owned()))?;
+        let mut last = ConnectError::Resolve(host.to_owned());
+        for address in found {
+            match TcpStream::connect(address).await {
+                Ok(stream) => return Ok(stream),
+                Err(error) => last = error.into(),
+            }
+        }
+        Err(last)
+    }
+
+    fn tls_config(&self, tls: &UpstreamTls) -> Result<Arc<ClientConfig>, ConnectError> {
+        if let Some(known) = self.tls.borrow().get(tls) {
+            return Ok(known.clone());
+        }
+        let config = crate::tls::client_config(tls, &self.roots)?;
+        self.tls.borrow_mut().insert(tls.clone(), config.clone());
+        Ok(config)
+    }
+}
+
+async fn start<T>(io: T) -> Result<SendRequest<UpstreamBody>, ConnectError>
+where
+    T: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + 'static,
+{
+    let (sender, connection) = handshake(TokioIo::new(io)).await?;
+    tokio::task::spawn_local(async move {
+        // its failure reaches whoever waits for an answer on it
+        let _ended = connection.await;
+    });
+    Ok(sender)
+}
+
+/// A request body on its way up.
+#[derive(Debug)]
+pub enum UpstreamBody {
+    /// Pieces of a body that is held: sent as they are, in order.
+    Pieces(VecDeque<Bytes>),
+    /// The client's body, as it arrives.
+    Stream(Incoming),
+}
+
+impl Body for UpstreamBody {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        match self.get_mut() {
+            Self::Pieces(pieces) => Poll::Ready(pieces.pop_front().map(|piece| Ok(Frame::data(piece)))),
+            Self::Stream(body) => Pin::new(body).poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Pieces(pieces) => pieces.is_empty(),
+            Self::Stream(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Pieces(pieces) => SizeHint::with_exact(pieces.iter().map(|piece| piece.len() as u64).sum()),
+            Self::Stream(body) => body.size_hint(),
+        }
+    }
+}

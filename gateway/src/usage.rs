@@ -1,0 +1,375 @@
+//! Token counts and what an answer says of itself, read from JSON answers and stream events.
+//! Reads what it needs and ignores the rest: a provider's payload is never refused here.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+/// Tokens as the provider billed them. `cached` and `reasoning` are parts of `input` and `output`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// OpenAI `prompt_tokens` or `input_tokens`.
+    pub input: u64,
+    /// OpenAI `completion_tokens` or `output_tokens`.
+    pub output: u64,
+    /// `*_tokens_details.cached_tokens`
+    pub cached: u64,
+    /// `*_tokens_details.reasoning_tokens`
+    pub reasoning: u64,
+}
+
+#[derive(Deserialize)]
+struct Reported {
+    #[serde(alias = "input_tokens")]
+    prompt_tokens: Option<u64>,
+    #[serde(alias = "output_tokens")]
+    completion_tokens: Option<u64>,
+    #[serde(alias = "input_tokens_details")]
+    prompt_tokens_details: Option<Details>,
+    #[serde(alias = "output_tokens_details")]
+    completion_tokens_details: Option<Details>,
+}
+
+#[derive(Deserialize)]
+struct Details {
+    cached_tokens: Option<u64>,
+    reasoning_tokens: Option<u64>,
+}
+
+impl From<Reported> for Usage {
+    fn from(reported: Reported) -> Self {
+        Self {
+            input: reported.prompt_tokens.unwrap_or(0),
+            output: reported.completion_tokens.unwrap_or(0),
+            cached: reported.prompt_tokens_details.and_then(|details| details.cached_tokens).unwrap_or(0),
+            reasoning: reported.completion_tokens_details.and_then(|details| details.reasoning_tokens).unwrap_or(0),
+        }
+    }
+}
+
+/// What one stream event means for the exchange.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// `data: [DONE]`, or the final event of a Responses or Messages stream.
+    pub done: bool,
+    /// Content, a tool call or a finish: from here on the answer is committed.
+    pub commits: bool,
+    /// A finish reason.
+    pub finished: bool,
+    /// An error told inside the stream.
+    pub error: bool,
+    /// `choices: []` with usage: the chunk that only a client that asked for it may see.
+    pub usage_only: bool,
+    /// A `usage: null` member that only stands there because the gateway asked.
+    pub usage_null: bool,
+    /// Tokens, when told.
+    pub usage: Option<Usage>,
+    /// The answering model, when told.
+    pub model: Option<Box<str>>,
+}
+
+#[derive(Deserialize)]
+struct Event<'a> {
+    #[serde(borrow, default)]
+    model: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    r#type: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    choices: Option<Vec<Choice<'a>>>,
+    #[serde(default)]
+    usage: Option<Reported>,
+    #[serde(default)]
+    error: Option<IgnoredAny>,
+    #[serde(borrow, default)]
+    response: Option<Response<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Response<'a> {
+    #[serde(borrow, default)]
+    model: Option<Cow<'a, str>>,
+    #[serde(default)]
+    usage: Option<Reported>,
+}
+
+#[derive(Deserialize)]
+struct Choice<'a> {
+    #[serde(default)]
+    finish_reason: Option<IgnoredAny>,
+    #[serde(borrow, default)]
+    delta: Option<Delta<'a>>,
+    #[serde(borrow, default)]
+    text: Option<Cow<'a, str>>,
+}
+
+#[derive(Deserialize)]
+struct Delta<'a> {
+    #[serde(borrow, default)]
+    content: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    reasoning_content: Option<Cow<'a, str>>,
+    #[serde(default)]
+    refusal: Option<IgnoredAny>,
+    #[serde(default)]
+    tool_calls: Option<Vec<IgnoredAny>>,
+    #[serde(default)]
+    function_call: Option<IgnoredAny>,
+}
+
+impl Delta<'_> {
+    fn says_something(&self) -> bool {
+        let text = |text: &Option<Cow<'_, str>>| text.as_ref().is_some_and(|text| !text.is_empty());
+        text(&self.content)
+            || text(&self.reasoning_content)
+            || self.refusal.is_some()
+            || self.function_call.is_some()
+            || self.tool_calls.as_ref().is_some_and(|calls| !calls.is_empty())
+    }
+}
+
+/// Reads the data of one stream event. An event that is not understood commits and means nothing else.
+#[must_use]
+pub fn read_event(data: &[u8]) -> Seen {
+    if data == b"[DONE]" {
+        return Seen { done: true, commits: true, ..Seen::default() };
+    }
+    let Ok(event) = serde_json::from_slice::<Event<'_>>(data) else {
+        return Seen { commits: true, ..Seen::default() };
+    };
+    let kind = event.r#type.as_deref().unwrap_or_default();
+    let ended = matches!(kind, "response.completed" | "response.incomplete" | "message_stop");
+    let (model, usage) = match event.response {
+        Some(response) => (response.model, response.usage),
+        None => (event.model, event.usage),
+    };
+    let choices = event.choices.as_deref();
+    let finished = choices.is_some_and(|all| all.iter().any(|choice| choice.finish_reason.is_some()));
+    let content = choices.is_some_and(|all| {
+        all.iter().any(|choice| {
+            choice.delta.as_ref().is_some_and(Delta::says_something)
+                || choice.text.as_ref().is_some_and(|text| !text.is_empty())
+        })
+    });
+    let prelude = matches!(
+        kind,
+        "response.created"
+            | "response.in_progress"
+            | "response.queued"
+            | "message_start"
+            | "ping"
+            | "content_block_start"
+    );
+    let usage_only = choices.is_some_and(<[_]>::is_empty) && usage.is_some();
+    Seen {
+        done: ended,
+        error: event.error.is_some() || kind == "error" || kind == "response.failed",
+        commits: finished || content || usage_only || (choices.is_none() && !prelude),
+        finished: finished || ended,
+        usage_only,
+        usage_null: usage.is_none() && memchr::memmem::find(data, b"\"usage\"").is_some(),
+        usage: usage.map(Usage::from),
+        model: model.map(Into::into),
+    }
+}
+
+/// Removes a top-level `"usage":null` from an event, byte for byte, with the comma that belonged to it.
+#[must_use]
+pub fn without_null_usage(event: &bytes::Bytes) -> bytes::Bytes {
+    let Some(start) = memchr::memchr(b'{', event) else { return event.clone() };
+    let Some(end) = memchr::memrchr(b'}', event) else { return event.clone() };
+    let text = &event[start..=end];
+    let mut span = None;
+    let mut previous_end = None;
+    let scanned = crate::json::scan_object(text, |name, member| {
+        if name == "usage" && member.kind == crate::json::Kind::Null {
+            span = Some((previous_end, member.key.start, member.value.end));
+        }
+        previous_end = Some(member.value.end);
+    });
+    let (Ok(_), Some((before, key, value_end))) = (scanned, span) else { return event.clone() };
+    let cut = match before {
+        Some(before) => before..value_end,
+        None => {
+            let comma = memchr::memchr(b',', &text[value_end..]).map_or(value_end, |at| value_end + at + 1);
+            key..comma
+        }
+    };
+    let mut kept = bytes::BytesMut::with_capacity(event.len());
+    kept.extend_from_slice(&event[..start + cut.start]);
+    kept.extend_from_slice(&event[start + cut.end..]);
+    kept.freeze()
+}
+
+/// Largest `usage` or `model` value that is read from a JSON answer.
+const MAX_VALUE: usize = 8 * 1024;
+
+/// Reads `usage` and `model` of a JSON answer that arrives in chunks, without keeping the chunks.
+#[derive(Debug, Default)]
+pub struct AnswerScan {
+    depth: u32,
+    in_string: bool,
+    escaped: bool,
+    expect_key: bool,
+    token: Vec<u8>,
+    field: Option<Field>,
+    model: Option<Box<str>>,
+    usage: Option<Usage>,
+    started: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Field {
+    Usage,
+    Model,
+    Other,
+}
+
+impl AnswerScan {
+    /// Reads the next chunk.
+    pub fn push(&mut self, chunk: &[u8]) {
+        let mut at = 0;
+        while at < chunk.len() {
+            if self.in_string && !self.escaped && !self.capturing() {
+                match memchr::memchr2(b'"', b'\\', &chunk[at..]) {
+                    Some(skip) => at += skip,
+                    None => return,
+                }
+            }
+            self.step(chunk[at]);
+            at += 1;
+        }
+    }
+
+    /// Whether the text was one complete JSON value (by its brackets).
+    #[must_use]
+    pub fn balanced(&self) -> bool {
+        self.started && self.depth == 0 && !self.in_string
+    }
+
+    /// Tokens and model, as far as they were told.
+    #[must_use]
+    pub fn finish(&mut self) -> (Option<Usage>, Option<Box<str>>) {
+        (self.usage, self.model.take())
+    }
+
+    fn capturing(&self) -> bool {
+        (self.depth == 1 && self.expect_key) || matches!(self.field, Some(Field::Usage | Field::Model))
+    }
+
+    fn step(&mut self, byte: u8) {
+        if self.capturing() && (self.in_string || byte == b'"' || self.field.is_some()) && self.token.len() < MAX_VALUE
+        {
+            self.token.push(byte);
+        }
+        if self.in_string {
+            match byte {
+                _ if self.escaped => self.escaped = false,
+                b'\\' => self.escaped = true,
+                b'"' => self.in_string = false,
+                _ => (),
+            }
+            return;
+        }
+        match byte {
+            b'"' => self.in_string = true,
+            b'{' | b'[' => {
+                self.depth += 1;
+                self.started = true;
+                self.expect_key = self.depth == 1 && byte == b'{';
+            }
+            b':' if self.depth == 1 && self.expect_key => {
+                self.field = Some(match self.token.as_slice() {
+                    b"\"usage\"" => Field::Usage,
+                    b"\"model\"" => Field::Model,
+                    _ => Field::Other,
+                });
+                self.token.clear();
+                self.expect_key = false;
+            }
+            b',' if self.depth == 1 => {
+                self.end_field();
+                self.expect_key = true;
+            }
+            b'}' | b']' => {
+                if self.depth == 1 {
+                    self.end_field();
+                }
+                self.depth = self.depth.saturating_sub(1);
+            }
+            _ => (),
+        }
+    }
+
+    /// The captured token ends with the separator that was just read.
+    fn end_field(&mut self) {
+        let value = self.token.split_last().map(|(_, value)| value).unwrap_or_default();
+        match self.field.take() {
+            Some(Field::Usage) => {
+                self.usage = serde_json::from_slice::<Reported>(value).ok().map(Usage::from).or(self.usage);
+            }
+            Some(Field::Model) => {
+                self.model = serde_json::from_slice::<String>(value).ok().map(Into::into).or_else(|| self.model.take());
+            }
+            _ => (),
+        }
+        self.token.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_stream_event_commits_with_its_first_content() {
+        let seen = |text: &str| read_event(text.as_bytes());
+        assert!(
+            !seen(r#"{"choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}]}"#)
+                .commits
+        );
+        assert!(seen(r#"{"choices":[{"delta":{"content":"a"}}]}"#).commits);
+        assert!(seen(r#"{"choices":[{"delta":{"tool_calls":[{"index":0}]}}]}"#).commits);
+        assert!(seen(r#"{"choices":[{"delta":{},"finish_reason":"stop"}]}"#).finished);
+        assert!(seen(r#"{"error":{"message":"x"}}"#).error);
+        assert!(seen("[DONE]").done);
+        let last = seen(r#"{"model":"m","choices":[],"usage":{"prompt_tokens":11,"completion_tokens":7}}"#);
+        assert!(last.usage_only);
+        assert_eq!(last.usage, Some(Usage { input: 11, output: 7, ..Usage::default() }));
+        assert_eq!(last.model.as_deref(), Some("m"));
+    }
+
+    #[test]
+    fn a_null_usage_leaves_no_trace() {
+        for (event, expected) in [
+            ("data: {\"id\":1,\"usage\":null}\n\n", "data: {\"id\":1}\n\n"),
+            ("data: {\"usage\":null,\"id\":1}\n\n", "data: {\"id\":1}\n\n"),
+            ("data: {\"id\":1,\"usage\": null ,\"x\":2}\n\n", "data: {\"id\":1 ,\"x\":2}\n\n"),
+            ("data: {\"usage\":null}\n\n", "data: {}\n\n"),
+            ("data: {\"a\":{\"usage\":null}}\n\n", "data: {\"a\":{\"usage\":null}}\n\n"),
+        ] {
+            let stripped = without_null_usage(&bytes::Bytes::copy_from_slice(event.as_bytes()));
+            assert_eq!(std::str::from_utf8(&stripped).unwrap(), expected);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn an_answer_in_any_chunks_tells_the_same(cuts in prop::collection::vec(0usize..200, 0..6)) {
+            let text = br#"{"id":"x","a":{"usage":{"prompt_tokens":9}},"model":"gpt-\u0034","choices":[{"message":{"content":"\"usage\":{}"}}],"usage":{"prompt_tokens":11,"completion_tokens":7,"prompt_tokens_details":{"cached_tokens":3}}}"#;
+            let mut ends: Vec<usize> = cuts.into_iter().map(|cut| cut.min(text.len())).collect();
+            ends.push(text.len());
+            ends.sort_unstable();
+            let (mut scan, mut at) = (AnswerScan::default(), 0);
+            for end in ends {
+                scan.push(&text[at..end]);
+                at = end;
+            }
+            prop_assert!(scan.balanced());
+            let (usage, model) = scan.finish();
+            prop_assert_eq!(usage, Some(Usage { input: 11, output: 7, cached: 3, reasoning: 0 }));
+            prop_assert_eq!(model.as_deref(), Some("gpt-4"));
+        }
+    }
+}

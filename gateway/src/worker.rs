@@ -1,0 +1,139 @@
+//! What one core holds, and what all cores of a gateway share.
+
+use std::cell::Cell;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering::Relaxed};
+
+use arc_swap::ArcSwap;
+
+use crate::snapshot::Snapshot;
+use crate::telemetry::Sink;
+use crate::upstream::Pool;
+
+/// Largest body that an AI backend is sent.
+pub const BODY_LIMIT: usize = 64 * 1024 * 1024;
+/// Bytes of held bodies that may be in flight at once.
+const BODY_BUDGET: usize = 1024 * 1024 * 1024;
+/// Built-in failovers per request, in tenths: retries are at most 20 % of the traffic.
+const RETRY_SHARE: i64 = 2;
+/// Built-in failovers that may be saved up, in tenths.
+const RETRY_RESERVE: i64 = 1000;
+
+/// Shared by all cores of one gateway.
+#[derive(Debug)]
+pub struct Shared {
+    /// The configuration that new requests start with.
+    pub snapshot: ArcSwap<Snapshot>,
+    /// Whether prompts and answers go into the access log.
+    pub log_bodies: bool,
+    held_bytes: AtomicUsize,
+    retry_balance: AtomicI64,
+}
+
+impl Shared {
+    /// Begins with a snapshot.
+    #[must_use]
+    pub fn new(snapshot: Snapshot, log_bodies: bool) -> Self {
+        Self {
+            snapshot: ArcSwap::from_pointee(snapshot),
+            log_bodies,
+            held_bytes: AtomicUsize::new(0),
+            retry_balance: AtomicI64::new(RETRY_RESERVE),
+        }
+    }
+
+    /// Counts a request towards the retry budget.
+    pub fn earn_retry(&self) {
+        if self.retry_balance.load(Relaxed) < RETRY_RESERVE {
+            self.retry_balance.fetch_add(RETRY_SHARE, Relaxed);
+        }
+    }
+
+    /// Takes one retry from the budget, if there is one.
+    #[must_use]
+    pub fn spend_retry(&self) -> bool {
+        let spend = |balance: i64| (balance >= 10).then_some(balance - 10);
+        self.retry_balance.fetch_update(Relaxed, Relaxed, spend).is_ok()
+    }
+
+    /// Reserves room for body bytes until the hold is dropped; `None` when the budget is used up.
+    #[must_use]
+    pub fn hold(self: &Arc<Self>, bytes: usize) -> Option<Hold> {
+        let before = self.held_bytes.fetch_add(bytes, Relaxed);
+        let hold = Hold { shared: self.clone(), bytes };
+        (before + bytes <= BODY_BUDGET).then_some(hold)
+    }
+}
+
+/// Room reserved for a body.
+#[derive(Debug)]
+pub struct Hold {
+    shared: Arc<Shared>,
+    bytes: usize,
+}
+
+impl Hold {
+    /// Grows the reservation; false when the budget is used up.
+    #[must_use]
+    pub fn grow(&mut self, bytes: usize) -> bool {
+        self.bytes += bytes;
+        self.shared.held_bytes.fetch_add(bytes, Relaxed) + bytes <= BODY_BUDGET
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.shared.held_bytes.fetch_sub(self.bytes, Relaxed);
+    }
+}
+
+/// One core: its connections, its random numbers, its end of the telemetry queue.
+#[derive(Debug)]
+pub struct Worker {
+    /// Shared by all cores.
+    pub shared: Arc<Shared>,
+    /// Upstream connections.
+    pub pool: Pool,
+    /// Telemetry.
+    pub sink: Sink,
+    /// Set once the gateway is asked to stop.
+    pub draining: Cell<bool>,
+    random: Cell<u64>,
+}
+
+impl Worker {
+    /// A core with an empty pool.
+    #[must_use]
+    pub fn new(shared: Arc<Shared>, pool: Pool, sink: Sink) -> Self {
+        let seed = RandomState::new().hash_one(std::process::id()) | 1;
+        Self { shared, pool, sink, draining: Cell::new(false), random: Cell::new(seed) }
+    }
+
+    /// Random bits for selection and identifiers (splitmix64; not for secrets).
+    #[must_use]
+    pub fn random(&self) -> u64 {
+        let state = self.random.get().wrapping_add(0x9E37_79B9_7F4A_7C15);
+        self.random.set(state);
+        let mixed = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        mixed ^ (mixed >> 31)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failovers_are_bounded_by_traffic() {
+        let shared = Shared::new(Snapshot::default(), false);
+        let reserve = (0..1000).filter(|_| shared.spend_retry()).count();
+        assert_eq!(reserve, 100);
+        let spent = (0..1000).filter(|_| {
+            shared.earn_retry();
+            shared.spend_retry()
+        });
+        assert_eq!(spent.count(), 200);
+    }
+}
