@@ -2,5 +2,23 @@
 //!
 //! Owns the script, the bytes and their times, the faults and the journal of what the caller did.
 //! Refuses to know gateways, scenarios or reports: it is an embeddable peer that answers as it was told.
+//! The reference of all script keys is the documentation of [`script`].
 
+mod answer;
+mod connection;
+pub mod credentials;
+mod deliver;
+mod digest;
+mod journal;
+mod listener;
+mod openai;
+mod plan;
+mod provider;
+mod request;
+mod rules;
 pub mod script;
+pub mod tls;
+mod wire;
+
+pub use journal::{ConnectionRecord, End, Journal, Peer, RequestRecord, TlsFacts, Usage};
+pub use provider::{MockProvider, Options, StartError, start};

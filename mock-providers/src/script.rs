@@ -104,7 +104,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 pub use fault::{Disconnect, Dribble, ErrorEvent, Fault, Hang, How, Point, Split, Stall, Truncate};
-pub use matching::{Glob, Path, Pattern, TextMatch, ValueMatch, When};
+pub use matching::{BodyMatch, Glob, Path, Pattern, TextMatch, ValueMatch, When};
 pub use respond::{Block, Framing, HeaderValues, Headers, Respond, SseEvent, ToolCall, UsageNumbers, UsageSpec};
 
 /// A file for `windtunnel mock --config`.

@@ -26,7 +26,7 @@ pub struct When {
     /// By header name.
     pub header: BTreeMap<String, TextMatch>,
     /// By JSONPath into the body.
-    pub body: BTreeMap<Path, ValueMatch>,
+    pub body: BodyMatch,
     /// Over the text of the last user message.
     pub last_user: Option<TextMatch>,
 }
@@ -57,42 +57,45 @@ impl Glob {
     }
 }
 
-/// A JSONPath, usable as a map key.
+/// A JSONPath.
 #[derive(Debug, Clone)]
-pub struct Path {
-    text: String,
-    compiled: JsonPath,
-}
+pub struct Path(JsonPath);
 
 impl Path {
     /// The first value it finds.
     pub fn first<'v>(&self, value: &'v Value) -> Option<&'v Value> {
-        self.compiled.query(value).first()
-    }
-}
-
-impl PartialEq for Path {
-    fn eq(&self, other: &Self) -> bool {
-        self.text == other.text
-    }
-}
-impl Eq for Path {}
-impl PartialOrd for Path {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-impl Ord for Path {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.text.cmp(&other.text)
+        self.0.query(value).first()
     }
 }
 
 impl<'de> Deserialize<'de> for Path {
     fn deserialize<D: Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
         let text = String::deserialize(reader)?;
-        let compiled = JsonPath::parse(&text).map_err(|e| de::Error::custom(format!("JSONPath `{text}`: {e}")))?;
-        Ok(Self { text, compiled })
+        JsonPath::parse(&text).map(Self).map_err(|e| de::Error::custom(format!("JSONPath `{text}`: {e}")))
+    }
+}
+
+/// Conditions on places in the body.
+#[derive(Debug, Clone, Default)]
+pub struct BodyMatch(pub Vec<(Path, ValueMatch)>);
+
+impl<'de> Deserialize<'de> for BodyMatch {
+    fn deserialize<D: Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
+        struct BodyVisitor;
+        impl<'de> Visitor<'de> for BodyVisitor {
+            type Value = BodyMatch;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a map of JSONPaths to values or matchers")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<BodyMatch, A::Error> {
+                let mut conditions = Vec::new();
+                while let Some(condition) = map.next_entry()? {
+                    conditions.push(condition);
+                }
+                Ok(BodyMatch(conditions))
+            }
+        }
+        reader.deserialize_map(BodyVisitor)
     }
 }
 

@@ -267,9 +267,7 @@ impl<'de> Deserialize<'de> for SseEvent {
             }
             fn visit_str<E: de::Error>(self, word: &str) -> Result<SseEvent, E> {
                 match word {
-                    "done" => {
-                        Ok(SseEvent { bytes: Bytes::from_static(b"data: [DONE]\n\n"), after: Duration::ZERO })
-                    }
+                    "done" => Ok(SseEvent { bytes: Bytes::from_static(b"data: [DONE]\n\n"), after: Duration::ZERO }),
                     _ => Err(E::unknown_variant(word, &["done"])),
                 }
             }

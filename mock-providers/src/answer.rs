@@ -1,0 +1,136 @@
+//! From a request to a plan: credentials, rule, answer, faults, in that order.
+//!
+//! Owns what every dialect shares: literal bodies, scripted statuses, latency, common headers.
+//! Refuses to know the shape of any API; that is the dialect's.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde_json::Value;
+
+use crate::credentials;
+use crate::digest::{self, Random};
+use crate::journal::Usage;
+use crate::openai::{self, ApiError};
+use crate::plan::{Answer, Kind, Piece, Plan};
+use crate::request::Request;
+use crate::rules::{Live, Selected};
+use crate::script::{Framing, Latency, Provider, Respond, SseEvent};
+
+/// What a dialect may draw on.
+pub(crate) struct Context<'a> {
+    pub(crate) provider: &'a Provider,
+    pub(crate) respond: &'a Respond,
+    /// The script's latency, with the answer's own laid over it.
+    pub(crate) latency: Latency,
+    /// Follows from seed, provider, request and occurrence.
+    pub(crate) random: Random,
+    /// Follows from the seed alone.
+    pub(crate) seed: u64,
+}
+
+/// The plan for a request, and the name of the rule it comes from.
+pub(crate) fn plan<'l>(live: &'l Live, request: &Request<'_>, random: Random, seed: u64) -> (&'l str, Plan) {
+    let denied = live.provider.auth.as_ref().and_then(|auth| refusal(&auth.keys, request));
+    let Selected { rule, respond, fault } = if denied.is_some() { live.unscripted() } else { live.select(request) };
+    let latency = live.provider.latency.overlaid(&respond.latency);
+    let delay = latency.head.unwrap_or_default() + respond.delay_head.unwrap_or_default();
+    let common = common_headers(&random, delay);
+    let context = Context { provider: &live.provider, respond, latency, random, seed };
+    let answer = match denied {
+        Some(error) => error.answer(),
+        None => answer(request, &context, fault.status.or(respond.status)),
+    };
+    let mut plan = answer.plan(respond, common, delay);
+    if request.head.http10 && plan.framing == Framing::Chunked {
+        plan.framing = Framing::Close;
+    }
+    plan.apply(fault);
+    (rule, plan)
+}
+
+impl Latency {
+    fn overlaid(&self, own: &Latency) -> Latency {
+        Latency { head: own.head.or(self.head), ttft: own.ttft.or(self.ttft), itl: own.itl.or(self.itl) }
+    }
+}
+
+fn refusal(keys: &[String], request: &Request<'_>) -> Option<ApiError> {
+    let presented = credentials::bearer(&request.head.headers);
+    match presented {
+        Some(key) if keys.iter().any(|known| known == key) => None,
+        Some(key) => Some(ApiError::wrong_key(key)),
+        None => Some(ApiError::missing_key()),
+    }
+}
+
+fn answer(request: &Request<'_>, context: &Context<'_>, status: Option<u16>) -> Answer {
+    let respond = context.respond;
+    if let Some(mut literal) = literal(respond) {
+        literal.status = status.unwrap_or(200);
+        return literal;
+    }
+    match status {
+        Some(status @ 400..) => ApiError::of_status(status, respond.text.as_deref()).answer(),
+        Some(status @ (100..=199 | 204 | 300..=399)) => {
+            let mut bare = Answer::json(status, Bytes::new(), None);
+            bare.pieces.clear();
+            bare
+        }
+        _ => {
+            let mut answer = openai::answer(request, context).unwrap_or_else(|error| error.answer());
+            if answer.status == 200 {
+                answer.status = status.unwrap_or(200);
+            }
+            answer
+        }
+    }
+}
+
+/// The body that the script spells out, when it does.
+fn literal(respond: &Respond) -> Option<Answer> {
+    if let Some(events) = &respond.sse {
+        return Some(Answer::stream(events.iter().map(literal_event).collect()));
+    }
+    if let Some(bytes) = &respond.body_base64 {
+        return Some(Answer::json(200, bytes.clone(), reported(bytes)));
+    }
+    if let Some(body) = &respond.body {
+        return Some(Answer::json(200, body.clone(), reported(body.as_bytes())));
+    }
+    respond.json.as_ref().map(|value| Answer::json(200, value.to_string(), usage_of(value)))
+}
+
+fn literal_event(event: &SseEvent) -> Piece {
+    let done = event.bytes.starts_with(b"data: [DONE]");
+    let usage = event.bytes.strip_prefix(b"data:").and_then(reported);
+    let kind = if done { Kind::Done } else { Kind::Content };
+    Piece { bytes: event.bytes.clone(), gap: event.after, kind, usage, ..Piece::default() }
+}
+
+/// The usage in literal bytes, when they are JSON and have one.
+fn reported(bytes: &[u8]) -> Option<Usage> {
+    memchr::memmem::find(bytes, b"\"usage\"")?;
+    usage_of(&serde_json::from_slice(bytes).ok()?)
+}
+
+fn usage_of(value: &Value) -> Option<Usage> {
+    let usage = value.get("usage")?.as_object()?;
+    let count = |name: &str| usage.get(name).and_then(Value::as_u64);
+    let detail = |group: &str, name: &str| usage.get(group).and_then(|details| details.get(name)?.as_u64());
+    Some(Usage {
+        prompt_tokens: count("prompt_tokens").or(count("input_tokens")).unwrap_or(0),
+        completion_tokens: count("completion_tokens").or(count("output_tokens")).unwrap_or(0),
+        cached_tokens: detail("prompt_tokens_details", "cached_tokens").unwrap_or(0),
+        reasoning_tokens: detail("completion_tokens_details", "reasoning_tokens").unwrap_or(0),
+    })
+}
+
+fn common_headers(random: &Random, delay: Duration) -> Vec<(String, String)> {
+    let id = random.branch("x-request-id").word(32, digest::HEX);
+    vec![
+        ("x-request-id".to_owned(), format!("req_{id}")),
+        ("openai-processing-ms".to_owned(), delay.as_millis().to_string()),
+        ("openai-version".to_owned(), "2020-10-01".to_owned()),
+    ]
+}

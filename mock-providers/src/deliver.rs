@@ -1,0 +1,184 @@
+//! Carries a plan out on a connection.
+//!
+//! Owns write boundaries, absolute deadlines and the journal of what was really written.
+//! Refuses to decide anything: the plan has.
+
+use std::time::{Duration, Instant};
+
+use crate::journal::{End, Recorder, Usage};
+use crate::plan::{Before, Ending, Piece, Plan};
+use crate::script::Framing;
+use crate::wire::{Gone, Wire};
+
+/// Bytes without a gap between them go out together, up to this much.
+const COALESCE: usize = 256 << 10;
+
+/// What is left of the connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum After {
+    /// It may carry another request.
+    Reuse,
+    /// It ends in order.
+    Close,
+    /// It ends by a bare FIN.
+    Fin,
+    /// It ends by a reset.
+    Reset,
+    /// The caller ended it.
+    Gone(Gone),
+}
+
+/// One exchange as the journal knows it.
+#[derive(Clone, Copy)]
+pub(crate) struct Exchange<'a> {
+    pub(crate) recorder: &'a Recorder,
+    pub(crate) seq: u64,
+    /// Zero of the journal's times.
+    pub(crate) origin: Instant,
+}
+
+impl Exchange<'_> {
+    pub(crate) fn now(&self) -> Duration {
+        self.origin.elapsed()
+    }
+
+    pub(crate) fn end(&self, end: End) {
+        self.recorder.update(self.seq, |record| record.end = end);
+    }
+
+    /// The caller left: that is how the exchange ended.
+    pub(crate) fn gone(&self, gone: Gone) -> After {
+        self.end(End::ClientClosed { at: self.now() });
+        After::Gone(gone)
+    }
+}
+
+/// Writes the response, and says what is left of the connection.
+pub(crate) async fn deliver(
+    wire: &mut Wire,
+    plan: &Plan,
+    exchange: Exchange<'_>,
+    keep_alive: bool,
+    head_only: bool,
+) -> After {
+    let keep_alive = keep_alive && plan.allows_reuse();
+    match prepare(wire, plan, exchange).await {
+        Ok(None) => {}
+        Ok(Some(after)) => return after,
+        Err(gone) => return exchange.gone(gone),
+    }
+    let mut writer =
+        Writer { wire, exchange, plan, out: plan.head(keep_alive), head_in_out: true, body: 0, usage: None };
+    let written =
+        if head_only || plan.is_bodiless() { writer.flush(Some(End::Complete)).await } else { writer.body().await };
+    match (written, plan.ending) {
+        (Err(gone), _) => exchange.gone(gone),
+        (Ok(()), Ending::Fin) => After::Fin,
+        (Ok(()), Ending::Reset) => After::Reset,
+        (Ok(()), _) if keep_alive => After::Reuse,
+        (Ok(()), _) => After::Close,
+    }
+}
+
+/// What happens before the head, or instead of it.
+async fn prepare(wire: &mut Wire, plan: &Plan, exchange: Exchange<'_>) -> Result<Option<After>, Gone> {
+    if !plan.delay.is_zero() {
+        wire.wait(Some(Instant::now() + plan.delay)).await?;
+    }
+    let after = match plan.before {
+        Before::Answer => return Ok(None),
+        Before::Silence => {
+            wire.wait(None).await?;
+            After::Close
+        }
+        Before::Fin => After::Fin,
+        Before::Reset => After::Reset,
+    };
+    exchange.end(End::Fault);
+    Ok(Some(after))
+}
+
+struct Writer<'a> {
+    wire: &'a mut Wire,
+    exchange: Exchange<'a>,
+    plan: &'a Plan,
+    /// Ready to go out with the next write.
+    out: Vec<u8>,
+    head_in_out: bool,
+    /// How many bytes of the body are in `out`.
+    body: usize,
+    /// What the bytes in `out` report.
+    usage: Option<Usage>,
+}
+
+impl Writer<'_> {
+    async fn body(&mut self) -> Result<(), Gone> {
+        let mut due = Instant::now();
+        for piece in &self.plan.pieces {
+            if !piece.gap.is_zero() {
+                self.flush(None).await?;
+                due += piece.gap;
+                self.wire.wait(Some(due)).await?;
+            } else if piece.apart {
+                self.flush(None).await?;
+                // Lets a reader of the same runtime see the boundary.
+                tokio::task::yield_now().await;
+            } else if self.out.len() > COALESCE {
+                self.flush(None).await?;
+            }
+            self.add(piece);
+        }
+        let end = match self.plan.ending {
+            Ending::Silence => {
+                self.flush(None).await?;
+                return self.wire.wait(None).await;
+            }
+            Ending::Complete => End::Complete,
+            Ending::Cut | Ending::Fin | Ending::Reset => End::Fault,
+        };
+        let terminated = matches!(self.plan.ending, Ending::Complete | Ending::Cut);
+        if terminated && self.plan.framing == Framing::Chunked {
+            self.out.extend_from_slice(b"0\r\n\r\n");
+        }
+        self.flush(Some(end)).await
+    }
+
+    fn add(&mut self, piece: &Piece) {
+        self.usage = piece.usage.or(self.usage);
+        if piece.bytes.is_empty() {
+            return;
+        }
+        self.body += piece.bytes.len();
+        if self.plan.framing != Framing::Chunked {
+            self.out.extend_from_slice(&piece.bytes);
+            return;
+        }
+        self.out.extend_from_slice(format!("{:x}\r\n", piece.bytes.len()).as_bytes());
+        self.out.extend_from_slice(&piece.bytes);
+        self.out.extend_from_slice(b"\r\n");
+    }
+
+    /// Writes what is ready, then tells the journal.
+    async fn flush(&mut self, end: Option<End>) -> Result<(), Gone> {
+        if !self.out.is_empty() {
+            self.wire.write(&self.out).await?;
+        } else if end.is_none() {
+            return Ok(());
+        }
+        let now = self.exchange.now();
+        self.exchange.recorder.update(self.exchange.seq, |record| {
+            if self.head_in_out {
+                record.status = Some(self.plan.status);
+                record.head_at = Some(now);
+            }
+            if self.body > 0 {
+                record.events.push((now, self.body));
+            }
+            record.usage = self.usage.or(record.usage);
+            record.end = end.unwrap_or(record.end);
+        });
+        self.out.clear();
+        (self.head_in_out, self.body, self.usage) = (false, 0, None);
+        Ok(())
+    }
+}

@@ -1,0 +1,219 @@
+//! What a provider saw: requests, connections, and how each ended.
+//!
+//! Owns the records and what of them may be shown. Refuses to judge them: expectations live with the scenarios.
+//! Records keep what came over the wire, secrets included; `Debug` and `Serialize` mask them.
+
+mod recorder;
+
+use std::fmt;
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde::{Serialize, Serializer};
+
+use crate::credentials;
+
+pub(crate) use recorder::Recorder;
+
+/// Everything a provider saw so far, oldest first.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Journal {
+    /// The requests, by arrival of their heads.
+    pub requests: Vec<RequestRecord>,
+    /// The connections, by acceptance.
+    pub connections: Vec<ConnectionRecord>,
+}
+
+/// One request and what became of it. Times count from the origin of the run.
+#[derive(Clone, Default, Serialize)]
+pub struct RequestRecord {
+    /// Counts from 1 within the provider.
+    pub seq: u64,
+    /// The provider's name.
+    pub provider: String,
+    /// [`ConnectionRecord::id`].
+    pub connection: u64,
+    /// Which request of its connection, from 1.
+    pub on_connection: u32,
+    /// When its head was complete.
+    #[serde(serialize_with = "as_millis")]
+    pub received_at: Duration,
+    /// The method as sent.
+    pub method: String,
+    /// The target without its query.
+    pub path: String,
+    /// The query without its question mark.
+    #[serde(serialize_with = "as_masked_query")]
+    pub query: Option<String>,
+    /// In raw order and case; invalid UTF-8 replaced.
+    #[serde(serialize_with = "as_masked_headers")]
+    pub headers: Vec<(String, String)>,
+    /// The body without its framing, as far as it came.
+    #[serde(serialize_with = "as_text")]
+    pub body: Bytes,
+    /// Whether all of it came.
+    pub body_complete: bool,
+    /// The declared length.
+    pub content_length: Option<u64>,
+    /// Whether the body came in chunks.
+    pub chunked: bool,
+    /// What is wrong with the request's framing.
+    pub malformed: Option<String>,
+    /// The body's `model`.
+    pub model: Option<String>,
+    /// Whether the body says `stream: true`.
+    pub stream: bool,
+    /// The rule that answered; `default` when none did.
+    pub rule: String,
+    /// The faults that were scripted for the answer, joined by `+`.
+    pub fault: Option<String>,
+    /// The status that was written.
+    pub status: Option<u16>,
+    /// When the response head had been written.
+    #[serde(serialize_with = "as_optional_millis")]
+    pub head_at: Option<Duration>,
+    /// When, and how many bytes of the body, each write handed over.
+    #[serde(serialize_with = "as_events")]
+    pub events: Vec<(Duration, usize)>,
+    /// The usage that was reported, once all of its bytes were written.
+    pub usage: Option<Usage>,
+    /// How the exchange ended.
+    pub end: End,
+}
+
+impl RequestRecord {
+    /// The first header of that name.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    }
+}
+
+impl fmt::Debug for RequestRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let query = self.query.as_deref().map(credentials::redact_query);
+        f.debug_struct("RequestRecord")
+            .field("seq", &self.seq)
+            .field("provider", &self.provider)
+            .field("connection", &(self.connection, self.on_connection))
+            .field("received_at", &self.received_at)
+            .field("method", &self.method)
+            .field("path", &self.path)
+            .field("query", &query)
+            .field("headers", &masked(&self.headers))
+            .field("body", &self.body)
+            .field("body_complete", &self.body_complete)
+            .field("malformed", &self.malformed)
+            .field("rule", &self.rule)
+            .field("fault", &self.fault)
+            .field("status", &self.status)
+            .field("head_at", &self.head_at)
+            .field("events", &self.events)
+            .field("usage", &self.usage)
+            .field("end", &self.end)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Token counts as reported to the caller.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Usage {
+    /// Tokens of the prompt.
+    pub prompt_tokens: u64,
+    /// Tokens of the answer.
+    pub completion_tokens: u64,
+    /// Of the prompt, from a cache.
+    pub cached_tokens: u64,
+    /// Of the answer, reasoning.
+    pub reasoning_tokens: u64,
+}
+
+/// How an exchange ended.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum End {
+    /// It has not yet.
+    #[default]
+    Pending,
+    /// All that HTTP asks for was written.
+    Complete,
+    /// The caller closed or reset the connection before that.
+    ClientClosed {
+        /// When it was noticed.
+        #[serde(serialize_with = "as_millis")]
+        at: Duration,
+    },
+    /// The script, or the stop of the provider, cut it short.
+    Fault,
+}
+
+/// A side of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Peer {
+    /// The caller.
+    Client,
+    /// This provider.
+    Mock,
+}
+
+/// One accepted connection.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct ConnectionRecord {
+    /// Counts from 1 within the provider.
+    pub id: u64,
+    /// When it was accepted.
+    #[serde(serialize_with = "as_millis")]
+    pub opened_at: Duration,
+    /// When its end was seen or made.
+    #[serde(serialize_with = "as_optional_millis")]
+    pub closed_at: Option<Duration>,
+    /// Who ended it.
+    pub closed_by: Option<Peer>,
+    /// Whether by RST.
+    pub reset: bool,
+    /// How many requests it carried.
+    pub requests: u32,
+    /// What the handshake showed, when it succeeded.
+    pub tls: Option<TlsFacts>,
+}
+
+/// What a TLS handshake showed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct TlsFacts {
+    /// The server name asked for.
+    pub sni: Option<String>,
+    /// The protocol agreed on.
+    pub alpn: Option<String>,
+}
+
+fn masked(headers: &[(String, String)]) -> Vec<(&str, String)> {
+    headers.iter().map(|(name, value)| (name.as_str(), credentials::redact(name, value))).collect()
+}
+
+fn millis(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
+}
+
+fn as_millis<S: Serializer>(time: &Duration, writer: S) -> Result<S::Ok, S::Error> {
+    writer.serialize_f64(millis(*time))
+}
+
+fn as_optional_millis<S: Serializer>(time: &Option<Duration>, writer: S) -> Result<S::Ok, S::Error> {
+    time.map(millis).serialize(writer)
+}
+
+fn as_events<S: Serializer>(events: &[(Duration, usize)], writer: S) -> Result<S::Ok, S::Error> {
+    writer.collect_seq(events.iter().map(|(at, bytes)| (millis(*at), bytes)))
+}
+
+fn as_masked_query<S: Serializer>(query: &Option<String>, writer: S) -> Result<S::Ok, S::Error> {
+    query.as_deref().map(credentials::redact_query).serialize(writer)
+}
+
+fn as_masked_headers<S: Serializer>(headers: &[(String, String)], writer: S) -> Result<S::Ok, S::Error> {
+    writer.collect_seq(masked(headers))
+}
+
+fn as_text<S: Serializer>(body: &Bytes, writer: S) -> Result<S::Ok, S::Error> {
+    writer.serialize_str(&String::from_utf8_lossy(body))
+}

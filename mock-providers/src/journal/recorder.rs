@@ -1,0 +1,204 @@
+//! The live journal of one provider.
+//!
+//! Owns the bounded ring, the lock (never held across an await) and the notice that something changed.
+//! Refuses to keep more than its bounds: the oldest records give way.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::{ConnectionRecord, End, Journal, Peer, RequestRecord, TlsFacts};
+
+/// Bodies of all kept records together stay below this.
+const KEPT_BYTES: usize = 512 << 20;
+
+/// Where connections write what they see.
+pub(crate) struct Recorder {
+    state: Mutex<State>,
+    version: watch::Sender<u64>,
+    /// The version that the last snapshot showed: `changed` starts from it, so that no change falls in between.
+    shown: AtomicU64,
+    capacity: usize,
+}
+
+#[derive(Default)]
+struct State {
+    requests: VecDeque<RequestRecord>,
+    last_seq: u64,
+    connections: VecDeque<ConnectionRecord>,
+    last_connection: u64,
+    kept_bytes: usize,
+}
+
+impl Recorder {
+    pub(crate) fn new(capacity: usize) -> Self {
+        Self {
+            state: Mutex::default(),
+            version: watch::Sender::new(0),
+            shown: AtomicU64::new(0),
+            capacity: capacity.max(1),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Called after the lock is gone, so that whoever wakes finds it free.
+    fn tell(&self) {
+        self.version.send_modify(|version| *version += 1);
+    }
+
+    pub(crate) fn snapshot(&self) -> Journal {
+        let version = *self.version.borrow();
+        self.shown.fetch_max(version, Ordering::AcqRel);
+        let state = self.lock();
+        Journal {
+            requests: state.requests.iter().cloned().collect(),
+            connections: state.connections.iter().cloned().collect(),
+        }
+    }
+
+    pub(crate) async fn changed(&self) {
+        let shown = self.shown.load(Ordering::Acquire);
+        let mut version = self.version.subscribe();
+        // The sender lives in `self`, so waiting cannot fail.
+        let now = version.wait_for(|version| *version > shown).await.map_or(shown, |version| *version);
+        self.shown.fetch_max(now, Ordering::AcqRel);
+    }
+
+    /// Resolves once the journal satisfies the condition; no change can be missed in between.
+    pub(crate) async fn wait_until(&self, mut condition: impl FnMut(&Journal) -> bool) -> Journal {
+        let mut version = self.version.subscribe();
+        loop {
+            version.mark_unchanged();
+            let journal = self.snapshot();
+            if condition(&journal) || version.changed().await.is_err() {
+                return journal;
+            }
+        }
+    }
+
+    pub(crate) fn opened(&self, at: Duration) -> u64 {
+        let id = {
+            let mut state = self.lock();
+            state.last_connection += 1;
+            let id = state.last_connection;
+            if state.connections.len() == self.capacity {
+                state.connections.pop_front();
+            }
+            state.connections.push_back(ConnectionRecord { id, opened_at: at, ..ConnectionRecord::default() });
+            id
+        };
+        self.tell();
+        id
+    }
+
+    pub(crate) fn handshake(&self, connection: u64, facts: TlsFacts) {
+        self.with_connection(connection, |record| record.tls = Some(facts));
+    }
+
+    /// The first end of a connection counts.
+    pub(crate) fn closed(&self, connection: u64, at: Duration, by: Peer, reset: bool) {
+        self.with_connection(connection, |record| {
+            if record.closed_at.is_none() {
+                record.closed_at = Some(at);
+                record.closed_by = Some(by);
+                record.reset = reset;
+            }
+        });
+    }
+
+    fn with_connection(&self, id: u64, change: impl FnOnce(&mut ConnectionRecord)) {
+        {
+            let mut state = self.lock();
+            let Some(index) = index(id, state.last_connection, state.connections.len()) else { return };
+            change(&mut state.connections[index]);
+        }
+        self.tell();
+    }
+
+    /// Adds a request, and returns its number.
+    pub(crate) fn received(&self, mut record: RequestRecord) -> u64 {
+        let seq = {
+            let mut state = self.lock();
+            state.last_seq += 1;
+            record.seq = state.last_seq;
+            if let Some(index) = index(record.connection, state.last_connection, state.connections.len()) {
+                state.connections[index].requests += 1;
+            }
+            state.kept_bytes += record.body.len();
+            state.requests.push_back(record);
+            state.make_room(self.capacity);
+            state.last_seq
+        };
+        self.tell();
+        seq
+    }
+
+    /// Changes a request, unless it has given way already.
+    pub(crate) fn update(&self, seq: u64, change: impl FnOnce(&mut RequestRecord)) {
+        {
+            let mut state = self.lock();
+            let Some(index) = index(seq, state.last_seq, state.requests.len()) else { return };
+            let before = state.requests[index].body.len();
+            change(&mut state.requests[index]);
+            state.kept_bytes = state.kept_bytes + state.requests[index].body.len() - before;
+            state.make_room(self.capacity);
+        }
+        self.tell();
+    }
+
+    /// Ends what is still pending on a connection.
+    pub(crate) fn abandon(&self, connection: u64, end: End) {
+        let mut state = self.lock();
+        let pending = state.requests.iter_mut().rev().filter(|r| r.connection == connection && r.end == End::Pending);
+        pending.for_each(|record| record.end = end);
+        drop(state);
+        self.tell();
+    }
+}
+
+impl State {
+    fn make_room(&mut self, capacity: usize) {
+        while self.requests.len() > capacity || (self.kept_bytes > KEPT_BYTES && self.requests.len() > 1) {
+            let Some(oldest) = self.requests.pop_front() else { return };
+            self.kept_bytes -= oldest.body.len();
+        }
+    }
+}
+
+/// Numbers are consecutive, so a record's place follows from the last number given.
+fn index(number: u64, last: u64, len: usize) -> Option<usize> {
+    let from_end = usize::try_from(last.checked_sub(number)?).ok()?;
+    len.checked_sub(from_end + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_oldest_records_give_way_and_late_updates_of_them_are_ignored() {
+        let recorder = Recorder::new(2);
+        for _ in 0..3 {
+            recorder.received(RequestRecord::default());
+        }
+        recorder.update(1, |record| record.rule = "gone".to_owned());
+        recorder.update(3, |record| record.rule = "kept".to_owned());
+        let rules: Vec<_> = recorder.snapshot().requests.into_iter().map(|r| (r.seq, r.rule)).collect();
+        assert_eq!(rules, [(2, String::new()), (3, "kept".to_owned())]);
+    }
+
+    #[tokio::test]
+    async fn a_change_between_the_look_and_the_wait_is_not_missed() {
+        let recorder = Recorder::new(2);
+        assert!(recorder.snapshot().requests.is_empty());
+        recorder.received(RequestRecord::default());
+        recorder.changed().await;
+        assert_eq!(recorder.snapshot().requests.len(), 1);
+    }
+}

@@ -1,0 +1,51 @@
+//! Token usage: estimated, scripted, and as JSON.
+//!
+//! Owns the estimate of a prompt: its words, three for each message and three more. Refuses to be exact.
+
+use serde_json::{Value, json};
+
+use crate::journal::Usage;
+use crate::request::{Request, text_of};
+use crate::script::UsageSpec;
+
+/// What is reported, if anything is.
+pub(super) fn of(spec: &UsageSpec, prompt: u64, completion: u64) -> Option<Usage> {
+    match spec {
+        UsageSpec::None => None,
+        UsageSpec::Auto => Some(Usage { prompt_tokens: prompt, completion_tokens: completion, ..Usage::default() }),
+        UsageSpec::Literal(numbers) => Some(Usage {
+            prompt_tokens: numbers.prompt_tokens.unwrap_or(prompt),
+            completion_tokens: numbers.completion_tokens.unwrap_or(completion),
+            cached_tokens: numbers.cached_tokens,
+            reasoning_tokens: numbers.reasoning_tokens,
+        }),
+    }
+}
+
+/// The estimated tokens of a chat prompt.
+pub(super) fn prompt(request: &Request<'_>) -> u64 {
+    let messages = request.field("messages").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let words: u64 = messages.iter().filter_map(|message| message.get("content")).map(|c| words(&text_of(c))).sum();
+    words + 3 * messages.len() as u64 + 3
+}
+
+/// The words of a text.
+pub(super) fn words(text: &str) -> u64 {
+    text.split_whitespace().count() as u64
+}
+
+/// As chat completions report it.
+pub(super) fn chat_json(usage: &Usage) -> Value {
+    json!({
+        "prompt_tokens": usage.prompt_tokens,
+        "completion_tokens": usage.completion_tokens,
+        "total_tokens": usage.prompt_tokens + usage.completion_tokens,
+        "prompt_tokens_details": { "cached_tokens": usage.cached_tokens, "audio_tokens": 0 },
+        "completion_tokens_details": {
+            "reasoning_tokens": usage.reasoning_tokens,
+            "audio_tokens": 0,
+            "accepted_prediction_tokens": 0,
+            "rejected_prediction_tokens": 0,
+        },
+    })
+}

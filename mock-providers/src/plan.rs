@@ -1,0 +1,224 @@
+//! A response as a plan: which bytes leave when, and how it ends.
+//!
+//! Owns the shape that dialects fill, faults reshape and `deliver` carries out. Refuses to touch sockets.
+
+mod faults;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::journal::Usage;
+use crate::script::{Framing, Respond};
+
+/// Everything about one response.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) before: Before,
+    /// The silence before the head.
+    pub(crate) delay: Duration,
+    pub(crate) status: u16,
+    /// All but those that tell the end of the body.
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) framing: Framing,
+    /// The declared length, when a fault makes it differ from the pieces.
+    pub(crate) declared: Option<usize>,
+    pub(crate) pieces: Vec<Piece>,
+    pub(crate) ending: Ending,
+    /// The names of the faults in it.
+    pub(crate) fault: Option<String>,
+}
+
+/// What happens instead of a head.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Before {
+    /// Nothing: the head is sent.
+    Answer,
+    /// Silence for ever.
+    Silence,
+    /// A FIN.
+    Fin,
+    /// A reset.
+    Reset,
+}
+
+/// How the body ends after its last piece.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// As HTTP asks.
+    Complete,
+    /// As HTTP asks, but the script cut the content short.
+    Cut,
+    /// FIN without the HTTP terminator.
+    Fin,
+    /// A reset.
+    Reset,
+    /// Silence for ever.
+    Silence,
+}
+
+/// Some bytes of the body.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Piece {
+    pub(crate) bytes: Bytes,
+    /// The silence before them.
+    pub(crate) gap: Duration,
+    /// They begin a write of their own even without a gap.
+    pub(crate) apart: bool,
+    pub(crate) kind: Kind,
+    /// What they report as used.
+    pub(crate) usage: Option<Usage>,
+}
+
+/// What an event is, for those who count.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A role, finish or usage event.
+    #[default]
+    Frame,
+    /// Content or a piece of a tool call.
+    Content,
+    /// `[DONE]`.
+    Done,
+}
+
+/// What a dialect answers, before the script's headers and faults.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) content_type: &'static str,
+    /// Beside those that every answer has.
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) framing: Framing,
+    pub(crate) pieces: Vec<Piece>,
+}
+
+impl Answer {
+    /// A JSON body.
+    pub(crate) fn json(status: u16, body: impl Into<Bytes>, usage: Option<Usage>) -> Self {
+        let piece = Piece { bytes: body.into(), kind: Kind::Content, usage, ..Piece::default() };
+        Self {
+            status,
+            content_type: "application/json",
+            headers: Vec::new(),
+            framing: Framing::ContentLength,
+            pieces: vec![piece],
+        }
+    }
+
+    /// A stream of events.
+    pub(crate) fn stream(pieces: Vec<Piece>) -> Self {
+        Self {
+            status: 200,
+            content_type: "text/event-stream; charset=utf-8",
+            headers: Vec::new(),
+            framing: Framing::Chunked,
+            pieces,
+        }
+    }
+
+    /// Makes it a plan, with the script's own wishes about the head.
+    pub(crate) fn plan(self, respond: &Respond, common: Vec<(String, String)>, delay: Duration) -> Plan {
+        let content_type = respond.content_type.clone().unwrap_or_else(|| self.content_type.to_owned());
+        let mut headers = vec![("content-type".to_owned(), content_type)];
+        headers.extend(self.headers);
+        headers.extend(common);
+        for (name, values) in &respond.headers.0 {
+            headers.retain(|(known, _)| !known.eq_ignore_ascii_case(name));
+            headers.extend(values.0.iter().map(|value| (name.clone(), value.clone())));
+        }
+        Plan {
+            before: Before::Answer,
+            delay,
+            status: self.status,
+            headers,
+            framing: respond.framing.unwrap_or(self.framing),
+            declared: None,
+            pieces: self.pieces,
+            ending: Ending::Complete,
+            fault: None,
+        }
+    }
+}
+
+impl Plan {
+    pub(crate) fn body_length(&self) -> usize {
+        self.pieces.iter().map(|piece| piece.bytes.len()).sum()
+    }
+
+    fn has_header(&self, name: &str) -> bool {
+        self.headers.iter().any(|(known, _)| known.eq_ignore_ascii_case(name))
+    }
+
+    /// Whether the status, by HTTP, has no body.
+    pub(crate) fn is_bodiless(&self) -> bool {
+        matches!(self.status, 100..=199 | 204 | 304)
+    }
+
+    /// The head as it goes out. A scripted header wins over the one we would write.
+    pub(crate) fn head(&self, keep_alive: bool) -> Vec<u8> {
+        let mut head = format!("HTTP/1.1 {} {}\r\n", self.status, reason(self.status)).into_bytes();
+        let mut line = |name: &str, value: &str| {
+            head.extend_from_slice(name.as_bytes());
+            head.extend_from_slice(b": ");
+            head.extend_from_slice(value.as_bytes());
+            head.extend_from_slice(b"\r\n");
+        };
+        for (name, value) in &self.headers {
+            line(name, value);
+        }
+        match self.framing {
+            _ if self.is_bodiless() => {}
+            Framing::ContentLength if !self.has_header("content-length") => {
+                line("content-length", &self.declared.unwrap_or_else(|| self.body_length()).to_string());
+            }
+            Framing::Chunked if !self.has_header("transfer-encoding") => line("transfer-encoding", "chunked"),
+            _ => {}
+        }
+        if !keep_alive && !self.has_header("connection") {
+            line("connection", "close");
+        }
+        head.extend_from_slice(b"\r\n");
+        head
+    }
+
+    /// Whether the connection can carry another request after this response.
+    pub(crate) fn allows_reuse(&self) -> bool {
+        let closes = |value: &str| value.split(',').any(|option| option.trim().eq_ignore_ascii_case("close"));
+        self.framing != Framing::Close
+            && !self.headers.iter().any(|(name, value)| name.eq_ignore_ascii_case("connection") && closes(value))
+    }
+}
+
+fn reason(status: u16) -> &'static str {
+    match status {
+        200 => "OK",
+        201 => "Created",
+        202 => "Accepted",
+        204 => "No Content",
+        301 => "Moved Permanently",
+        302 => "Found",
+        304 => "Not Modified",
+        307 => "Temporary Redirect",
+        308 => "Permanent Redirect",
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        402 => "Payment Required",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        408 => "Request Timeout",
+        409 => "Conflict",
+        413 => "Content Too Large",
+        415 => "Unsupported Media Type",
+        422 => "Unprocessable Content",
+        429 => "Too Many Requests",
+        500 => "Internal Server Error",
+        501 => "Not Implemented",
+        502 => "Bad Gateway",
+        503 => "Service Unavailable",
+        504 => "Gateway Timeout",
+        // HTTP allows an empty phrase; the space before it stays.
+        _ => "",
+    }
+}

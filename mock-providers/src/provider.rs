@@ -1,0 +1,223 @@
+//! A running provider: its listener, its connections and its handle.
+//!
+//! Owns the port for as long as the handle lives, also while nothing listens on it. Refuses global state.
+
+use std::collections::HashMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use rustls::ServerConfig;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+use tokio_rustls::TlsAcceptor;
+
+use crate::digest::{Random, hash};
+use crate::journal::{Journal, Recorder};
+use crate::listener::{Command, Listener};
+use crate::request::Head;
+use crate::rules::Live;
+use crate::script::{Accept, Provider};
+
+/// How many distinct requests are counted before counting starts anew.
+const MAX_OCCURRENCES: usize = 1 << 20;
+
+/// How a provider is run.
+#[derive(Clone)]
+pub struct Options {
+    /// Where it listens; port 0 picks a free one.
+    pub bind: SocketAddr,
+    /// Zero of all times in the journal.
+    pub origin: Instant,
+    /// Seeds everything that is made up.
+    pub seed: u64,
+    /// For scripts that say `tls: true`.
+    pub tls: Option<Arc<ServerConfig>>,
+    /// How many requests and connections the journal keeps.
+    pub journal: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        let bind = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        Self { bind, origin: Instant::now(), seed: 0, tls: None, journal: 100_000 }
+    }
+}
+
+impl std::fmt::Debug for Options {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { bind, origin, seed, tls, journal } = self;
+        f.debug_struct("Options")
+            .field("bind", bind)
+            .field("origin", origin)
+            .field("seed", seed)
+            .field("tls", &tls.is_some())
+            .field("journal", journal)
+            .finish()
+    }
+}
+
+/// Why a provider did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The address is not to be had.
+    #[error("provider `{provider}` cannot listen on {bind}")]
+    Bind {
+        /// Its name.
+        provider: String,
+        /// The address.
+        bind: SocketAddr,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The script asks for TLS, the host brought no certificate.
+    #[error("provider `{provider}` says `tls: true`, but its options carry no TLS configuration")]
+    NoTls {
+        /// Its name.
+        provider: String,
+    },
+}
+
+/// What all connections of a provider share.
+pub(crate) struct Shared {
+    pub(crate) name: String,
+    pub(crate) origin: Instant,
+    pub(crate) seed: u64,
+    pub(crate) recorder: Recorder,
+    pub(crate) tls: Option<TlsAcceptor>,
+    live: RwLock<Arc<Live>>,
+    occurrences: Mutex<HashMap<u64, u64>>,
+}
+
+impl Shared {
+    pub(crate) fn now(&self) -> Duration {
+        self.origin.elapsed()
+    }
+
+    pub(crate) fn live(&self) -> Arc<Live> {
+        self.live.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The draws of a request: the same for the same request asked the same number of times before.
+    pub(crate) fn random(&self, head: &Head, body: &[u8]) -> Random {
+        let request = hash(body) ^ hash(head.path.as_bytes()).rotate_left(1) ^ hash(head.method.as_bytes());
+        let occurrence = {
+            let mut seen = self.occurrences.lock().unwrap_or_else(PoisonError::into_inner);
+            if seen.len() >= MAX_OCCURRENCES {
+                seen.clear();
+            }
+            let count = seen.entry(request).or_insert(0);
+            *count += 1;
+            *count
+        };
+        Random::new(&[self.seed, hash(self.name.as_bytes()), request, occurrence])
+    }
+}
+
+/// A running provider; dropping it ends it and all its connections.
+pub struct MockProvider {
+    shared: Arc<Shared>,
+    addr: SocketAddr,
+    commands: mpsc::Sender<Command>,
+    task: JoinHandle<()>,
+}
+
+impl std::fmt::Debug for MockProvider {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "MockProvider({} on {})", self.shared.name, self.addr)
+    }
+}
+
+/// Starts a provider; when this returns, it accepts connections (unless the script says `accept: refuse`).
+pub async fn start(name: &str, provider: Provider, options: Options) -> Result<MockProvider, StartError> {
+    let tls = match (provider.tls, options.tls) {
+        (true, Some(config)) => Some(TlsAcceptor::from(config)),
+        (true, None) => return Err(StartError::NoTls { provider: name.to_owned() }),
+        (false, _) => None,
+    };
+    let accept = provider.accept;
+    let shared = Arc::new(Shared {
+        name: name.to_owned(),
+        origin: options.origin,
+        seed: options.seed,
+        recorder: Recorder::new(options.journal),
+        tls,
+        live: RwLock::new(Arc::new(Live::new(provider))),
+        occurrences: Mutex::default(),
+    });
+    let failed = |source| StartError::Bind { provider: name.to_owned(), bind: options.bind, source };
+    let mut listener = Listener::reserve(options.bind, shared.clone()).map_err(failed)?;
+    if accept == Accept::Normal {
+        listener.open().map_err(failed)?;
+    }
+    let addr = listener.addr();
+    let (commands, inbox) = mpsc::channel(16);
+    let task = tokio::spawn(listener.run(inbox));
+    Ok(MockProvider { shared, addr, commands, task })
+}
+
+impl MockProvider {
+    /// Its name in the scenario.
+    pub fn name(&self) -> &str {
+        &self.shared.name
+    }
+
+    /// Where it listens, or would.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Everything it saw so far. A response is journalled as written just after its bytes left, so one who has just
+    /// read it uses [`Self::wait_until`].
+    pub fn journal(&self) -> Journal {
+        self.shared.recorder.snapshot()
+    }
+
+    /// Replaces the script from the next request on; its counts start anew. Whether TLS is spoken does not change;
+    /// `accept` takes effect soon after.
+    pub fn set_script(&self, provider: Provider) {
+        let before = self.shared.live().provider.accept;
+        let accept = provider.accept;
+        *self.shared.live.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Live::new(provider));
+        if before != accept {
+            let (reply, _) = oneshot::channel();
+            let command = if accept == Accept::Refuse { Command::Close(reply) } else { Command::Open(reply) };
+            // A full inbox means that the port is being opened and closed right now, by someone who waits for it.
+            let _ = self.commands.try_send(command);
+        }
+    }
+
+    /// Closes the port and resets all open connections; both are done when this returns.
+    pub async fn stop_listening(&self) {
+        let (reply, done) = oneshot::channel();
+        if self.commands.send(Command::Close(reply)).await.is_ok() {
+            // The listener answers every command while the handle lives.
+            let _ = done.await;
+        }
+    }
+
+    /// Opens the same port again.
+    pub async fn resume_listening(&self) -> std::io::Result<()> {
+        let (reply, done) = oneshot::channel();
+        let gone = || std::io::Error::other("the provider's runtime has ended");
+        self.commands.send(Command::Open(reply)).await.map_err(|_| gone())?;
+        done.await.map_err(|_| gone())?
+    }
+
+    /// Resolves when the journal has changed since it was last looked at, here or by [`Self::journal`].
+    /// Several who wait at once use [`Self::wait_until`].
+    pub async fn changed(&self) {
+        self.shared.recorder.changed().await;
+    }
+
+    /// Resolves with the journal as soon as it satisfies the condition.
+    pub async fn wait_until(&self, condition: impl FnMut(&Journal) -> bool) -> Journal {
+        self.shared.recorder.wait_until(condition).await
+    }
+}
+
+impl Drop for MockProvider {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}

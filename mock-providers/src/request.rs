@@ -1,0 +1,87 @@
+//! Requests as they come over the wire, held to the letter of HTTP/1.1 framing.
+//!
+//! Owns reading heads and bodies and saying what is wrong with them. Refuses to be lenient: what a proxy could be
+//! tricked by is malformed here, so that a gateway that lets it through is caught.
+
+mod body;
+mod head;
+
+use serde_json::Value;
+
+use crate::wire::{Gone, Wire};
+
+pub(crate) use body::{BodyProblem, read_body};
+pub(crate) use head::{Head, Length, loose};
+
+/// A whole request, as rules and dialects see it.
+pub(crate) struct Request<'a> {
+    pub(crate) head: &'a Head,
+    /// The body as JSON, when it is.
+    pub(crate) json: Option<Value>,
+}
+
+impl<'a> Request<'a> {
+    pub(crate) fn new(head: &'a Head, body: &[u8]) -> Self {
+        let json = if body.is_empty() { None } else { serde_json::from_slice(body).ok() };
+        Self { head, json }
+    }
+
+    pub(crate) fn field(&self, name: &str) -> Option<&Value> {
+        self.json.as_ref()?.get(name)
+    }
+
+    pub(crate) fn model(&self) -> Option<&str> {
+        self.field("model")?.as_str()
+    }
+
+    pub(crate) fn stream(&self) -> bool {
+        self.field("stream").and_then(Value::as_bool).unwrap_or(false)
+    }
+
+    /// The text of the last user message.
+    pub(crate) fn last_user(&self) -> Option<String> {
+        let messages = self.field("messages")?.as_array()?;
+        let message = messages.iter().rev().find(|m| m.get("role").and_then(Value::as_str) == Some("user"))?;
+        message.get("content").map(text_of)
+    }
+}
+
+/// The text of a message's content: a string, or the text parts of an array.
+pub(crate) fn text_of(content: &Value) -> String {
+    match content {
+        Value::String(text) => text.clone(),
+        Value::Array(parts) => parts.iter().filter_map(|part| part.get("text")?.as_str()).collect(),
+        _ => String::new(),
+    }
+}
+
+/// What came instead of, or as, a head.
+pub(crate) enum Start {
+    /// A well-formed head.
+    Head(Head),
+    /// The caller left between requests.
+    Gone(Gone),
+    /// The caller left inside a head, or sent no head at all.
+    Malformed { reason: String, gone: Option<Gone> },
+}
+
+/// Reads up to the end of the next head; malformed bytes stay in `wire.inbound`.
+pub(crate) async fn read_head(wire: &mut Wire) -> Start {
+    loop {
+        match head::parse(&wire.inbound) {
+            Ok(Some((head, length))) => {
+                // The body, or the next request, stays behind.
+                let _ = wire.inbound.split_to(length);
+                return Start::Head(head);
+            }
+            Ok(None) => {}
+            Err(reason) => return Start::Malformed { reason, gone: None },
+        }
+        if let Err(gone) = wire.fill().await {
+            if wire.inbound.is_empty() {
+                return Start::Gone(gone);
+            }
+            return Start::Malformed { reason: "the connection ended inside a head".to_owned(), gone: Some(gone) };
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! The head of a request.
+//!
+//! Owns what makes a head well-formed; refuses to wait for more bytes than can still make it so.
+
+use memchr::{memchr_iter, memmem};
+
+const MAX_HEAD: usize = 64 << 10;
+const MAX_HEADERS: usize = 128;
+
+/// A well-formed head.
+#[derive(Debug, Default)]
+pub(crate) struct Head {
+    pub(crate) method: String,
+    pub(crate) path: String,
+    pub(crate) query: Option<String>,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) length: Length,
+    pub(crate) keep_alive: bool,
+    pub(crate) http10: bool,
+    pub(crate) expects_continue: bool,
+}
+
+/// How long the body is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Length {
+    /// There is none.
+    #[default]
+    None,
+    /// As declared.
+    Fixed(u64),
+    /// As its chunks say.
+    Chunked,
+}
+
+impl Head {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    }
+}
+
+/// A head and its size, none while more bytes are needed, or what is wrong.
+pub(crate) fn parse(bytes: &[u8]) -> Result<Option<(Head, usize)>, String> {
+    let end = memmem::find(bytes, b"\r\n\r\n").map(|at| at + 4);
+    let seen = &bytes[..end.unwrap_or(bytes.len())];
+    if memchr_iter(b'\n', seen).any(|at| at == 0 || seen[at - 1] != b'\r') {
+        return Err("a line of the head ends in a bare LF".to_owned());
+    }
+    if seen.len() > MAX_HEAD {
+        return Err(format!("the head is larger than {MAX_HEAD} bytes"));
+    }
+    let mut space = [httparse::EMPTY_HEADER; MAX_HEADERS];
+    let mut request = httparse::Request::new(&mut space);
+    match request.parse(seen) {
+        Err(error) => Err(format!("not an HTTP/1.1 head: {error}")),
+        Ok(httparse::Status::Partial) => Ok(None),
+        Ok(httparse::Status::Complete(size)) => interpret(&request).map(|head| Some((head, size))),
+    }
+}
+
+fn interpret(request: &httparse::Request<'_, '_>) -> Result<Head, String> {
+    let http10 = request.version == Some(0);
+    let target = request.path.unwrap_or_default();
+    if !target.starts_with('/') {
+        return Err(format!("the request target `{target}` is not in origin form"));
+    }
+    let (path, query) = split_target(target);
+    let mut head = Head {
+        method: request.method.unwrap_or_default().to_owned(),
+        path,
+        query,
+        keep_alive: !http10,
+        http10,
+        ..Head::default()
+    };
+    let mut hosts = 0;
+    for header in request.headers.iter() {
+        let value = String::from_utf8_lossy(header.value).into_owned();
+        note(&mut head, header.name, &value)?;
+        hosts += usize::from(header.name.eq_ignore_ascii_case("host"));
+        head.headers.push((header.name.to_owned(), value));
+    }
+    if hosts != 1 && !http10 {
+        return Err(format!("a request needs one Host header, this one has {hosts}"));
+    }
+    Ok(head)
+}
+
+/// Takes in what one header says about framing.
+fn note(head: &mut Head, name: &str, value: &str) -> Result<(), String> {
+    if name.eq_ignore_ascii_case("content-length") {
+        let digits = !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit());
+        let length = digits.then(|| value.parse().ok()).flatten();
+        let length = length.ok_or_else(|| format!("Content-Length `{value}` is not a number"))?;
+        set_length(head, Length::Fixed(length))?;
+    } else if name.eq_ignore_ascii_case("transfer-encoding") {
+        if !value.eq_ignore_ascii_case("chunked") || head.http10 {
+            return Err(format!("Transfer-Encoding `{value}` is not plain `chunked` of HTTP/1.1"));
+        }
+        set_length(head, Length::Chunked)?;
+    } else if name.eq_ignore_ascii_case("connection") {
+        for option in value.split(',').map(str::trim) {
+            if option.eq_ignore_ascii_case("close") {
+                head.keep_alive = false;
+            } else if option.eq_ignore_ascii_case("keep-alive") && head.http10 {
+                head.keep_alive = true;
+            }
+        }
+    } else if name.eq_ignore_ascii_case("expect") {
+        head.expects_continue = value.eq_ignore_ascii_case("100-continue");
+    }
+    Ok(())
+}
+
+fn set_length(head: &mut Head, length: Length) -> Result<(), String> {
+    match (head.length, length) {
+        (Length::None, _) => head.length = length,
+        (Length::Fixed(_), Length::Fixed(_)) => return Err("more than one Content-Length".to_owned()),
+        (Length::Chunked, Length::Chunked) => return Err("more than one Transfer-Encoding".to_owned()),
+        _ => return Err("both Content-Length and Transfer-Encoding".to_owned()),
+    }
+    Ok(())
+}
+
+fn split_target(target: &str) -> (String, Option<String>) {
+    match target.split_once('?') {
+        Some((path, query)) => (path.to_owned(), Some(query.to_owned())),
+        None => (target.to_owned(), None),
+    }
+}
+
+/// What can be made out of bytes that are no head, for the journal.
+pub(crate) fn loose(bytes: &[u8]) -> Head {
+    let end = memmem::find(bytes, b"\r\n\r\n").unwrap_or(bytes.len()).min(MAX_HEAD);
+    let text = String::from_utf8_lossy(&bytes[..end]);
+    let mut lines = text.lines();
+    let mut words = lines.next().unwrap_or_default().split(' ');
+    let method = words.next().unwrap_or_default().to_owned();
+    let (path, query) = split_target(words.next().unwrap_or_default());
+    let headers = lines
+        .filter_map(|line| line.split_once(':'))
+        .map(|(name, value)| (name.to_owned(), value.trim().to_owned()))
+        .collect();
+    Head { method, path, query, headers, ..Head::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reason(lines: &str) -> String {
+        let bytes = format!("POST /x HTTP/1.1\r\nHost: a\r\n{lines}\r\n");
+        parse(bytes.as_bytes()).expect_err("malformed")
+    }
+
+    #[test]
+    fn ambiguous_framing_is_malformed() {
+        assert!(reason("Content-Length: 3\r\nTransfer-Encoding: chunked\r\n").contains("both"));
+        assert!(reason("Content-Length: 3\r\nContent-Length: 3\r\n").contains("more than one"));
+        assert!(reason("Content-Length: +3\r\n").contains("not a number"));
+        assert!(reason("Transfer-Encoding: gzip, chunked\r\n").contains("plain"));
+        assert!(reason("Host: b\r\n").contains("one Host"));
+        assert!(reason("A: 1\nB: 2\r\n").contains("bare LF"));
+        assert!(reason("Content-Length : 3\r\n").contains("not an HTTP/1.1 head"));
+        assert!(parse(b"POST http://a/x HTTP/1.1\r\nHost: a\r\n\r\n").is_err());
+    }
+
+    #[test]
+    fn a_head_is_awaited_until_its_last_byte() {
+        let bytes = b"GET /a?b=c HTTP/1.1\r\nHost: a\r\nX-Y: z\r\n\r\nnext";
+        for end in 0..bytes.len() - 4 {
+            assert!(matches!(parse(&bytes[..end]), Ok(None)), "{end}");
+        }
+        let (head, size) = parse(bytes).expect("well-formed").expect("complete");
+        assert_eq!((head.path.as_str(), head.query.as_deref(), size), ("/a", Some("b=c"), bytes.len() - 4));
+        assert_eq!(head.header("x-y"), Some("z"));
+    }
+}
