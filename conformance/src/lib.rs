@@ -1,13 +1,25 @@
 //! The conformance harness: scenarios in, verdicts out.
+//!
+//! Reading order: [`scenario`] (what a file says), [`load`] (finding and checking files), [`world`] (mocks, manifests
+//! and the [`target`] around one scenario), [`run`] (steps), [`expect`] with [`matcher`] (judging), [`outcome`],
+//! [`render`] and [`report`] (telling). [`saboteur`] and [`seam`] are the negative controls, [`cli`] the command line.
 
+pub mod call;
 pub mod capability;
 pub mod client;
+pub mod expect;
 pub mod load;
 pub mod manifest;
 pub mod matcher;
+pub mod outcome;
+pub mod run;
 pub mod saboteur;
 pub mod scenario;
 pub mod seam;
 pub mod sse;
+pub mod target;
+pub mod telemetry;
+pub mod transcript;
 pub mod vars;
 pub mod wire;
+pub mod world;

@@ -16,6 +16,7 @@ use tokio::task::JoinHandle;
 
 use crate::wire::{Decoder, Head, head_end};
 
+pub(crate) use context::NONCE;
 pub use context::{Context, Hop};
 use request::Action;
 

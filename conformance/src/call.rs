@@ -1,0 +1,150 @@
+//! A request of a scenario, turned into exact bytes.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use base64::Engine as _;
+use bytes::Bytes;
+
+use crate::client::{Call, Leave};
+use crate::scenario::Request;
+use crate::seam::NONCE;
+use crate::vars::Vars;
+use crate::world::WorldError;
+
+/// How long a client waits when a scenario does not say.
+pub const DEADLINE: Duration = Duration::from_secs(10);
+
+/// Builds one call; `${nonce}` and `${i}` are already in `vars`.
+pub fn build(request: &Request, address: SocketAddr, nonce: &str, vars: &Vars) -> Result<Call, WorldError> {
+    let body = body(request, vars)?;
+    let (method, wire) = match &request.raw {
+        Some(raw) => raw_bytes(&vars.text(raw)),
+        None => written(request, address, nonce, vars, &body)?,
+    };
+    let leave = match request.close_after {
+        Some(close) => match (close.events, close.bytes) {
+            (Some(events), _) => Leave::AfterEvents(events),
+            (_, Some(bytes)) => Leave::AfterBytes(bytes),
+            // The runner replaces this by a signal.
+            _ => Leave::AtEnd,
+        },
+        None => Leave::AtEnd,
+    };
+    Ok(Call {
+        address,
+        method,
+        wire: Bytes::from(wire),
+        body: Bytes::from(body),
+        nonce: nonce.to_owned(),
+        leave,
+        deadline: request.deadline.unwrap_or(DEADLINE),
+    })
+}
+
+fn body(request: &Request, vars: &Vars) -> Result<Vec<u8>, WorldError> {
+    if let Some(json) = &request.json {
+        return Ok(vars.value(json).to_string().into_bytes());
+    }
+    if let Some(text) = &request.body_base64 {
+        let decoded = base64::engine::general_purpose::STANDARD.decode(text.trim());
+        return decoded.map_err(|error| WorldError::Scenario(format!("`body_base64` is not base64: {error}")));
+    }
+    Ok(request.body.as_ref().map(|text| vars.text(text).into_bytes()).unwrap_or_default())
+}
+
+fn written(
+    request: &Request,
+    address: SocketAddr,
+    nonce: &str,
+    vars: &Vars,
+    body: &[u8],
+) -> Result<(String, Vec<u8>), WorldError> {
+    let (method, path) =
+        request.target().ok_or_else(|| WorldError::Scenario("a request has exactly one method".to_owned()))?;
+    let given = |name: &str| request.headers.0.iter().any(|(known, _)| known.eq_ignore_ascii_case(name));
+    let mut head = format!("{method} {} HTTP/1.1\r\n", vars.text(path));
+    let mut add = |name: &str, value: &str| head.push_str(&format!("{name}: {value}\r\n"));
+    if !given("host") {
+        add("host", &request.host.as_ref().map_or_else(|| address.to_string(), |host| vars.text(host)));
+    }
+    for (name, values) in &request.headers.0 {
+        values.0.iter().for_each(|value| add(name, &vars.text(value)));
+    }
+    if request.json.is_some() && !given("content-type") {
+        add("content-type", "application/json");
+    }
+    if !given(NONCE) {
+        add(NONCE, nonce);
+    }
+    let framed = match request.chunked {
+        Some(size) => {
+            add("transfer-encoding", "chunked");
+            chunks(body, size)
+        }
+        None => {
+            let bodied = !body.is_empty() || matches!(method, "POST" | "PUT" | "PATCH");
+            if bodied && !given("content-length") && !given("transfer-encoding") {
+                add("content-length", &body.len().to_string());
+            }
+            body.to_vec()
+        }
+    };
+    head.push_str("\r\n");
+    Ok((method.to_owned(), [head.into_bytes(), framed].concat()))
+}
+
+fn chunks(body: &[u8], size: usize) -> Vec<u8> {
+    let mut out = Vec::new();
+    for chunk in body.chunks(size.max(1)) {
+        out.extend_from_slice(format!("{:x}\r\n", chunk.len()).as_bytes());
+        out.extend_from_slice(chunk);
+        out.extend_from_slice(b"\r\n");
+    }
+    out.extend_from_slice(b"0\r\n\r\n");
+    out
+}
+
+/// The head's line ends become CRLF, a missing blank line is added, the rest stays as it is.
+fn raw_bytes(text: &str) -> (String, Vec<u8>) {
+    let text = text.trim_start_matches('\n');
+    let blank = [("\r\n\r\n", 4), ("\n\n", 2)].into_iter().filter_map(|(end, len)| Some((text.find(end)?, len))).min();
+    let (head, body) = match blank {
+        Some((at, length)) => (&text[..at], &text[at + length..]),
+        None => (text.trim_end_matches('\n'), ""),
+    };
+    let head = head.replace("\r\n", "\n").replace('\n', "\r\n");
+    let method = head.split(' ').next().unwrap_or_default().to_owned();
+    (method, [head.as_bytes(), b"\r\n\r\n", body.as_bytes()].concat())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wire(yaml: &str) -> String {
+        let request: Request = serde_saphyr::from_str(yaml).expect("a request");
+        let address = "127.0.0.1:80".parse().expect("an address");
+        let call = build(&request, address, "n1", &Vars::default()).expect("a call");
+        String::from_utf8(call.wire.to_vec()).expect("text")
+    }
+
+    #[test]
+    fn headers_are_written_in_order_and_completed() {
+        let text = wire("{post: /v1?a=b, headers: {x-twice: [1, two], x: y}, json: {b: 1, a: [true]}}");
+        let expected = "POST /v1?a=b HTTP/1.1\r\nhost: 127.0.0.1:80\r\nx-twice: 1\r\nx-twice: two\r\nx: y\r\n\
+                        content-type: application/json\r\nx-windtunnel-nonce: n1\r\ncontent-length: 18\r\n\r\n{\"b\":1,\"a\":[true]}";
+        assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn raw_bytes_keep_their_body() {
+        assert_eq!(wire("raw: \"GET / HTTP/1.1\\nhost: x\\n\""), "GET / HTTP/1.1\r\nhost: x\r\n\r\n");
+        assert_eq!(wire("raw: \"POST / HTTP/1.1\\na: b\\n\\nx\\ny\""), "POST / HTTP/1.1\r\na: b\r\n\r\nx\ny");
+    }
+
+    #[test]
+    fn bodies_can_be_chunked() {
+        assert!(wire("{post: /, body: abcde, chunked: 2}").ends_with("\r\n\r\n2\r\nab\r\n2\r\ncd\r\n1\r\ne\r\n0\r\n\r\n"));
+    }
+}

@@ -1,0 +1,123 @@
+//! Actual against expected: each expectation that does not hold becomes a [`Failure`] with its place in the file.
+//! One module per kind of evidence. Nothing here waits; `run` polls.
+
+pub mod canary;
+pub mod distribution;
+pub mod exchange;
+pub mod providers;
+pub mod stream;
+pub mod telemetry;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::matcher::{Matcher, Seen};
+use crate::scenario::At;
+use crate::scenario::expect::JsonMatchers;
+use crate::vars::Vars;
+
+/// One expectation that did not hold.
+#[derive(Debug, Clone, Serialize)]
+pub struct Failure {
+    /// Where in the scenario, such as `steps[0].expect.status`.
+    pub path: String,
+    /// Line in the file; 0 for the file as a whole.
+    pub line: usize,
+    /// Column in the file.
+    pub column: usize,
+    /// How many characters the expectation takes.
+    #[serde(skip)]
+    pub width: usize,
+    /// What should have been.
+    pub expected: String,
+    /// What was.
+    pub actual: String,
+}
+
+/// Collects failures under a path.
+#[derive(Debug)]
+pub struct Judge<'v> {
+    vars: &'v Vars,
+    path: String,
+    /// What did not hold so far.
+    pub failures: Vec<Failure>,
+}
+
+impl<'v> Judge<'v> {
+    /// For expectations below `path`.
+    pub fn new(vars: &'v Vars, path: impl Into<String>) -> Judge<'v> {
+        Judge { vars, path: path.into(), failures: Vec::new() }
+    }
+
+    /// The values for `${…}`.
+    pub fn vars(&self) -> &'v Vars {
+        self.vars
+    }
+
+    /// Judges with a longer path.
+    pub fn below(&mut self, part: &str, judge: impl FnOnce(&mut Judge<'v>)) {
+        let mut inner = Judge::new(self.vars, format!("{}{part}", self.path));
+        judge(&mut inner);
+        self.failures.append(&mut inner.failures);
+    }
+
+    /// One matcher.
+    pub fn check(&mut self, part: &str, matcher: &At<Matcher>, seen: &Seen) {
+        let filled = self.vars.matcher(&matcher.value);
+        if !filled.holds(seen) {
+            self.fail(part, matcher, filled.to_string(), seen.describe());
+        }
+    }
+
+    /// A matcher that may not be given.
+    pub fn maybe(&mut self, part: &str, matcher: Option<&At<Matcher>>, seen: impl FnOnce() -> Seen) {
+        if let Some(matcher) = matcher {
+            self.check(part, matcher, &seen());
+        }
+    }
+
+    /// Matchers on parts of a JSON document; `Err` says why there is none.
+    pub fn json(&mut self, part: &str, matchers: &JsonMatchers, document: Result<&Value, String>) {
+        for (path, matcher) in matchers {
+            let name = format!("{part}[{}]", path.text);
+            match &document {
+                Ok(document) => {
+                    let nodes = path.path.query(document).all().into_iter().cloned().collect();
+                    self.check(&name, matcher, &Seen::Values(nodes));
+                }
+                Err(why) => {
+                    let filled = self.vars.matcher(&matcher.value);
+                    self.fail(&name, matcher, filled.to_string(), why.clone());
+                }
+            }
+        }
+    }
+
+    /// An expectation that does not hold.
+    pub fn fail<T>(&mut self, part: &str, place: &At<T>, expected: impl Into<String>, actual: impl Into<String>) {
+        let number = |value: u64| usize::try_from(value).unwrap_or(0);
+        self.failures.push(Failure {
+            path: format!("{}{part}", self.path),
+            line: number(place.referenced.line()),
+            column: number(place.referenced.column()),
+            width: usize::try_from(place.referenced.span().len()).unwrap_or(1),
+            expected: expected.into(),
+            actual: actual.into(),
+        });
+    }
+}
+
+/// A body as JSON, or the reason why it is none.
+pub fn parse(body: &[u8]) -> Result<Value, String> {
+    match serde_json::from_slice(body) {
+        Ok(value) => Ok(value),
+        Err(_) if body.is_empty() => Err("an empty body".to_owned()),
+        Err(error) => Err(format!("not JSON ({error}): {}", Seen::Bytes(body.to_vec()).describe())),
+    }
+}
+
+/// Header values by name, letter case aside.
+pub fn header(headers: &[(String, String)], name: &str) -> Seen {
+    let values = headers.iter().filter(|(known, _)| known.eq_ignore_ascii_case(name));
+    Seen::Values(values.map(|(_, value)| Value::from(value.as_str())).collect())
+}

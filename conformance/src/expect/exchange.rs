@@ -1,0 +1,73 @@
+//! What the client saw of one exchange.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::{Judge, header, parse, stream};
+use crate::client::{End, Exchange};
+use crate::matcher::Seen;
+use crate::scenario::expect::{Ended, ExchangeExpect};
+
+/// Who served an exchange, by its nonce.
+#[derive(Debug, Clone, Default)]
+pub struct Served {
+    /// The provider of the last attempt.
+    pub by: Option<String>,
+    /// Upstream requests in all.
+    pub attempts: usize,
+}
+
+/// Judges one exchange.
+pub fn judge(judge: &mut Judge<'_>, expect: &ExchangeExpect, exchange: &Exchange, served: &Served) {
+    let no_answer = || Value::from(exchange.end.to_string());
+    judge.maybe(".status", expect.status.as_ref(), || match exchange.status() {
+        Some(status) => Seen::one(status),
+        None => Seen::one(no_answer()),
+    });
+    let headers = exchange.head.as_ref().map(|head| head.headers.as_slice()).unwrap_or_default();
+    for (name, matcher) in &expect.headers {
+        judge.check(&format!(".headers[{name}]"), matcher, &header(headers, name));
+    }
+    if !expect.json.is_empty() {
+        let document = parse(&exchange.body);
+        judge.json(".json", &expect.json, document.as_ref().map_err(Clone::clone));
+    }
+    judge.maybe(".body", expect.body.as_ref(), || Seen::Bytes(exchange.body.clone()));
+    if let Some(expect) = &expect.stream {
+        judge.below(".stream", |judge| stream::judge(judge, expect, exchange));
+    }
+    ended(judge, expect, exchange);
+    judge.maybe(".served_by", expect.served_by.as_ref(), || Seen::maybe(served.by.clone()));
+    judge.maybe(".attempts", expect.attempts.as_ref(), || Seen::one(served.attempts));
+}
+
+fn ended(judge: &mut Judge<'_>, expect: &ExchangeExpect, exchange: &Exchange) {
+    if let Some(wanted) = &expect.ended {
+        let actual = class(&exchange.end);
+        if actual != Some(wanted.value) {
+            judge.fail(".ended", wanted, format!("{:?}", wanted.value).to_lowercase(), exchange.end.to_string());
+        }
+    }
+    let took = exchange.ended_at.saturating_sub(exchange.sent_at);
+    if let Some(limit) = expect.within.as_ref().filter(|limit| took > limit.value.0) {
+        judge.fail(".within", limit, format!("within {:?}", limit.value.0), millis(took));
+    }
+    if let Some(limit) = expect.not_before.as_ref().filter(|limit| took < limit.value.0) {
+        judge.fail(".not_before", limit, format!("not before {:?}", limit.value.0), millis(took));
+    }
+}
+
+/// A duration as people read it.
+pub(super) fn millis(time: Duration) -> String {
+    format!("{:.1}ms", time.as_secs_f64() * 1e3)
+}
+
+fn class(end: &End) -> Option<Ended> {
+    match end {
+        End::Clean => Some(Ended::Clean),
+        End::ClosedEarly | End::Reset | End::Malformed(_) => Some(Ended::Aborted),
+        End::TimedOut => Some(Ended::TimedOut),
+        End::WeClosed | End::NotConnected(_) => None,
+    }
+}

@@ -1,0 +1,156 @@
+//! What the providers saw: counts, requests, connections, and requests that nobody caused.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use mock_providers::{End, Journal, RequestRecord};
+
+use super::exchange::{Served, millis};
+use super::{Judge, distribution, header, parse};
+use crate::client::Exchange;
+use crate::matcher::Seen;
+use crate::scenario::At;
+use crate::scenario::expect::{ContentLength, EndExpect, FramingExpect, ProviderExpect, RequestExpect};
+use crate::seam::NONCE;
+
+/// The exchanges of a run by nonce.
+pub type Sent<'e> = HashMap<&'e str, &'e Exchange>;
+
+/// Judges all providers that are named.
+pub fn judge(
+    judge: &mut Judge<'_>,
+    expect: &BTreeMap<String, ProviderExpect>,
+    journals: &BTreeMap<String, Journal>,
+    sent: &Sent<'_>,
+) {
+    let total = journals.values().map(|journal| journal.requests.len()).sum();
+    for (name, expect) in expect {
+        let empty = Journal::default();
+        let journal = journals.get(name).unwrap_or(&empty);
+        judge.below(&format!(".providers.{name}"), |judge| provider(judge, expect, journal, total, sent));
+    }
+}
+
+fn provider(judge: &mut Judge<'_>, expect: &ProviderExpect, journal: &Journal, total: usize, sent: &Sent<'_>) {
+    let requests = &journal.requests;
+    judge.maybe(".count", expect.count.as_ref(), || Seen::one(requests.len()));
+    if let Some(share) = &expect.share {
+        distribution::judge(judge, ".share", share, requests.len(), total);
+    }
+    for (index, wanted) in expect.requests.iter().enumerate() {
+        let part = format!(".requests[{index}]");
+        match requests.get(index) {
+            Some(record) => judge.below(&part, |judge| request(judge, &wanted.value, record, sent)),
+            None => judge.fail(&part, wanted, "this request", format!("{} requests in all", requests.len())),
+        }
+    }
+    if let Some(last) = expect.requests.last().filter(|_| requests.len() > expect.requests.len()) {
+        let expected = format!("{} requests", expect.requests.len());
+        judge.fail(".requests", last, expected, format!("{} requests", requests.len()));
+    }
+    if let Some(every) = &expect.every_request {
+        for (index, record) in requests.iter().enumerate() {
+            judge.below(&format!(".every_request (request {index})"), |judge| request(judge, every, record, sent));
+        }
+    }
+    if let Some(expect) = &expect.connections {
+        let most = journal.connections.iter().map(|connection| connection.requests).max().unwrap_or(0);
+        let tls = journal.connections.iter().any(|connection| connection.tls.is_some());
+        judge.maybe(".connections.count", expect.count.as_ref(), || Seen::one(journal.connections.len()));
+        judge.maybe(".connections.most_requests", expect.most_requests.as_ref(), || Seen::one(most));
+        if let Some(wanted) = expect.tls.as_ref().filter(|wanted| wanted.value != tls) {
+            judge.fail(".connections.tls", wanted, format!("TLS: {}", wanted.value), format!("TLS: {tls}"));
+        }
+    }
+}
+
+fn request(judge: &mut Judge<'_>, expect: &RequestExpect, record: &RequestRecord, sent: &Sent<'_>) {
+    judge.maybe(".method", expect.method.as_ref(), || Seen::one(record.method.clone()));
+    judge.maybe(".path", expect.path.as_ref(), || Seen::one(record.path.clone()));
+    judge.maybe(".query", expect.query.as_ref(), || Seen::maybe(record.query.clone()));
+    for (name, matcher) in &expect.headers {
+        judge.check(&format!(".headers[{name}]"), matcher, &header(&record.headers, name));
+    }
+    if !expect.json.is_empty() {
+        let document = parse(&record.body);
+        judge.json(".json", &expect.json, document.as_ref().map_err(Clone::clone));
+    }
+    judge.maybe(".body", expect.body.as_ref(), || Seen::Bytes(record.body.to_vec()));
+    if let Some(expect) = &expect.framing {
+        framing(judge, expect, record);
+    }
+    if let Some(expect) = &expect.end {
+        end(judge, expect, record, sent);
+    }
+}
+
+fn framing(judge: &mut Judge<'_>, expect: &FramingExpect, record: &RequestRecord) {
+    if let Some(wanted) = &expect.content_length {
+        let name = "content-length";
+        let lengths: Vec<&str> =
+            record.headers.iter().filter(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, v)| v.as_str()).collect();
+        let encoded = record.headers.iter().any(|(known, _)| known.eq_ignore_ascii_case("transfer-encoding"));
+        let exact = !encoded && lengths == [record.body.len().to_string()];
+        let actual = || format!("Content-Length {lengths:?}, {} bytes of body", record.body.len());
+        match wanted.value {
+            ContentLength::Exact if !exact || record.malformed.is_some() => {
+                judge.fail(".framing.content_length", wanted, "one Content-Length equal to the body", actual());
+            }
+            ContentLength::Absent if !lengths.is_empty() => {
+                judge.fail(".framing.content_length", wanted, "no Content-Length", actual());
+            }
+            _ => {}
+        }
+    }
+    if let Some(wanted) = expect.chunked.as_ref().filter(|wanted| wanted.value != record.chunked) {
+        judge.fail(".framing.chunked", wanted, wanted.value.to_string(), record.chunked.to_string());
+    }
+}
+
+fn end(judge: &mut Judge<'_>, expect: &At<EndExpect>, record: &RequestRecord, sent: &Sent<'_>) {
+    let EndExpect { complete, client_closed, fault } = &expect.value;
+    if let Some(wanted) = complete.filter(|wanted| *wanted != (record.end == End::Complete)) {
+        judge.fail(".end", expect, format!("complete: {wanted}"), format!("{:?}", record.end));
+    }
+    if let Some(wanted) = fault.filter(|wanted| *wanted != (record.end == End::Fault)) {
+        judge.fail(".end", expect, format!("fault: {wanted}"), format!("{:?}", record.end));
+    }
+    let Some(wanted) = client_closed else { return };
+    let limit = wanted.within.unwrap_or(Duration::from_secs(1));
+    let expected = format!("closed by the gateway within {limit:?} of the client's close");
+    let End::ClientClosed { at } = record.end else {
+        return judge.fail(".end", expect, expected, format!("{:?}", record.end));
+    };
+    let client = record.header(NONCE).and_then(|nonce| sent.get(nonce)).map(|exchange| exchange.ended_at);
+    let late = at.saturating_sub(client.unwrap_or_default());
+    if late > limit {
+        judge.fail(".end", expect, expected, format!("after {}", millis(late)));
+    }
+}
+
+/// Requests that carry no nonce of this run: something was sent that no step caused.
+pub fn unexpected<'j>(journals: &'j BTreeMap<String, Journal>, sent: &Sent<'_>) -> Vec<&'j RequestRecord> {
+    let requests = journals.values().flat_map(|journal| &journal.requests);
+    requests.filter(|record| !record.header(NONCE).is_some_and(|nonce| sent.contains_key(nonce))).collect()
+}
+
+/// Who served the exchange with this nonce.
+pub fn served(journals: &BTreeMap<String, Journal>, nonce: &str) -> Served {
+    by_nonce(journals).remove(nonce).unwrap_or_default()
+}
+
+/// Who served each exchange.
+pub fn by_nonce(journals: &BTreeMap<String, Journal>) -> HashMap<&str, Served> {
+    let mut requests: Vec<(&String, &RequestRecord)> = Vec::new();
+    for (name, journal) in journals {
+        requests.extend(journal.requests.iter().map(|record| (name, record)));
+    }
+    requests.sort_by_key(|(_, record)| record.received_at);
+    let mut found: HashMap<&str, Served> = HashMap::new();
+    for (name, record) in requests {
+        let served = found.entry(record.header(NONCE).unwrap_or_default()).or_default();
+        served.by = Some(name.clone());
+        served.attempts += 1;
+    }
+    found
+}
