@@ -209,20 +209,46 @@ fn wording(error: &Error) -> (String, Option<String>) {
         Error::SerdeInvalidValue { unexpected, expected, .. } => {
             (format!("expected {expected}, found another {}", kind_of(unexpected)), None)
         }
-        Error::InvalidScalar { ty, .. } => (format!("this is not a valid {ty}"), None),
+        Error::Unexpected { expected, .. } => (format!("expected {}", node(expected)), None),
+        Error::InvalidScalar { ty, .. } => (format!("expected {}", number(ty)), None),
         Error::InvalidBooleanStrict { .. } => ("expected `true` or `false`".to_owned(), None),
         Error::NonFiniteFloat { .. } => ("this number is not finite".to_owned(), None),
         Error::AliasError { error, .. } => wording(error),
         Error::Message { msg, .. } => (msg.clone(), None),
-        other => (other.render().lines().next().map(without_place).unwrap_or_default(), None),
+        other => {
+            let message = other.render().lines().next().map(without_place).unwrap_or_default();
+            let hint = message.contains("block mapping").then(|| INDENTATION.to_owned());
+            (message, hint)
+        }
+    }
+}
+
+const INDENTATION: &str = "check the indentation; a line below `key: value` cannot be indented deeper than the key";
+
+/// What the parser waited for, in words of the manifest's author.
+fn node(expected: &str) -> &str {
+    match expected {
+        "mapping start" => "a mapping (`key: value`)",
+        "sequence start" => "a list (`- item`)",
+        "string scalar" | "scalar" => "a single value",
+        other => other,
+    }
+}
+
+fn number(ty: &str) -> &str {
+    match ty {
+        "u16" => "a whole number from 0 to 65535",
+        "u32" | "u64" | "usize" => "a whole number that is not negative",
+        "i32" | "i64" => "a whole number",
+        "floating point" => "a number",
+        other => other,
     }
 }
 
 /// Cuts the position a parser message ends with; the problem has its own.
 fn without_place(message: &str) -> String {
     let end = message.find(" at line ").unwrap_or(message.len());
-    let text = message[..end].trim_start_matches("error: ").trim_end_matches([':', ' ']);
-    text.strip_prefix(|c: char| c.is_ascii_digit()).map_or(text, |_| text).to_owned()
+    message[..end].trim_start_matches("error: ").trim_end_matches([':', ' ']).to_owned()
 }
 
 /// serde spells a wrong value as `string "abc"` or `integer `5``: keep the kind, drop the value.
@@ -238,16 +264,26 @@ fn suggestion(word: &str, expected: &[&str]) -> Option<String> {
     (!names.is_empty()).then(|| format!("expected one of {}", names.join(", ")))
 }
 
-/// The candidate that is a typing slip away from `word`, if there is one.
+/// The candidate that is a typing slip away from `word`, or the only one that contains it.
 pub fn did_you_mean<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     let limit = (word.chars().count() / 3).clamp(1, 3);
     let lower = word.to_lowercase();
-    candidates
+    let (mut close, mut longer) = (Vec::new(), Vec::new());
+    for candidate in candidates {
+        let other = candidate.to_lowercase();
+        let distance = distance(&lower, &other);
+        if distance <= limit {
+            close.push((distance, candidate));
+        } else if lower.len() > 3 && other.contains(&lower) {
+            longer.push(candidate);
+        }
+    }
+    let only = (longer.len() == 1).then(|| longer[0]);
+    close
         .into_iter()
-        .map(|candidate| (distance(&lower, &candidate.to_lowercase()), candidate))
-        .filter(|(distance, _)| *distance <= limit)
         .min_by_key(|(distance, candidate)| (*distance, candidate.len().abs_diff(word.len())))
         .map(|(_, candidate)| candidate)
+        .or(only)
 }
 
 /// Edit distance in which a swap of neighbours counts once.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::backend::Backends;
 use super::listener::{GatewayDraft, ListenerDraft};
-use super::order::{self, Ages, Entry, Place, Rank, ages};
+use super::order::{self, Ages, Entry, Place, Rank, Shadowed, ages};
 use super::policy::{Policies, Position, Traffic};
 use super::rule::{self, Issues, Sources};
 use super::{Refusal, hostname, matcher};
@@ -45,13 +45,7 @@ pub(super) fn attach(context: &Context<'_>, gateways: &mut [GatewayDraft<'_>]) -
     }
     for listener in gateways.iter_mut().flat_map(|gateway| &mut gateway.listeners) {
         for shadowed in order::sort(&mut listener.entries) {
-            let by = &routes[shadowed.by_owner];
-            let other = if shadowed.owner == shadowed.by_owner {
-                "of the same route".to_owned()
-            } else {
-                format!("of {} {}", by.kind.name(), by.id)
-            };
-            let note = format!("rule {} is shadowed by rule {} {other}", shadowed.rule + 1, shadowed.by_rule + 1);
+            let note = shadow_note(routes, &shadowed);
             let notes = &mut status[shadowed.owner].notes;
             if !notes.contains(&note) {
                 notes.push(note);
@@ -59,6 +53,18 @@ pub(super) fn attach(context: &Context<'_>, gateways: &mut [GatewayDraft<'_>]) -
         }
     }
     status
+}
+
+fn shadow_note(routes: &[Route], shadowed: &Shadowed) -> String {
+    let rule = shadowed.place.rule;
+    let matches = routes[shadowed.owner].object.spec.rules.get(rule).map_or(0, |rule| rule.matches.len());
+    let which = if matches > 1 { format!("match {} of ", shadowed.place.position + 1) } else { String::new() };
+    let by = &routes[shadowed.by_owner];
+    let other = match shadowed.owner == shadowed.by_owner {
+        true => "the same route".to_owned(),
+        false => format!("{} {}", by.kind.name(), by.id),
+    };
+    format!("{which}rule {} is shadowed by rule {} of {other}", rule + 1, shadowed.by_rule + 1)
 }
 
 fn attach_route(
@@ -193,11 +199,11 @@ fn attach_listener(context: &Context<'_>, gateway: &str, listener: &mut Listener
     if hosts.is_empty() {
         return false;
     }
-    if listener.entries.iter().all(|entry| entry.owner != draft.index) {
-        listener.attached += 1;
-    } else {
-        return true;
+    if listener.newest == Some(draft.index) {
+        return true; // Another parentRef of the same route was here before.
     }
+    listener.newest = Some(draft.index);
+    listener.attached += 1;
     let sources = Sources { manifests: context.manifests, backends: context.backends };
     for (rule_index, spec) in draft.rules.iter().enumerate() {
         let position = Position {
@@ -214,7 +220,7 @@ fn attach_listener(context: &Context<'_>, gateway: &str, listener: &mut Listener
                 let place = Place { age: draft.age, rule: rule_index, position };
                 let rank = Rank::new(host.as_ref(), &matcher, rule.openai_paths_only, place);
                 let route = RouteEntry { hostname: host.clone(), matcher: matcher.clone(), rule: rule.clone() };
-                listener.entries.push(Entry { rank, owner: draft.index, rule_index, route });
+                listener.entries.push(Entry { rank, owner: draft.index, place, route });
             }
         }
     }

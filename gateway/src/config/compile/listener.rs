@@ -36,6 +36,8 @@ pub(super) struct ListenerDraft<'m> {
     pub(super) hostname: Option<Hostname>,
     pub(super) entries: Vec<Entry>,
     pub(super) attached: usize,
+    /// Index of the route that attached last.
+    pub(super) newest: Option<usize>,
     kinds: Vec<Kind>,
     bad_kinds: Vec<String>,
     from: FromNamespaces,
@@ -138,6 +140,7 @@ fn listener_draft(spec: &ListenerSpec) -> ListenerDraft<'_> {
         hostname,
         entries: Vec::new(),
         attached: 0,
+        newest: None,
         kinds,
         bad_kinds,
         from: namespaces.and_then(|namespaces| namespaces.from).unwrap_or_default(),

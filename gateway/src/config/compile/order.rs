@@ -15,8 +15,8 @@ pub(super) struct Entry {
     pub(super) rank: Rank,
     /// Index of the route among all routes.
     pub(super) owner: usize,
-    /// Index of the rule in its route.
-    pub(super) rule_index: usize,
+    /// Where in that route it stands.
+    pub(super) place: Place,
     pub(super) route: RouteEntry,
 }
 
@@ -35,8 +35,8 @@ pub(super) struct Rank {
     position: usize,
 }
 
-/// Where in its route a match stands.
-#[derive(Debug, Clone, Copy)]
+/// Where a match stands: its route's age, rule and position in the rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Place {
     pub(super) age: usize,
     pub(super) rule: usize,
@@ -87,11 +87,11 @@ pub(super) fn ages<'m>(objects: impl Iterator<Item = (usize, &'m Metadata, &'m A
     Ages(all.into_iter().enumerate().map(|(age, (order, _, _))| (order, age)).collect())
 }
 
-/// A rule that an earlier one always beats.
+/// A match that an earlier one always beats.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Shadowed {
     pub(super) owner: usize,
-    pub(super) rule: usize,
+    pub(super) place: Place,
     pub(super) by_owner: usize,
     pub(super) by_rule: usize,
 }
@@ -106,11 +106,11 @@ pub(super) fn sort(entries: &mut [Entry]) -> Vec<Shadowed> {
         let own = key(&entry.route, entry.route.rule.openai_paths_only);
         let earlier = first.get(&own).or_else(|| first.get(&all_paths)).copied();
         match earlier {
-            Some((by_owner, by_rule)) if (by_owner, by_rule) != (entry.owner, entry.rule_index) => {
-                shadowed.push(Shadowed { owner: entry.owner, rule: entry.rule_index, by_owner, by_rule });
+            Some((by_owner, by_rule)) if (by_owner, by_rule) != (entry.owner, entry.place.rule) => {
+                shadowed.push(Shadowed { owner: entry.owner, place: entry.place, by_owner, by_rule });
             }
             Some(_) => {}
-            None => drop(first.insert(own, (entry.owner, entry.rule_index))),
+            None => drop(first.insert(own, (entry.owner, entry.place.rule))),
         }
     }
     shadowed

@@ -103,15 +103,14 @@ fn add<'m>(
 ) -> ObjectStatus {
     let mut status = ObjectStatus::new(Kind::AgentgatewayPolicy, &policy.id);
     let spec = &policy.object.spec;
-    let (traffic, mut issues) = match usable(spec).and_then(|()| read_traffic(&policy.id, spec)) {
-        Ok(read) => read,
-        Err(refusal) => {
-            status.conditions.push(Condition::no("Accepted", "Invalid", refusal.message));
-            return status;
-        }
-    };
+    if let Err(refusal) = usable(spec) {
+        status.conditions.push(Condition::no("Accepted", "Invalid", refusal.message));
+        return status;
+    }
+    let (traffic, mut issues) = read_traffic(&policy.id, spec);
     issues.extend(target_issues(spec));
-    let applied = traffic.retry.is_some() || traffic.request.is_some() || spec.backend.is_some();
+    let to_backends = kinds_of(spec).any(|kind| kind == Kind::AgentgatewayBackend.name());
+    let applied = traffic.retry.is_some() || traffic.request.is_some() || (to_backends && spec.backend.is_some());
     let accepted = match (issues.is_empty(), applied) {
         (true, _) => Condition::yes("Accepted", "Valid", "Policy accepted"),
         (false, true) => Condition::yes("Accepted", "PartiallyValid", issues.join("; ")),
@@ -151,8 +150,9 @@ fn usable(spec: &PolicySpec) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// What the policy does to traffic, and what of it is not implemented.
-fn read_traffic(id: &str, spec: &PolicySpec) -> Result<(Traffic, Vec<String>), Refusal> {
+/// What the policy does to traffic, and what of it does not hold. A value that is wrong never
+/// takes the protective parts beside it down.
+fn read_traffic(id: &str, spec: &PolicySpec) -> (Traffic, Vec<String>) {
     let mut traffic = Traffic::default();
     let mut issues = Vec::new();
     if spec.strategy.is_some() {
@@ -161,22 +161,24 @@ fn read_traffic(id: &str, spec: &PolicySpec) -> Result<(Traffic, Vec<String>), R
     if let Some(frontend) = &spec.frontend {
         issues.extend(unsupported("frontend", &frontend_parts(frontend)));
     }
-    let guarded = spec.frontend.as_ref().is_some_and(|frontend| frontend.network_authorization.is_some());
-    let mut closing: Vec<&str> = guarded.then_some("frontend.networkAuthorization").into_iter().collect();
     if let Some(parts) = &spec.traffic {
-        if let Some(timeouts) = &parts.timeouts {
-            traffic.request = timeouts.request.as_deref().map(|text| limits::deadline(Some(text))).transpose()?;
+        let deadline = parts.timeouts.as_ref().and_then(|timeouts| timeouts.request.as_deref());
+        match deadline.map(|text| limits::deadline(Some(text))).transpose() {
+            Ok(request) => traffic.request = request,
+            Err(refusal) => issues.push(format!("traffic.timeouts.request: {}", refusal.message)),
         }
-        traffic.retry = parts.retry.as_ref().map(limits::retry).transpose()?;
+        match parts.retry.as_ref().map(limits::retry).transpose() {
+            Ok(retry) => traffic.retry = retry,
+            Err(refusal) => issues.push(format!("traffic.retry: {}", refusal.message)),
+        }
         issues.extend(unsupported("traffic", &open_parts(parts)));
-        closing.extend(protective_parts(parts));
     }
+    let closing = protective_parts(spec).join(", ");
     if !closing.is_empty() {
-        let what = closing.join(", ");
-        issues.push(format!("{what} is not supported yet, so the targets answer 500"));
-        traffic.closed = Some(format!("AgentgatewayPolicy {id} asks for {what}, which is not supported yet"));
+        issues.push(format!("not supported yet: {closing}; the routes it targets answer 500"));
+        traffic.closed = Some(format!("AgentgatewayPolicy {id} asks for {closing}, which is not supported yet"));
     }
-    Ok((traffic, issues))
+    (traffic, issues)
 }
 
 fn unsupported(place: &str, parts: &[(&str, bool)]) -> Option<String> {
@@ -215,26 +217,46 @@ fn open_parts(traffic: &TrafficSpec) -> [(&'static str, bool); 11] {
     ]
 }
 
-/// Parts whose absence would let through what should be stopped.
-fn protective_parts(traffic: &TrafficSpec) -> impl Iterator<Item = &'static str> {
-    let parts = [
-        ("traffic.authorization", traffic.authorization.is_some()),
-        ("traffic.jwtAuthentication", traffic.jwt_authentication.is_some()),
-        ("traffic.basicAuthentication", traffic.basic_authentication.is_some()),
-        ("traffic.apiKeyAuthentication", traffic.api_key_authentication.is_some()),
-        ("traffic.extAuth", traffic.ext_auth.is_some()),
-        ("traffic.rateLimit", traffic.rate_limit.is_some()),
-        ("traffic.csrf", traffic.csrf.is_some()),
-    ];
-    parts.into_iter().filter(|(_, set)| *set).map(|(part, _)| part)
+/// Parts whose absence on a route would let through what should be stopped.
+fn protective_parts(spec: &PolicySpec) -> Vec<&'static str> {
+    let mut parts = Vec::new();
+    if let Some(frontend) = &spec.frontend {
+        parts.push(("frontend.networkAuthorization", frontend.network_authorization.is_some()));
+    }
+    if let Some(traffic) = &spec.traffic {
+        parts.extend([
+            ("traffic.authorization", traffic.authorization.is_some()),
+            ("traffic.jwtAuthentication", traffic.jwt_authentication.is_some()),
+            ("traffic.basicAuthentication", traffic.basic_authentication.is_some()),
+            ("traffic.apiKeyAuthentication", traffic.api_key_authentication.is_some()),
+            ("traffic.extAuth", traffic.ext_auth.is_some()),
+            ("traffic.rateLimit", traffic.rate_limit.is_some()),
+            ("traffic.csrf", traffic.csrf.is_some()),
+        ]);
+    }
+    let on_backends = kinds_of(spec).all(|kind| kind == Kind::AgentgatewayBackend.name());
+    if let Some(backend) = spec.backend.as_ref().filter(|_| !on_backends) {
+        let guarded = backend.ai.as_ref().is_some_and(|ai| ai.prompt_guard.is_some());
+        parts.extend([
+            ("backend.tls", backend.tls.is_some()),
+            ("backend.tunnel", backend.tunnel.is_some()),
+            ("backend.extAuth", backend.ext_auth.is_some()),
+            ("backend.ai.promptGuard", guarded),
+        ]);
+    }
+    parts.into_iter().filter(|(_, set)| *set).map(|(part, _)| part).collect()
+}
+
+/// Kinds the policy points at.
+fn kinds_of(spec: &PolicySpec) -> impl Iterator<Item = &str> {
+    let named = spec.target_refs.iter().map(|target| target.kind.as_deref().unwrap_or_default());
+    named.chain(spec.target_selectors.iter().map(|target| target.kind.as_str()))
 }
 
 /// Sections that say nothing to a kind of target.
 fn target_issues(spec: &PolicySpec) -> Vec<String> {
-    let named = spec.target_refs.iter().map(|target| target.kind.as_deref().unwrap_or_default());
-    let selected = spec.target_selectors.iter().map(|target| target.kind.as_str());
     let mut issues = Vec::new();
-    for kind in named.chain(selected) {
+    for kind in kinds_of(spec) {
         let backend = kind == Kind::AgentgatewayBackend.name();
         if backend && (spec.traffic.is_some() || spec.frontend.is_some()) {
             issues.push(format!("a {kind} takes only the backend section"));
@@ -246,6 +268,7 @@ fn target_issues(spec: &PolicySpec) -> Vec<String> {
             issues.push("frontend policies target Gateways only".to_owned());
         }
     }
+    issues.dedup();
     issues
 }
 

@@ -1,0 +1,268 @@
+//! Status conditions of Gateways and routes.
+
+use super::{compile, conditions, served, status, table};
+
+fn route(spec: &str) -> String {
+    format!("kind: HTTPRoute\nmetadata: {{name: r, namespace: default}}\nspec: {spec}\n---\n{BACKEND}")
+}
+
+const BACKEND: &str =
+    "kind: AgentgatewayBackend\nmetadata: {name: b}\nspec: {static: {host: 127.0.0.1, port: 9}}\n---\n";
+const REF: &str = "{name: b, group: agentgateway.dev, kind: AgentgatewayBackend}";
+
+#[test]
+fn routes_say_why_they_are_not_attached() {
+    let gateway = "
+kind: Gateway
+metadata: {name: gw}
+spec:
+  gatewayClassName: agentgateway
+  listeners:
+  - {name: http, port: 8080, protocol: HTTP, hostname: '*.example.com'}
+  - {name: none, port: 8081, protocol: HTTP, allowedRoutes: {namespaces: {from: None}}}
+  - {name: other-kind, port: 8082, protocol: HTTP, allowedRoutes: {kinds: [{kind: AIRoute, group: agentgateway.dev}]}}
+  - {name: udp, port: 8083, protocol: UDP}
+---
+kind: Gateway
+metadata: {name: foreign}
+spec: {gatewayClassName: istio, listeners: [{name: http, port: 80, protocol: HTTP}]}
+---
+";
+    let cases = [
+        ("{name: gw, sectionName: http}", "[a.example.com]", "Accepted=True/Accepted ResolvedRefs=True/ResolvedRefs"),
+        ("{name: gw, port: 8080}", "[]", "Accepted=True/Accepted ResolvedRefs=True/ResolvedRefs"),
+        ("{name: gw, sectionName: https}", "[]", "Accepted=False/NoMatchingParent ResolvedRefs=True/ResolvedRefs"),
+        ("{name: gw, port: 9999}", "[]", "Accepted=False/NoMatchingParent ResolvedRefs=True/ResolvedRefs"),
+        ("{name: nowhere}", "[]", "Accepted=False/NoMatchingParent ResolvedRefs=True/ResolvedRefs"),
+        ("{name: gw, sectionName: none}", "[]", "Accepted=False/NotAllowedByListeners ResolvedRefs=True/ResolvedRefs"),
+        (
+            "{name: gw, sectionName: other-kind}",
+            "[]",
+            "Accepted=False/NotAllowedByListeners ResolvedRefs=True/ResolvedRefs",
+        ),
+        ("{name: gw, sectionName: udp}", "[]", "Accepted=False/NotAllowedByListeners ResolvedRefs=True/ResolvedRefs"),
+        (
+            "{name: gw, sectionName: http}",
+            "[a.example.org]",
+            "Accepted=False/NoMatchingListenerHostname ResolvedRefs=True/ResolvedRefs",
+        ),
+        ("{name: gw, kind: Service, group: ''}", "[]", "Accepted=False/InvalidKind ResolvedRefs=True/ResolvedRefs"),
+        ("{name: foreign}", "[]", ""),
+    ];
+    for (parent, hosts, expected) in cases {
+        let spec = format!("{{parentRefs: [{parent}], hostnames: {hosts}, rules: [{{backendRefs: [{REF}]}}]}}");
+        let compiled = compile(&format!("{gateway}{}", route(&spec)));
+        assert_eq!(conditions(&compiled, "HTTPRoute", "r"), expected, "{parent} {hosts}");
+    }
+}
+
+#[test]
+fn routes_say_which_backends_they_cannot_reach() {
+    let cases = [
+        (REF, "True/ResolvedRefs"),
+        ("{name: gone, group: agentgateway.dev, kind: AgentgatewayBackend}", "False/BackendNotFound"),
+        ("{name: b, namespace: other, group: agentgateway.dev, kind: AgentgatewayBackend}", "False/RefNotPermitted"),
+        ("{name: b, kind: AgentgatewayBackend}", "False/InvalidKind"),
+        ("{name: b, kind: Pod}", "False/InvalidKind"),
+        ("{name: svc}", "False/UnsupportedValue"),
+        ("{name: svc, port: 80}", "False/BackendNotFound"),
+    ];
+    for (reference, expected) in cases {
+        let compiled =
+            served(&route(&format!("{{parentRefs: [{{name: gw}}], rules: [{{backendRefs: [{reference}]}}]}}")));
+        let expected = format!("Accepted=True/Accepted ResolvedRefs={expected}");
+        assert_eq!(conditions(&compiled, "HTTPRoute", "r"), expected, "{reference}");
+    }
+}
+
+#[test]
+fn rules_that_cannot_be_served_as_written_are_not_accepted_and_answer_500() {
+    let cases = [
+        ("filters: [{type: RequestMirror, requestMirror: {}}]", "UnsupportedValue"),
+        ("filters: [{type: CORS, cors: {}}]", "UnsupportedValue"),
+        ("filters: [{type: ExtensionRef, extensionRef: {}}]", "UnsupportedValue"),
+        ("filters: [{type: RequestHeaderModifier}]", "UnsupportedValue"),
+        (
+            "filters: [{type: RequestHeaderModifier, requestHeaderModifier: {set: [{name: 'a b', value: x}]}}]",
+            "UnsupportedValue",
+        ),
+        (
+            "filters: [{type: RequestHeaderModifier, requestHeaderModifier: {remove: [Content-Length]}}]",
+            "UnsupportedValue",
+        ),
+        ("filters: [{type: RequestRedirect, requestRedirect: {scheme: https}}]", "IncompatibleFilters"),
+        (
+            "matches: [{path: {type: Exact, value: /x}}], filters: [{type: URLRewrite, urlRewrite: {path: {type: ReplacePrefixMatch, replacePrefixMatch: /}}}]",
+            "UnsupportedValue",
+        ),
+        ("timeouts: {request: '120'}", "UnsupportedValue"),
+        ("timeouts: {request: 1s, backendRequest: 2s}", "UnsupportedValue"),
+        ("retry: {codes: [200]}", "UnsupportedValue"),
+        ("sessionPersistence: {type: Cookie}", "UnsupportedValue"),
+    ];
+    for (rule, reason) in cases {
+        let compiled =
+            served(&route(&format!("{{parentRefs: [{{name: gw}}], rules: [{{backendRefs: [{REF}], {rule}}}]}}")));
+        let expected = format!("Accepted=False/{reason} ResolvedRefs=True/ResolvedRefs");
+        assert_eq!(conditions(&compiled, "HTTPRoute", "r"), expected, "{rule}");
+        let target = super::first_target(&compiled);
+        assert!(matches!(target, gateway::snapshot::Target::Broken { .. }), "{rule}: {target:?}");
+    }
+}
+
+#[test]
+fn a_match_that_is_none_is_not_accepted_and_matches_nothing() {
+    for path in ["{value: v1}", "{type: RegularExpression, value: '('}", "{type: Exact, value: /a//b}"] {
+        let spec =
+            format!("{{parentRefs: [{{name: gw}}], rules: [{{matches: [{{path: {path}}}], backendRefs: [{REF}]}}]}}");
+        let compiled = served(&route(&spec));
+        assert!(conditions(&compiled, "HTTPRoute", "r").starts_with("Accepted=False/UnsupportedValue"), "{path}");
+        assert!(compiled.snapshot.binds[0].listeners[0].routes.is_empty());
+    }
+}
+
+#[test]
+fn listeners_count_their_routes_and_name_their_conflicts() {
+    let compiled = compile(&format!(
+        "
+kind: Gateway
+metadata: {{name: gw}}
+spec:
+  gatewayClassName: agentgateway
+  listeners:
+  - {{name: http, port: 8080, protocol: HTTP}}
+  - {{name: again, port: 8080, protocol: HTTP}}
+  - {{name: tls, port: 8443, protocol: HTTPS, tls: {{certificateRefs: [{{name: c}}]}}}}
+  - {{name: kinds, port: 8081, protocol: HTTP, allowedRoutes: {{kinds: [{{kind: GRPCRoute}}, {{kind: HTTPRoute}}]}}}}
+---
+{}",
+        route(&format!("{{parentRefs: [{{name: gw}}], rules: [{{backendRefs: [{REF}]}}]}}"))
+    ));
+    let listeners = &status(&compiled, "Gateway", "gw").listeners;
+    let counts: Vec<_> = listeners.iter().map(|listener| (listener.name.as_str(), listener.attached_routes)).collect();
+    assert_eq!(counts, [("http", 1), ("again", 0), ("tls", 0), ("kinds", 1)]);
+    let ports: Vec<_> = compiled.snapshot.binds.iter().map(|bind| bind.port).collect();
+    assert_eq!(ports, [8080, 8081]);
+    insta::assert_snapshot!(table(compiled));
+}
+
+#[test]
+fn namespaces_are_admitted_by_label() {
+    let text = format!(
+        "
+kind: Gateway
+metadata: {{name: gw, namespace: infra}}
+spec:
+  gatewayClassName: agentgateway
+  listeners:
+  - name: http
+    port: 8080
+    protocol: HTTP
+    allowedRoutes: {{namespaces: {{from: Selector, selector: {{matchExpressions: [{{key: team, operator: In, values: [ai]}}]}}}}}}
+---
+kind: Namespace
+metadata: {{name: default, labels: {{team: TEAM}}}}
+---
+{}",
+        route(&format!("{{parentRefs: [{{name: gw, namespace: infra}}], rules: [{{backendRefs: [{REF}]}}]}}"))
+    );
+    let admitted = compile(&text.replace("TEAM", "ai"));
+    assert!(conditions(&admitted, "HTTPRoute", "r").starts_with("Accepted=True"));
+    let refused = compile(&text.replace("TEAM", "web"));
+    assert!(conditions(&refused, "HTTPRoute", "r").starts_with("Accepted=False/NotAllowedByListeners"));
+}
+
+#[test]
+fn a_grant_opens_one_namespace_to_another() {
+    let text = "
+kind: HTTPRoute
+metadata: {name: r, namespace: apps}
+spec:
+  parentRefs: [{name: gw, namespace: default}]
+  rules: [{backendRefs: [{name: b, namespace: llm, group: agentgateway.dev, kind: AgentgatewayBackend}]}]
+---
+kind: AgentgatewayBackend
+metadata: {name: b, namespace: llm}
+spec: {static: {host: 127.0.0.1, port: 9}}
+---
+kind: ReferenceGrant
+metadata: {name: g, namespace: llm}
+spec:
+  from: [{group: gateway.networking.k8s.io, kind: KIND, namespace: apps}]
+  to: [{group: agentgateway.dev, kind: AgentgatewayBackend, name: b}]
+";
+    let open = served(&text.replace("KIND", "HTTPRoute"));
+    assert!(conditions(&open, "HTTPRoute", "r").ends_with("ResolvedRefs=True/ResolvedRefs"));
+    let closed = served(&text.replace("KIND", "GRPCRoute"));
+    assert!(conditions(&closed, "HTTPRoute", "r").ends_with("ResolvedRefs=False/RefNotPermitted"));
+}
+
+#[test]
+fn a_route_exported_by_kubectl_can_be_applied_again() {
+    let compiled = served(&format!(
+        "
+apiVersion: v1
+kind: List
+metadata: {{resourceVersion: ''}}
+items:
+- apiVersion: agentgateway.dev/v1alpha1
+  kind: AIRoute
+  metadata:
+    annotations: {{kubectl.kubernetes.io/last-applied-configuration: '{{}}'}}
+    creationTimestamp: '2026-01-01T00:00:00Z'
+    finalizers: [x]
+    generation: 3
+    managedFields: [{{manager: kubectl, operation: Apply, fieldsV1: {{'f:spec': {{}}}}}}]
+    name: r
+    namespace: default
+    ownerReferences: []
+    resourceVersion: '123'
+    selfLink: ''
+    uid: 0b1c
+  spec: {{parentRefs: [{{name: gw}}], rules: [{{backendRefs: [{{name: b}}]}}]}}
+  status: {{parents: [{{conditions: [], controllerName: x, parentRef: {{name: gw}}}}]}}
+---
+{BACKEND}"
+    ));
+    assert_eq!(conditions(&compiled, "AIRoute", "r"), "Accepted=True/Accepted ResolvedRefs=True/ResolvedRefs");
+}
+
+#[test]
+fn what_is_read_and_not_implemented_says_so() {
+    let compiled = served(
+        "
+kind: AgentgatewayModel
+metadata: {name: m}
+spec: {match: {model: x}}
+---
+kind: AgentgatewayParameters
+metadata: {name: p}
+spec: {}
+---
+kind: AgentgatewayBackend
+metadata: {name: mcp}
+spec: {mcp: {targets: []}}
+---
+kind: AgentgatewayBackend
+metadata: {name: vertex}
+spec: {ai: {provider: {vertexai: {projectId: x}}}}
+---
+kind: AgentgatewayBackend
+metadata: {name: guarded}
+spec: {ai: {provider: {openai: {}}}, policies: {ai: {promptGuard: {request: []}}}}
+---
+kind: AgentgatewayBackend
+metadata: {name: tuned}
+spec: {ai: {provider: {openai: {}}}, policies: {tcp: {connectTimeout: 1s}, health: {unhealthyCondition: 'true'}}}
+---
+kind: GatewayClass
+metadata: {name: agentgateway}
+spec: {controllerName: agentgateway.dev/agentgateway}
+---
+kind: Gateway
+metadata: {name: foreign}
+spec: {gatewayClassName: istio, listeners: [{name: http, port: 80, protocol: HTTP}]}
+",
+    );
+    insta::assert_snapshot!(table(compiled));
+}
