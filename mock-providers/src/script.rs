@@ -223,3 +223,19 @@ pub struct Step {
     /// For how many requests; default 1. The last step repeats.
     pub times: Option<u64>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_example_of_the_reference_is_a_script() {
+        let source = include_str!("script.rs");
+        let example = source.split("//! ```yaml\n").nth(1).and_then(|rest| rest.split("//! ```").next());
+        let lines = example.expect("an example").lines().map(|line| line.trim_start_matches("//!"));
+        let yaml: Vec<&str> = lines.map(|line| line.strip_prefix(' ').unwrap_or(line)).collect();
+        let config: Config = serde_saphyr::from_str(&yaml.join("\n")).expect("the example is well-formed");
+        let provider = &config.providers["a"];
+        assert_eq!((config.seed, provider.rules.len(), provider.accept), (Some(42), 2, Accept::Refuse));
+    }
+}

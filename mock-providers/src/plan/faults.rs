@@ -283,4 +283,20 @@ mod tests {
         let plan = applied(&Fault { stall: Some(stall), ..Fault::default() });
         assert_eq!((plan.pieces[2].gap, plan.ending), (Duration::from_secs(1), Ending::Complete));
     }
+
+    proptest::proptest! {
+        #[test]
+        fn whatever_is_split_or_dribbled_the_body_stays_the_same(
+            at in proptest::collection::vec(0usize..40, 0..6),
+            every in proptest::option::of(0usize..9),
+            inside_utf8: bool,
+            after_bytes in 0usize..40,
+        ) {
+            let split = Split { at, every, inside_utf8, gap: None };
+            let stall = Stall { after_bytes: Some(after_bytes), duration: Some(SPLIT_GAP), ..Stall::default() };
+            let plan = applied(&Fault { split: Some(split), stall: Some(stall), ..Fault::default() });
+            let body: Vec<u8> = plan.pieces.iter().flat_map(|piece| piece.bytes.to_vec()).collect();
+            proptest::prop_assert_eq!(String::from_utf8_lossy(&body), "roleééntwoendD");
+        }
+    }
 }

@@ -1,0 +1,19 @@
+//! What a scripted provider does on real sockets, one file a behaviour.
+
+mod auth;
+mod cancel;
+mod chat;
+mod connections;
+mod determinism;
+mod disconnects;
+mod embeddings;
+mod framing;
+mod models;
+mod refusal;
+mod rules;
+mod scripted;
+mod stream;
+mod support;
+mod tls;
+mod tools;
+mod writes;
