@@ -6,12 +6,15 @@
 
 pub mod call;
 pub mod capability;
+pub mod cli;
 pub mod client;
 pub mod expect;
 pub mod load;
 pub mod manifest;
 pub mod matcher;
 pub mod outcome;
+pub mod render;
+pub mod report;
 pub mod run;
 pub mod saboteur;
 pub mod scenario;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
 use std::time::Instant;
@@ -111,13 +111,14 @@ async fn upstreams(
         // A seam ends TLS itself, so that it can read what it spoils.
         script.tls = tls.is_some() && context.is_none();
         let options = Options {
-            bind: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0),
+            bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             origin,
             seed: 0,
             tls: tls.clone().filter(|_| script.tls),
+            ..Options::default()
         };
         let mock = mock_providers::start(name, script, options).await;
-        let mock = mock.map_err(WorldError::io(format!("provider {name} cannot start")))?;
+        let mock = mock.map_err(|error| WorldError::Scenario(format!("provider {name} cannot start: {error}")))?;
         let mut address = mock.addr();
         if let Some(context) = context {
             let index = context.add_provider(address);

@@ -1,0 +1,177 @@
+//! The command line of `windtunnel`: flags and their meaning, nothing else. One file per command does the work.
+
+pub mod command;
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::scenario::text::Span;
+
+/// A conformance and simulation harness for LLM gateways, around a reference gateway.
+#[derive(Debug, Parser)]
+#[command(name = "windtunnel", version, propagate_version = true, max_term_width = 120)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run scenarios against a gateway (exit code 0 ok, 1 the gateway failed, 2 bad input or our error, 3 nothing ran)
+    Run(RunArgs),
+    /// List scenarios, or saboteurs, capabilities, profiles
+    List(ListArgs),
+    /// Say what a scenario demands, and why
+    Explain(ExplainArgs),
+    /// Run the reference gateway
+    Gateway(Box<GatewayArgs>),
+    /// Run mock providers
+    Mock(MockArgs),
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Which gateway is tested.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Target {
+    /// The reference gateway, as a child process of this binary
+    Reference,
+}
+
+/// Flags of `run`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// Ids, globs such as 'FO-*', or files; default is the whole suite
+    pub names: Vec<String>,
+    /// The gateway under test
+    #[arg(long, env = "WINDTUNNEL_TARGET", value_enum, default_value_t = Target::Reference)]
+    pub target: Target,
+    /// Only scenarios of this profile (may be given several times)
+    #[arg(long = "profile", value_name = "PROFILE", env = "WINDTUNNEL_PROFILE", value_delimiter = ',')]
+    pub profiles: Vec<String>,
+    /// Put this defect around the gateway; see `list --saboteurs`
+    #[arg(long, value_name = "NAME", env = "WINDTUNNEL_SABOTAGE")]
+    pub sabotage: Option<String>,
+    /// Write reports, such as json=run.json,junit=run.xml
+    #[arg(long, value_name = "KIND=FILE", env = "WINDTUNNEL_REPORT", value_delimiter = ',')]
+    pub report: Vec<crate::report::Sink>,
+    /// Run each scenario so many times
+    #[arg(long, value_name = "N", env = "WINDTUNNEL_REPEAT", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    pub repeat: u32,
+    /// Run in an order drawn from this seed
+    #[arg(long, value_name = "SEED", env = "WINDTUNNEL_SHUFFLE")]
+    pub shuffle: Option<u64>,
+    /// Scenarios at once; default is four for each core
+    #[arg(long, value_name = "N", env = "WINDTUNNEL_JOBS", value_parser = clap::value_parser!(u32).range(1..))]
+    pub jobs: Option<u32>,
+    /// Stop at the first scenario that does not pass
+    #[arg(long, env = "WINDTUNNEL_FAIL_FAST")]
+    pub fail_fast: bool,
+    /// The scenario folder; default is the nearest `scenarios` from here upward
+    #[arg(long, value_name = "DIR", env = "WINDTUNNEL_SCENARIOS")]
+    pub scenarios: Option<PathBuf>,
+}
+
+/// Flags of `list`.
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    /// List the saboteurs
+    #[arg(long, group = "what")]
+    pub saboteurs: bool,
+    /// List the capabilities
+    #[arg(long, group = "what")]
+    pub capabilities: bool,
+    /// List the profiles
+    #[arg(long, group = "what")]
+    pub profiles: bool,
+    /// The scenario folder
+    #[arg(long, value_name = "DIR", env = "WINDTUNNEL_SCENARIOS")]
+    pub scenarios: Option<PathBuf>,
+}
+
+/// Flags of `explain`.
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// Ids or globs
+    #[arg(required = true)]
+    pub names: Vec<String>,
+    /// The scenario folder
+    #[arg(long, value_name = "DIR", env = "WINDTUNNEL_SCENARIOS")]
+    pub scenarios: Option<PathBuf>,
+}
+
+/// Flags of `gateway`.
+#[derive(Debug, Args)]
+pub struct GatewayArgs {
+    /// A manifest file, or a folder of them; watched for changes
+    #[arg(long, value_name = "FILE|DIR", env = "WINDTUNNEL_CONFIG")]
+    pub config: PathBuf,
+    /// Only say whether the manifests are right (exit code 0) or not (1)
+    #[arg(long)]
+    pub check: bool,
+    /// Address of listeners that --listen does not name
+    #[arg(long, value_name = "ADDR", env = "WINDTUNNEL_BIND", default_value = "127.0.0.1")]
+    pub bind: IpAddr,
+    /// Where the Gateway's listener port really listens; port 0 lets the system choose
+    #[arg(long, value_name = "PORT=ADDR:PORT", env = "WINDTUNNEL_LISTEN", value_delimiter = ',', value_parser = gateway::options::parse_listen)]
+    pub listen: Vec<(u16, SocketAddr)>,
+    /// Connect to another address than the upstream's; names and TLS stay
+    #[arg(long, value_name = "HOST:PORT=ADDR:PORT", env = "WINDTUNNEL_CONNECT_TO", value_delimiter = ',')]
+    pub connect_to: Vec<gateway::options::ConnectTo>,
+    /// PEM roots trusted for upstreams beside the public ones
+    #[arg(long, value_name = "FILE", env = "WINDTUNNEL_UPSTREAM_CA")]
+    pub upstream_ca: Option<PathBuf>,
+    /// Address of /metrics
+    #[arg(long, value_name = "ADDR:PORT", env = "WINDTUNNEL_METRICS", default_value = "127.0.0.1:15020")]
+    pub metrics: SocketAddr,
+    /// Address of /healthz/ready
+    #[arg(long, value_name = "ADDR:PORT", env = "WINDTUNNEL_READY", default_value = "127.0.0.1:15021")]
+    pub ready: SocketAddr,
+    /// How long new requests are still accepted after SIGTERM
+    #[arg(long, value_name = "TIME", env = "WINDTUNNEL_GRACE", default_value = "5s", value_parser = duration)]
+    pub grace: Duration,
+    /// How long requests in flight may take to end after that
+    #[arg(long, value_name = "TIME", env = "WINDTUNNEL_DRAIN", default_value = "60s", value_parser = duration)]
+    pub drain: Duration,
+    /// Write prompts and answers into the access log
+    #[arg(long, env = "WINDTUNNEL_LOG_BODIES")]
+    pub log_bodies: bool,
+    /// Cores to use; default is all
+    #[arg(long, value_name = "N", env = "WINDTUNNEL_WORKERS", value_parser = clap::value_parser!(u32).range(1..))]
+    pub workers: Option<u32>,
+}
+
+/// Flags of `mock`.
+#[derive(Debug, Args)]
+pub struct MockArgs {
+    /// Providers and their scripts; default is an OpenAI-compatible provider on 127.0.0.1:8090
+    #[arg(long, value_name = "FILE", env = "WINDTUNNEL_MOCK_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// Write the certificate of the CA that signs for `tls: true` providers to this file
+    #[arg(long, value_name = "FILE", env = "WINDTUNNEL_MOCK_CA")]
+    pub write_ca: Option<PathBuf>,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    Span::parse(text).map(|span| span.0).ok_or_else(|| "a duration has a unit: 250ms, 1.5s, 2m".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,100 @@
+//! `windtunnel run`: selects, runs, tells, and turns the result into an exit code.
+
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+
+use gateway::yaml::did_you_mean;
+
+use super::{Error, print};
+use crate::cli::RunArgs;
+use crate::load::{self, Loaded, SelectError, Selection};
+use crate::outcome::{Outcome, Run};
+use crate::render::Style;
+use crate::report;
+use crate::run::Setting;
+use crate::run::suite::{self, Plan};
+use crate::saboteur::Saboteur;
+
+pub(super) fn run(args: &RunArgs) -> Result<ExitCode, Error> {
+    let plan = plan(args)?;
+    let scenarios = match select(args) {
+        Ok(scenarios) if scenarios.is_empty() => {
+            eprintln!("error: no scenario fits both the names and the profiles");
+            return Ok(ExitCode::from(3));
+        }
+        Ok(scenarios) => scenarios,
+        Err(error @ (SelectError::NothingMatches { .. } | SelectError::NoScenarios)) => {
+            eprintln!("error: {error}");
+            return Ok(ExitCode::from(3));
+        }
+        Err(error) => return Err(Error::Input(error.to_string())),
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let total = scenarios.len();
+    let run = runtime
+        .map_err(Error::io("no runtime"))?
+        .block_on(suite::run(scenarios, &plan, |outcome, left| progress(outcome, total - left, total)));
+    clear_progress();
+    tell(args, &run)?;
+    Ok(ExitCode::from(run.exit_code()))
+}
+
+fn plan(args: &RunArgs) -> Result<Plan, Error> {
+    let saboteur = match &args.sabotage {
+        None => None,
+        Some(name) => Some(Saboteur::named(name).ok_or_else(|| Error::Input(unknown_saboteur(name)))?),
+    };
+    let exe = std::env::current_exe().map_err(Error::io("the path of this program is unknown"))?;
+    let cores = std::thread::available_parallelism().map_or(2, usize::from);
+    let jobs = args.jobs.and_then(|jobs| usize::try_from(jobs).ok());
+    Ok(Plan {
+        setting: Setting { exe, saboteur },
+        jobs: jobs.unwrap_or(4 * cores),
+        repeat: usize::try_from(args.repeat).unwrap_or(1),
+        shuffle: args.shuffle,
+        fail_fast: args.fail_fast,
+    })
+}
+
+fn unknown_saboteur(name: &str) -> String {
+    let names = Saboteur::ALL.iter().map(|saboteur| saboteur.name());
+    match did_you_mean(name, names) {
+        Some(close) => format!("no saboteur is called `{name}`; did you mean `{close}`?"),
+        None => format!("no saboteur is called `{name}`; see `windtunnel list --saboteurs`"),
+    }
+}
+
+fn select(args: &RunArgs) -> Result<Vec<Loaded>, SelectError> {
+    let root = load::find_root(args.scenarios.as_deref());
+    load::select(root.as_deref(), &Selection { names: args.names.clone(), profiles: args.profiles.clone() })
+}
+
+/// One line that is overwritten, on a terminal only.
+fn progress(outcome: &Outcome, done: usize, total: usize) {
+    let mut out = std::io::stderr();
+    if out.is_terminal() {
+        let _ = write!(out, "\r\x1b[2K[{done}/{total}] {} {}", outcome.id, outcome.verdict);
+        let _ = out.flush();
+    }
+}
+
+fn clear_progress() {
+    let mut out = std::io::stderr();
+    if out.is_terminal() {
+        let _ = write!(out, "\r\x1b[2K");
+    }
+}
+
+fn tell(args: &RunArgs, run: &Run) -> Result<(), Error> {
+    let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let style = Style { colour: !plain && std::io::stdout().is_terminal() };
+    print(&report::terminal::text(run, style))?;
+    for sink in &args.report {
+        let bytes = match sink.kind {
+            report::Kind::Json => report::json::text(run),
+            report::Kind::Junit => report::junit::text(run),
+        };
+        std::fs::write(&sink.path, bytes).map_err(Error::io(format!("cannot write {}", sink.path.display())))?;
+    }
+    Ok(())
+}
