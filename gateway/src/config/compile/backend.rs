@@ -205,24 +205,15 @@ fn ai_backend(
     pool: &mut HealthPool,
     mut ignored: Vec<&'static str>,
 ) -> Result<Made, Refusal> {
-    let plan = provider_plan(spec)?;
     let (mut groups, mut unusable_secrets) = (Vec::new(), Vec::new());
-    for group in plan {
+    for group in provider_plan(spec)? {
         let mut providers = Vec::new();
         for (name, spec) in group {
-            let named = |refusal: Refusal| match layers.len() {
-                _ if name == SINGLE => refusal,
-                _ => Refusal { message: format!("provider {name}: {}", refusal.message), ..refusal },
-            };
             let attached = policies.for_backend(around.backend, Some(name));
-            let own: Vec<&BackendPolicies> =
-                attached.into_iter().chain(layers.iter().copied()).chain(&spec.policies).collect();
-            check_provider_policies(&own[..], layers, &mut ignored).map_err(named)?;
-            let in_force = InForce {
-                auth: strongest(&own, |layer| layer.auth.as_ref()),
-                tls: strongest(&own, |layer| layer.tls.as_ref()),
-            };
-            let provider = provider::compile(around, name, spec, in_force, pool).map_err(named)?;
+            let own: Vec<_> = attached.into_iter().chain(layers.iter().copied()).chain(&spec.policies).collect();
+            let provider = check_provider_policies(&own, layers, &mut ignored)
+                .and_then(|()| provider::compile(around, name, spec, in_force(&own), pool))
+                .map_err(|refusal| of_provider(name, refusal))?;
             unusable_secrets.extend(unusable(&provider.credential, (name != SINGLE).then_some(name)));
             providers.push(Arc::new(provider));
         }
@@ -231,8 +222,19 @@ fn ai_backend(
     let eviction = strongest(layers, |layer| layer.health.as_ref()).map(eviction).transpose()?.flatten();
     let routes = strongest(layers, |layer| layer.ai.as_ref()).map(|ai| routes(ai, &mut ignored)).transpose()?;
     let backend = AiBackend { name: around.backend.clone(), groups, eviction, routes: routes.unwrap_or_default() };
-    unusable_secrets.dedup();
     Ok(Made { target: Target::Ai(Arc::new(backend)), unusable: unusable_secrets, ignored })
+}
+
+fn in_force<'a>(layers: &[&'a BackendPolicies]) -> InForce<'a> {
+    InForce { auth: strongest(layers, |layer| layer.auth.as_ref()), tls: strongest(layers, |layer| layer.tls.as_ref()) }
+}
+
+/// The same refusal with the provider's name, where it has one.
+fn of_provider(name: &str, refusal: Refusal) -> Refusal {
+    match name {
+        SINGLE => refusal,
+        name => Refusal { message: format!("provider {name}: {}", refusal.message), ..refusal },
+    }
 }
 
 /// Health and AI policies act on a backend as a whole; on one provider they are left out.

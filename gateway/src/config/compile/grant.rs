@@ -2,7 +2,11 @@
 
 use super::Refusal;
 use crate::config::kind::Kind;
-use crate::config::manifests::Manifests;
+use crate::config::manifests::{Manifests, Resource};
+use crate::config::resources::Object;
+use crate::config::resources::gateway::ReferenceGrantSpec;
+
+type Grant = Resource<Object<ReferenceGrantSpec>>;
 
 /// Who refers to what.
 #[derive(Debug, Clone, Copy)]
@@ -29,12 +33,7 @@ impl Reference<'_> {
         Err(Refusal::new("RefNotPermitted", message))
     }
 
-    fn granted(
-        &self,
-        grant: &crate::config::manifests::Resource<
-            crate::config::resources::Object<crate::config::resources::gateway::ReferenceGrantSpec>,
-        >,
-    ) -> bool {
+    fn granted(&self, grant: &Grant) -> bool {
         let spec = &grant.object.spec;
         let from = spec.from.iter().any(|from| {
             from.group == self.from.group() && from.kind == self.from.name() && from.namespace == self.from_namespace
