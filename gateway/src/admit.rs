@@ -92,7 +92,7 @@ async fn read_body(exchange: &mut Exchange, mut body: Incoming) -> Result<(Bytes
     let announced =
         exchange.head.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     if announced.is_some_and(|length| length > BODY_LIMIT) {
-        discard(&mut body).await;
+        discard(body);
         return Err(too_large());
     }
     let shared = exchange.worker.shared.clone();
@@ -102,7 +102,7 @@ async fn read_body(exchange: &mut Exchange, mut body: Incoming) -> Result<(Bytes
     while let Some(chunk) = next_chunk(&mut body).await? {
         let length = first.as_ref().map_or(0, Bytes::len).max(whole.len()) + chunk.len();
         if length > BODY_LIMIT {
-            discard(&mut body).await;
+            discard(body);
             return Err(too_large());
         }
         if announced.is_none() && !hold.grow(chunk.len()) {
@@ -146,19 +146,21 @@ async fn next_chunk(body: &mut Incoming) -> Result<Option<Bytes>, Rejection> {
     }
 }
 
-/// Reads on, within bounds, so that a refusal is not lost to a reset of the connection.
-async fn discard(body: &mut Incoming) {
-    let rest = async {
+/// Reads on, within bounds, while the refusal goes out, so that it is not lost to a reset of the connection.
+fn discard(mut body: Incoming) {
+    let rest = async move {
         let mut left = 2 * BODY_LIMIT;
-        while let Ok(Some(chunk)) = next_chunk(body).await {
+        while let Ok(Some(chunk)) = next_chunk(&mut body).await {
             left = left.saturating_sub(chunk.len());
             if left == 0 {
                 return;
             }
         }
     };
-    // whatever is left then, the connection closes
-    let _time_is_up = tokio::time::timeout(DISCARD_TIME, rest).await;
+    tokio::task::spawn_local(async move {
+        // whatever is left then, the connection closes
+        let _time_is_up = tokio::time::timeout(DISCARD_TIME, rest).await;
+    });
 }
 
 fn too_large() -> Rejection {

@@ -27,8 +27,11 @@ const MASKED_ERROR: usize = 256 * 1024;
 enum Outcome {
     Answered(Response<()>, Answer),
     Failed(NoAnswer),
-    /// A 200 stream that failed before it committed.
-    Uncommitted(String),
+    /// An answer that broke before any of it was sent on. `movable` for a stream before its commit point.
+    Uncommitted {
+        why: String,
+        movable: bool,
+    },
 }
 
 impl Outcome {
@@ -43,7 +46,7 @@ impl Outcome {
                 matches!(head.status(), StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE)
             }
             Self::Failed(cause) => cause.nothing_accepted(),
-            Self::Uncommitted(_) => true,
+            Self::Uncommitted { movable, .. } => *movable,
         }
     }
 }
@@ -89,7 +92,7 @@ pub async fn serve(
         return match outcome {
             Outcome::Answered(head, answer) => Ok(relay(exchange, head, answer, backend, &provider, admitted).await),
             Outcome::Failed(cause) => Err((exchange, cause.rejection(&who))),
-            Outcome::Uncommitted(why) => {
+            Outcome::Uncommitted { why, .. } => {
                 let message = format!("{who}: {why}");
                 let status = StatusCode::BAD_GATEWAY;
                 Err((exchange, Rejection::new(status, Reason::UpstreamFailure, "upstream_broken", message)))
@@ -152,7 +155,7 @@ async fn attempt(
         note.error = match &outcome {
             Outcome::Answered(..) => None,
             Outcome::Failed(cause) => Some(cause.rejection("provider").message.into()),
-            Outcome::Uncommitted(why) => Some(why.as_str().into()),
+            Outcome::Uncommitted { why, .. } => Some(why.as_str().into()),
         };
     }
     Ok(outcome)
@@ -186,7 +189,10 @@ async fn receive(
         && movable
         && let Err(broken) = answer.hold().await
     {
-        return Outcome::Uncommitted(broken.to_string());
+        return Outcome::Uncommitted { why: broken.to_string(), movable: true };
+    }
+    if let Err(broken) = answer.peek().await {
+        return Outcome::Uncommitted { why: broken.to_string(), movable: event_stream };
     }
     Outcome::Answered(Response::from_parts(head, ()), answer)
 }
@@ -201,7 +207,7 @@ fn book(exchange: &mut Exchange, backend: &AiBackend, provider: &Arc<Provider>, 
             _ => None,
         },
         Outcome::Failed(cause) if cause.nothing_accepted() => Some(Failure::Refused),
-        Outcome::Failed(_) | Outcome::Uncommitted(_) => Some(Failure::Broken),
+        Outcome::Failed(_) | Outcome::Uncommitted { .. } => Some(Failure::Broken),
     };
     let Some(failure) = failure else {
         let latency = exchange.record.attempts.last().map_or(Default::default(), |attempt| attempt.duration);

@@ -118,7 +118,6 @@ async fn serve(
         .header_read_timeout(HEAD_TIME)
         .max_buf_size(HEAD_SIZE)
         .max_headers(HEAD_FIELDS)
-        .pipeline_flush(true)
         .serve_connection(TokioIo::new(watched), service);
     let mut connection = pin!(connection);
     let stop = async {

@@ -88,12 +88,16 @@ pub async fn handle(
     }
 }
 
-/// RFC 9112 section 6.3: a length told twice is refused; a chunked request is the last of its connection.
+/// RFC 9112 sections 3.2 and 6.3: one host, one length; a chunked request is the last of its connection.
 fn check_framing(exchange: &mut Exchange, ambiguous: &Ambiguous) -> Result<(), Rejection> {
     exchange.close = exchange.head.headers.contains_key(http::header::TRANSFER_ENCODING);
     if ambiguous.get() {
         let message = "Content-Length together with Transfer-Encoding is refused";
         return Err(Rejection { close: true, ..Rejection::invalid("ambiguous_framing", message) });
+    }
+    let hosts = exchange.head.headers.get_all(http::header::HOST).iter().count();
+    if hosts > 1 || (hosts == 0 && exchange.head.version >= http::Version::HTTP_11) {
+        return Err(Rejection { close: true, ..Rejection::invalid("invalid_host", "one Host header is needed") });
     }
     if exchange.head.method == http::Method::CONNECT {
         let message = "CONNECT is not served";

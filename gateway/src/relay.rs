@@ -156,6 +156,19 @@ impl Answer {
         Ok(())
     }
 
+    /// Takes what has already arrived of the body, so that an answer that is broken from its first byte
+    /// can still be replaced by an error.
+    ///
+    /// # Errors
+    /// When the body broke before anything of it came.
+    pub async fn peek(&mut self) -> Result<(), Broken> {
+        let look = |cx: &mut Context<'_>| match self.poll_more(cx) {
+            Poll::Pending => Poll::Ready(Ok(())),
+            looked => looked,
+        };
+        std::future::poll_fn(look).await
+    }
+
     /// Holds the events before the commit point, for a moment, so that a failure can still be moved elsewhere.
     ///
     /// # Errors

@@ -11,6 +11,8 @@ use tokio::sync::mpsc;
 
 /// Events closer than this belong to one edit.
 const QUIET: Duration = Duration::from_millis(10);
+/// Longest wait for a pause between events.
+const LONGEST_EDIT: Duration = Duration::from_millis(200);
 /// How often the contents are looked at without an event.
 const SLOW_LOOK: Duration = Duration::from_secs(1);
 
@@ -57,12 +59,17 @@ impl Follower {
         }
     }
 
+    /// A file that is empty is most likely being written: its objects are not to be dropped for that.
+    #[must_use]
+    pub fn empty_file(&self) -> Option<&Path> {
+        self.seen.iter().find(|(_, text)| text.is_empty()).map(|(path, _)| path.as_path())
+    }
+
+    /// Waits for a pause between events, but not for ever.
     async fn quiet(&mut self) {
-        for _ in 0..10 {
-            if tokio::time::timeout(QUIET, self.events.recv()).await.is_err() {
-                return;
-            }
-        }
+        let pause = async { while tokio::time::timeout(QUIET, self.events.recv()).await.is_ok() {} };
+        // edits that never pause are looked at in between
+        let _time_is_up = tokio::time::timeout(LONGEST_EDIT, pause).await;
     }
 }
 

@@ -312,6 +312,9 @@ impl Control {
     /// Takes the new manifests over, or keeps the old ones and says why.
     fn reload(&self, generation: u64) {
         let notices = &self.ports.notices;
+        if let Some(file) = self.follower.empty_file() {
+            return notices(&format!("reload refused: {} is empty, as a half-written file is", file.display()));
+        }
         let manifests = match config::load(&self.options.config) {
             Ok(manifests) => manifests,
             Err(problems) => return notices(&format!("reload refused: {}", listed(&problems))),

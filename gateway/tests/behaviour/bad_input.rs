@@ -1,0 +1,73 @@
+//! Bad input gets a 4xx and no provider sees a malformed or a second request.
+
+use crate::support::{chat, pool, post, provider, raw, start};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_bad_request_is_refused_and_none_goes_upstream() {
+    let mock = provider("a", "{respond: {text: ok}}").await;
+    let running = start(&pool(&[&mock], ""));
+    let address = running.address();
+    let head = "POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\n";
+    let table: Vec<(u16, bool, Vec<u8>)> = vec![
+        (400, true, post("/v1/chat/completions", "{\"model\":\"x\",\"messages\":[")),
+        (400, true, post("/v1/chat/completions", "")),
+        (400, true, post("/v1/chat/completions", "\u{feff}{}")),
+        (400, true, [head.as_bytes(), b"Content-Length: 9\r\n\r\n{\"a\":\"\xff\"}"].concat()),
+        (404, true, post("/v1/nothing/here", "{}")),
+        (404, true, post("/v1/chat/completionsx", "{}")),
+        (405, true, b"GET /v1/chat/completions HTTP/1.1\r\nHost: a\r\n\r\n".to_vec()),
+        (405, true, post("/v1/models", "{}")),
+        (413, true, format!("{head}Content-Length: {}\r\n\r\n{{}}", 64 * 1024 * 1024 + 1).into_bytes()),
+        (415, true, format!("{head}Content-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{{}}").into_bytes()),
+        (
+            400,
+            true,
+            format!("{head}Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{{}}\r\n0\r\n\r\n").into_bytes(),
+        ),
+        (
+            400,
+            true,
+            format!("{head}Transfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n2\r\n{{}}\r\n0\r\n\r\n").into_bytes(),
+        ),
+        (400, false, format!("{head}Content-Length: 2\r\nContent-Length: 3\r\n\r\n{{}} ").into_bytes()),
+        (400, false, format!("{head}Transfer-Encoding: gzip\r\n\r\n").into_bytes()),
+        (400, false, b"NOT HTTP AT ALL\r\n\r\n".to_vec()),
+        (400, true, b"POST /v1/chat/completions HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}".to_vec()),
+        (400, true, b"GET /a/../v1/models HTTP/1.1\r\nHost: a\r\n\r\n".to_vec()),
+        (400, true, b"GET /a/%2e%2E/v1/models HTTP/1.1\r\nHost: a\r\n\r\n".to_vec()),
+    ];
+    let rows = table.len();
+    tokio::task::spawn_blocking(move || {
+        for (status, json, request) in table {
+            let answer = raw(address, &request);
+            let shown = String::from_utf8_lossy(&request[..request.len().min(120)]).into_owned();
+            assert_eq!(answer.status, status, "{shown:?} {answer:?}");
+            if json {
+                assert!(answer.json()["error"]["message"].is_string(), "{shown:?}");
+                assert!(answer.head.contains("content-type: application/json"), "{shown:?}");
+            }
+        }
+        assert_eq!(chat(address, "{\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]}").status, 200);
+    })
+    .await
+    .unwrap();
+    let seen = mock.journal().requests;
+    assert_eq!(seen.len(), 1, "only the good request arrived");
+    assert!(seen[0].malformed.is_none());
+    let log = running.stop();
+    assert_eq!(log.len(), rows - 3 + 1, "one record for each request that HTTP could read");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_large_prompt_arrives_byte_for_byte() {
+    let mock = provider("a", "{respond: {text: ok}}").await;
+    let running = start(&pool(&[&mock], ""));
+    let address = running.address();
+    let content = "0123456789abcdef\\u00e9é".repeat(200_000);
+    let body = format!("{{\"messages\":[{{\"role\":\"user\",\"content\":\"{content}\"}}],\"model\":\"x\"}}");
+    let sent = body.clone();
+    let answer = tokio::task::spawn_blocking(move || chat(address, &sent)).await.unwrap();
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let seen = &mock.journal().requests[0];
+    assert_eq!(seen.body, body.replace("\"model\":\"x\"", "\"model\":\"m-1\""));
+}

@@ -1,0 +1,46 @@
+//! A provider that dies within a stream: the client can always tell.
+
+use crate::support::{chat, pool, provider, start};
+
+const ASK: &str = r#"{"stream":true,"messages":[{"role":"user","content":"hi"}]}"#;
+
+/// Offsets from a fixed sequence, so that a failure can be repeated.
+fn offset(round: u64) -> u64 {
+    (round.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 33) % 6_000
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_provider_killed_at_a_thousand_offsets_never_leaves_a_stream_that_looks_complete() {
+    let mock = provider("a", "{respond: {tokens: 40}}").await;
+    let running = start(&pool(&[&mock], "  policies: {health: {eviction: {consecutiveFailures: 1000000}}}\n"));
+    let address = running.address();
+    let whole = tokio::task::spawn_blocking(move || chat(address, ASK)).await.unwrap();
+    assert!(whole.complete && whole.text().ends_with("data: [DONE]\n\n"), "{}", whole.text());
+    let mut cut = 0;
+    for round in 0..1000 {
+        let how = if round % 2 == 0 { "fin" } else { "rst" };
+        let framing = if round % 3 == 0 { ", framing: close" } else { "" };
+        let at = offset(round);
+        let script =
+            format!("{{respond: {{tokens: 40{framing}}}, fault: {{disconnect: {{how: {how}, after_bytes: {at}}}}}}}");
+        mock.set_script(serde_saphyr::from_str(&script).unwrap());
+        let answer = tokio::task::spawn_blocking(move || chat(address, ASK)).await.unwrap();
+        if answer.status != 200 {
+            // either nothing at all, or the gateway's own error
+            assert!(answer.status == 0 || answer.status >= 500 && answer.json()["error"]["message"].is_string());
+            cut += 1;
+            continue;
+        }
+        let all_content = answer.text().contains("\"finish_reason\":\"stop\"");
+        if !all_content {
+            cut += 1;
+            assert!(!answer.text().contains("[DONE]"), "round {round} at {at}: {}", answer.text());
+            assert!(!answer.complete, "round {round} at {at} {how}{framing}: looks complete: {}", answer.text());
+        }
+    }
+    assert!(cut > 500, "only {cut} of 1000 rounds cut the stream");
+    let log = running.stop();
+    assert_eq!(log.len(), 1001);
+    let failed = log.iter().filter(|record| record["end"] == "upstream_failed").count();
+    assert!(failed >= cut, "{failed} records of {cut} failures");
+}

@@ -1,0 +1,48 @@
+//! Another provider is tried when nothing of an answer was committed, and only then.
+
+use crate::support::{chat, pool, provider, start};
+
+const ASK: &str = r#"{"messages":[{"role":"user","content":"hi"}]}"#;
+const STREAM: &str = r#"{"stream":true,"messages":[{"role":"user","content":"hi"}]}"#;
+
+async fn with(first: &str, ask: &'static str) -> (u16, String, usize, usize) {
+    let (a, b) = (provider("a", first).await, provider("b", "{respond: {text: served by b}}").await);
+    let running = start(&pool(&[&a, &b], ""));
+    let address = running.address();
+    let answer = tokio::task::spawn_blocking(move || chat(address, ask)).await.unwrap();
+    (answer.status, answer.text(), a.journal().requests.len(), b.journal().requests.len())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_a_policy_a_request_moves_once_when_nothing_was_accepted() {
+    for first in ["{respond: {status: 503}}", "{respond: {status: 429}}", "{accept: refuse}"] {
+        let (status, text, _, second) = with(first, ASK).await;
+        assert!(status == 200 && text.contains("served by b") && second == 1, "{first}: {status} {text}");
+    }
+    for first in ["{respond: {status: 500}}", "{respond: {status: 400}}", "{respond: {status: 401}}"] {
+        let (status, _, _, second) = with(first, ASK).await;
+        assert!(status != 200 && second == 0, "{first}: {status}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stateful_request_stays_where_it_is() {
+    let (status, _, first, second) = with("{respond: {status: 503}}", r#"{"store":true,"messages":[]}"#).await;
+    assert_eq!((status, first, second), (503, 1, 0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_that_fails_before_its_first_content_moves_too() {
+    for first in [
+        "{respond: {text: one two}, fault: {disconnect: {how: fin, after_chunks: 0}}}",
+        "{respond: {text: one two}, fault: {error_event: {after_chunks: 0}}}",
+    ] {
+        let (status, text, _, second) = with(first, STREAM).await;
+        assert!(status == 200 && second == 1, "{first}: {status} {text}");
+        assert!(text.ends_with("data: [DONE]\n\n") && !text.contains("\"error\""), "{first}: {text}");
+        assert_eq!(text.matches("\"role\":\"assistant\"").count(), 1, "{first}: {text}");
+    }
+    let late = "{respond: {chunks: [one, two]}, fault: {disconnect: {how: fin, after_chunks: 1}}, latency: {itl: 5ms}}";
+    let (_, text, _, second) = with(late, STREAM).await;
+    assert!(second == 0 && !text.contains("[DONE]"), "{text}");
+}

@@ -1,0 +1,71 @@
+//! Reloads act on the next request, bad ones change nothing, and a drain loses nothing.
+
+use std::io::Write;
+use std::net::TcpStream;
+use std::time::Duration;
+
+use crate::support::{chat, pool, post, provider, read, start};
+
+const ASK: &str = r#"{"messages":[{"role":"user","content":"hi"}]}"#;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reload_acts_on_the_next_request_and_a_bad_one_changes_nothing() {
+    let (a, b) = (provider("a", "{respond: {text: from a}}").await, provider("b", "{respond: {text: from b}}").await);
+    let running = start(&pool(&[&a], ""));
+    let address = running.address();
+    let second = pool(&[&b], "");
+    tokio::task::spawn_blocking(move || {
+        assert!(chat(address, ASK).text().contains("from a"));
+        assert!(running.apply("kind: Gateway\nmetadata: {nmae: x}\n").contains("reload refused"));
+        assert!(chat(address, ASK).text().contains("from a"));
+        assert!(running.apply(&second).contains("reloaded"));
+        assert!(chat(address, ASK).text().contains("from b"));
+        running.apply("kind: Namespace\nmetadata: {name: empty}\n");
+    })
+    .await
+    .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn twenty_rapid_edits_end_in_the_last_state() {
+    let mock = provider("a", "{respond: {echo: true}}").await;
+    let running = start(&pool(&[&mock], ""));
+    let address = running.address();
+    let last = pool(&[&mock], "").replace("model: m-1", "model: m-20");
+    let edits: Vec<String> = (1..20).map(|n| last.replace("model: m-20", &format!("model: m-{n}"))).collect();
+    tokio::task::spawn_blocking(move || {
+        let path = running.folder.path().join("all.yaml");
+        for edit in &edits {
+            // a write in place: the gateway may see a half of it
+            std::fs::write(&path, edit).unwrap();
+        }
+        std::fs::write(&path, &last).unwrap();
+        while chat(address, ASK).json()["model"] != "m-20" {
+            running.notice("reload");
+        }
+    })
+    .await
+    .unwrap();
+    assert!(mock.journal().requests.last().unwrap().body.ends_with(b"\"model\":\"m-20\"}"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stop_lets_a_stream_end() {
+    let mock = provider("a", "{respond: {chunks: [one, two, three]}, latency: {itl: 100ms}}").await;
+    let mut running = start(&pool(&[&mock], ""));
+    let address = running.address();
+    let mut client = TcpStream::connect(address).unwrap();
+    client.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    let ask = r#"{"stream":true,"messages":[{"role":"user","content":"hi"}]}"#;
+    client.write_all(&post("/v1/chat/completions", ask)).unwrap();
+    while mock.journal().requests.is_empty() {
+        mock.changed().await;
+    }
+    let gateway = running.gateway.take().unwrap();
+    let stopping = tokio::task::spawn_blocking(move || gateway.stop());
+    let answer = tokio::task::spawn_blocking(move || read(&mut client)).await.unwrap();
+    assert!(answer.complete && answer.text().ends_with("data: [DONE]\n\n"), "{answer:?}");
+    stopping.await.unwrap();
+    assert_eq!(running.log.records()[0]["end"], "complete");
+    assert!(TcpStream::connect(address).is_err(), "nothing listens any more");
+}
