@@ -67,6 +67,9 @@
 //! | `delay_head` | wait before the head; added to `latency.head` |
 //! | `latency` | `{head, ttft, itl}`, each replaces the provider's |
 //!
+//! Of `sse`, `body_base64`, `body`, `json`, `blocks`, `chunks`, `text`, `echo` and `tokens` the first given, in this
+//! order, counts. The last five concern chat; other paths (models, embeddings) then still answer as OpenAI would.
+//!
 //! `latency.head` passes before the response head, `ttft` between the head and the first content event, `itl` between
 //! the events after it. `usage` and `[DONE]` follow their predecessor at once. Events without a gap between them go out
 //! in one write. `sse` events wait for their own `after` only.
