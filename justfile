@@ -1,0 +1,39 @@
+# The commands of this project; each check is a script in ci/ that also runs alone.
+
+# List the commands.
+default:
+    @just --list
+
+# Format every file.
+fmt:
+    cargo fmt --all
+
+# Format check, lints, bans, licences and sources.
+check:
+    ci/format.sh
+    ci/lint.sh
+    ci/deny.sh
+
+# All tests.
+test *ARGS:
+    cargo test --workspace {{ARGS}}
+
+# The scenarios as tests: `just conformance FO-01` for one.
+conformance *ARGS:
+    cargo test --test conformance -- {{ARGS}}
+
+# The suite against the reference gateway, with a verdict table: `just run 'ST-*'`.
+run *ARGS:
+    cargo run --release -- run {{ARGS}}
+
+# All benches, or one: `just bench --bench round_trip`.
+bench *ARGS:
+    cargo bench -p benches {{ARGS}}
+
+# Known vulnerabilities of the dependencies; fetches their database.
+advisories:
+    cargo deny check advisories
+
+# What CI runs.
+gate:
+    .ci/run
