@@ -258,6 +258,25 @@ impl Relay {
         Poll::Ready(Ok(self.answer.ready.pop_front()))
     }
 
+    /// An answer of known length is over with its last byte: nobody may ask for more.
+    fn note_last_bytes(&mut self) {
+        let answer = &mut self.answer;
+        if !answer.over && answer.ready.is_empty() && answer.broken.is_none() && answer.body.is_end_stream() {
+            match answer.end() {
+                Ok(()) if answer.ready.is_empty() => self.finish(Ok(())),
+                Ok(()) => (),
+                Err(broken) => {
+                    answer.over = false;
+                    answer.broken = Some(broken);
+                }
+            }
+        }
+    }
+
+    fn finished(&self) -> bool {
+        self.record.end != End::ClientClosed
+    }
+
     fn finish(&mut self, outcome: Result<(), &Broken>) {
         let told = match &mut self.answer.tap {
             Tap::None => Told::default(),
@@ -312,6 +331,7 @@ impl Body for Reply {
         };
         match ready!(relay.poll_bytes(cx)) {
             Ok(Some(bytes)) => {
+                relay.note_last_bytes();
                 relay.record.response_bytes += bytes.len() as u64;
                 if let Some(kept) = &mut relay.record.response_body {
                     let room = LOGGED_BODY.saturating_sub(kept.len()).min(bytes.len());
@@ -320,7 +340,9 @@ impl Body for Reply {
                 Poll::Ready(Some(Ok(Frame::data(bytes))))
             }
             Ok(None) => {
-                relay.finish(Ok(()));
+                if !relay.finished() {
+                    relay.finish(Ok(()));
+                }
                 Poll::Ready(None)
             }
             Err(broken) => {
@@ -331,7 +353,10 @@ impl Body for Reply {
     }
 
     fn is_end_stream(&self) -> bool {
-        matches!(self, Self::Full(None))
+        match self {
+            Self::Full(bytes) => bytes.is_none(),
+            Self::Relay(relay) => relay.finished() && relay.answer.ready.is_empty(),
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -345,7 +370,7 @@ impl Body for Reply {
 impl Drop for Relay {
     /// A relay that is dropped before its end was left by the client: what was seen so far is still told.
     fn drop(&mut self) {
-        if self.record.end == End::ClientClosed
+        if !self.finished()
             && let Tap::Stream(tap) = &mut self.answer.tap
         {
             let told = tap.told();
