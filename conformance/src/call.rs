@@ -131,8 +131,8 @@ mod tests {
 
     #[test]
     fn headers_are_written_in_order_and_completed() {
-        let text = wire("{post: /v1?a=b, headers: {x-twice: [1, two], x: y}, json: {b: 1, a: [true]}}");
-        let expected = "POST /v1?a=b HTTP/1.1\r\nhost: 127.0.0.1:80\r\nx-twice: 1\r\nx-twice: two\r\nx: y\r\n\
+        let text = wire("{post: /v1?a=b, headers: {x-twice: [1, two], x: why}, json: {b: 1, a: [true]}}");
+        let expected = "POST /v1?a=b HTTP/1.1\r\nhost: 127.0.0.1:80\r\nx-twice: 1\r\nx-twice: two\r\nx: why\r\n\
                         content-type: application/json\r\nx-windtunnel-nonce: n1\r\ncontent-length: 18\r\n\r\n{\"b\":1,\"a\":[true]}";
         assert_eq!(text, expected);
     }
@@ -145,6 +145,8 @@ mod tests {
 
     #[test]
     fn bodies_can_be_chunked() {
-        assert!(wire("{post: /, body: abcde, chunked: 2}").ends_with("\r\n\r\n2\r\nab\r\n2\r\ncd\r\n1\r\ne\r\n0\r\n\r\n"));
+        assert!(
+            wire("{post: /, body: abcde, chunked: 2}").ends_with("\r\n\r\n2\r\nab\r\n2\r\ncd\r\n1\r\ne\r\n0\r\n\r\n")
+        );
     }
 }

@@ -78,7 +78,7 @@ impl<'v> Judge<'v> {
 
     /// Matchers on parts of a JSON document; `Err` says why there is none.
     pub fn json(&mut self, part: &str, matchers: &JsonMatchers, document: Result<&Value, String>) {
-        for (path, matcher) in matchers {
+        for (path, matcher) in &matchers.0 {
             let name = format!("{part}[{}]", path.text);
             match &document {
                 Ok(document) => {

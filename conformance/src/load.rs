@@ -118,7 +118,9 @@ fn read_file(root: &Arc<PathBuf>, file: &Path) -> Result<Loaded, Problem> {
     let source = Source::new(shown, text);
     let documents = yaml::documents(&source);
     let [document] = documents.as_slice() else {
-        return Err(Problem::of_file(&source.path, "a scenario file holds one document").with_hint("one file, one scenario"));
+        return Err(
+            Problem::of_file(&source.path, "a scenario file holds one document").with_hint("one file, one scenario")
+        );
     };
     let scenario: Scenario = yaml::read(&source, document).map_err(|problem| with_line(&source, problem))?;
     yaml::read::<Scripts>(&source, document).map_err(|problem| with_line(&source, problem))?;
@@ -221,9 +223,7 @@ pub fn select(root: Option<&Path>, selection: &Selection) -> Result<Vec<Loaded>,
                 return Err(SelectError::NothingMatches { name: (*name).clone(), close });
             }
         }
-        chosen.extend(all.into_iter().filter(|one| {
-            ids.is_empty() || ids.iter().any(|name| glob(name, one.id()))
-        }));
+        chosen.extend(all.into_iter().filter(|one| ids.is_empty() || ids.iter().any(|name| glob(name, one.id()))));
     }
     let profiles = &selection.profiles;
     chosen.retain(|one| profiles.is_empty() || profiles.contains(&one.scenario.profile.value));

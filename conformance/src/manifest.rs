@@ -57,7 +57,9 @@ fn completed(manifest: &Value) -> Result<Value, String> {
     };
     if !object.contains_key("apiVersion") {
         let Some((_, version)) = API_VERSIONS.iter().find(|(known, _)| *known == kind) else {
-            return Err(format!("the apiVersion of kind `{kind}` is not known; write it out"));
+            let close = yaml::did_you_mean(&kind, API_VERSIONS.iter().map(|(known, _)| *known));
+            let hint = close.map(|close| format!(", or did you mean `{close}`?")).unwrap_or_default();
+            return Err(format!("the apiVersion of kind `{kind}` is not known; write it out{hint}"));
         };
         object.shift_insert(0, "apiVersion".to_owned(), Value::from(*version));
     }
@@ -140,7 +142,8 @@ fn secret_values(secret: &Value) -> Vec<String> {
     let plain = secret["stringData"].as_object().into_iter().flatten();
     let mut values: Vec<String> = plain.filter_map(|(_, value)| value.as_str().map(str::to_owned)).collect();
     for (_, value) in secret["data"].as_object().into_iter().flatten() {
-        let decoded = value.as_str().and_then(|text| base64::engine::general_purpose::STANDARD.decode(text.trim()).ok());
+        let decoded =
+            value.as_str().and_then(|text| base64::engine::general_purpose::STANDARD.decode(text.trim()).ok());
         values.extend(decoded.and_then(|bytes| String::from_utf8(bytes).ok()));
     }
     let bare = values.iter().map(|value| value.trim().trim_start_matches("Bearer ").trim().to_owned());

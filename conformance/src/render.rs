@@ -48,7 +48,10 @@ pub fn failure(outcome: &Outcome, sabotage: Option<&str>, style: Style) -> Strin
         text.push_str(&format!("  passed {passed} of {} times\n", outcome.repeats.len()));
     }
     if let Some(error) = &outcome.error {
-        text.push_str(&format!("\nthis is not the gateway's fault, or not yet known to be:\n{}\n", indent(error, "  ")));
+        text.push_str(&format!(
+            "\nthis is not the gateway's fault, or not yet known to be:\n{}\n",
+            indent(error, "  ")
+        ));
     }
     for failure in &outcome.failures {
         text.push('\n');

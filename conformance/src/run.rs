@@ -17,7 +17,7 @@ use crate::scenario::Scenario;
 use crate::scenario::expect::{FinalExpect, ProviderExpect, TelemetryExpect};
 use crate::target;
 use crate::telemetry::records;
-use crate::transcript::Transcript;
+use crate::transcript::{Transcript, masked};
 use crate::vars::Vars;
 use crate::world::{World, WorldError};
 
@@ -53,9 +53,7 @@ pub async fn scenario(loaded: &Loaded, setting: &Setting) -> Outcome {
     let duration = started.elapsed();
     match result {
         Ok((failures, _)) if failures.is_empty() => Outcome::new(loaded, Verdict::Pass, duration),
-        Ok((failures, transcript)) => {
-            Outcome { failures, transcript, ..Outcome::new(loaded, Verdict::Fail, duration) }
-        }
+        Ok((failures, transcript)) => Outcome { failures, transcript, ..Outcome::new(loaded, Verdict::Fail, duration) },
         Err(error) => Outcome { error: Some(error.to_string()), ..Outcome::new(loaded, Verdict::Error, duration) },
     }
 }
@@ -93,6 +91,11 @@ async fn play(loaded: &Loaded, setting: &Setting) -> Result<(Vec<Failure>, Trans
     let mut failures = player.steps(&loaded.scenario).await?;
     if failures.is_empty() {
         failures = player.at_end(&loaded.scenario).await;
+    }
+    let masks = player.world.masks();
+    for failure in &mut failures {
+        failure.expected = masked(&failure.expected, &masks);
+        failure.actual = masked(&failure.actual, &masks);
     }
     let transcript = if failures.is_empty() { Transcript::default() } else { player.transcript() };
     player.world.stop().await;
@@ -198,8 +201,7 @@ impl Player<'_> {
         let mut lines = self.world.gateway.notices.all();
         lines.extend(self.world.log_lines());
         let exchanges: Vec<&Exchange> = self.exchanges.iter().collect();
-        let secrets = self.world.secrets.values().chain(&self.world.keys);
-        Transcript::new(&exchanges, &self.world.journals(), &lines, secrets)
+        Transcript::new(&exchanges, &self.world.journals(), &lines, &self.world.masks())
     }
 }
 

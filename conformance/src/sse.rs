@@ -24,7 +24,8 @@ pub fn events(body: &[u8]) -> Vec<Event> {
                 data.pop();
                 events.push(Event { event: std::mem::take(&mut kind), data: std::mem::take(&mut data), end: at });
             }
-            (kind.clear(), data.clear());
+            kind.clear();
+            data.clear();
             any = false;
             continue;
         }

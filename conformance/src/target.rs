@@ -110,11 +110,11 @@ impl Lines {
         let mut next = start;
         loop {
             count.borrow_and_update();
-            let found = self.all().into_iter().enumerate().skip(next).find(|(_, (_, line))| wanted(line));
-            if let Some((index, (_, line))) = found {
-                return Some((index, line));
+            let seen = self.all();
+            if let Some(index) = (next..seen.len()).find(|index| wanted(&seen[*index].1)) {
+                return Some((index, seen[index].1.clone()));
             }
-            next = self.len().max(start);
+            next = seen.len().max(start);
             count.changed().await.ok()?;
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use mock_providers::credentials::{MASK, redact, redact_query};
+use mock_providers::credentials::{redact, redact_query};
 use mock_providers::{End, Journal};
 use serde::Serialize;
 
@@ -44,14 +44,13 @@ const SHOWN: usize = 1200;
 const EXCHANGES: usize = 12;
 
 impl Transcript {
-    /// Puts the lanes together; `secrets` are masked wherever they stand.
-    pub fn new<'s>(
+    /// Puts the lanes together; each secret is replaced by its mask wherever it stands.
+    pub fn new(
         exchanges: &[&Exchange],
         journals: &BTreeMap<String, Journal>,
         lines: &[(Duration, String)],
-        secrets: impl Iterator<Item = &'s String>,
+        masks: &[(String, String)],
     ) -> Transcript {
-        let secrets: Vec<&String> = secrets.filter(|secret| !secret.is_empty()).collect();
         let mut entries = Vec::new();
         for exchange in exchanges.iter().rev().take(EXCHANGES) {
             client(exchange, &mut entries);
@@ -62,13 +61,16 @@ impl Transcript {
         let shown = lines.iter().rev().take(2 * EXCHANGES);
         entries.extend(shown.map(|(at, line)| entry(*at, Lane::Telemetry, line.clone())));
         for entry in &mut entries {
-            for secret in &secrets {
-                entry.text = entry.text.replace(secret.as_str(), MASK);
-            }
+            entry.text = masked(&entry.text, masks);
         }
         entries.sort_by(|a, b| a.at.total_cmp(&b.at));
         Transcript(entries)
     }
+}
+
+/// A text with every secret replaced.
+pub fn masked(text: &str, masks: &[(String, String)]) -> String {
+    masks.iter().fold(text.to_owned(), |text, (secret, mask)| text.replace(secret.as_str(), mask))
 }
 
 fn entry(at: Duration, lane: Lane, text: String) -> Entry {

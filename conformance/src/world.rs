@@ -85,7 +85,11 @@ const FILE: &str = "manifests.yaml";
 
 impl World {
     /// Starts everything a scenario needs.
-    pub async fn start(loaded: &Loaded, exe: &std::path::Path, saboteur: Option<Saboteur>) -> Result<World, WorldError> {
+    pub async fn start(
+        loaded: &Loaded,
+        exe: &std::path::Path,
+        saboteur: Option<Saboteur>,
+    ) -> Result<World, WorldError> {
         build::world(loaded, exe, saboteur).await
     }
 
@@ -186,6 +190,13 @@ impl World {
 
     fn mock(&self, name: &str) -> Result<&MockProvider, WorldError> {
         self.mocks.get(name).ok_or_else(|| WorldError::Scenario(format!("no provider is called `{name}`")))
+    }
+
+    /// Every secret with the name that stands for it wherever evidence is shown.
+    pub fn masks(&self) -> Vec<(String, String)> {
+        let named = self.secrets.iter().map(|(name, value)| (value.clone(), format!("[secrets.{name}]")));
+        let keys = self.keys.iter().filter(|key| !self.secrets.values().any(|value| value == *key));
+        named.chain(keys.map(|key| (key.clone(), "[a Secret's value]".to_owned()))).collect()
     }
 
     /// Takes the gateway down.

@@ -1,2 +1,70 @@
-//! The suite as tests.
-fn main() {}
+//! The suite as tests: `conformance::FO-01` for each scenario, `saboteurs::FO-01::failover-dropped` for each of its
+//! negative controls. A scenario that no saboteur can turn red proves nothing.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::{Arc, LazyLock};
+
+use conformance::load::{self, Loaded};
+use conformance::outcome::{Outcome, Verdict};
+use conformance::render::{self, Style};
+use conformance::run::{self, Setting};
+use conformance::saboteur::Saboteur;
+use libtest_mimic::{Arguments, Failed, Trial};
+use tokio::runtime::Runtime;
+
+static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("a runtime"));
+
+fn main() -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    // Scenarios mostly wait for sockets: more of them at once than there are cores.
+    let cores = std::thread::available_parallelism().map_or(2, usize::from);
+    arguments.test_threads = arguments.test_threads.or(Some(4 * cores));
+    let root = load::find_root(Some(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../scenarios"))));
+    let scenarios = match load::suite(&root.expect("the scenario folder")) {
+        Ok(scenarios) => scenarios,
+        Err(problems) => {
+            eprintln!("{problems}");
+            return ExitCode::FAILURE;
+        }
+    };
+    if scenarios.is_empty() {
+        eprintln!("error: there are no scenarios; a suite that runs nothing proves nothing");
+        return ExitCode::FAILURE;
+    }
+    let trials = scenarios.into_iter().map(Arc::new).flat_map(trials).collect();
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+fn trials(loaded: Arc<Loaded>) -> Vec<Trial> {
+    let id = loaded.id().to_owned();
+    let green = Arc::clone(&loaded);
+    let mut trials = vec![Trial::test(format!("conformance::{id}"), move || holds(&green))];
+    for name in &loaded.scenario.sabotage {
+        let (red, name) = (Arc::clone(&loaded), name.value.clone());
+        trials.push(Trial::test(format!("saboteurs::{id}::{name}"), move || is_noticed(&red, &name)));
+    }
+    trials
+}
+
+fn outcome(loaded: &Loaded, saboteur: Option<Saboteur>) -> Outcome {
+    let setting = Setting { exe: env!("CARGO_BIN_EXE_windtunnel").into(), saboteur };
+    RUNTIME.block_on(run::scenario(loaded, &setting))
+}
+
+fn holds(loaded: &Loaded) -> Result<(), Failed> {
+    let outcome = outcome(loaded, None);
+    match outcome.verdict {
+        Verdict::Pass => Ok(()),
+        _ => Err(render::failure(&outcome, None, Style::default()).into()),
+    }
+}
+
+fn is_noticed(loaded: &Loaded, name: &str) -> Result<(), Failed> {
+    let outcome = outcome(loaded, Saboteur::named(name));
+    match outcome.verdict {
+        Verdict::Fail => Ok(()),
+        Verdict::Pass => Err(format!("{} passes although {name} is at work", loaded.id()).into()),
+        _ => Err(render::failure(&outcome, Some(name), Style::default()).into()),
+    }
+}

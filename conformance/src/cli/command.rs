@@ -49,7 +49,9 @@ pub fn dispatch(cli: Cli) -> Result<ExitCode, Error> {
 /// Writes to standard output; a reader that has gone is no error.
 fn print(text: &str) -> Result<(), Error> {
     match std::io::stdout().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Error::Io("cannot print".to_owned(), error)),
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Error::Io("cannot print".to_owned(), error))
+        }
         _ => Ok(()),
     }
 }

@@ -43,8 +43,7 @@ async fn a_length_ends_the_answer_cleanly() {
 
 #[tokio::test]
 async fn a_stream_without_its_last_chunk_ended_early() {
-    let pieces: Vec<&[u8]> =
-        vec![b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", b"9\r\ndata: a\n\n\r\n"];
+    let pieces: Vec<&[u8]> = vec![b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", b"9\r\ndata: a\n\n\r\n"];
     let exchange = get(pieces.clone(), false, Leave::AtEnd).await;
     assert_eq!(exchange.end, End::ClosedEarly);
     assert_eq!(exchange.events().len(), 1);

@@ -57,7 +57,11 @@ pub fn leaks(
     let unnamed = keys.iter().filter(|key| !secrets.values().any(|value| value == *key));
     for key in unnamed {
         for place in ALWAYS.iter().filter(|place| places.show(place, key)) {
-            leaks.push(Leak { secret: "a Secret manifest's value".to_owned(), place: (*place).to_owned(), canary: None });
+            leaks.push(Leak {
+                secret: "a Secret manifest's value".to_owned(),
+                place: (*place).to_owned(),
+                canary: None,
+            });
         }
     }
     leaks
@@ -79,7 +83,8 @@ impl Places<'_> {
 }
 
 fn received(exchange: &Exchange, secret: &str) -> bool {
-    let head = exchange.head.as_ref().is_some_and(|head| in_headers(&head.headers, secret) || head.start.contains(secret));
+    let head =
+        exchange.head.as_ref().is_some_and(|head| in_headers(&head.headers, secret) || head.start.contains(secret));
     head || in_bytes(&exchange.body, secret) || in_bytes(&exchange.extra, secret)
 }
 

@@ -47,7 +47,12 @@ fn band(total: usize, probability: f64) -> (usize, usize) {
     }
     let reach = |masses: &mut dyn Iterator<Item = &f64>| {
         let mut sum = 0.0;
-        masses.take_while(|mass| { sum += **mass; sum <= TAIL }).count()
+        masses
+            .take_while(|mass| {
+                sum += **mass;
+                sum <= TAIL
+            })
+            .count()
     };
     let low = reach(&mut masses.iter());
     let high = total - reach(&mut masses.iter().rev());

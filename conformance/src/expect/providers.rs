@@ -87,8 +87,12 @@ fn request(judge: &mut Judge<'_>, expect: &RequestExpect, record: &RequestRecord
 fn framing(judge: &mut Judge<'_>, expect: &FramingExpect, record: &RequestRecord) {
     if let Some(wanted) = &expect.content_length {
         let name = "content-length";
-        let lengths: Vec<&str> =
-            record.headers.iter().filter(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, v)| v.as_str()).collect();
+        let lengths: Vec<&str> = record
+            .headers
+            .iter()
+            .filter(|(known, _)| known.eq_ignore_ascii_case(name))
+            .map(|(_, v)| v.as_str())
+            .collect();
         let encoded = record.headers.iter().any(|(known, _)| known.eq_ignore_ascii_case("transfer-encoding"));
         let exact = !encoded && lengths == [record.body.len().to_string()];
         let actual = || format!("Content-Length {lengths:?}, {} bytes of body", record.body.len());

@@ -54,7 +54,8 @@ fn payloads(judge: &mut Judge<'_>, wanted: &[EventExpect], events: &[&(Duration,
             }
         });
     }
-    let place = wanted.last().and_then(|last| last.data.as_ref().or_else(|| last.json.values().next()));
+    let place =
+        wanted.last().and_then(|last| last.data.as_ref().or_else(|| last.json.0.first().map(|(_, matcher)| matcher)));
     if let Some(place) = place.filter(|_| events.len() > wanted.len()) {
         let more: Vec<&str> = events[wanted.len()..].iter().map(|(_, event)| event.data.as_str()).collect();
         judge.fail(".payloads", place, format!("{} events", wanted.len()), format!("more: {}", more.join(" | ")));

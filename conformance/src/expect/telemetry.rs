@@ -66,7 +66,10 @@ fn tokens(judge: &mut Judge<'_>, expect: &TokensExpect, evidence: &Evidence<'_>)
         for metric in TOKENS {
             let delta = evidence.delta(metric, |sample| {
                 sample.label(TOKEN_TYPE) == Some(kind)
-                    && expect.backend.as_deref().is_none_or(|name| !has(sample, "backend") || sample.names("backend", name))
+                    && expect
+                        .backend
+                        .as_deref()
+                        .is_none_or(|name| !has(sample, "backend") || sample.names("backend", name))
                     && expect.model.as_deref().is_none_or(|model| MODELS.iter().any(|l| sample.label(l) == Some(model)))
             });
             let seen = Seen::one(whole(delta));

@@ -44,7 +44,8 @@ impl Check<'_> {
         if scenario.sabotage.is_empty() && scenario.level != Level::May {
             let message = "no saboteur is named: nothing shows that this scenario can fail";
             self.problems.push(
-                at(self.source, &scenario.id, message).with_hint("add `sabotage: […]`; `windtunnel list --saboteurs` names them"),
+                at(self.source, &scenario.id, message)
+                    .with_hint("add `sabotage: […]`; `windtunnel list --saboteurs` names them"),
             );
         }
         let does_something = scenario.check.is_some() || !scenario.steps.is_empty();
@@ -112,7 +113,11 @@ impl Check<'_> {
         if let Some(close) = request.close_after {
             let ways = [close.events.is_some(), close.bytes.is_some(), close.before_head.is_some()];
             if ways.iter().filter(|given| **given).count() != 1 {
-                self.problems.push(at(self.source, step, "`close_after` is exactly one of `events`, `bytes` and `before_head`"));
+                self.problems.push(at(
+                    self.source,
+                    step,
+                    "`close_after` is exactly one of `events`, `bytes` and `before_head`",
+                ));
             }
         }
     }

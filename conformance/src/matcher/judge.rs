@@ -79,8 +79,7 @@ impl Condition {
             Condition::Present => !values.is_empty(),
             Condition::In(wanted) => all(&|value| wanted.iter().any(|one| equal(value, one))),
             Condition::Between(low, high) => all(&|value| {
-                number(value)
-                    .is_some_and(|n| low.is_none_or(|low| n >= low) && high.is_none_or(|high| n <= high))
+                number(value).is_some_and(|n| low.is_none_or(|low| n >= low) && high.is_none_or(|high| n <= high))
             }),
             Condition::Near { value: wanted, within } => {
                 all(&|value| number(value).is_some_and(|n| (n - wanted).abs() <= *within))
@@ -287,7 +286,10 @@ mod tests {
         let actual = json!({"b": {"y": 1, "x": 2}, "a": 1});
         assert!(holds("{same_order_as: [b, a]}", Seen::one(actual.clone())));
         assert!(!holds("{same_order_as: [a, b]}", Seen::one(actual.clone())));
-        assert!(holds("{same_order_as: '{\"b\": {\"y\": 0, \"x\": 0}, \"new\": 1, \"a\": 0}'}", Seen::one(actual.clone())));
+        assert!(holds(
+            "{same_order_as: '{\"b\": {\"y\": 0, \"x\": 0}, \"new\": 1, \"a\": 0}'}",
+            Seen::one(actual.clone())
+        ));
         assert!(!holds("{same_order_as: {b: {x: 0, y: 0}}}", Seen::one(actual)));
     }
 

@@ -23,7 +23,10 @@ pub fn text(run: &Run, style: Style) -> String {
             text.push_str(&format!("\n{}\n{failure}", "─".repeat(100)));
         }
     }
-    text.push_str(&format!("\n{:11} {:8} {:>6} {:>6} {:>6} {:>6}\n", "profile", "result", "passed", "failed", "error", "flaky"));
+    text.push_str(&format!(
+        "\n{:11} {:8} {:>6} {:>6} {:>6} {:>6}\n",
+        "profile", "result", "passed", "failed", "error", "flaky"
+    ));
     for (name, outcomes) in run.profiles() {
         let counts = Counts::of(outcomes.into_iter());
         text.push_str(&format!(

@@ -88,7 +88,8 @@ impl Player<'_> {
 
     /// Lets the seams know what is sent.
     fn register(&self, call: &Call) {
-        let Some(context) = self.world.context.as_ref().filter(|context| context.saboteur.seam() == Seam::Upstream) else {
+        let Some(context) = self.world.context.as_ref().filter(|context| context.saboteur.seam() == Seam::Upstream)
+        else {
             return;
         };
         if let Some(head) = head_end(&call.wire).and_then(|end| Head::parse(&call.wire[..end])) {

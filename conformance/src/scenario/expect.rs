@@ -7,11 +7,11 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::At;
-use super::text::{JsonPath, Span, optional_duration};
+use super::text::{JsonPath, Pairs, Span, optional_duration};
 use crate::matcher::Matcher;
 
 /// Matchers on JSON values, by JSONPath.
-pub type JsonMatchers = BTreeMap<JsonPath, At<Matcher>>;
+pub type JsonMatchers = Pairs<At<Matcher>, JsonPath>;
 
 /// What the client must see of one exchange.
 #[derive(Debug, Clone, Default, Deserialize)]

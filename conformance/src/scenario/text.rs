@@ -1,7 +1,6 @@
 //! The small written forms inside a scenario: durations, JSONPaths, ordered pairs, one-or-many.
 //! Each refuses what it cannot read at the place where it stands.
 
-use std::cmp::Ordering;
 use std::fmt;
 use std::marker::PhantomData;
 use std::time::Duration;
@@ -63,41 +62,28 @@ impl<'de> Deserialize<'de> for JsonPath {
     }
 }
 
-impl PartialEq for JsonPath {
-    fn eq(&self, other: &Self) -> bool {
-        self.text == other.text
-    }
-}
-
-impl Eq for JsonPath {}
-
-impl PartialOrd for JsonPath {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for JsonPath {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.text.cmp(&other.text)
-    }
-}
-
 /// A map whose order counts.
 #[derive(Debug, Clone)]
-pub struct Pairs<T>(pub Vec<(String, T)>);
+pub struct Pairs<T, K = String>(pub Vec<(K, T)>);
 
-impl<T> Default for Pairs<T> {
+impl<T, K> Pairs<T, K> {
+    /// Whether there is no pair.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl<T, K> Default for Pairs<T, K> {
     fn default() -> Self {
         Pairs(Vec::new())
     }
 }
 
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Pairs<T> {
+impl<'de, T: Deserialize<'de>, K: Deserialize<'de>> Deserialize<'de> for Pairs<T, K> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Read<T>(PhantomData<T>);
-        impl<'de, T: Deserialize<'de>> Visitor<'de> for Read<T> {
-            type Value = Pairs<T>;
+        struct Read<T, K>(PhantomData<(T, K)>);
+        impl<'de, T: Deserialize<'de>, K: Deserialize<'de>> Visitor<'de> for Read<T, K> {
+            type Value = Pairs<T, K>;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a map")
             }

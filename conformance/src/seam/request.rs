@@ -3,8 +3,8 @@
 use mock_providers::credentials::{is_credential_header, is_credential_parameter};
 use serde_json::{Map, Value};
 
-use super::context::{Context, Hop, NONCE};
 use super::Forward;
+use super::context::{Context, Hop, NONCE};
 use crate::saboteur::Saboteur;
 use crate::wire::{Decoder, Framing, Head, head_end};
 
@@ -142,7 +142,8 @@ fn put_credentials_back(head: &mut Head, sent: &Head) {
 fn put_headers_back(head: &mut Head, sent: &Head) {
     for (name, value) in &sent.headers {
         let framing = ["host", "content-length", "transfer-encoding"].iter().any(|own| own.eq_ignore_ascii_case(name));
-        if !framing && !is_credential_header(name) && head.get(name).is_none() {
+        let end_to_end_secret = is_credential_header(name) && !name.eq_ignore_ascii_case("proxy-authorization");
+        if !framing && !end_to_end_secret && head.get(name).is_none() {
             head.headers.push((name.clone(), value.clone()));
         }
     }

@@ -32,7 +32,11 @@ fn text(loaded: &Loaded) -> String {
     }
     let needs: Vec<&str> = scenario.needs.iter().map(|need| need.value.as_str()).collect();
     text.push_str(&format!("\nlevel     {}\nprofile   {}\n", scenario.level, scenario.profile.value));
-    let rows = [("needs", needs.join(", ")), ("anchors", scenario.anchors.join(", ")), ("evidence", scenario.evidence.join(", "))];
+    let rows = [
+        ("needs", needs.join(", ")),
+        ("anchors", scenario.anchors.join(", ")),
+        ("evidence", scenario.evidence.join(", ")),
+    ];
     for (name, value) in rows.iter().filter(|(_, value)| !value.is_empty()) {
         text.push_str(&format!("{name:9} {value}\n"));
     }

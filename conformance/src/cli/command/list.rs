@@ -15,7 +15,10 @@ pub(super) fn list(args: &ListArgs) -> Result<ExitCode, Error> {
     } else if args.capabilities {
         CAPABILITIES.iter().map(|capability| format!("{:26} {}\n", capability.name, capability.summary)).collect()
     } else if args.profiles {
-        PROFILES.iter().map(|profile| format!("{:11} {:9} {}\n", profile.name, profile.groups.join(" "), profile.summary)).collect()
+        PROFILES
+            .iter()
+            .map(|profile| format!("{:11} {:9} {}\n", profile.name, profile.groups.join(" "), profile.summary))
+            .collect()
     } else {
         let root = load::find_root(args.scenarios.as_deref());
         match load::select(root.as_deref(), &Selection::default()) {
