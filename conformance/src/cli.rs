@@ -73,7 +73,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "N", env = "WINDTUNNEL_JOBS", value_parser = clap::value_parser!(u32).range(1..))]
     pub jobs: Option<u32>,
     /// Stop at the first scenario that does not pass
-    #[arg(long, env = "WINDTUNNEL_FAIL_FAST")]
+    #[arg(long, env = "WINDTUNNEL_FAIL_FAST", value_parser = clap::builder::BoolishValueParser::new())]
     pub fail_fast: bool,
     /// The scenario folder; default is the nearest `scenarios` from here upward
     #[arg(long, value_name = "DIR", env = "WINDTUNNEL_SCENARIOS")]
@@ -142,7 +142,7 @@ pub struct GatewayArgs {
     #[arg(long, value_name = "TIME", env = "WINDTUNNEL_DRAIN", default_value = "60s", value_parser = duration)]
     pub drain: Duration,
     /// Write prompts and answers into the access log
-    #[arg(long, env = "WINDTUNNEL_LOG_BODIES")]
+    #[arg(long, env = "WINDTUNNEL_LOG_BODIES", value_parser = clap::builder::BoolishValueParser::new())]
     pub log_bodies: bool,
     /// Cores to use; default is all
     #[arg(long, value_name = "N", env = "WINDTUNNEL_WORKERS", value_parser = clap::value_parser!(u32).range(1..))]

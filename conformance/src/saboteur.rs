@@ -85,6 +85,7 @@ saboteurs! {
     TraceparentDropped "traceparent-dropped" Upstream: "trace context is not passed on",
     TraceparentCopied "traceparent-copied" Upstream: "the client's span is named as the parent",
     DuplicateContentLength "duplicate-content-length" Upstream: "Content-Length is sent twice",
+    ContentLengthLost "content-length-lost" Upstream: "bodies reach the provider in chunks, without a length",
     BodyLostOnRetry "body-lost-on-retry" Upstream: "the second attempt has no body",
     FailoverDropped "failover-dropped" Upstream: "the second attempt gets the failure of the first",
     RequestDuplicated "request-duplicated" Upstream: "every request reaches its provider twice",

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use mock_providers::credentials::{redact, redact_query};
-use mock_providers::{End, Journal};
+use mock_providers::{End, Journal, RequestRecord};
 use serde::Serialize;
 
-use crate::client::Exchange;
+use crate::client::{End as Ending, Exchange};
+use crate::seam::NONCE;
 use crate::wire::Head;
 
 /// Who saw it.
@@ -52,11 +53,17 @@ impl Transcript {
         masks: &[(String, String)],
     ) -> Transcript {
         let mut entries = Vec::new();
-        for exchange in exchanges.iter().rev().take(EXCHANGES) {
+        let shown = worth_showing(exchanges);
+        for exchange in &shown {
             client(exchange, &mut entries);
         }
+        let hidden = |nonce: &str| {
+            exchanges.iter().any(|one| one.call.nonce == nonce) && !shown.iter().any(|one| one.call.nonce == nonce)
+        };
         for (name, journal) in journals {
-            upstream(name, journal, &mut entries);
+            for request in journal.requests.iter().filter(|request| !request.header(NONCE).is_some_and(hidden)) {
+                upstream(name, request, &mut entries);
+            }
         }
         let shown = lines.iter().rev().take(2 * EXCHANGES);
         entries.extend(shown.map(|(at, line)| entry(*at, Lane::Telemetry, line.clone())));
@@ -71,6 +78,21 @@ impl Transcript {
 /// A text with every secret replaced.
 pub fn masked(text: &str, masks: &[(String, String)]) -> String {
     masks.iter().fold(text.to_owned(), |text, (secret, mask)| text.replace(secret.as_str(), mask))
+}
+
+/// Of many exchanges those that went wrong and the latest; of few, all.
+fn worth_showing<'e>(exchanges: &[&'e Exchange]) -> Vec<&'e Exchange> {
+    if exchanges.len() <= EXCHANGES {
+        return exchanges.to_vec();
+    }
+    let wrong = |exchange: &&&Exchange| exchange.end != Ending::Clean || exchange.status() != Some(200);
+    let mut shown: Vec<&Exchange> = exchanges.iter().filter(wrong).take(EXCHANGES / 2).copied().collect();
+    for exchange in exchanges.iter().rev().take(EXCHANGES - shown.len()) {
+        if !shown.iter().any(|one| one.call.nonce == exchange.call.nonce) {
+            shown.push(exchange);
+        }
+    }
+    shown
 }
 
 fn entry(at: Duration, lane: Lane, text: String) -> Entry {
@@ -131,26 +153,24 @@ fn shown(body: &str) -> String {
     }
 }
 
-fn upstream(name: &str, journal: &Journal, entries: &mut Vec<Entry>) {
-    for request in journal.requests.iter().rev().take(EXCHANGES) {
-        let query = request.query.as_deref().map(|query| format!("?{}", redact_query(query))).unwrap_or_default();
-        let headers = request.headers.iter().map(|(name, value)| format!("\n{name}: {}", redact(name, value)));
-        let headers: String = headers.collect();
-        let body = shown(&String::from_utf8_lossy(&request.body));
-        let text = format!("{name} < {} {}{query}{headers}{body}", request.method, request.path);
-        entries.push(entry(request.received_at, Lane::Upstream, text));
-        let fault = request.fault.as_deref().map(|fault| format!(", fault {fault}")).unwrap_or_default();
-        if let (Some(status), Some(at)) = (request.status, request.head_at) {
-            let text = format!("{name} > {status} (rule {}{fault}), {} writes", request.rule, request.events.len());
-            entries.push(entry(at, Lane::Upstream, text));
-        }
-        let last = request.events.last().map_or(request.head_at.unwrap_or(request.received_at), |(at, _)| *at);
-        let (at, how) = match request.end {
-            End::Pending => (last, "not ended yet"),
-            End::Complete => (last, "complete"),
-            End::Fault => (last, "cut by the script"),
-            End::ClientClosed { at } => (at, "closed by the gateway"),
-        };
-        entries.push(entry(at, Lane::Upstream, format!("{name} = {how}")));
+fn upstream(name: &str, request: &RequestRecord, entries: &mut Vec<Entry>) {
+    let query = request.query.as_deref().map(|query| format!("?{}", redact_query(query))).unwrap_or_default();
+    let headers = request.headers.iter().map(|(name, value)| format!("\n{name}: {}", redact(name, value)));
+    let headers: String = headers.collect();
+    let body = shown(&String::from_utf8_lossy(&request.body));
+    let text = format!("{name} < {} {}{query}{headers}{body}", request.method, request.path);
+    entries.push(entry(request.received_at, Lane::Upstream, text));
+    let fault = request.fault.as_deref().map(|fault| format!(", fault {fault}")).unwrap_or_default();
+    if let (Some(status), Some(at)) = (request.status, request.head_at) {
+        let text = format!("{name} > {status} (rule {}{fault}), {} writes", request.rule, request.events.len());
+        entries.push(entry(at, Lane::Upstream, text));
     }
+    let last = request.events.last().map_or(request.head_at.unwrap_or(request.received_at), |(at, _)| *at);
+    let (at, how) = match request.end {
+        End::Pending => (last, "not ended yet"),
+        End::Complete => (last, "complete"),
+        End::Fault => (last, "cut by the script"),
+        End::ClientClosed { at } => (at, "closed by the gateway"),
+    };
+    entries.push(entry(at, Lane::Upstream, format!("{name} = {how}")));
 }

@@ -69,10 +69,11 @@ impl Player<'_> {
             }
             self.register(&call);
             let signal = leave_signal(request, &mut call);
-            let (places, origin) = (Arc::clone(&places), self.world.origin);
+            let (place, origin) = (Arc::clone(&places).acquire_owned().await, self.world.origin);
             running.spawn(async move {
-                let _place = places.acquire_owned().await;
-                (i, client::send(call, origin).await)
+                let answer = client::send(call, origin).await;
+                drop(place);
+                (i, answer)
             });
             if let Some(signal) = signal {
                 self.leave_when_received(&nonce, &signal).await;

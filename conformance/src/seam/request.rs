@@ -48,6 +48,11 @@ impl Context {
         if self.saboteur == Saboteur::DuplicateContentLength && matches!(hop, Hop::Provider(_)) {
             head.headers.push(("Content-Length".to_owned(), body.len().to_string()));
         }
+        if self.saboteur == Saboteur::ContentLengthLost && matches!(hop, Hop::Provider(_)) && !body.is_empty() {
+            head.remove("content-length");
+            head.set("transfer-encoding", "chunked");
+            body = [format!("{:x}\r\n", body.len()).as_bytes(), &body, b"\r\n0\r\n\r\n"].concat();
+        }
         let bytes = [head.bytes(), body].concat();
         let twice = self.saboteur == Saboteur::RequestDuplicated && matches!(hop, Hop::Provider(_));
         Action::Forward(Forward { address: self.chosen(hop), method, nonce, bytes, twice })

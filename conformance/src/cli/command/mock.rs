@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use gateway::yaml::{self, Source};
 use mock_providers::script::{Config, Provider};
@@ -40,7 +41,7 @@ fn read(path: &Path) -> Result<Config, Error> {
 }
 
 async fn serve(config: Config, write_ca: Option<&Path>) -> Result<ExitCode, Error> {
-    let ca = RunCa::new();
+    let ca = Arc::new(RunCa::new());
     if let Some(path) = write_ca {
         std::fs::write(path, ca.ca_pem()).map_err(Error::io(path.display().to_string()))?;
     }
@@ -55,7 +56,7 @@ async fn serve(config: Config, write_ca: Option<&Path>) -> Result<ExitCode, Erro
         let options = Options {
             bind: provider.listen.unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))),
             seed: config.seed.unwrap_or(0),
-            tls: tls.then(|| ca.server_config(&["localhost", "127.0.0.1"])),
+            tls: tls.then(|| ca.server_config_for_any_name()),
             journal: 1000,
             ..Options::default()
         };

@@ -1,0 +1,25 @@
+//! A saboteur spoils one thing: the plain 200 path stays intact under each of them, or the scenarios that it turns
+//! red would prove nothing.
+
+use std::path::Path;
+
+use conformance::load;
+use conformance::outcome::Verdict;
+use conformance::render::{self, Style};
+use conformance::run::{self, Setting};
+use conformance::saboteur::Saboteur;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_saboteur_leaves_the_plain_path_intact() {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let file = here.join("tests/cases/passing/PLAIN-01.yaml");
+    let loaded = load::read_files(&here.join("../scenarios"), &[file]).expect("a scenario").remove(0);
+    // A request with two lengths is refused by every sound provider, whatever else is right with it.
+    let others = Saboteur::ALL.iter().filter(|saboteur| **saboteur != Saboteur::DuplicateContentLength);
+    for saboteur in others {
+        let setting = Setting { exe: env!("CARGO_BIN_EXE_windtunnel").into(), saboteur: Some(*saboteur) };
+        let outcome = run::scenario(&loaded, &setting).await;
+        let text = render::failure(&outcome, Some(saboteur.name()), Style::default());
+        assert_eq!(outcome.verdict, Verdict::Pass, "{}: {text}", saboteur.name());
+    }
+}
