@@ -2,11 +2,15 @@
 //!
 //! Owns a throw-away CA and the server configurations it signs. Refuses client authentication and HTTP/2.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
 use rustls::ServerConfig;
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
 
 const KEY_INVARIANT: &str = "ring always makes and signs with an ECDSA key";
 
@@ -57,19 +61,68 @@ impl RunCa {
     /// # Panics
     /// When a name is neither a DNS name nor an IP address.
     pub fn server_config(&self, names: &[&str]) -> Arc<ServerConfig> {
-        let key = KeyPair::generate().expect(KEY_INVARIANT);
-        let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
-        let params = CertificateParams::new(names).expect("each name is a DNS name or an IP address");
-        let leaf = params.signed_by(&key, &self.issuer).expect(KEY_INVARIANT);
-        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let mut config = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .expect("ring supports the default versions")
-            .with_no_client_auth()
-            .with_single_cert(vec![leaf.der().clone(), self.certificate.clone()], key)
-            .expect("the key belongs to the certificate");
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Arc::new(config)
+        let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
+        let certified = self.certify(names, &provider).expect("each name is a DNS name or an IP address");
+        config(provider, Arc::new(Fixed(Arc::new(certified))))
+    }
+
+    /// A server for whatever DNS name a client asks for (SNI), else for `localhost` and `127.0.0.1`: a stand-in
+    /// for any provider, for clients that trust this authority.
+    pub fn server_config_for_any_name(self: &Arc<Self>) -> Arc<ServerConfig> {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let any = AnyName { ca: self.clone(), provider: provider.clone(), known: Mutex::default() };
+        config(provider, Arc::new(any))
+    }
+
+    /// A certificate for these names; `None` when one of them is no name.
+    fn certify(&self, names: Vec<String>, provider: &CryptoProvider) -> Option<CertifiedKey> {
+        let key = KeyPair::generate().expect(KEY_INVARIANT);
+        let leaf = CertificateParams::new(names).ok()?.signed_by(&key, &self.issuer).expect(KEY_INVARIANT);
+        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+        let key = provider.key_provider.load_private_key(key).expect(KEY_INVARIANT);
+        Some(CertifiedKey::new(vec![leaf.der().clone(), self.certificate.clone()], key))
+    }
+}
+
+fn config(provider: Arc<CryptoProvider>, certificates: Arc<dyn ResolvesServerCert>) -> Arc<ServerConfig> {
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("ring supports the default versions")
+        .with_no_client_auth()
+        .with_cert_resolver(certificates);
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Arc::new(config)
+}
+
+#[derive(Debug)]
+struct Fixed(Arc<CertifiedKey>);
+
+impl ResolvesServerCert for Fixed {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(self.0.clone())
+    }
+}
+
+/// Signs for a name when it is first asked for.
+#[derive(Debug)]
+struct AnyName {
+    ca: Arc<RunCa>,
+    provider: Arc<CryptoProvider>,
+    known: Mutex<HashMap<String, Arc<CertifiedKey>>>,
+}
+
+impl ResolvesServerCert for AnyName {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let name = hello.server_name().unwrap_or_default();
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(certified) = known.get(name) {
+            return Some(certified.clone());
+        }
+        let names = if name.is_empty() { vec!["localhost", "127.0.0.1"] } else { vec![name] };
+        let names = names.into_iter().map(str::to_owned).collect();
+        let certified = Arc::new(self.ca.certify(names, &self.provider)?);
+        known.insert(name.to_owned(), certified.clone());
+        Some(certified)
     }
 }
