@@ -221,6 +221,16 @@ mod tests {
         assert!(!stateful(r#"{"store":false,"previous_response_id":null}"#));
     }
 
+    #[test]
+    fn the_untouched_parts_are_slices_of_the_received_bytes() {
+        let body =
+            Bytes::from(format!("{{\"model\":\"a\",\"messages\":[{{\"content\":\"{}\"}}]}}", "x".repeat(1 << 20)));
+        let within = body.as_ptr_range();
+        let pieces = Prompt::read(body).unwrap().pieces(Some("m"), true);
+        let owned: usize = pieces.iter().filter(|piece| !within.contains(&piece.as_ptr())).map(Bytes::len).sum();
+        assert_eq!(owned, "\"m\"".len() + ",\"stream_options\":{\"include_usage\":true}".len());
+    }
+
     fn any_json() -> impl Strategy<Value = Value> {
         let leaf = prop_oneof![
             Just(Value::Null),

@@ -29,6 +29,7 @@ pub mod select;
 pub mod send;
 pub mod server;
 pub mod snapshot;
+pub mod socket;
 pub mod sse;
 pub mod tap;
 pub mod telemetry;

@@ -22,11 +22,14 @@ use tokio::net::TcpStream;
 
 use crate::ConnectTo;
 use crate::snapshot::{Endpoint, UpstreamTls};
+use crate::socket::Shared;
 
 /// Longest wait for TCP and TLS together.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Idle connections older than this are not used again.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(90);
+/// A connection that was in use this short a time ago is not asked whether it is still alive.
+const FRESH: Duration = Duration::from_micros(200);
 /// Idle connections kept per upstream and core.
 const MAX_IDLE: usize = 512;
 
@@ -54,6 +57,7 @@ pub enum ConnectError {
 #[derive(Debug)]
 pub struct Connection {
     sender: SendRequest<UpstreamBody>,
+    socket: Shared,
     endpoint: Endpoint,
     reused: bool,
 }
@@ -89,6 +93,7 @@ impl Connection {
 #[derive(Debug)]
 struct Idle {
     sender: SendRequest<UpstreamBody>,
+    socket: Shared,
     since: Instant,
 }
 
@@ -113,9 +118,9 @@ impl Pool {
     /// # Errors
     /// When a new one cannot be made; nothing was sent.
     pub async fn connection(&self, endpoint: &Endpoint) -> Result<Connection, ConnectError> {
-        while let Some(mut sender) = self.take_idle(endpoint) {
+        while let Some(Idle { mut sender, socket, .. }) = self.take_idle(endpoint) {
             if sender.ready().await.is_ok() {
-                return Ok(Connection { sender, endpoint: endpoint.clone(), reused: true });
+                return Ok(Connection { sender, socket, endpoint: endpoint.clone(), reused: true });
             }
         }
         self.fresh(endpoint).await
@@ -127,8 +132,8 @@ impl Pool {
     /// When it cannot be made; nothing was sent.
     pub async fn fresh(&self, endpoint: &Endpoint) -> Result<Connection, ConnectError> {
         let connected = tokio::time::timeout(CONNECT_TIMEOUT, self.connect(endpoint)).await;
-        let sender = connected.map_err(|_| ConnectError::Timeout)??;
-        Ok(Connection { sender, endpoint: endpoint.clone(), reused: false })
+        let (sender, socket) = connected.map_err(|_| ConnectError::Timeout)??;
+        Ok(Connection { sender, socket, endpoint: endpoint.clone(), reused: false })
     }
 
     /// Keeps a connection whose answer has ended.
@@ -142,7 +147,7 @@ impl Pool {
             None => idle.entry(connection.endpoint).or_default(),
         };
         if of_endpoint.len() < MAX_IDLE {
-            of_endpoint.push(Idle { sender: connection.sender, since: Instant::now() });
+            of_endpoint.push(Idle { sender: connection.sender, socket: connection.socket, since: Instant::now() });
         }
     }
 
@@ -154,25 +159,27 @@ impl Pool {
         });
     }
 
-    fn take_idle(&self, endpoint: &Endpoint) -> Option<SendRequest<UpstreamBody>> {
+    fn take_idle(&self, endpoint: &Endpoint) -> Option<Idle> {
         let mut idle = self.idle.borrow_mut();
         let of_endpoint = idle.get_mut(endpoint)?;
         while let Some(entry) = of_endpoint.pop() {
-            if !entry.sender.is_closed() && entry.since.elapsed() < IDLE_TIMEOUT {
-                return Some(entry.sender);
+            let age = entry.since.elapsed();
+            if !entry.sender.is_closed() && age < IDLE_TIMEOUT && (age < FRESH || entry.socket.alive()) {
+                return Some(entry);
             }
         }
         None
     }
 
-    async fn connect(&self, endpoint: &Endpoint) -> Result<SendRequest<UpstreamBody>, ConnectError> {
+    async fn connect(&self, endpoint: &Endpoint) -> Result<(SendRequest<UpstreamBody>, Shared), ConnectError> {
         let tcp = self.tcp(endpoint).await?;
         tcp.set_nodelay(true)?;
-        let Some(tls) = &endpoint.tls else { return start(tcp).await };
+        let socket = Shared::new(tcp);
+        let Some(tls) = &endpoint.tls else { return Ok((start(socket.clone()).await?, socket)) };
         let name = tls.sni.as_deref().unwrap_or(&endpoint.host).to_owned();
         let name = ServerName::try_from(name).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
         let connector = tokio_rustls::TlsConnector::from(self.tls_config(tls)?);
-        start(connector.connect(name, tcp).await?).await
+        Ok((start(connector.connect(name, socket.clone()).await?).await?, socket))
     }
 
     async fn tcp(&self, endpoint: &Endpoint) -> Result<TcpStream, ConnectError> {
