@@ -37,6 +37,17 @@ pub struct Admitted {
     pub hold: Option<Hold>,
 }
 
+impl Admitted {
+    /// Whether the same request may be sent to another provider: its body is held, and it refers to no state.
+    #[must_use]
+    pub fn repeatable(&self) -> bool {
+        match &self.prompt {
+            Some(prompt) => !prompt.stateful,
+            None => self.operation == Operation::Models,
+        }
+    }
+}
+
 /// Checks method and body, and reads the body whole.
 ///
 /// # Errors

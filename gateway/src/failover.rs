@@ -136,7 +136,11 @@ async fn attempt(
     let ai = admitted.prompt.is_some();
     let outbound =
         Outbound { endpoint: &provider.endpoint, target, credential: &provider.credential, rule, backend: index, ai };
-    let request = send::build(exchange, &outbound, body)?;
+    let mut request = send::build(exchange, &outbound, body)?;
+    if provider.system == "anthropic" {
+        let version = http::HeaderValue::from_static("2023-06-01");
+        request.headers_mut().entry("anthropic-version").or_insert(version);
+    }
     exchange.record.attempts.push(note);
     let in_flight = InFlight::begin(provider.health.clone());
     let pool = &exchange.worker.pool;
@@ -145,7 +149,7 @@ async fn attempt(
         Err(cause) => Outcome::Failed(cause),
         Ok((response, connection)) => {
             let untried = select::choose(backend, tried, Instant::now(), 0).is_some();
-            let movable = untried && admitted.prompt.as_ref().is_some_and(|prompt| !prompt.stateful);
+            let movable = untried && admitted.repeatable();
             receive(admitted, response, connection, in_flight, movable).await
         }
     };
@@ -230,8 +234,7 @@ fn may_try_again(
     admitted: &Admitted,
     outcome: &Outcome,
 ) -> bool {
-    let Some(prompt) = &admitted.prompt else { return false };
-    if prompt.stateful || matches!(outcome, Outcome::Failed(NoAnswer::RequestTimeout)) {
+    if !admitted.repeatable() || matches!(outcome, Outcome::Failed(NoAnswer::RequestTimeout)) {
         return false;
     }
     let retries = exchange.record.attempts.len() as u32 - 1;
@@ -277,6 +280,6 @@ async fn relay(
     let provider = Some((backend.clone(), provider.clone()));
     let relay =
         Relay { answer, record: exchange.record, worker: exchange.worker, provider, deadline, hold: admitted.hold };
-    *response.body_mut() = Reply::Relay(Box::new(relay));
+    *response.body_mut() = relay.begin();
     response
 }

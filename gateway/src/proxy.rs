@@ -224,6 +224,6 @@ async fn serve_static(
     let deadline = deadline.map(|at| Box::pin(tokio::time::sleep_until(at.into())));
     let relay =
         Relay { answer, record: exchange.record, worker: exchange.worker, provider: None, deadline, hold: None };
-    *response.body_mut() = Reply::Relay(Box::new(relay));
+    *response.body_mut() = relay.begin();
     response
 }

@@ -209,7 +209,10 @@ impl Answer {
         }
         let whole: Vec<u8> = held.iter().flatten().copied().collect();
         let masked = crate::headers::masked(whole, secret);
-        self.ready = VecDeque::from([Bytes::from(masked)]);
+        self.ready.clear();
+        if !masked.is_empty() {
+            self.ready.push_back(Bytes::from(masked));
+        }
     }
 }
 
@@ -248,6 +251,13 @@ pub struct Relay {
 }
 
 impl Relay {
+    /// The response body; an answer without a body is complete at once, because nobody will ask for it.
+    #[must_use]
+    pub fn begin(mut self) -> Reply {
+        self.note_last_bytes();
+        Reply::Relay(Box::new(self))
+    }
+
     fn poll_bytes(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Broken>> {
         if let Some(deadline) = &mut self.deadline
             && deadline.as_mut().poll(cx).is_ready()
@@ -261,15 +271,19 @@ impl Relay {
     /// An answer of known length is over with its last byte: nobody may ask for more.
     fn note_last_bytes(&mut self) {
         let answer = &mut self.answer;
-        if !answer.over && answer.ready.is_empty() && answer.broken.is_none() && answer.body.is_end_stream() {
-            match answer.end() {
-                Ok(()) if answer.ready.is_empty() => self.finish(Ok(())),
-                Ok(()) => (),
-                Err(broken) => {
-                    answer.over = false;
-                    answer.broken = Some(broken);
-                }
-            }
+        if !answer.ready.is_empty() || answer.broken.is_some() || self.record.end != End::ClientClosed {
+            return;
+        }
+        if !answer.over
+            && answer.body.is_end_stream()
+            && let Err(broken) = answer.end()
+        {
+            answer.over = false;
+            answer.broken = Some(broken);
+            return;
+        }
+        if answer.over && answer.ready.is_empty() {
+            self.finish(Ok(()));
         }
     }
 

@@ -4,10 +4,11 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::snapshot::{AiBackend, Provider, WeightedBackend};
+use crate::snapshot::{AiBackend, Credential, Provider, WeightedBackend};
 
 /// The next provider: of the best group that has an untried provider in rotation, the better of two
 /// different ones; when all are evicted the one that returns first; `None` when all were tried.
+/// One whose credentials cannot be used comes last.
 #[must_use]
 pub fn choose<'a>(
     backend: &'a AiBackend,
@@ -17,13 +18,18 @@ pub fn choose<'a>(
 ) -> Option<&'a Arc<Provider>> {
     let untried = |provider: &&Arc<Provider>| !tried.iter().any(|other| Arc::ptr_eq(other, provider));
     for group in &backend.groups {
-        let live = || group.iter().filter(untried).filter(|provider| !provider.health.evicted(now));
+        let live = || group.iter().filter(untried).filter(|provider| usable(provider) && !provider.health.evicted(now));
         let count = live().count();
         if count > 0 {
             return better_of_two(live, count, random);
         }
     }
-    backend.groups.iter().flatten().filter(untried).min_by_key(|provider| provider.health.returns_at())
+    let left = backend.groups.iter().flatten().filter(untried);
+    left.min_by_key(|provider| (!usable(provider), provider.health.returns_at()))
+}
+
+fn usable(provider: &Provider) -> bool {
+    !matches!(provider.credential, Credential::Unusable(_))
 }
 
 fn better_of_two<'a, I: Iterator<Item = &'a Arc<Provider>>>(
@@ -52,7 +58,8 @@ fn below(random: u32, count: usize) -> usize {
 /// Whether any provider but this one is in rotation.
 #[must_use]
 pub fn others_live(backend: &AiBackend, provider: &Arc<Provider>, now: Instant) -> bool {
-    backend.groups.iter().flatten().any(|other| !Arc::ptr_eq(other, provider) && !other.health.evicted(now))
+    let mut all = backend.groups.iter().flatten();
+    all.any(|other| !Arc::ptr_eq(other, provider) && usable(other) && !other.health.evicted(now))
 }
 
 /// A backendRef by its weight; `None` when there is none with a weight.
@@ -75,7 +82,7 @@ pub fn by_weight(backends: &[WeightedBackend], random: u64) -> Option<&WeightedB
 mod tests {
     use super::*;
     use crate::health::{Failure, Health};
-    use crate::snapshot::{Credential, Endpoint, PathPlan, Target};
+    use crate::snapshot::{Endpoint, PathPlan, Target};
 
     fn provider(name: &str) -> Arc<Provider> {
         Arc::new(Provider {

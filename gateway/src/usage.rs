@@ -235,6 +235,13 @@ impl AnswerScan {
                     Some(skip) => at += skip,
                     None => return,
                 }
+            } else if self.depth > 1 && !self.in_string && self.field != Some(Field::Usage) {
+                // numbers, words and separators of nested values tell nothing
+                let telling = |byte: &u8| matches!(byte, b'"' | b'{' | b'}' | b'[' | b']');
+                match chunk[at..].iter().position(telling) {
+                    Some(skip) => at += skip,
+                    None => return,
+                }
             }
             self.step(chunk[at]);
             at += 1;

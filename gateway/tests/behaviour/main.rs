@@ -5,4 +5,5 @@ mod bad_input;
 mod broken_streams;
 mod failover;
 mod lifecycle;
+mod records;
 mod support;

@@ -193,6 +193,7 @@ fn parsed(bytes: &[u8], at_end: bool) -> Option<Answer> {
     let status = head.split(' ').nth(1)?.parse().ok()?;
     let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse::<usize>().ok());
     let (body, complete) = match length {
+        _ if status == 204 => (Vec::new(), true),
         Some(length) => (rest[..rest.len().min(length)].to_vec(), rest.len() >= length),
         None if head.contains("transfer-encoding: chunked") => dechunked(rest),
         None => (rest.to_vec(), at_end),
