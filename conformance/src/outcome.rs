@@ -160,9 +160,11 @@ impl Counts {
         self.passed + self.failed + self.errors + self.flaky
     }
 
-    /// `success` when all passed and none was left out, `failure` when any failed, else `partial`.
+    /// `success` when all passed and none was left out, `failure` when any failed, `none` when there were none,
+    /// else `partial`.
     pub fn result(&self) -> &'static str {
         match self {
+            Counts { passed: 0, failed: 0, errors: 0, flaky: 0, skipped: 0, unsupported: 0 } => "none",
             Counts { failed: 0, errors: 0, flaky: 0, skipped: 0, unsupported: 0, .. } => "success",
             Counts { failed: 0, errors: 0, flaky: 0, .. } => "partial",
             _ => "failure",
