@@ -2,10 +2,10 @@
 //! Nothing has been sent anywhere when this stage refuses.
 
 use std::pin::Pin;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, EXPECT};
 use http::{Method, StatusCode};
 use http_body::Body;
 use hyper::body::Incoming;
@@ -59,20 +59,16 @@ pub async fn admit(
     path: String,
     body: Incoming,
 ) -> Result<Admitted, Rejection> {
-    let operation = operation::of(&path, &entry.matcher.path, &backend.routes).ok_or_else(|| {
-        let message = format!("no operation at {path}: an AI backend serves the OpenAI paths below its route");
-        Rejection::new(StatusCode::NOT_FOUND, Reason::NotFound, "unknown_path", message)
-    })?;
-    exchange.record.operation = Some(operation.name());
-    check_method(&exchange.head.method, operation)?;
+    let operation = match check_head(exchange, entry, backend, &path) {
+        Ok(operation) => operation,
+        Err(rejection) => {
+            discard(exchange, body);
+            return Err(rejection);
+        }
+    };
     if operation == Operation::Passthrough || operation == Operation::Models {
         let stream = (operation == Operation::Passthrough).then_some(body);
         return Ok(Admitted { operation, path, prompt: None, stream, hold: None });
-    }
-    if let Some(encoding) = exchange.head.headers.get(CONTENT_ENCODING).filter(|value| *value != "identity") {
-        let message = format!("content-encoding {encoding:?} is not supported: send the body as it is");
-        let code = "unsupported_content_encoding";
-        return Err(Rejection::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, Reason::InvalidRequest, code, message));
     }
     let (body, hold) = read_body(exchange, body).await?;
     let prompt = Prompt::read(body).map_err(|error| {
@@ -84,6 +80,31 @@ pub async fn admit(
         exchange.record.request_body = Some(prompt.body.clone());
     }
     Ok(Admitted { operation, path, prompt: Some(prompt), stream: None, hold: Some(hold) })
+}
+
+/// What can be decided before the body has arrived.
+fn check_head(
+    exchange: &mut Exchange,
+    entry: &RouteEntry,
+    backend: &AiBackend,
+    path: &str,
+) -> Result<Operation, Rejection> {
+    let received = exchange.head.uri.path();
+    let operation = operation::of(path, received, &entry.matcher.path, &backend.routes).ok_or_else(|| {
+        let message = format!("no operation at {path}: an AI backend serves the OpenAI paths below its route");
+        Rejection::new(StatusCode::NOT_FOUND, Reason::NotFound, "unknown_path", message)
+    })?;
+    exchange.record.operation = Some(operation.name());
+    check_method(&exchange.head.method, operation)?;
+    let encoding = exchange.head.headers.get(CONTENT_ENCODING).filter(|value| *value != "identity");
+    match encoding.filter(|_| operation != Operation::Passthrough) {
+        None => Ok(operation),
+        Some(encoding) => {
+            let message = format!("content-encoding {encoding:?} is not supported: send the body as it is");
+            let code = "unsupported_content_encoding";
+            Err(Rejection::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, Reason::InvalidRequest, code, message))
+        }
+    }
 }
 
 fn check_method(method: &Method, operation: Operation) -> Result<(), Rejection> {
@@ -103,20 +124,21 @@ async fn read_body(exchange: &mut Exchange, mut body: Incoming) -> Result<(Bytes
     let announced =
         exchange.head.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     if announced.is_some_and(|length| length > BODY_LIMIT) {
-        discard(body);
+        discard(exchange, body);
         return Err(too_large());
     }
     let shared = exchange.worker.shared.clone();
-    let Some(mut hold) = shared.hold(announced.unwrap_or(0)) else { return Err(no_room()) };
+    let Some(mut hold) = shared.hold(0) else { return Err(no_room()) };
     let mut first: Option<Bytes> = None;
     let mut whole = BytesMut::new();
-    while let Some(chunk) = next_chunk(&mut body).await? {
+    while let Some(chunk) = next_chunk(&mut body, exchange.deadline).await? {
         let length = first.as_ref().map_or(0, Bytes::len).max(whole.len()) + chunk.len();
         if length > BODY_LIMIT {
-            discard(body);
+            discard(exchange, body);
             return Err(too_large());
         }
-        if announced.is_none() && !hold.grow(chunk.len()) {
+        if !hold.grow(chunk.len()) {
+            discard(exchange, body);
             return Err(no_room());
         }
         match &first {
@@ -134,10 +156,12 @@ async fn read_body(exchange: &mut Exchange, mut body: Incoming) -> Result<(Bytes
     Ok((body, hold))
 }
 
-async fn next_chunk(body: &mut Incoming) -> Result<Option<Bytes>, Rejection> {
+async fn next_chunk(body: &mut Incoming, deadline: Option<Instant>) -> Result<Option<Bytes>, Rejection> {
     loop {
         let frame = std::future::poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx));
-        let frame = tokio::time::timeout(BODY_PAUSE, frame).await.map_err(|_| {
+        let pause = Instant::now() + BODY_PAUSE;
+        let until = deadline.map_or(pause, |deadline| deadline.min(pause));
+        let frame = tokio::time::timeout_at(until.into(), frame).await.map_err(|_| {
             let message = "the request body did not arrive in time";
             let slow = Rejection::new(StatusCode::REQUEST_TIMEOUT, Reason::Timeout, "request_timeout", message);
             Rejection { close: true, ..slow }
@@ -158,10 +182,14 @@ async fn next_chunk(body: &mut Incoming) -> Result<Option<Bytes>, Rejection> {
 }
 
 /// Reads on, within bounds, while the refusal goes out, so that it is not lost to a reset of the connection.
-fn discard(mut body: Incoming) {
+/// A client that waits to be asked for its body (`Expect`) is not asked.
+pub(crate) fn discard(exchange: &Exchange, mut body: Incoming) {
+    if body.is_end_stream() || exchange.head.headers.contains_key(EXPECT) {
+        return;
+    }
     let rest = async move {
         let mut left = 2 * BODY_LIMIT;
-        while let Ok(Some(chunk)) = next_chunk(&mut body).await {
+        while let Ok(Some(chunk)) = next_chunk(&mut body, None).await {
             left = left.saturating_sub(chunk.len());
             if left == 0 {
                 return;

@@ -51,7 +51,7 @@ pub struct Prompt {
     pub stream: bool,
     /// The client asked for the usage chunk itself.
     pub asked_usage: bool,
-    /// Refers to state at one provider (`store`, `previous_response_id`): never sent elsewhere.
+    /// Refers to state at one provider (`store`, `previous_response_id`, `conversation`, files): never sent elsewhere.
     pub stateful: bool,
 }
 
@@ -69,7 +69,7 @@ impl Prompt {
                 "stream" => &mut stream,
                 "stream_options" => &mut options,
                 "store" => return stateful |= member.kind == Kind::True,
-                "previous_response_id" => return stateful |= member.kind != Kind::Null,
+                "previous_response_id" | "conversation" => return stateful |= member.kind != Kind::Null,
                 _ => return,
             };
             if slot.is_some() {
@@ -80,6 +80,7 @@ impl Prompt {
         if let Some(offset) = twice {
             return Err(JsonError { offset, what: "a member that decides routing stands twice" });
         }
+        stateful |= memchr::memmem::find(&body, b"\"file_id\"").is_some();
         let requested_model = model.as_ref().filter(|member| member.kind == Kind::String);
         let requested_model = requested_model.and_then(|member| json::unquote(&body[member.value.clone()]));
         let asked_usage = options.as_ref().is_some_and(|member| include_usage(&body, member) == Some(Kind::True));
@@ -217,6 +218,7 @@ mod tests {
     #[test]
     fn state_at_one_provider_is_recognised() {
         let stateful = |body: &'static str| Prompt::read(Bytes::from_static(body.as_bytes())).unwrap().stateful;
+        assert!(stateful(r#"{"input":[{"content":[{"type":"input_file","file_id":"f"}]}]}"#));
         assert!(stateful(r#"{"store":true}"#) && stateful(r#"{"previous_response_id":"r"}"#));
         assert!(!stateful(r#"{"store":false,"previous_response_id":null}"#));
     }

@@ -2,7 +2,7 @@
 //! Ends with an answer that may be relayed, or with the reason why there is none.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{Response, StatusCode};
@@ -15,12 +15,14 @@ use crate::health::Failure;
 use crate::record::Attempt;
 use crate::relay::{Answer, InFlight, Relay, Reply, tap_for};
 use crate::send::{self, NoAnswer, Outbound};
-use crate::snapshot::{AiBackend, Credential, Provider, Rule};
+use crate::snapshot::{AiBackend, Credential, Operation, Provider, Rule};
 use crate::upstream::{Connection, UpstreamBody};
 use crate::{headers, operation, select};
 
 /// Error answers up to this size are searched for the provider's key.
 const MASKED_ERROR: usize = 256 * 1024;
+/// How long such an answer may take to arrive where the rule has no deadline.
+const MASKED_TIME: Duration = Duration::from_secs(10);
 
 /// What became of one attempt.
 #[expect(clippy::large_enum_variant, reason = "the large variant is the common one, and it lives for a moment")]
@@ -131,9 +133,13 @@ async fn attempt(
         (None, Some(stream)) => UpstreamBody::Stream(stream),
         (None, None) => UpstreamBody::Pieces(Default::default()),
     };
-    let query = exchange.head.uri.query().map(headers::query_without_credentials);
+    let passthrough = matches!(provider.credential, Credential::Passthrough);
+    let query = exchange.head.uri.query().map(|query| match passthrough {
+        true => query.into(),
+        false => headers::query_without_credentials(query),
+    });
     let target = operation::upstream_path(admitted.operation, &provider.path, &admitted.path, query.as_deref());
-    let ai = admitted.prompt.is_some();
+    let ai = admitted.operation != Operation::Passthrough;
     let outbound =
         Outbound { endpoint: &provider.endpoint, target, credential: &provider.credential, rule, backend: index, ai };
     let mut request = send::build(exchange, &outbound, body)?;
@@ -206,6 +212,8 @@ fn book(exchange: &mut Exchange, backend: &AiBackend, provider: &Arc<Provider>, 
     let now = Instant::now();
     let failure = match outcome {
         Outcome::Answered(head, _) => match head.status() {
+            // a limit on the caller's own key says nothing about the provider
+            StatusCode::TOO_MANY_REQUESTS if matches!(provider.credential, Credential::Passthrough) => return,
             StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => Some(Failure::Refused),
             status if status.is_server_error() => Some(Failure::Broken),
             _ => None,
@@ -239,11 +247,16 @@ fn may_try_again(
     }
     let retries = exchange.record.attempts.len() as u32 - 1;
     if let Some(retry) = &rule.retry {
+        if exchange.deadline.is_some_and(|end| Instant::now() + retry.backoff >= end) {
+            return false;
+        }
         let listed = outcome.status().is_none_or(|status| retry.codes.contains(&status));
         return listed && retries < retry.attempts;
     }
     let untried = backend.groups.iter().flatten().any(|other| !tried.iter().any(|known| Arc::ptr_eq(known, other)));
-    retries == 0 && untried && outcome.free_to_move() && exchange.worker.shared.spend_retry()
+    let own_limit = outcome.status() == Some(StatusCode::TOO_MANY_REQUESTS)
+        && tried.last().is_some_and(|provider| matches!(provider.credential, Credential::Passthrough));
+    retries == 0 && untried && !own_limit && outcome.free_to_move() && exchange.worker.shared.spend_retry()
 }
 
 /// Hands an answer to the client.
@@ -268,7 +281,8 @@ async fn relay(
         for name in leaking {
             parts.headers.remove(name);
         }
-        answer.mask(secret, MASKED_ERROR).await;
+        let until = exchange.deadline.unwrap_or_else(|| Instant::now() + MASKED_TIME);
+        answer.mask(secret, MASKED_ERROR, until).await;
     }
     if exchange.worker.shared.log_bodies {
         exchange.record.response_body = Some(Vec::new());

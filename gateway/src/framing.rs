@@ -101,6 +101,11 @@ impl Watcher {
             let named = |name: &[u8]| line.len() >= name.len() && line[..name.len()].eq_ignore_ascii_case(name);
             if named(b"content-length:") {
                 let value = std::str::from_utf8(&line[15..]).ok().and_then(|value| value.trim().parse().ok());
+                // a length that cannot be read, or of which only the start was seen, cannot be followed
+                let value = value.filter(|_| line.len() < LINE_START - 1);
+                if value.is_none() {
+                    self.ambiguous.0.set(true);
+                }
                 self.length = Some(value.unwrap_or(0));
             } else if named(b"transfer-encoding:") {
                 self.chunked = true;
@@ -183,6 +188,8 @@ mod tests {
                 assert!(ambiguous(bad, step) && ambiguous(&format!("{good}{bad}"), step));
             }
             assert!(!ambiguous(&good.repeat(3), step));
+            let padded = format!("POST / HTTP/1.1\r\nContent-Length:{}3\r\n\r\nabc", " ".repeat(60));
+            assert!(ambiguous(&padded, step));
             assert!(!ambiguous(
                 "POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n3\r\ncontent-length: 3\r\n\r\n",
                 step

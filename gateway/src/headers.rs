@@ -40,8 +40,20 @@ const CREDENTIAL_HEADERS: [&str; 15] = [
 ];
 
 /// Query parameters that carry a caller's credentials.
-const CREDENTIAL_PARAMETERS: [&str; 9] =
-    ["key", "api_key", "api-key", "apikey", "access_token", "token", "auth", "subscription-key", "sig"];
+const CREDENTIAL_PARAMETERS: [&str; 12] = [
+    "key",
+    "api_key",
+    "api-key",
+    "apikey",
+    "x-api-key",
+    "api_token",
+    "access_token",
+    "token",
+    "auth",
+    "authorization",
+    "subscription-key",
+    "sig",
+];
 
 /// Whether a request header carries credentials.
 #[must_use]
@@ -118,8 +130,10 @@ pub fn masked(mut text: Vec<u8>, secret: &[u8]) -> Vec<u8> {
     if secret.is_empty() {
         return text;
     }
-    while let Some(at) = memchr::memmem::find(&text, secret) {
+    let mut from = 0;
+    while let Some(at) = memchr::memmem::find(&text[from..], secret).map(|at| from + at) {
         text[at..at + secret.len()].fill(b'*');
+        from = at + secret.len();
     }
     text
 }
@@ -153,6 +167,12 @@ mod tests {
         let to = forwarded(&from, true);
         assert_eq!(to.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["x-custom"]);
         assert!(forwarded(&from, false).contains_key("authorization"));
+    }
+
+    #[test]
+    fn every_occurrence_of_a_secret_is_masked_once() {
+        assert_eq!(masked(b"a sk-1 b sk-1".to_vec(), b"sk-1"), b"a **** b ****");
+        assert_eq!(masked(b"***".to_vec(), b"**"), b"***");
     }
 
     #[test]

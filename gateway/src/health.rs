@@ -91,15 +91,19 @@ impl Health {
         self.pending.fetch_sub(1, Relaxed);
     }
 
-    /// A good answer after `latency`.
+    /// A good answer came to its end.
+    pub fn completed(&self) {
+        self.failures_in_a_row.store(0, Relaxed);
+        self.evictions_in_a_row.store(0, Relaxed);
+    }
+
+    /// The head of a good answer came after `latency`.
     pub fn good(&self, latency: Duration) {
         self.sample(1.0);
         let old = f64::from_bits(self.latency.load(Relaxed));
         let new = latency.as_secs_f64();
         let mean = if old == 0.0 { new } else { old + NEW_SAMPLE * (new - old) };
         self.latency.store(mean.to_bits(), Relaxed);
-        self.failures_in_a_row.store(0, Relaxed);
-        self.evictions_in_a_row.store(0, Relaxed);
     }
 
     /// A failed attempt. `hint` is the provider's Retry-After; `alone` when no other provider is left to serve.
@@ -121,20 +125,26 @@ impl Health {
                     Failure::Refused => true,
                     Failure::Broken => in_a_row >= DEFAULT_CONSECUTIVE && !alone,
                 };
-                (evicts, hint.unwrap_or(DEFAULT_EVICTION))
+                (evicts, DEFAULT_EVICTION)
             }
             Some(rule) => {
                 let always = rule.consecutive_failures.is_none() && rule.health_threshold.is_none();
                 let often = rule.consecutive_failures.is_some_and(|n| n > 0 && in_a_row >= n);
                 let weak = rule.health_threshold.is_some_and(|threshold| before < threshold);
-                (always || often || weak, hint.map_or(rule.duration, |hint| hint.max(rule.duration)))
+                (always || often || weak, rule.duration)
             }
         };
         if !evicts {
             return false;
         }
-        let times = self.evictions_in_a_row.fetch_add(1, Relaxed).min(30);
-        let grown = base.saturating_mul(times + 1).min(LONGEST_EVICTION.max(base));
+        // failures within one eviction belong to it: the time grows from one eviction to the next
+        let times = if self.evicted(now) {
+            self.evictions_in_a_row.load(Relaxed).saturating_sub(1)
+        } else {
+            self.evictions_in_a_row.fetch_add(1, Relaxed)
+        };
+        let grown =
+            base.saturating_mul(times.min(30) + 1).min(LONGEST_EVICTION.max(base)).max(hint.unwrap_or_default());
         let until = self.nanos(now) + u64::try_from(grown.as_nanos()).unwrap_or(u64::MAX / 2);
         self.evicted_until.fetch_max(until, Relaxed);
         if let Some(score) = rule.and_then(|rule| rule.restore_health) {
@@ -168,7 +178,13 @@ mod tests {
         for _ in 0..50 {
             health.failed(Failure::Refused, None, None, false, later);
         }
-        assert!(!health.evicted(later + Duration::from_secs(61)));
+        assert!(!health.evicted(later + Duration::from_secs(7)), "a burst of failures is one eviction");
+        let mut at = later;
+        for _ in 0..50 {
+            at += Duration::from_secs(61);
+            health.failed(Failure::Refused, None, None, false, at);
+        }
+        assert!(health.evicted(at + Duration::from_secs(59)) && !health.evicted(at + Duration::from_secs(61)));
     }
 
     #[test]
@@ -188,6 +204,7 @@ mod tests {
             assert!(!health.failed(Failure::Broken, None, None, false, now));
             assert!(!health.failed(Failure::Broken, None, None, false, now));
             health.good(Duration::from_millis(10));
+            health.completed();
         }
     }
 

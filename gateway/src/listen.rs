@@ -41,8 +41,8 @@ pub enum Command {
     Stop,
 }
 
-/// Runs one core until it is told to stop and its connections have ended.
-pub async fn run(worker: Rc<Worker>, mut commands: mpsc::UnboundedReceiver<Command>) {
+/// Runs one core until it is told to stop and its connections have ended, or `drain` has passed.
+pub async fn run(worker: Rc<Worker>, mut commands: mpsc::UnboundedReceiver<Command>, drain: Duration) {
     let (stop, stopping) = watch::channel(false);
     let (alive, mut all_gone) = mpsc::channel::<()>(1);
     let acceptors: RefCell<HashMap<u16, JoinHandle<()>>> = RefCell::default();
@@ -77,7 +77,8 @@ pub async fn run(worker: Rc<Worker>, mut commands: mpsc::UnboundedReceiver<Comma
     // a send fails only when no connection is left to tell
     let _told = stop.send(true);
     drop(alive);
-    let _closed: Option<()> = all_gone.recv().await;
+    // what has not ended by then is dropped with the core, and its records say so
+    let _time_is_up = tokio::time::timeout(drain, all_gone.recv()).await;
 }
 
 async fn accept(

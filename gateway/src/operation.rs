@@ -22,15 +22,16 @@ pub fn by_suffix(path: &str) -> Option<Operation> {
     named.or_else(|| model_id(path).map(|_| Operation::Models))
 }
 
-/// The operation of a path on an AI backend: `routes` wins, then the suffix, then a bare route prefix is a chat.
+/// The operation of a path on an AI backend: `routes` wins, then the suffix, then a bare route prefix (of the path
+/// as it was received, before rewrites) is a chat.
 #[must_use]
-pub fn of(path: &str, matched: &PathMatch, routes: &[(Box<str>, Operation)]) -> Option<Operation> {
+pub fn of(path: &str, received: &str, matched: &PathMatch, routes: &[(Box<str>, Operation)]) -> Option<Operation> {
     if let Some((_, operation)) = routes.iter().find(|(suffix, _)| **suffix == *"*" || path.ends_with(&**suffix)) {
         return Some(*operation);
     }
     let bare = match matched {
-        PathMatch::Prefix(prefix) => path.strip_suffix('/').unwrap_or(path) == &**prefix,
-        PathMatch::Exact(exact) => path == &**exact,
+        PathMatch::Prefix(prefix) => received.strip_suffix('/').unwrap_or(received) == &**prefix,
+        PathMatch::Exact(exact) => received == &**exact,
         PathMatch::Regex(_) => false,
     };
     by_suffix(path).or(bare.then_some(Operation::Chat))
@@ -119,11 +120,12 @@ mod tests {
             ("/openai/nonsense", None),
             ("/openai/v1", None),
         ] {
-            assert_eq!(of(path, &prefix, &[]), expected, "{path}");
+            assert_eq!(of(path, path, &prefix, &[]), expected, "{path}");
         }
+        assert_eq!(of("/v1", "/openai", &prefix, &[]), Some(Operation::Chat), "a bare prefix stays one when rewritten");
         let routes = [("/x".into(), Operation::Embeddings), ("*".into(), Operation::Passthrough)];
-        assert_eq!(of("/openai/x", &prefix, &routes), Some(Operation::Embeddings));
-        assert_eq!(of("/openai/chat/completions", &prefix, &routes), Some(Operation::Passthrough));
+        assert_eq!(of("/openai/x", "/openai/x", &prefix, &routes), Some(Operation::Embeddings));
+        assert_eq!(of("/openai/chat/completions", "/openai", &prefix, &routes), Some(Operation::Passthrough));
     }
 
     #[test]

@@ -40,7 +40,7 @@ pub async fn handle(
     // match
     let entry = match match_route(&mut exchange, &snapshot, port) {
         Ok(entry) => entry,
-        Err(rejection) => return exchange.reject(rejection),
+        Err(rejection) => return refuse(exchange, body, rejection),
     };
     let rule = &entry.rule;
     exchange.deadline = rule.timeouts.request.map(|limit| exchange.record.started + limit);
@@ -48,13 +48,14 @@ pub async fn handle(
     if let Some(redirect) = &rule.filters.redirect {
         exchange.record.reason = Some(Reason::DirectResponse);
         exchange.record.end = crate::record::End::Complete;
+        admit::discard(&exchange, body);
         let answer = redirected(&exchange, entry, redirect, port);
         return exchange.answer(answer);
     }
     let Some(chosen) = select::by_weight(&rule.backends, exchange.worker.random()) else {
         let status = StatusCode::INTERNAL_SERVER_ERROR;
         let message = format!("route {} has no backend with a weight", rule.route);
-        return exchange.reject(Rejection::new(status, Reason::NoHealthyBackend, "no_backend", message));
+        return refuse(exchange, body, Rejection::new(status, Reason::NoHealthyBackend, "no_backend", message));
     };
     let index = rule.backends.iter().position(|backend| std::ptr::eq(backend, chosen)).unwrap_or(0);
     exchange.response_edits.push((rule.clone(), Some(index)));
@@ -65,7 +66,7 @@ pub async fn handle(
             exchange.record.backend = Some(backend.clone());
             let status = StatusCode::INTERNAL_SERVER_ERROR;
             let message = format!("backend {backend} cannot be used: {reason}");
-            exchange.reject(Rejection::new(status, Reason::NoHealthyBackend, "backend_not_usable", message))
+            refuse(exchange, body, Rejection::new(status, Reason::NoHealthyBackend, "backend_not_usable", message))
         }
         Target::Static(backend) => {
             exchange.record.backend = Some(backend.name.clone());
@@ -86,6 +87,12 @@ pub async fn handle(
             }
         }
     }
+}
+
+/// Answers without having looked at the body.
+fn refuse(exchange: Exchange, body: Incoming, rejection: Rejection) -> Response<Reply> {
+    admit::discard(&exchange, body);
+    exchange.reject(rejection)
 }
 
 /// RFC 9112 sections 3.2 and 6.3: one host, one length; a chunked request is the last of its connection.

@@ -195,11 +195,13 @@ impl Answer {
         outcome
     }
 
-    /// Reads a short answer whole and masks `secret` in it; longer ones are relayed as they are.
-    pub async fn mask(&mut self, secret: &[u8], limit: usize) {
+    /// Reads a short answer whole, until a deadline, and masks `secret` in it; longer ones are relayed as they are.
+    pub async fn mask(&mut self, secret: &[u8], limit: usize, until: Instant) {
         let (mut held, mut size) = (VecDeque::<Bytes>::new(), 0);
         while size < limit && !self.over {
-            if let Err(broken) = std::future::poll_fn(|cx| self.poll_more(cx)).await {
+            let more = std::future::poll_fn(|cx| self.poll_more(cx));
+            let more = tokio::time::timeout_at(until.into(), more).await;
+            if let Err(broken) = more.unwrap_or(Err(Broken::Deadline)) {
                 self.over = false;
                 self.broken = Some(broken);
                 break;
@@ -324,7 +326,10 @@ impl Relay {
                 let alone = !crate::select::others_live(backend, provider, now);
                 provider.health.failed(Failure::Broken, backend.eviction.as_ref(), None, alone, now);
             }
-            (_, Ok(())) => {
+            (provider, Ok(())) => {
+                if let Some((_, provider)) = provider.as_ref().filter(|_| !told.error && self.record.status < 429) {
+                    provider.health.completed();
+                }
                 if let Some(connection) = self.answer.connection.take() {
                     self.worker.pool.give_back(connection);
                 }

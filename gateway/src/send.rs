@@ -113,7 +113,7 @@ pub struct Outbound<'a> {
     pub rule: &'a Arc<Rule>,
     /// Index of the backendRef.
     pub backend: usize,
-    /// The gateway wrote the body, and reads the answer.
+    /// The gateway writes the body, also an empty one, and reads the answer.
     pub ai: bool,
 }
 
@@ -132,8 +132,9 @@ pub fn build(
     if let Some(backend) = outbound.rule.backends.get(outbound.backend) {
         headers::edit(&mut to, &backend.request_headers);
     }
+    // the length is told by the body that is sent, not by the one that was announced
+    to.remove(CONTENT_LENGTH);
     if outbound.ai {
-        to.remove(CONTENT_LENGTH);
         to.remove(ACCEPT_ENCODING);
     }
     match outbound.credential {

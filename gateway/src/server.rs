@@ -26,6 +26,8 @@ use crate::upstream::Pool;
 use crate::worker::{Shared, Worker};
 use crate::yaml::Problem;
 
+/// What cores may take beyond the drain time to let go of what is left.
+const LAST_SECOND: Duration = Duration::from_secs(1);
 /// Connections that may wait to be accepted.
 const BACKLOG: i32 = 1024;
 
@@ -141,7 +143,7 @@ impl Gateway {
         self.ports.tell(|| Command::Stop);
         // the control thread may have ended already
         let _told = self.stop_control.send(());
-        let end = Instant::now() + self.options.drain;
+        let end = Instant::now() + self.options.drain + LAST_SECOND;
         let mut all_ended = true;
         for core in self.cores {
             while !core.is_finished() && Instant::now() < end {
@@ -186,10 +188,10 @@ fn core(
     commands: mpsc::UnboundedReceiver<Command>,
 ) -> io::Result<JoinHandle<()>> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
-    let connect_to = options.connect_to.clone();
+    let (connect_to, drain) = (options.connect_to.clone(), options.drain);
     std::thread::Builder::new().name(format!("core-{number}")).spawn(move || {
         let worker = Rc::new(Worker::new(shared, Pool::new(connect_to, roots), sink));
-        LocalSet::new().block_on(&runtime, listen::run(worker, commands));
+        LocalSet::new().block_on(&runtime, listen::run(worker, commands, drain));
     })
 }
 

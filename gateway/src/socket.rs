@@ -27,7 +27,8 @@ impl Shared {
     pub fn alive(&self) -> bool {
         let mut byte = [MaybeUninit::uninit()];
         match SockRef::from(&*self.0).peek(&mut byte) {
-            Ok(read) => read > 0,
+            // an end, or bytes that nobody asked for
+            Ok(_) => false,
             Err(error) => error.kind() == io::ErrorKind::WouldBlock,
         }
     }

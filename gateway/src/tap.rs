@@ -99,7 +99,7 @@ impl StreamTap {
     /// Whether the stream ended as a whole one does. An end of the connection proves nothing by itself.
     #[must_use]
     pub fn ended_properly(&self, close_delimited: bool) -> bool {
-        self.done || self.told.error || self.unread || (self.finished && !close_delimited)
+        self.done || self.told.error || (!close_delimited && (self.finished || self.unread))
     }
 
     /// What the stream told.

@@ -3,7 +3,7 @@
 
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
@@ -19,14 +19,16 @@ const BATCH: usize = 64 * 1024;
 #[derive(Debug, Clone)]
 pub struct Sink {
     queue: SyncSender<Box<Record>>,
+    metrics: Arc<Mutex<Metrics>>,
     dropped: Arc<AtomicU64>,
 }
 
 impl Sink {
-    /// Hands a record over without waiting.
+    /// Hands a record over without waiting for the log; one that finds no room is still counted.
     pub fn send(&self, record: Box<Record>) {
-        if self.queue.try_send(record).is_err() {
+        if let Err(TrySendError::Full(record) | TrySendError::Disconnected(record)) = self.queue.try_send(record) {
             self.dropped.fetch_add(1, Relaxed);
+            self.metrics.lock().unwrap_or_else(PoisonError::into_inner).count(&record);
         }
     }
 }
@@ -52,8 +54,9 @@ pub fn start(log: Box<dyn Write + Send>) -> io::Result<(Sink, Exposition, JoinHa
     let (queue, records) = sync_channel(QUEUE);
     let (metrics, dropped) = (Arc::new(Mutex::new(Metrics::default())), Arc::new(AtomicU64::new(0)));
     let exposition = Exposition { metrics: metrics.clone(), dropped: dropped.clone() };
+    let sink = Sink { queue, metrics: metrics.clone(), dropped };
     let thread = std::thread::Builder::new().name("telemetry".into()).spawn(move || run(&records, &metrics, log))?;
-    Ok((Sink { queue, dropped }, exposition, thread))
+    Ok((sink, exposition, thread))
 }
 
 fn run(records: &Receiver<Box<Record>>, metrics: &Mutex<Metrics>, mut log: Box<dyn Write + Send>) {

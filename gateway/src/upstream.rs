@@ -30,6 +30,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const IDLE_TIMEOUT: Duration = Duration::from_secs(90);
 /// A connection that was in use this short a time ago is not asked whether it is still alive.
 const FRESH: Duration = Duration::from_micros(200);
+/// Longest wait for an idle connection to become ready: one that is still busy with an upload is left alone.
+const READY: Duration = Duration::from_millis(2);
 /// Idle connections kept per upstream and core.
 const MAX_IDLE: usize = 512;
 
@@ -119,7 +121,7 @@ impl Pool {
     /// When a new one cannot be made; nothing was sent.
     pub async fn connection(&self, endpoint: &Endpoint) -> Result<Connection, ConnectError> {
         while let Some(Idle { mut sender, socket, .. }) = self.take_idle(endpoint) {
-            if sender.ready().await.is_ok() {
+            if sender.is_ready() || matches!(tokio::time::timeout(READY, sender.ready()).await, Ok(Ok(()))) {
                 return Ok(Connection { sender, socket, endpoint: endpoint.clone(), reused: true });
             }
         }

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
 
 /// Tokens as the provider billed them. `cached` and `reasoning` are parts of `input` and `output`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -19,33 +20,57 @@ pub struct Usage {
     pub reasoning: u64,
 }
 
+/// The `usage` object in either spelling; a value of an unexpected type counts as not told.
 #[derive(Deserialize)]
-struct Reported {
-    #[serde(alias = "input_tokens")]
-    prompt_tokens: Option<u64>,
-    #[serde(alias = "output_tokens")]
-    completion_tokens: Option<u64>,
-    #[serde(alias = "input_tokens_details")]
-    prompt_tokens_details: Option<Details>,
-    #[serde(alias = "output_tokens_details")]
-    completion_tokens_details: Option<Details>,
+struct Reported<'a> {
+    #[serde(borrow)]
+    prompt_tokens: Option<&'a RawValue>,
+    #[serde(borrow)]
+    input_tokens: Option<&'a RawValue>,
+    #[serde(borrow)]
+    completion_tokens: Option<&'a RawValue>,
+    #[serde(borrow)]
+    output_tokens: Option<&'a RawValue>,
+    #[serde(borrow)]
+    prompt_tokens_details: Option<&'a RawValue>,
+    #[serde(borrow)]
+    input_tokens_details: Option<&'a RawValue>,
+    #[serde(borrow)]
+    completion_tokens_details: Option<&'a RawValue>,
+    #[serde(borrow)]
+    output_tokens_details: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
-struct Details {
-    cached_tokens: Option<u64>,
-    reasoning_tokens: Option<u64>,
+struct Details<'a> {
+    #[serde(borrow)]
+    cached_tokens: Option<&'a RawValue>,
+    #[serde(borrow)]
+    reasoning_tokens: Option<&'a RawValue>,
 }
 
-impl From<Reported> for Usage {
-    fn from(reported: Reported) -> Self {
-        Self {
-            input: reported.prompt_tokens.unwrap_or(0),
-            output: reported.completion_tokens.unwrap_or(0),
-            cached: reported.prompt_tokens_details.and_then(|details| details.cached_tokens).unwrap_or(0),
-            reasoning: reported.completion_tokens_details.and_then(|details| details.reasoning_tokens).unwrap_or(0),
-        }
+impl Usage {
+    /// Reads a `usage` value; `None` when it is no object.
+    fn read(text: &str) -> Option<Self> {
+        let reported: Reported<'_> = serde_json::from_str(text).ok()?;
+        let count = |one: Option<&RawValue>, other: Option<&RawValue>| one.or(other).and_then(number).unwrap_or(0);
+        let details = |one: Option<&'_ RawValue>, other: Option<&'_ RawValue>, cached: bool| {
+            let details: Details<'_> = serde_json::from_str(one.or(other)?.get()).ok()?;
+            number(if cached { details.cached_tokens } else { details.reasoning_tokens }?)
+        };
+        Some(Self {
+            input: count(reported.prompt_tokens, reported.input_tokens),
+            output: count(reported.completion_tokens, reported.output_tokens),
+            cached: details(reported.prompt_tokens_details, reported.input_tokens_details, true).unwrap_or(0),
+            reasoning: details(reported.completion_tokens_details, reported.output_tokens_details, false).unwrap_or(0),
+        })
     }
+}
+
+/// A count, also one that is spelt as a float.
+fn number(raw: &RawValue) -> Option<u64> {
+    let text = raw.get();
+    text.parse().ok().or_else(|| text.parse::<f64>().ok().filter(|float| *float >= 0.0).map(|float| float as u64))
 }
 
 /// What one stream event means for the exchange.
@@ -77,8 +102,8 @@ struct Event<'a> {
     r#type: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
     choices: Option<Vec<Choice<'a>>>,
-    #[serde(default)]
-    usage: Option<Reported>,
+    #[serde(borrow, default)]
+    usage: Option<&'a RawValue>,
     #[serde(default)]
     error: Option<IgnoredAny>,
     #[serde(borrow, default)]
@@ -89,8 +114,8 @@ struct Event<'a> {
 struct Response<'a> {
     #[serde(borrow, default)]
     model: Option<Cow<'a, str>>,
-    #[serde(default)]
-    usage: Option<Reported>,
+    #[serde(borrow, default)]
+    usage: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -135,7 +160,11 @@ pub fn read_event(data: &[u8]) -> Seen {
         return Seen { done: true, commits: true, ..Seen::default() };
     }
     let Ok(event) = serde_json::from_slice::<Event<'_>>(data) else {
-        return Seen { commits: true, ..Seen::default() };
+        // an event in a form of its own may still tell its usage
+        let told = serde_json::from_slice::<Response<'_>>(data).ok();
+        let usage = told.as_ref().and_then(|told| told.usage).and_then(|raw| Usage::read(raw.get()));
+        let model = told.and_then(|told| told.model).map(Into::into);
+        return Seen { commits: true, usage, model, ..Seen::default() };
     };
     let kind = event.r#type.as_deref().unwrap_or_default();
     let ended = matches!(kind, "response.completed" | "response.incomplete" | "message_stop");
@@ -143,6 +172,8 @@ pub fn read_event(data: &[u8]) -> Seen {
         Some(response) => (response.model, response.usage),
         None => (event.model, event.usage),
     };
+    let usage_null = usage.is_some_and(|raw| raw.get() == "null") || (usage.is_none() && has_usage_key(data));
+    let usage = usage.and_then(|raw| Usage::read(raw.get()));
     let choices = event.choices.as_deref();
     let finished = choices.is_some_and(|all| all.iter().any(|choice| choice.finish_reason.is_some()));
     let content = choices.is_some_and(|all| {
@@ -167,10 +198,14 @@ pub fn read_event(data: &[u8]) -> Seen {
         commits: finished || content || usage_only || (choices.is_none() && !prelude),
         finished: finished || ended,
         usage_only,
-        usage_null: usage.is_none() && memchr::memmem::find(data, b"\"usage\"").is_some(),
-        usage: usage.map(Usage::from),
+        usage_null,
+        usage,
         model: model.map(Into::into),
     }
+}
+
+fn has_usage_key(data: &[u8]) -> bool {
+    memchr::memmem::find(data, b"\"usage\"").is_some()
 }
 
 /// Removes a top-level `"usage":null` from an event, byte for byte, with the comma that belonged to it.
@@ -313,7 +348,7 @@ impl AnswerScan {
         let value = self.token.split_last().map(|(_, value)| value).unwrap_or_default();
         match self.field.take() {
             Some(Field::Usage) => {
-                self.usage = serde_json::from_slice::<Reported>(value).ok().map(Usage::from).or(self.usage);
+                self.usage = std::str::from_utf8(value).ok().and_then(Usage::read).or(self.usage);
             }
             Some(Field::Model) => {
                 self.model = serde_json::from_slice::<String>(value).ok().map(Into::into).or_else(|| self.model.take());
@@ -345,6 +380,23 @@ mod tests {
         assert!(last.usage_only);
         assert_eq!(last.usage, Some(Usage { input: 11, output: 7, ..Usage::default() }));
         assert_eq!(last.model.as_deref(), Some("m"));
+    }
+
+    #[test]
+    fn usage_is_read_in_every_spelling() {
+        let expected = Usage { input: 11, output: 7, cached: 3, reasoning: 2 };
+        for usage in [
+            r#"{"prompt_tokens":11,"completion_tokens":7,"prompt_tokens_details":{"cached_tokens":3},"completion_tokens_details":{"reasoning_tokens":2}}"#,
+            r#"{"input_tokens":11,"output_tokens":7,"input_tokens_details":{"cached_tokens":3},"output_tokens_details":{"reasoning_tokens":2}}"#,
+            r#"{"prompt_tokens":11.0,"input_tokens":11,"completion_tokens":7,"output_tokens":7,"prompt_tokens_details":{"cached_tokens":3},"completion_tokens_details":{"reasoning_tokens":2},"x":[]}"#,
+        ] {
+            assert_eq!(Usage::read(usage), Some(expected), "{usage}");
+            let seen = read_event(format!("{{\"choices\":[],\"usage\":{usage}}}").as_bytes());
+            assert!(seen.usage_only && seen.usage == Some(expected));
+            let odd =
+                read_event(format!("{{\"choices\":[{{\"delta\":{{\"content\":[1]}}}}],\"usage\":{usage}}}").as_bytes());
+            assert!(odd.commits && odd.usage == Some(expected));
+        }
     }
 
     #[test]

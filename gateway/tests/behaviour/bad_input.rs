@@ -59,6 +59,60 @@ async fn every_bad_request_is_refused_and_none_goes_upstream() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refusal_reaches_a_client_that_is_still_sending_its_body() {
+    let mock = provider("a", "{respond: {text: ok}}").await;
+    let running = start(&pool(&[&mock], ""));
+    let address = running.address();
+    tokio::task::spawn_blocking(move || {
+        let body = "x".repeat(5 << 20);
+        assert_eq!(raw(address, &post("/v1/unknown", &body)).status, 404);
+        let put = String::from_utf8(post("/v1/chat/completions", &body)).unwrap().replacen("POST", "PUT", 1);
+        assert_eq!(raw(address, put.as_bytes()).status, 405);
+    })
+    .await
+    .unwrap();
+    assert!(mock.journal().requests.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_body_where_none_belongs_is_not_announced_upstream() {
+    let mock = provider("a", "{}").await;
+    let running = start(&pool(&[&mock], ""));
+    let address = running.address();
+    tokio::task::spawn_blocking(move || {
+        let request = b"GET /v1/models HTTP/1.1\r\nHost: a\r\nContent-Length: 14\r\n\r\nPOST /v1/chat/";
+        assert_eq!(raw(address, request).status, 200);
+        assert_eq!(chat(address, r#"{"messages":[{"role":"user","content":"hi"}]}"#).status, 200);
+    })
+    .await
+    .unwrap();
+    let seen = mock.journal().requests;
+    assert!(seen.len() == 2 && seen.iter().all(|request| request.malformed.is_none()));
+    assert_eq!((seen[0].content_length, seen[0].body.len()), (None, 0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn idle_announcements_of_large_bodies_keep_nobody_out() {
+    let mock = provider("a", "{respond: {text: ok}}").await;
+    let running = start(&pool(&[&mock], ""));
+    let address = running.address();
+    tokio::task::spawn_blocking(move || {
+        let idle: Vec<_> = (0..40)
+            .map(|_| {
+                let mut stream = std::net::TcpStream::connect(address).unwrap();
+                let head = "POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nContent-Length: 67108864\r\n\r\n{";
+                std::io::Write::write_all(&mut stream, head.as_bytes()).unwrap();
+                stream
+            })
+            .collect();
+        assert_eq!(chat(address, r#"{"messages":[{"role":"user","content":"hi"}]}"#).status, 200);
+        drop(idle);
+    })
+    .await
+    .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_large_prompt_arrives_byte_for_byte() {
     let mock = provider("a", "{respond: {text: ok}}").await;
     let running = start(&pool(&[&mock], ""));

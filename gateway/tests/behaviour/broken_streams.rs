@@ -4,6 +4,32 @@ use crate::support::{chat, pool, provider, start};
 
 const ASK: &str = r#"{"stream":true,"messages":[{"role":"user","content":"hi"}]}"#;
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_event_too_large_to_be_read_does_not_make_a_cut_look_complete() {
+    let script =
+        "{respond: {sse: [{data: START}], framing: close}, fault: {disconnect: {how: fin, after_bytes: 5000000}}}";
+    let mock = provider("a", &script.replace("START", &"x".repeat(6_000_000))).await;
+    let running = start(&pool(&[&mock], ""));
+    let address = running.address();
+    let answer = tokio::task::spawn_blocking(move || chat(address, ASK)).await.unwrap();
+    assert!(answer.status == 200 && !answer.complete, "{} {}", answer.status, answer.complete);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_error_that_stalls_within_its_body_ends_at_the_deadline() {
+    let mock =
+        provider("a", "{respond: {status: 500, json: {error: {message: slow}}}, fault: {stall: {after_bytes: 3}}}")
+            .await;
+    let policies = "  policies: {auth: {key: sk-test-key}}\n";
+    let manifests = pool(&[&mock], policies)
+        .replace("  rules:\n    - backendRefs", "  rules:\n    - timeouts: {request: 300ms}\n      backendRefs");
+    let running = start(&manifests);
+    let address = running.address();
+    let answer = tokio::task::spawn_blocking(move || chat(address, ASK)).await.unwrap();
+    assert!(!answer.complete, "{answer:?}");
+    assert_eq!(running.stop()[0]["end"], "timed_out");
+}
+
 /// Offsets from a fixed sequence, so that a failure can be repeated.
 fn offset(round: u64) -> u64 {
     (round.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 33) % 6_000

@@ -50,6 +50,18 @@ async fn twenty_rapid_edits_end_in_the_last_state() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_has_not_ended_when_the_drain_is_over_is_recorded_all_the_same() {
+    let mock = provider("a", "{fault: {hang_before_head: true}}").await;
+    let mut running = start(&pool(&[&mock], ""));
+    let mut client = TcpStream::connect(running.address()).unwrap();
+    client.write_all(&post("/v1/chat/completions", ASK)).unwrap();
+    mock.wait_until(|journal| journal.requests.len() == 1).await;
+    let gateway = running.gateway.take().unwrap();
+    tokio::task::spawn_blocking(move || gateway.stop()).await.unwrap();
+    assert_eq!(running.log.records().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stop_lets_a_stream_end() {
     let mock = provider("a", "{respond: {chunks: [one, two, three]}, latency: {itl: 100ms}}").await;
     let mut running = start(&pool(&[&mock], ""));

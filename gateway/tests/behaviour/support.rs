@@ -85,6 +85,7 @@ pub(crate) fn start(manifests: &str) -> Running {
         metrics: Some(any),
         ready: Some(any),
         workers: Some(2),
+        drain: Duration::from_secs(3),
         ..Options::default()
     };
     let (log, (told, notices)) = (Log::default(), std::sync::mpsc::sync_channel(1000));
