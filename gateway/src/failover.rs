@@ -85,9 +85,7 @@ pub async fn serve(
         };
         book(&mut exchange, backend, &provider, &outcome);
         if may_try_again(&exchange, rule, backend, &tried, &admitted, &outcome) {
-            if let Some(backoff) = rule.retry.as_ref().map(|retry| retry.backoff).filter(|wait| !wait.is_zero()) {
-                tokio::time::sleep(backoff).await;
-            }
+            back_off(rule).await;
             continue;
         }
         let who = format!("provider {} of {}", provider.name, backend.name);
@@ -245,18 +243,34 @@ fn may_try_again(
     if !admitted.repeatable() || matches!(outcome, Outcome::Failed(NoAnswer::RequestTimeout)) {
         return false;
     }
-    let retries = exchange.record.attempts.len() as u32 - 1;
-    if let Some(retry) = &rule.retry {
-        if exchange.deadline.is_some_and(|end| Instant::now() + retry.backoff >= end) {
-            return false;
-        }
-        let listed = outcome.status().is_none_or(|status| retry.codes.contains(&status));
-        return listed && retries < retry.attempts;
+    if let Some(again) = configured_retry(exchange, rule, outcome.status()) {
+        return again;
     }
     let untried = backend.groups.iter().flatten().any(|other| !tried.iter().any(|known| Arc::ptr_eq(known, other)));
     let own_limit = outcome.status() == Some(StatusCode::TOO_MANY_REQUESTS)
         && tried.last().is_some_and(|provider| matches!(provider.credential, Credential::Passthrough));
-    retries == 0 && untried && !own_limit && outcome.free_to_move() && exchange.worker.shared.spend_retry()
+    exchange.record.attempts.len() == 1
+        && untried
+        && !own_limit
+        && outcome.free_to_move()
+        && exchange.worker.shared.spend_retry()
+}
+
+/// What the rule's own retry says after an attempt with this status, or without an answer; `None` without one.
+#[must_use]
+pub fn configured_retry(exchange: &Exchange, rule: &Rule, status: Option<StatusCode>) -> Option<bool> {
+    let retry = rule.retry.as_ref()?;
+    let retries = exchange.record.attempts.len().saturating_sub(1);
+    let too_late = exchange.deadline.is_some_and(|end| Instant::now() + retry.backoff >= end);
+    let listed = status.is_none_or(|status| retry.codes.contains(&status));
+    Some(listed && !too_late && retries < retry.attempts as usize)
+}
+
+/// Waits as long as the rule's retry asks for between attempts.
+pub async fn back_off(rule: &Rule) {
+    if let Some(backoff) = rule.retry.as_ref().map(|retry| retry.backoff).filter(|wait| !wait.is_zero()) {
+        tokio::time::sleep(backoff).await;
+    }
 }
 
 /// Hands an answer to the client.

@@ -12,13 +12,19 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// Set once a request on the connection told its length in two ways, or could no longer be followed.
 #[derive(Debug, Clone, Default)]
-pub struct Ambiguous(Rc<Cell<bool>>);
+pub struct Ambiguous(Rc<Cell<bool>>, Rc<Cell<bool>>);
 
 impl Ambiguous {
     /// Whether requests of this connection must be refused.
     #[must_use]
     pub fn get(&self) -> bool {
         self.0.get()
+    }
+
+    /// Whether a part of a request head has arrived, and the rest has not.
+    #[must_use]
+    pub fn mid_head(&self) -> bool {
+        self.1.get()
     }
 }
 
@@ -66,7 +72,12 @@ impl Watcher {
         Self { ambiguous, state: State::Head, line: Vec::new(), length: None, chunked: false, first_line: true }
     }
 
-    fn see(&mut self, mut bytes: &[u8]) {
+    fn see(&mut self, bytes: &[u8]) {
+        self.follow(bytes);
+        self.ambiguous.1.set(self.state == State::Head && !(self.first_line && self.line.is_empty()));
+    }
+
+    fn follow(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             match self.state {
                 State::Opaque => return,

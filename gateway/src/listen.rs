@@ -25,6 +25,8 @@ const HEAD_TIME: Duration = Duration::from_secs(60);
 const HEAD_SIZE: usize = 128 * 1024;
 /// Most header fields of a request.
 const HEAD_FIELDS: usize = 128;
+/// Longest wait for the rest of a request head during a drain.
+const LAST_HEAD: Duration = Duration::from_secs(1);
 /// How often idle upstream connections are looked through.
 const SWEEP: Duration = Duration::from_secs(10);
 
@@ -110,6 +112,7 @@ async fn serve(
         return;
     }
     let (watched, ambiguous) = Watched::new(stream);
+    let seen = ambiguous.clone();
     let service = service_fn(move |request| {
         let (worker, ambiguous) = (worker.clone(), ambiguous.clone());
         async move { Ok::<_, std::convert::Infallible>(proxy::handle(worker, port, ambiguous, request).await) }
@@ -130,5 +133,10 @@ async fn serve(
         _ended = connection.as_mut() => return,
         () = stop => connection.as_mut().graceful_shutdown(),
     }
-    let _ended = connection.await;
+    if seen.mid_head() {
+        // a head that may never become whole does not hold up the drain
+        let _ended = tokio::time::timeout(LAST_HEAD, connection).await;
+    } else {
+        let _ended = connection.await;
+    }
 }

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write;
 
-use crate::record::Record;
+use crate::record::{End, Record};
 
 /// Distinct model names that get series of their own.
 const MAX_MODELS: usize = 200;
@@ -120,7 +120,11 @@ impl Metrics {
         let route = route_labels(record);
         let protocol = if record.operation.is_some() { "llm" } else { "http" };
         let (method, status) = (method_label(&record.method), record.status);
-        let reason = record.reason.map_or("Upstream", crate::error::Reason::name);
+        let reason = match (record.reason, record.end) {
+            (Some(reason), _) => reason.name(),
+            (None, End::ClientClosed) => "ClientClosed",
+            (None, _) => "Upstream",
+        };
         let backend = label(record.backend.as_deref());
         let http = format!(
             "backend=\"{backend}\",protocol=\"{protocol}\",method=\"{method}\",status=\"{status}\",reason=\"{reason}\",{route}"

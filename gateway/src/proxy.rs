@@ -8,6 +8,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use http::header::LOCATION;
 use http::{HeaderValue, Request, Response, StatusCode};
+use http_body::Body;
 use hyper::body::Incoming;
 
 use crate::error::{Reason, Rejection};
@@ -17,7 +18,7 @@ use crate::relay::{Answer, Relay, Reply, Tap};
 use crate::route::{self, NoRoute};
 use crate::send::{self, Outbound};
 use crate::snapshot::{PathEdit, PathMatch, Redirect, RouteEntry, Snapshot, StaticBackend, Target};
-use crate::upstream::UpstreamBody;
+use crate::upstream::{Connection, UpstreamBody};
 use crate::worker::Worker;
 use crate::{admit, failover, headers, select};
 
@@ -183,7 +184,7 @@ fn redirected(exchange: &Exchange, entry: &RouteEntry, redirect: &Redirect, port
     response
 }
 
-/// A static backend: one attempt, both bodies stream through as they are.
+/// A static backend: both bodies stream through as they are. Only a request without a body can be sent again.
 async fn serve_static(
     mut exchange: Exchange,
     entry: &RouteEntry,
@@ -193,34 +194,50 @@ async fn serve_static(
     body: Incoming,
 ) -> Response<Reply> {
     let query = exchange.head.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
-    let outbound = Outbound {
-        endpoint: &backend.endpoint,
-        target: format!("{path}{query}"),
-        credential: &backend.credential,
-        rule: &entry.rule,
-        backend: index,
-        ai: false,
-    };
-    let request = match send::build(&exchange, &outbound, UpstreamBody::Stream(body)) {
-        Ok(request) => request,
-        Err(rejection) => return exchange.reject(rejection),
-    };
-    let started = Instant::now();
-    let limit = entry.rule.timeouts.backend_request;
-    let sent = send::attempt(&exchange.worker.pool, &backend.endpoint, request, limit, exchange.deadline).await;
-    let endpoint = format!("{}:{}", backend.endpoint.host, backend.endpoint.port).into();
-    let status = sent.as_ref().ok().map(|(response, _)| response.status().as_u16());
-    let error = sent.as_ref().err().map(|cause| cause.rejection("backend").message.into());
-    let attempt =
-        crate::record::Attempt { provider: backend.name.clone(), endpoint, status, error, duration: started.elapsed() };
-    exchange.record.attempts.push(attempt);
-    let (response, connection) = match sent {
-        Ok(answered) => answered,
-        Err(cause) => {
-            let rejection = cause.rejection(&format!("backend {}", backend.name));
-            return exchange.reject(rejection);
+    let target = format!("{path}{query}");
+    let bodiless = body.is_end_stream();
+    let mut body = Some(body);
+    loop {
+        let outbound = Outbound {
+            endpoint: &backend.endpoint,
+            target: target.clone(),
+            credential: &backend.credential,
+            rule: &entry.rule,
+            backend: index,
+            ai: false,
+        };
+        let sent = body.take().map_or_else(|| UpstreamBody::Pieces(Default::default()), UpstreamBody::Stream);
+        let request = match send::build(&exchange, &outbound, sent) {
+            Ok(request) => request,
+            Err(rejection) => return exchange.reject(rejection),
+        };
+        let started = Instant::now();
+        let limit = entry.rule.timeouts.backend_request;
+        let sent = send::attempt(&exchange.worker.pool, &backend.endpoint, request, limit, exchange.deadline).await;
+        exchange.record.attempts.push(crate::record::Attempt {
+            provider: backend.name.clone(),
+            endpoint: format!("{}:{}", backend.endpoint.host, backend.endpoint.port).into(),
+            status: sent.as_ref().ok().map(|(response, _)| response.status().as_u16()),
+            error: sent.as_ref().err().map(|cause| cause.rejection("backend").message.into()),
+            duration: started.elapsed(),
+        });
+        let status = sent.as_ref().ok().map(|(response, _)| response.status());
+        let timed_out = matches!(sent, Err(send::NoAnswer::RequestTimeout));
+        if bodiless && !timed_out && failover::configured_retry(&exchange, &entry.rule, status) == Some(true) {
+            failover::back_off(&entry.rule).await;
+            continue;
         }
-    };
+        return match sent {
+            Ok((response, connection)) => relay_static(exchange, response, connection),
+            Err(cause) => {
+                let rejection = cause.rejection(&format!("backend {}", backend.name));
+                exchange.reject(rejection)
+            }
+        };
+    }
+}
+
+fn relay_static(mut exchange: Exchange, response: Response<Incoming>, connection: Connection) -> Response<Reply> {
     let (mut parts, body) = response.into_parts();
     headers::strip_hop_by_hop(&mut parts.headers);
     exchange.record.status = parts.status.as_u16();

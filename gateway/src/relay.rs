@@ -312,6 +312,10 @@ impl Relay {
             Err(Broken::Deadline) => End::TimedOut,
             Err(_) => End::UpstreamFailed,
         };
+        if told.error && outcome.is_ok() {
+            record.error = Some("the provider told an error inside the stream".into());
+            record.reason = Some(crate::error::Reason::UpstreamFailure);
+        }
         if let Err(broken) = outcome {
             record.error = Some(broken.to_string().into());
             record.reason = Some(if matches!(broken, Broken::Deadline) {

@@ -74,11 +74,6 @@ impl Follower {
 }
 
 fn contents(path: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
-    let files: Vec<PathBuf> = if path.is_dir() {
-        let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
-        entries.map(|entry| entry.path()).filter(|path| path.is_file()).collect()
-    } else {
-        vec![path.to_owned()]
-    };
+    let files = crate::config::manifests::files_of(path).unwrap_or_default();
     files.into_iter().filter_map(|file| Some((file.clone(), std::fs::read(file).ok()?))).collect()
 }

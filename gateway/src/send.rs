@@ -156,7 +156,11 @@ pub fn build(
     Ok(request)
 }
 
+/// The host that a filter sets, else the upstream's own.
 fn insert_host(to: &mut HeaderMap, outbound: &Outbound<'_>) {
+    if to.contains_key(HOST) {
+        return;
+    }
     let rewritten = outbound.rule.filters.rewrite.as_ref().and_then(|rewrite| rewrite.hostname.clone());
     let endpoint = outbound.endpoint;
     let default_port = if endpoint.tls.is_some() { 443 } else { 80 };
@@ -165,7 +169,6 @@ fn insert_host(to: &mut HeaderMap, outbound: &Outbound<'_>) {
         let text = if endpoint.port == default_port { host.to_string() } else { format!("{host}:{}", endpoint.port) };
         HeaderValue::from_str(&text).ok()
     };
-    let rewritten = rewritten.filter(|_| !outbound.ai);
     if let Some(host) = rewritten.or_else(own) {
         to.insert(HOST, host);
     }

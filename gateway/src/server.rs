@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::LocalSet;
 
 use crate::admin::Admin;
-use crate::config::{self, ObjectStatus};
+use crate::config::{self, Condition, ObjectStatus};
 use crate::listen::{self, Command};
 use crate::options::Options;
 use crate::reload::Follower;
@@ -86,6 +86,7 @@ impl Gateway {
         let manifests = config::load(&options.config).map_err(Error::Config)?;
         let compiled = config::compile(&manifests, None);
         tell_troubles(&compiled.status, &notices);
+        tell_idle(&compiled.snapshot, &options, &notices);
         let roots = options.upstream_ca.as_deref().map(crate::tls::read_roots).transpose()?.unwrap_or_default();
         let (sink, exposition, telemetry) = telemetry::start(log)?;
         let shared = Arc::new(Shared::new(compiled.snapshot, options.log_bodies));
@@ -141,8 +142,6 @@ impl Gateway {
     pub fn stop(self) {
         self.drain();
         self.ports.tell(|| Command::Stop);
-        // the control thread may have ended already
-        let _told = self.stop_control.send(());
         let end = Instant::now() + self.options.drain + LAST_SECOND;
         let mut all_ended = true;
         for core in self.cores {
@@ -151,6 +150,8 @@ impl Gateway {
             }
             all_ended &= core.is_finished();
         }
+        // metrics and readiness answer until the last exchange has ended; the control thread may have ended already
+        let _told = self.stop_control.send(());
         let _ended = self.control.join();
         if all_ended {
             let _ended = self.telemetry.join();
@@ -219,11 +220,12 @@ impl Ports {
     /// Opens the ports that a snapshot needs and closes the others.
     fn follow(&self, snapshot: &Snapshot, options: &Options) -> Result<(), Error> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        for bind in snapshot.binds.iter().filter(|bind| !open.contains_key(&bind.port)).collect::<Vec<_>>() {
-            let port = bind.port;
+        let mut opened = Vec::new();
+        for port in snapshot.binds.iter().map(|bind| bind.port).filter(|port| !open.contains_key(port)) {
             let wanted = options.listen.iter().find(|(of, _)| *of == port).map(|(_, address)| *address);
             let wanted = wanted.unwrap_or(SocketAddr::new(options.bind, port));
             let failed = |source| Error::Listen { what: format!("listener port {port}"), address: wanted, source };
+            refuse_taken(wanted).map_err(failed)?;
             let mut address = wanted;
             let mut sockets = Vec::new();
             for _ in &self.commands {
@@ -231,6 +233,10 @@ impl Ports {
                 address = socket.local_addr().map_err(failed)?;
                 sockets.push(socket);
             }
+            opened.push((port, address, sockets));
+        }
+        // all of them could be had: only now anything changes
+        for (port, address, sockets) in opened {
             for (core, socket) in self.commands.iter().zip(sockets) {
                 let _told = core.send(Command::Open(port, socket));
             }
@@ -248,6 +254,16 @@ impl Ports {
     }
 }
 
+/// Sockets that share an address would also share it with another gateway's: refuse an address that is in use.
+fn refuse_taken(address: SocketAddr) -> io::Result<()> {
+    if address.port() == 0 {
+        return Ok(());
+    }
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())
+}
+
 /// One of several sockets on the same address: the kernel spreads connections over them.
 fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
@@ -259,11 +275,27 @@ fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
     Ok(socket.into())
 }
 
+/// A gateway that serves nothing, or not what it was told to, says so.
+fn tell_idle(snapshot: &Snapshot, options: &Options, notices: &Notices) {
+    if snapshot.binds.is_empty() {
+        notices("warning: nothing is served: no Gateway of class agentgateway has a listener that can be programmed");
+    }
+    for (port, _) in &options.listen {
+        if !snapshot.binds.iter().any(|bind| bind.port == *port) {
+            notices(&format!("warning: --listen {port}=…: no listener has port {port}"));
+        }
+    }
+}
+
 /// Objects that are served in part or not at all are never silent.
 fn tell_troubles(status: &[ObjectStatus], notices: &Notices) {
     for object in status {
         let listeners = object.listeners.iter().flat_map(|listener| &listener.conditions);
-        for condition in object.conditions.iter().chain(listeners).filter(|condition| !condition.good()) {
+        let told = |condition: &&Condition| !condition.good() || condition.reason == "PartiallyValid";
+        for note in &object.notes {
+            notices(&format!("note: {} {}: {note}", object.kind.name(), object.id()));
+        }
+        for condition in object.conditions.iter().chain(listeners).filter(told) {
             let (kind, id) = (object.kind.name(), object.id());
             let value = if condition.status { "True" } else { "False" };
             let (type_, reason, message) = (condition.type_, condition.reason, &condition.message);

@@ -73,6 +73,21 @@ impl Problem {
         }
     }
 
+    /// The same problem with the place of the first line, from its own on, that begins with this key.
+    #[must_use]
+    pub fn pointing_at(mut self, source: &Source, key: &str) -> Self {
+        let mut lines = source.text.lines().enumerate().skip(self.line.saturating_sub(1));
+        let found = lines.find(|(_, text)| text.trim_start_matches([' ', '-']).starts_with(key));
+        if let Some((index, text)) = found {
+            let value = text[text.find(key).unwrap_or(0) + key.len()..].trim_start();
+            self.line = index + 1;
+            self.column = text[..text.len() - value.len()].chars().count() + 1;
+            self.caret_len = value.trim_end().chars().count();
+            self.source_line = Some(text.to_owned());
+        }
+        self
+    }
+
     /// The same problem with a next step.
     #[must_use]
     pub fn with_hint(mut self, hint: impl Into<String>) -> Self {

@@ -73,7 +73,8 @@ pub fn load(path: &Path) -> Result<Manifests, Vec<Problem>> {
     }
 }
 
-fn files_of(path: &Path) -> std::io::Result<Vec<PathBuf>> {
+/// The files that count: of a folder its `*.yaml`, `*.yml` and `*.json` by name, hidden ones left out.
+pub(crate) fn files_of(path: &Path) -> std::io::Result<Vec<PathBuf>> {
     if !std::fs::metadata(path)?.is_dir() {
         return Ok(vec![path.to_owned()]);
     }

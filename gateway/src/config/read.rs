@@ -97,19 +97,23 @@ fn line_of<T>(document: &Document<'_>, spanned: &Spanned<T>) -> usize {
 
 /// Why an object's kind is not known.
 struct UnknownKind {
+    /// There is a `kind`, so its place can be shown.
+    named: bool,
     message: String,
     hint: Option<String>,
 }
 
 impl UnknownKind {
     fn at(self, source: &Source, line: usize) -> Problem {
-        Problem { hint: self.hint, ..source.problem(line, self.message) }
+        let problem = Problem { hint: self.hint, ..source.problem(line, self.message) };
+        if self.named { problem.pointing_at(source, "kind:") } else { problem }
     }
 }
 
 fn known_kind(api_version: Option<&str>, kind: Option<&str>) -> Result<Kind, UnknownKind> {
     let Some(name) = kind else {
         return Err(UnknownKind {
+            named: false,
             message: "this object has no `kind`".to_owned(),
             hint: Some("every object starts with `apiVersion` and `kind`".to_owned()),
         });
@@ -117,7 +121,7 @@ fn known_kind(api_version: Option<&str>, kind: Option<&str>) -> Result<Kind, Unk
     let Some(kind) = Kind::named(name) else {
         let close = did_you_mean(name, KINDS.iter().map(|kind| kind.name()));
         let hint = close.map(|close| format!("did you mean `{close}`?"));
-        return Err(UnknownKind { message: format!("unknown kind `{name}`"), hint });
+        return Err(UnknownKind { named: true, message: format!("unknown kind `{name}`"), hint });
     };
     let Some(api_version) = api_version else { return Ok(kind) };
     let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
@@ -125,6 +129,7 @@ fn known_kind(api_version: Option<&str>, kind: Option<&str>) -> Result<Kind, Unk
         return Ok(kind);
     }
     Err(UnknownKind {
+        named: true,
         message: format!("`{name}` is not a kind of apiVersion `{api_version}`"),
         hint: Some(format!("write `apiVersion: {}`", kind.api_version())),
     })

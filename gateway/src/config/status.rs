@@ -114,14 +114,17 @@ pub struct Report {
 }
 
 impl Report {
-    /// Whether every object is as it should be.
+    /// Whether there are objects and every one is as it should be.
     pub fn ok(&self) -> bool {
-        self.status.iter().all(ObjectStatus::ok)
+        !self.status.is_empty() && self.status.iter().all(ObjectStatus::ok)
     }
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.status.is_empty() {
+            return writeln!(f, "no objects that a gateway could serve");
+        }
         let mut rows = vec![["KIND", "NAMESPACE/NAME", "CONDITION", "STATUS", "REASON", "MESSAGE"].map(str::to_owned)];
         let mut notes = Vec::new();
         for object in &self.status {

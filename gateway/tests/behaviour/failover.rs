@@ -26,6 +26,25 @@ async fn without_a_policy_a_request_moves_once_when_nothing_was_accepted() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_static_backend_is_retried_as_configured_when_the_request_has_no_body() {
+    let mock = provider("a", "{sequence: [{respond: {status: 503, json: 1}, times: 2}, {respond: {json: 2}}]}").await;
+    let (gateway, route) = (
+        "kind: Gateway\nmetadata: {name: g}\nspec: {gatewayClassName: agentgateway, listeners: [{name: h, port: 8080, protocol: HTTP}]}\n---\n",
+        "kind: HTTPRoute\nmetadata: {name: r}\nspec:\n  parentRefs: [{name: g}]\n  rules:\n    - retry: {attempts: 2, codes: [503]}\n      backendRefs: [{name: s, group: agentgateway.dev, kind: AgentgatewayBackend}]\n---\n",
+    );
+    let port = mock.addr().port();
+    let backend = format!(
+        "kind: AgentgatewayBackend\nmetadata: {{name: s}}\nspec: {{static: {{host: 127.0.0.1, port: {port}}}}}\n"
+    );
+    let running = start(&format!("{gateway}{route}{backend}"));
+    let address = running.address();
+    let answer =
+        move |request: &'static [u8]| tokio::task::spawn_blocking(move || crate::support::raw(address, request));
+    assert_eq!(answer(b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap().text(), "2");
+    assert_eq!(mock.journal().requests.len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stateful_request_stays_where_it_is() {
     let (status, _, first, second) = with("{respond: {status: 503}}", r#"{"store":true,"messages":[]}"#).await;
     assert_eq!((status, first, second), (503, 1, 0));

@@ -62,6 +62,48 @@ async fn what_has_not_ended_when_the_drain_is_over_is_recorded_all_the_same() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_manifests_count_in_a_folder() {
+    let mock = provider("a", "{respond: {echo: true}}").await;
+    let running = start(&pool(&[&mock], ""));
+    let next = pool(&[&mock], "").replace("model: m-1", "model: m-2");
+    tokio::task::spawn_blocking(move || {
+        std::fs::write(running.folder.path().join(".gitkeep"), "").unwrap();
+        std::fs::write(running.folder.path().join("notes.txt"), "").unwrap();
+        assert!(running.apply(&next).starts_with("reloaded"));
+        assert_eq!(chat(running.address(), ASK).json()["model"], "m-2");
+    })
+    .await
+    .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_address_that_another_gateway_has_is_refused() {
+    let mock = provider("a", "{}").await;
+    let first = start(&pool(&[&mock], ""));
+    let options = gateway::Options {
+        config: first.folder.path().to_owned(),
+        listen: vec![(8080, first.address())],
+        metrics: None,
+        ready: None,
+        ..gateway::Options::default()
+    };
+    let second = gateway::Gateway::start(options, Box::new(std::io::sink()), std::sync::Arc::new(|_: &str| ()));
+    assert!(matches!(second, Err(gateway::Error::Listen { .. })));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn half_a_request_head_does_not_hold_up_a_stop() {
+    let mock = provider("a", "{}").await;
+    let mut running = start(&pool(&[&mock], ""));
+    let mut client = TcpStream::connect(running.address()).unwrap();
+    client.write_all(b"POST /v1/chat/completions HTTP/1.1\r\nHo").unwrap();
+    let gateway = running.gateway.take().unwrap();
+    let began = std::time::Instant::now();
+    tokio::task::spawn_blocking(move || gateway.stop()).await.unwrap();
+    assert!(began.elapsed() < Duration::from_millis(2900), "the drain time of 3 s was not used up");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stop_lets_a_stream_end() {
     let mock = provider("a", "{respond: {chunks: [one, two, three]}, latency: {itl: 100ms}}").await;
     let mut running = start(&pool(&[&mock], ""));

@@ -81,7 +81,7 @@ fn a_protective_part_that_is_not_implemented_closes_its_routes() {
         let closed = matches!(rule.backends.first().map(|backend| &backend.target), Some(Target::Broken { .. }));
         assert_eq!(closed, rule.route.ends_with("/r"), "{}", rule.route);
     }
-    assert_eq!(conditions(&compiled, "AgentgatewayPolicy", "p"), "Accepted=True/PartiallyValid Attached=True/Attached");
+    assert_eq!(conditions(&compiled, "AgentgatewayPolicy", "p"), "Accepted=False/Invalid Attached=True/Attached");
     let message = &status(&compiled, "AgentgatewayPolicy", "p").conditions[0].message;
     assert!(message.contains("traffic.apiKeyAuthentication") && message.contains("500"), "{message}");
 }

@@ -111,7 +111,8 @@ fn add<'m>(
     issues.extend(target_issues(spec));
     let to_backends = kinds_of(spec).any(|kind| kind == Kind::AgentgatewayBackend.name());
     let applied = traffic.retry.is_some() || traffic.request.is_some() || (to_backends && spec.backend.is_some());
-    let accepted = match (issues.is_empty(), applied) {
+    // a policy that closes its routes is not accepted, whatever else of it works
+    let accepted = match (issues.is_empty(), applied && traffic.closed.is_none()) {
         (true, _) => Condition::yes("Accepted", "Valid", "Policy accepted"),
         (false, true) => Condition::yes("Accepted", "PartiallyValid", issues.join("; ")),
         (false, false) => Condition::no("Accepted", "Invalid", issues.join("; ")),
