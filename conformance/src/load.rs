@@ -2,6 +2,7 @@
 //! Owns no meaning beyond names: what a scenario does is `run`.
 
 mod check;
+mod manifests;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

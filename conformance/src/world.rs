@@ -20,7 +20,7 @@ use crate::client::{self, Call, Exchange, Leave};
 use crate::load::Loaded;
 use crate::manifest::{self, Manifests};
 use crate::saboteur::Saboteur;
-use crate::scenario::Change;
+use crate::scenario::{Change, Scenario};
 use crate::seam::{Context, Seam};
 use crate::target::{self, Checked, Gateway, LaunchError, START};
 use crate::telemetry::Metrics;
@@ -237,13 +237,21 @@ async fn get(address: SocketAddr, path: &str, origin: Instant) -> Exchange {
 /// Runs `--check` on a scenario's manifests.
 pub async fn check(loaded: &Loaded, exe: &std::path::Path) -> Result<Checked, WorldError> {
     let folder = tempfile::tempdir().map_err(WorldError::io("no temporary folder"))?;
-    let (mut vars, _) = build::values(&loaded.scenario);
-    for (index, name) in loaded.scenario.providers.keys().enumerate() {
-        vars.set(format!("{name}.host"), "127.0.0.1");
-        vars.set(format!("{name}.port"), 40_000 + index);
-    }
-    let (_, text) = build::manifests(loaded, &vars)?;
+    let (_, text) = build::manifests(loaded, &placeholders(&loaded.scenario))?;
     let file = folder.path().join(FILE);
     std::fs::write(&file, text).map_err(WorldError::io("the manifests cannot be written"))?;
     Ok(target::check(exe, &file).await?)
+}
+
+/// Values for manifests that are only read: no provider runs.
+pub(crate) fn placeholders(scenario: &Scenario) -> Vars {
+    let (mut vars, _) = build::values(scenario);
+    for (index, name) in scenario.providers.keys().enumerate() {
+        let port = 40_000 + index;
+        vars.set(format!("{name}.host"), "127.0.0.1");
+        vars.set(format!("{name}.port"), port);
+        vars.set(format!("{name}.address"), format!("127.0.0.1:{port}"));
+    }
+    vars.set("gateway.address", "127.0.0.1:80");
+    vars
 }

@@ -75,6 +75,15 @@ fn a_saboteur_turns_a_good_scenario_red() {
 }
 
 #[test]
+fn a_misspelt_key_in_a_manifest_is_found_before_anything_runs() {
+    let (status, text) = code(&["run", "tests/cases/broken/manifest.yaml"]);
+    assert_eq!(status, 2, "{text}");
+    for part in ["tests/cases/broken/manifest.yaml:13:39", " ^^^^\n", "unknown field `prot`", "did you mean `port`?"] {
+        assert!(text.contains(part), "no {part} in:\n{text}");
+    }
+}
+
+#[test]
 fn reports_are_written_for_machines() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = |name: &str| folder.path().join(name);

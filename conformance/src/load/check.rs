@@ -2,7 +2,7 @@
 
 use gateway::yaml::{Problem, Source, did_you_mean};
 
-use super::{Loaded, at, place};
+use super::{Loaded, at, manifests, place};
 use crate::capability::{CAPABILITIES, PROFILES};
 use crate::saboteur::Saboteur;
 use crate::scenario::expect::{FinalExpect, ProviderExpect, ShareExpect, TelemetryExpect};
@@ -68,12 +68,7 @@ impl Check<'_> {
             let message = "`gateway` and `gateway_text` exclude each other";
             self.problems.push(at(self.source, &self.scenario.gateway[0], message));
         }
-        let applied = self.scenario.steps.iter().filter_map(|step| step.value.change.as_ref()).flat_map(|c| &c.apply);
-        for manifest in self.scenario.gateway.iter().chain(applied) {
-            if let Err(message) = crate::manifest::documents(&manifest.value, &loaded.root) {
-                self.problems.push(at(self.source, manifest, message));
-            }
-        }
+        self.problems.extend(manifests::problems(loaded));
     }
 
     fn step(&mut self, step: &At<Step>) {
