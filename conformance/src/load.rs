@@ -3,6 +3,7 @@
 
 mod check;
 mod manifests;
+mod names;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -23,12 +24,19 @@ pub struct Loaded {
     pub source: Arc<Source>,
     /// The folder that `use:` paths are relative to.
     pub root: Arc<PathBuf>,
+    /// Whether its id finds it without further words: it lies in the suite that a run from here takes.
+    pub in_suite: bool,
 }
 
 impl Loaded {
     /// The id.
     pub fn id(&self) -> &str {
         &self.scenario.id.value
+    }
+
+    /// What `run` must be told to run it alone.
+    pub fn argument(&self) -> String {
+        if self.in_suite { self.id().to_owned() } else { self.source.path.display().to_string() }
     }
 }
 
@@ -125,7 +133,7 @@ fn read_file(root: &Arc<PathBuf>, file: &Path) -> Result<Loaded, Problem> {
     };
     let scenario: Scenario = yaml::read(&source, document).map_err(|problem| with_line(&source, problem))?;
     yaml::read::<Scripts>(&source, document).map_err(|problem| with_line(&source, problem))?;
-    Ok(Loaded { scenario, source: Arc::new(source), root: Arc::clone(root) })
+    Ok(Loaded { scenario, source: Arc::new(source), root: Arc::clone(root), in_suite: false })
 }
 
 /// The path relative to the current folder where it lies below it.
@@ -187,12 +195,12 @@ pub enum SelectError {
         close: Option<String>,
     },
     /// Nothing matched a name.
-    #[error("no scenario matches `{name}`{}", hint(.close))]
+    #[error("no scenario matches `{name}`{}", hints(.close))]
     NothingMatches {
         /// As given.
         name: String,
-        /// The closest id.
-        close: Option<String>,
+        /// The closest ids.
+        close: Vec<String>,
     },
     /// There are no scenarios at all.
     #[error("no scenarios found; run inside the project or name the folder with --scenarios DIR")]
@@ -201,6 +209,13 @@ pub enum SelectError {
 
 fn hint(close: &Option<String>) -> String {
     close.as_ref().map(|close| format!("; did you mean `{close}`?")).unwrap_or_default()
+}
+
+fn hints(close: &[String]) -> String {
+    match close {
+        [] => String::new(),
+        _ => format!("; did you mean `{}`?", close.join("`, `")),
+    }
 }
 
 /// Loads what was selected. Every name must match something.
@@ -219,23 +234,44 @@ pub fn select(root: Option<&Path>, selection: &Selection) -> Result<Vec<Loaded>,
             return Err(SelectError::NoScenarios);
         }
         for name in &ids {
-            if !all.iter().any(|one| glob(name, one.id())) {
-                let close = yaml::did_you_mean(name, all.iter().map(Loaded::id)).map(str::to_owned);
+            if !all.iter().any(|one| names::glob(name, one.id())) {
+                let close = names::closest_ids(name, all.iter().map(Loaded::id));
                 return Err(SelectError::NothingMatches { name: (*name).clone(), close });
             }
         }
-        chosen.extend(all.into_iter().filter(|one| ids.is_empty() || ids.iter().any(|name| glob(name, one.id()))));
+        let named = all.into_iter().filter(|one| ids.is_empty() || ids.iter().any(|name| names::glob(name, one.id())));
+        merge(&mut chosen, named)?;
     }
     let profiles = &selection.profiles;
     chosen.retain(|one| profiles.is_empty() || profiles.contains(&one.scenario.profile.value));
+    let usual = find_root(None).and_then(|root| root.canonicalize().ok());
+    for one in &mut chosen {
+        let file = one.source.path.canonicalize();
+        one.in_suite = usual.as_ref().is_some_and(|root| file.is_ok_and(|file| file.starts_with(root)));
+    }
     Ok(chosen)
+}
+
+/// Adds scenarios of the suite to files of the command line: the same file counts once, the same id twice is refused.
+fn merge(chosen: &mut Vec<Loaded>, suite: impl Iterator<Item = Loaded>) -> Result<(), Problems> {
+    let files = chosen.len();
+    let mut problems = Vec::new();
+    for new in suite {
+        let same = |one: &Loaded| one.source.path.canonicalize().ok() == new.source.path.canonicalize().ok();
+        if chosen[..files].iter().any(|one| one.id() == new.id() && same(one)) {
+            continue;
+        }
+        problems.extend(duplicate(&chosen[..files], &new));
+        chosen.push(new);
+    }
+    if problems.is_empty() { Ok(()) } else { Err(Problems(problems)) }
 }
 
 fn known_profiles(names: &[String]) -> Result<(), SelectError> {
     let known = || crate::capability::PROFILES.iter().map(|profile| profile.name);
     match names.iter().find(|name| !known().any(|profile| profile == *name)) {
         Some(name) => {
-            let close = yaml::did_you_mean(name, known()).map(str::to_owned);
+            let close = names::closest(name, known()).map(str::to_owned);
             Err(SelectError::Profile { name: name.clone(), close })
         }
         None => Ok(()),
@@ -248,31 +284,4 @@ fn is_file(name: &str) -> bool {
 
 fn absolute(file: &str) -> PathBuf {
     std::path::absolute(file).unwrap_or_else(|_| PathBuf::from(file))
-}
-
-/// Whether a pattern with `*` and `?` fits, letter case aside.
-pub fn glob(pattern: &str, text: &str) -> bool {
-    let mut expression = String::from("(?i)^");
-    for c in pattern.chars() {
-        match c {
-            '*' => expression.push_str(".*"),
-            '?' => expression.push('.'),
-            c => expression.push_str(&regex::escape(c.encode_utf8(&mut [0; 4]))),
-        }
-    }
-    expression.push('$');
-    regex::Regex::new(&expression).is_ok_and(|pattern| pattern.is_match(text))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn globs_match_whole_ids() {
-        assert!(glob("FO-*", "FO-01"));
-        assert!(glob("fo-0?", "FO-01"));
-        assert!(!glob("FO", "FO-01"));
-        assert!(!glob("FO-1", "FO-11"));
-    }
 }

@@ -66,6 +66,8 @@ pub struct Outcome {
     pub evidence: Vec<String>,
     /// Its file.
     pub source: Arc<Source>,
+    /// What `run` must be told to run it alone.
+    pub argument: String,
     /// The verdict.
     pub verdict: Verdict,
     /// The verdict of each repeat.
@@ -93,6 +95,7 @@ impl Outcome {
             anchors: scenario.anchors.clone(),
             evidence: scenario.evidence.clone(),
             source: Arc::clone(&loaded.source),
+            argument: loaded.argument(),
             verdict,
             repeats: vec![verdict],
             duration,

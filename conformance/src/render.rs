@@ -64,7 +64,7 @@ pub fn failure(outcome: &Outcome, sabotage: Option<&str>, style: Style) -> Strin
         text.push_str(&format!("\n{}", transcript(&outcome.transcript)));
     }
     let again = sabotage.map(|name| format!(" --sabotage {name}")).unwrap_or_default();
-    text.push_str(&format!("\nrun only this one: windtunnel run {}{again}\n", outcome.id));
+    text.push_str(&format!("\nrun only this one: windtunnel run {}{again}\n", outcome.argument));
     text
 }
 

@@ -1,7 +1,7 @@
 //! The command line as its users meet it: exit codes, messages, reports. Drives the real binary.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Output, Stdio};
 
 fn windtunnel(arguments: &[&str]) -> Output {
@@ -43,6 +43,8 @@ fn bad_input_exits_2() {
         &["run", "--report=pdf=x"],
         &["run", "--no-such-flag"],
         &["gateway", "--config", "no/such/folder"],
+        &["gateway", "--config", "no/such/folder", "--check"],
+        &["run", "tests/cases/passing/PASS-01.yaml", "--report=json=no/such/folder/run.json"],
         &["mock", "--config", "no-such-file.yaml"],
     ] {
         let (status, text) = code(arguments);
@@ -81,6 +83,74 @@ fn a_misspelt_key_in_a_manifest_is_found_before_anything_runs() {
     for part in ["tests/cases/broken/manifest.yaml:13:39", " ^^^^\n", "unknown field `prot`", "did you mean `port`?"] {
         assert!(text.contains(part), "no {part} in:\n{text}");
     }
+}
+
+#[test]
+fn the_nearest_names_are_proposed() {
+    let text = code(&["run", "RT-99"]).1;
+    assert!(text.contains("did you mean `RT-"), "{text}");
+    let text = code(&["run", "--profile=strem"]).1;
+    assert!(text.contains("did you mean `streaming`?"), "{text}");
+}
+
+#[test]
+fn an_id_of_the_suite_is_refused_in_another_file() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("mine.yaml");
+    let text = std::fs::read_to_string("tests/cases/passing/PASS-01.yaml").expect("a scenario");
+    std::fs::write(&file, text.replace("PASS-01", "RT-01")).expect("a file");
+    let (status, text) = code(&["run", file.to_str().expect("text"), "RT-01"]);
+    assert_eq!(status, 2, "{text}");
+    assert!(text.contains("the id `RT-01` is taken by") && text.contains("mine.yaml"), "{text}");
+}
+
+#[test]
+fn a_failure_outside_the_suite_says_which_file_to_run() {
+    let text = code(&["run", "tests/cases/failing/STATUS-01.yaml"]).1;
+    assert!(text.contains("windtunnel run tests/cases/failing/STATUS-01.yaml\n"), "{text}");
+}
+
+const HANGING: &str = r#"
+id: HANG-01
+title: A provider that is the test itself never answers
+level: may
+profile: core
+gateway:
+  - use: fixtures/gateway.yaml
+  - kind: AgentgatewayBackend
+    metadata: {name: pool}
+    spec: {ai: {provider: {host: 127.0.0.1, port: PORT, openai: {model: m-1}}}}
+  - use: fixtures/route-to-pool.yaml
+steps:
+  - request: {post: /v1/chat/completions, json: {model: any, messages: [{role: user, content: hi}]}, deadline: 60s}
+    expect: {status: 200}
+"#;
+
+#[test]
+fn a_run_that_is_told_to_stop_leaves_no_gateway_and_no_folder() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let provider = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = provider.local_addr().expect("an address").port();
+    let file = folder.path().join("hang.yaml");
+    std::fs::write(&file, HANGING.replace("PORT", &port.to_string())).expect("a file");
+    let temporary = folder.path().join("temporary");
+    std::fs::create_dir(&temporary).expect("a folder");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_windtunnel"))
+        .arg("run")
+        .arg(&file)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .env("TMPDIR", &temporary)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("windtunnel runs");
+    let mut request = provider.accept().expect("the gateway's connection").0;
+    let kill = Command::new("kill").args(["-TERM", &child.id().to_string()]).status();
+    assert!(kill.expect("kill runs").success());
+    assert_eq!(child.wait().expect("it ended").code(), Some(143));
+    // Ends only with the gateway.
+    let _ = request.read_to_end(&mut Vec::new());
+    assert_eq!(std::fs::read_dir(&temporary).expect("the folder").count(), 0);
 }
 
 #[test]

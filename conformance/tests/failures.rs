@@ -52,7 +52,7 @@ fn a_wrong_answer_shows_each_expectation_with_its_place() {
         "telemetry",
         "POST /v1/chat/completions",
         "no such thing",
-        "run only this one: windtunnel run STATUS-01",
+        "run only this one: windtunnel run tests/cases/failing/STATUS-01.yaml",
     ] {
         assert!(transcript.contains(part), "no {part} in {transcript}");
     }

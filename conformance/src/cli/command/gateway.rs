@@ -28,6 +28,7 @@ pub(super) fn gateway(args: GatewayArgs) -> Result<ExitCode, Error> {
 }
 
 fn check(args: &GatewayArgs) -> Result<ExitCode, Error> {
+    std::fs::metadata(&args.config).map_err(Error::io(format!("{} cannot be read", args.config.display())))?;
     match gateway::config::check(&args.config) {
         Ok(report) => {
             print(&report.to_string())?;

@@ -4,6 +4,7 @@ use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use gateway::yaml::did_you_mean;
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Error, print};
 use crate::cli::RunArgs;
@@ -29,14 +30,47 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode, Error> {
         }
         Err(error) => return Err(Error::Input(error.to_string())),
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let total = scenarios.len();
-    let run = runtime
-        .map_err(Error::io("no runtime"))?
-        .block_on(suite::run(scenarios, &plan, |outcome, left| progress(outcome, total - left, total)));
+    for sink in &args.report {
+        // Noticed now, not after a long run; an older report stays until there is a newer one.
+        let opened = std::fs::OpenOptions::new().create(true).append(true).open(&sink.path);
+        opened.map_err(Error::io(format!("cannot write {}", sink.path.display())))?;
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Error::io("no runtime"))?;
+    let ended = runtime.block_on(unless_stopped(scenarios, &plan));
+    // Whatever still runs is dropped here, and with it gateways and temporary folders.
+    drop(runtime);
     clear_progress();
-    tell(args, &run)?;
-    Ok(ExitCode::from(run.exit_code()))
+    match ended? {
+        Ended::Done(run) => {
+            tell(args, &run)?;
+            Ok(ExitCode::from(run.exit_code()))
+        }
+        Ended::Stopped(code) => {
+            eprintln!("error: stopped by a signal");
+            Ok(ExitCode::from(code))
+        }
+    }
+}
+
+enum Ended {
+    Done(Box<Run>),
+    /// By a signal, with its exit code.
+    Stopped(u8),
+}
+
+/// Runs until all is done or SIGINT or SIGTERM comes.
+async fn unless_stopped(scenarios: Vec<Loaded>, plan: &Plan) -> Result<Ended, Error> {
+    let (mut term, mut int) = (
+        signal(SignalKind::terminate()).map_err(Error::io("no signals"))?,
+        signal(SignalKind::interrupt()).map_err(Error::io("no signals"))?,
+    );
+    let total = scenarios.len();
+    let all = suite::run(scenarios, plan, |outcome, left| progress(outcome, total - left, total));
+    Ok(tokio::select! {
+        run = all => Ended::Done(Box::new(run)),
+        _ = int.recv() => Ended::Stopped(128 + 2),
+        _ = term.recv() => Ended::Stopped(128 + 15),
+    })
 }
 
 fn plan(args: &RunArgs) -> Result<Plan, Error> {
