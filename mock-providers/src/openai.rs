@@ -36,7 +36,7 @@ pub(crate) fn answer(request: &Request<'_>, context: &Context<'_>) -> Result<Ans
     if let Some((_, id)) = path.split_once("/models/") {
         return allow(method, "GET", path).and_then(|()| models::retrieve(context.provider, id));
     }
-    Err(ApiError::unknown_path(method, path))
+    Err(ApiError::unknown_path(method, &request.head.path))
 }
 
 fn allow(method: &str, allowed: &'static str, path: &str) -> Result<(), ApiError> {

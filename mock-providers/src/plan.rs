@@ -146,6 +146,11 @@ impl Plan {
         self.pieces.iter().map(|piece| piece.bytes.len()).sum()
     }
 
+    fn is_event_stream(&self) -> bool {
+        let type_of = self.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("content-type"));
+        type_of.is_some_and(|(_, value)| value.trim_start().to_ascii_lowercase().starts_with("text/event-stream"))
+    }
+
     fn has_header(&self, name: &str) -> bool {
         self.headers.iter().any(|(known, _)| known.eq_ignore_ascii_case(name))
     }

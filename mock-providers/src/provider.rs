@@ -61,7 +61,7 @@ impl std::fmt::Debug for Options {
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The address is not to be had.
-    #[error("provider `{provider}` cannot listen on {bind}")]
+    #[error("provider `{provider}` cannot listen on {bind}: {source}")]
     Bind {
         /// Its name.
         provider: String,

@@ -81,7 +81,7 @@
 //! | `disconnect` | `{how: fin\|rst, after_…}`: the connection ends there, without the HTTP terminator |
 //! | `truncate` | `{after_…}`: a clean HTTP end, but no finish chunk, usage or `[DONE]` |
 //! | `stall` | `{after_…, for: 5s}`: silence, then on; without `for` silence until the caller leaves |
-//! | `error_event` | `{after_…, error: {…}}`: an in-band `data: {"error": …}`, then a clean HTTP end without `[DONE]` |
+//! | `error_event` | `{after_…, error: {…}}`: an in-band `data: {"error": …}`, then a clean HTTP end without `[DONE]`. An answer that is no event stream becomes a 500 with this error as its JSON body; one with a status from 400 on stays as it is |
 //! | `missing_done: true` | the stream ends without `[DONE]` |
 //! | `hang_before_head` | `true` (for ever) or a duration, after which the answer comes |
 //! | `empty_response: true` | the request is read, then FIN without a byte |

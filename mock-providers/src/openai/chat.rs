@@ -148,6 +148,9 @@ fn forced_call(body: &Map<String, Value>) -> Result<Option<ForcedCall<'_>>, ApiE
     };
     let choice = given(body, "tool_choice");
     let named = choice.and_then(|choice| choice.get("function")?.get("name")?.as_str());
+    if choice.is_some_and(|choice| choice.as_str().is_some_and(|mode| !["none", "auto", "required"].contains(&mode))) {
+        return Err(ApiError::wrong_value("tool_choice", "it is neither none nor auto nor required"));
+    }
     let required = choice.and_then(Value::as_str) == Some("required");
     if !required && named.is_none() {
         return Ok(None);

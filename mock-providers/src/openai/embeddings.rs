@@ -14,6 +14,7 @@ use crate::plan::Answer;
 use crate::request::Request;
 
 const MAX_INPUTS: usize = 2048;
+/// Of models whose size we do not know.
 const MAX_DIMENSIONS: u64 = 8192;
 
 /// Answers an embeddings request.
@@ -89,14 +90,21 @@ fn inputs(input: &Value) -> Result<Vec<Input>, ApiError> {
 }
 
 fn dimensions(asked: Option<&Value>, model: &str) -> Result<usize, ApiError> {
-    match asked {
-        None | Some(Value::Null) => Ok(if model.contains("large") { 3072 } else { 1536 }),
-        Some(asked) => asked
-            .as_u64()
-            .filter(|dimensions| (1..=MAX_DIMENSIONS).contains(dimensions))
-            .map(|dimensions| dimensions as usize)
-            .ok_or_else(|| ApiError::wrong_value("dimensions", "it is not a number from 1 to 8192")),
-    }
+    let asked = match asked {
+        None | Some(Value::Null) => return Ok(if model.contains("large") { 3072 } else { 1536 }),
+        Some(asked) => asked,
+    };
+    let most = match model {
+        "text-embedding-ada-002" => {
+            return Err(ApiError::wrong_value("dimensions", "this model does not support it"));
+        }
+        "text-embedding-3-small" => 1536,
+        "text-embedding-3-large" => 3072,
+        _ => MAX_DIMENSIONS,
+    };
+    let fitting = asked.as_u64().filter(|dimensions| (1..=most).contains(dimensions));
+    let fitting = fitting.and_then(|dimensions| usize::try_from(dimensions).ok());
+    fitting.ok_or_else(|| ApiError::wrong_value("dimensions", &format!("it is not a number from 1 to {most}")))
 }
 
 fn vector(random: &mut Random, dimensions: usize) -> Vec<f32> {

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Before, Ending, Kind, Piece, Plan};
 use crate::script::{ErrorEvent, Fault, Framing, Hang, How, Point, Split, Stall};
@@ -76,7 +76,6 @@ impl Plan {
     }
 
     fn report_error(&mut self, event: &ErrorEvent) {
-        self.cut(event.point());
         let error = event.error.clone().unwrap_or_else(|| {
             json!({
                 "message": "The server had an error while processing your request",
@@ -85,9 +84,24 @@ impl Plan {
                 "code": null,
             })
         });
+        if !self.is_event_stream() {
+            return self.fail_whole(&json!({ "error": error }));
+        }
+        self.cut(event.point());
         let bytes = format!("data: {}\n\n", json!({ "error": error }));
         self.pieces.push(Piece { bytes: bytes.into(), ..Piece::default() });
         self.ending = Ending::Cut;
+    }
+
+    /// The error as the whole answer; one that is an error already stays.
+    fn fail_whole(&mut self, envelope: &Value) {
+        if self.status >= 400 {
+            return;
+        }
+        self.status = 500;
+        self.headers.retain(|(name, _)| !name.eq_ignore_ascii_case("content-type"));
+        self.headers.insert(0, ("content-type".to_owned(), "application/json".to_owned()));
+        self.pieces = vec![Piece { bytes: envelope.to_string().into(), kind: Kind::Content, ..Piece::default() }];
     }
 
     /// Where in the body a point lies.

@@ -22,7 +22,7 @@ pub struct Fault {
     pub truncate: Option<Truncate>,
     /// Fall silent.
     pub stall: Option<Stall>,
-    /// Report an error inside the stream, and end.
+    /// Report an error inside the stream, and end; without a stream the answer is a 500 with that error.
     pub error_event: Option<ErrorEvent>,
     /// Leave `[DONE]` out.
     pub missing_done: bool,

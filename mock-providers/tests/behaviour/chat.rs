@@ -94,6 +94,8 @@ async fn unknown_paths_and_wrong_methods_get_the_envelope() {
     let mut client = Client::connect(&mock).await;
     client.get("/v1/nowhere").await;
     let unknown = client.response().await;
+    client.get("/").await;
+    assert_eq!(client.response().await.json()["error"]["message"], "Invalid URL (GET /)");
     assert_eq!((unknown.status, &unknown.json()["error"]["message"]), (404, &json!("Invalid URL (GET /v1/nowhere)")));
     client.get("/v1/chat/completions").await;
     let wrong = client.response().await;

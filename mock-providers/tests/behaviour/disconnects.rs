@@ -74,6 +74,16 @@ async fn an_error_event_replaces_the_rest_of_the_stream() {
 }
 
 #[tokio::test]
+async fn an_error_event_without_a_stream_is_the_whole_answer() {
+    let mock = provider("{respond: {text: a}, fault: {error_event: {after_chunks: 1}}}").await;
+    let response = chat(&mock, HI).await;
+    assert_eq!((response.status, response.header("content-type")), (500, Some("application/json")));
+    assert_eq!(response.json()["error"]["type"], "server_error");
+    let record = only_request(&mock).await;
+    assert_eq!((record.fault.as_deref(), record.usage), (Some("error_event"), None));
+}
+
+#[tokio::test]
 async fn only_done_is_missing_when_it_is_left_out() {
     let mock = provider("{respond: {chunks: [a]}, fault: {missing_done: true}}").await;
     let response = chat(&mock, HI_STREAM).await;

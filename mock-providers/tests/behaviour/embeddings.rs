@@ -48,6 +48,23 @@ async fn the_usual_size_and_bad_input() {
 }
 
 #[tokio::test]
+async fn a_model_has_no_more_dimensions_than_its_size() {
+    for (model, dimensions, status) in [
+        ("text-embedding-3-small", 1536, 200),
+        ("text-embedding-3-small", 1537, 400),
+        ("text-embedding-3-large", 3072, 200),
+        ("text-embedding-3-large", 3073, 400),
+        ("text-embedding-ada-002", 1536, 400),
+    ] {
+        let answer = embed(&json!({"model": model, "input": "x", "dimensions": dimensions}).to_string()).await;
+        assert_eq!(answer.status, status, "{model} {dimensions}");
+        if status == 400 {
+            assert_eq!(answer.json()["error"]["param"], "dimensions");
+        }
+    }
+}
+
+#[tokio::test]
 async fn only_prompt_tokens_are_journalled_as_reported() {
     let mock = provider("{respond: {usage: {prompt_tokens: 11, completion_tokens: 7}}}").await;
     let mut client = Client::connect(&mock).await;

@@ -42,3 +42,12 @@ async fn dropping_the_handle_closes_everything() {
     client.rest().await;
     assert_eq!(TcpStream::connect(addr).await.expect_err("refused").kind(), ErrorKind::ConnectionRefused);
 }
+
+#[tokio::test]
+async fn an_address_that_is_not_to_be_had_is_told_with_the_reason() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let bind = taken.local_addr().expect("an address");
+    let options = mock_providers::Options { bind, ..Default::default() };
+    let error = mock_providers::start("a", script("{}"), options).await.expect_err("taken").to_string();
+    assert!(error.contains(&bind.to_string()) && error.contains("in use"), "{error}");
+}

@@ -16,6 +16,18 @@ fn with_tool(body: &str, choice: &str) -> String {
 }
 
 #[tokio::test]
+async fn an_unknown_tool_choice_is_refused() {
+    let mock = provider("{}").await;
+    for (choice, status) in [("\"auto\"", 200), ("\"none\"", 200), ("\"requierd\"", 400)] {
+        let answer = chat(&mock, &with_tool(HI, choice)).await;
+        assert_eq!(answer.status, status, "{choice}");
+        if status == 400 {
+            assert_eq!(answer.json()["error"]["param"], "tool_choice");
+        }
+    }
+}
+
+#[tokio::test]
 async fn scripted_calls_come_with_ids_and_arguments_as_text() {
     let mock = provider(BLOCKS).await;
     let body = chat(&mock, HI).await.json();
