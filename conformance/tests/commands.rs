@@ -46,6 +46,7 @@ fn bad_input_exits_2() {
         &["gateway", "--config", "no/such/folder", "--check"],
         &["run", "tests/cases/passing/PASS-01.yaml", "--report=json=no/such/folder/run.json"],
         &["mock", "--config", "no-such-file.yaml"],
+        &["mock", "--config", "tests/cases/broken/no-providers.yaml"],
     ] {
         let (status, text) = code(arguments);
         assert_eq!(status, 2, "{arguments:?}: {text}");

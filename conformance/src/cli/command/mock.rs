@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use gateway::yaml::{self, Source};
+use gateway::yaml::{self, Problem, Source};
 use mock_providers::script::{Config, Provider};
 use mock_providers::tls::RunCa;
 use mock_providers::{MockProvider, Options};
@@ -35,7 +35,14 @@ fn read(path: &Path) -> Result<Config, Error> {
     let text = std::fs::read_to_string(path).map_err(Error::io(path.display().to_string()))?;
     let source = Source::new(path, text);
     match yaml::documents(&source).as_slice() {
-        [one] => yaml::read(&source, one).map_err(|problem| Error::Input(problem.to_string())),
+        [one] => match yaml::read::<Config>(&source, one) {
+            Ok(config) if config.providers.is_empty() => {
+                let problem =
+                    Problem::of_file(path, "there are no `providers`").with_hint("such as `providers: {a: {}}`");
+                Err(Error::Input(problem.to_string()))
+            }
+            read => read.map_err(|problem| Error::Input(problem.to_string())),
+        },
         _ => Err(Error::Input(format!("{}: a mock configuration is one document", path.display()))),
     }
 }
