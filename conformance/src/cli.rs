@@ -144,6 +144,9 @@ pub struct GatewayArgs {
     /// Write prompts and answers into the access log
     #[arg(long, env = "WINDTUNNEL_LOG_BODIES", value_parser = clap::builder::BoolishValueParser::new())]
     pub log_bodies: bool,
+    /// End at once when standard input ends: for a run that may be killed itself
+    #[arg(long, hide = true)]
+    pub until_stdin_ends: bool,
     /// Cores to use; default is all
     #[arg(long, value_name = "N", env = "WINDTUNNEL_WORKERS", value_parser = clap::value_parser!(u32).range(1..))]
     pub workers: Option<u32>,

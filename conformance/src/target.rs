@@ -173,7 +173,7 @@ fn listening(line: &str) -> Option<(u16, SocketAddr)> {
 
 fn command(launch: &Launch) -> Command {
     let mut command = base(&launch.exe);
-    command.arg("--config").arg(&launch.config);
+    command.arg("--config").arg(&launch.config).arg("--until-stdin-ends").stdin(Stdio::piped());
     for port in &launch.ports {
         command.arg("--listen").arg(format!("{port}=127.0.0.1:0"));
     }

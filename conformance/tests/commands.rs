@@ -127,8 +127,9 @@ steps:
     expect: {status: 200}
 "#;
 
-#[test]
-fn a_run_that_is_told_to_stop_leaves_no_gateway_and_no_folder() {
+/// Sends a signal to a run whose gateway waits for an answer, and waits for the end of both; returns the exit code
+/// and how many temporary folders are left.
+fn stopped_by(signal: &str) -> (Option<i32>, usize) {
     let folder = tempfile::tempdir().expect("a folder");
     let provider = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = provider.local_addr().expect("an address").port();
@@ -146,12 +147,25 @@ fn a_run_that_is_told_to_stop_leaves_no_gateway_and_no_folder() {
         .spawn()
         .expect("windtunnel runs");
     let mut request = provider.accept().expect("the gateway's connection").0;
-    let kill = Command::new("kill").args(["-TERM", &child.id().to_string()]).status();
+    let kill = Command::new("kill").args([signal, &child.id().to_string()]).status();
     assert!(kill.expect("kill runs").success());
-    assert_eq!(child.wait().expect("it ended").code(), Some(143));
-    // Ends only with the gateway.
-    let _ = request.read_to_end(&mut Vec::new());
-    assert_eq!(std::fs::read_dir(&temporary).expect("the folder").count(), 0);
+    let code = child.wait().expect("it ended").code();
+    // Ends only with the gateway, whose own patience is longer than this.
+    request.set_read_timeout(Some(std::time::Duration::from_secs(20))).expect("a timeout");
+    let ended = request.read_to_end(&mut Vec::new());
+    assert!(!ended.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock), "the gateway lives");
+    (code, std::fs::read_dir(&temporary).expect("the folder").count())
+}
+
+#[test]
+fn a_run_that_is_told_to_stop_leaves_no_gateway_and_no_folder() {
+    assert_eq!(stopped_by("-TERM"), (Some(143), 0));
+    assert_eq!(stopped_by("-INT"), (Some(130), 0));
+}
+
+#[test]
+fn a_run_that_is_killed_leaves_no_gateway() {
+    assert_eq!(stopped_by("-KILL").0, None);
 }
 
 #[test]

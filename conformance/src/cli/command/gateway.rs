@@ -11,6 +11,9 @@ pub(super) fn gateway(args: GatewayArgs) -> Result<ExitCode, Error> {
     if args.check {
         return check(&args);
     }
+    if args.until_stdin_ends {
+        std::thread::spawn(end_with_stdin);
+    }
     let options = Options {
         config: args.config,
         bind: args.bind,
@@ -25,6 +28,12 @@ pub(super) fn gateway(args: GatewayArgs) -> Result<ExitCode, Error> {
         workers: args.workers.and_then(|workers| usize::try_from(workers).ok()),
     };
     gateway::run(options).map(|()| ExitCode::SUCCESS).map_err(|error| Error::Input(error.to_string()))
+}
+
+/// The other end of the pipe is closed by the system even when its owner is killed.
+fn end_with_stdin() {
+    let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+    std::process::exit(1);
 }
 
 fn check(args: &GatewayArgs) -> Result<ExitCode, Error> {
