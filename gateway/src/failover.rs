@@ -246,7 +246,8 @@ fn may_try_again(
     if let Some(again) = configured_retry(exchange, rule, outcome.status()) {
         return again;
     }
-    let untried = backend.groups.iter().flatten().any(|other| !tried.iter().any(|known| Arc::ptr_eq(known, other)));
+    let tried_before = |other: &Arc<Provider>| tried.iter().any(|known| Arc::ptr_eq(known, other));
+    let untried = backend.groups.iter().flatten().any(|other| select::usable(other) && !tried_before(other));
     let own_limit = outcome.status() == Some(StatusCode::TOO_MANY_REQUESTS)
         && tried.last().is_some_and(|provider| matches!(provider.credential, Credential::Passthrough));
     exchange.record.attempts.len() == 1

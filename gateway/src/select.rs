@@ -28,7 +28,9 @@ pub fn choose<'a>(
     left.min_by_key(|provider| (!usable(provider), provider.health.returns_at()))
 }
 
-fn usable(provider: &Provider) -> bool {
+/// Whether there are credentials to send, where some are configured.
+#[must_use]
+pub fn usable(provider: &Provider) -> bool {
     !matches!(provider.credential, Credential::Unusable(_))
 }
 

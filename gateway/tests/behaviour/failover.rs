@@ -45,6 +45,19 @@ async fn a_static_backend_is_retried_as_configured_when_the_request_has_no_body(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_provider_without_usable_credentials_takes_over_from_nobody() {
+    let (a, b) = (provider("a", "{respond: {status: 503}}").await, provider("b", "{}").await);
+    let with_missing_secret = "openai: {model: m-1}, policies: {auth: {secretRef: {name: missing}}}}]";
+    let port = b.addr().port();
+    let manifests = pool(&[&a, &b], "");
+    let (before, after) = manifests.split_at(manifests.find(&format!("port: {port}")).unwrap());
+    let running = start(&(before.to_owned() + &after.replacen("openai: {model: m-1}}]", with_missing_secret, 1)));
+    let address = running.address();
+    let answer = tokio::task::spawn_blocking(move || chat(address, ASK)).await.unwrap();
+    assert_eq!((answer.status, b.journal().requests.len()), (503, 0), "{answer:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stateful_request_stays_where_it_is() {
     let (status, _, first, second) = with("{respond: {status: 503}}", r#"{"store":true,"messages":[]}"#).await;
     assert_eq!((status, first, second), (503, 1, 0));
