@@ -10,21 +10,28 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// Set once a request on the connection told its length in two ways, or could no longer be followed.
+/// What was seen on a connection, shared with those who serve it.
 #[derive(Debug, Clone, Default)]
-pub struct Ambiguous(Rc<Cell<bool>>, Rc<Cell<bool>>);
+pub struct Framing(Rc<Seen>);
 
-impl Ambiguous {
-    /// Whether requests of this connection must be refused.
+#[derive(Debug, Default)]
+struct Seen {
+    ambiguous: Cell<bool>,
+    mid_head: Cell<bool>,
+}
+
+impl Framing {
+    /// Whether a request told its length in two ways, or in one that cannot be followed: from then on requests of
+    /// this connection must be refused.
     #[must_use]
-    pub fn get(&self) -> bool {
-        self.0.get()
+    pub fn ambiguous(&self) -> bool {
+        self.0.ambiguous.get()
     }
 
     /// Whether a part of a request head has arrived, and the rest has not.
     #[must_use]
     pub fn mid_head(&self) -> bool {
-        self.1.get()
+        self.0.mid_head.get()
     }
 }
 
@@ -36,17 +43,17 @@ pub struct Watched<T> {
 }
 
 impl<T> Watched<T> {
-    /// Wraps a connection; the flag tells what was seen.
+    /// Wraps a connection; the second value tells what was seen.
     #[must_use]
-    pub fn new(inner: T) -> (Self, Ambiguous) {
-        let ambiguous = Ambiguous::default();
-        (Self { inner, watcher: Watcher::new(ambiguous.clone()) }, ambiguous)
+    pub fn new(inner: T) -> (Self, Framing) {
+        let framing = Framing::default();
+        (Self { inner, watcher: Watcher::new(framing.clone()) }, framing)
     }
 }
 
 #[derive(Debug)]
 struct Watcher {
-    ambiguous: Ambiguous,
+    framing: Framing,
     state: State,
     line: Vec<u8>,
     length: Option<u64>,
@@ -68,13 +75,13 @@ enum State {
 const LINE_START: usize = 64;
 
 impl Watcher {
-    fn new(ambiguous: Ambiguous) -> Self {
-        Self { ambiguous, state: State::Head, line: Vec::new(), length: None, chunked: false, first_line: true }
+    fn new(framing: Framing) -> Self {
+        Self { framing, state: State::Head, line: Vec::new(), length: None, chunked: false, first_line: true }
     }
 
     fn see(&mut self, bytes: &[u8]) {
         self.follow(bytes);
-        self.ambiguous.1.set(self.state == State::Head && !(self.first_line && self.line.is_empty()));
+        self.framing.0.mid_head.set(self.state == State::Head && !(self.first_line && self.line.is_empty()));
     }
 
     fn follow(&mut self, mut bytes: &[u8]) {
@@ -115,7 +122,7 @@ impl Watcher {
                 // a length that cannot be read, or of which only the start was seen, cannot be followed
                 let value = value.filter(|_| line.len() < LINE_START - 1);
                 if value.is_none() {
-                    self.ambiguous.0.set(true);
+                    self.framing.0.ambiguous.set(true);
                 }
                 self.length = Some(value.unwrap_or(0));
             } else if named(b"transfer-encoding:") {
@@ -127,7 +134,7 @@ impl Watcher {
 
     fn end_head(&mut self) {
         if self.chunked && self.length.is_some() {
-            self.ambiguous.0.set(true);
+            self.framing.0.ambiguous.set(true);
         }
         self.state = match self.length {
             _ if self.chunked => State::Opaque,
@@ -181,10 +188,10 @@ mod tests {
     use super::*;
 
     fn ambiguous(stream: &str, step: usize) -> bool {
-        let flag = Ambiguous::default();
-        let mut watcher = Watcher::new(flag.clone());
+        let framing = Framing::default();
+        let mut watcher = Watcher::new(framing.clone());
         stream.as_bytes().chunks(step).for_each(|part| watcher.see(part));
-        flag.get()
+        framing.ambiguous()
     }
 
     #[test]

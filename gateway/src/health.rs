@@ -67,12 +67,6 @@ impl Health {
         self.evicted_until.load(Relaxed)
     }
 
-    /// Time until the provider returns.
-    #[must_use]
-    pub fn returns_in(&self, now: Instant) -> Duration {
-        Duration::from_nanos(self.evicted_until.load(Relaxed).saturating_sub(self.nanos(now)))
-    }
-
     /// Larger is better: health over load-weighted latency.
     #[must_use]
     pub fn rank(&self) -> f64 {

@@ -111,11 +111,11 @@ async fn serve(
     if stream.set_nodelay(true).is_err() {
         return;
     }
-    let (watched, ambiguous) = Watched::new(stream);
-    let seen = ambiguous.clone();
+    let (watched, framing) = Watched::new(stream);
+    let seen = framing.clone();
     let service = service_fn(move |request| {
-        let (worker, ambiguous) = (worker.clone(), ambiguous.clone());
-        async move { Ok::<_, std::convert::Infallible>(proxy::handle(worker, port, ambiguous, request).await) }
+        let (worker, framing) = (worker.clone(), framing.clone());
+        async move { Ok::<_, std::convert::Infallible>(proxy::handle(worker, port, framing, request).await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

@@ -13,7 +13,7 @@ use hyper::body::Incoming;
 
 use crate::error::{Reason, Rejection};
 use crate::exchange::Exchange;
-use crate::framing::Ambiguous;
+use crate::framing::Framing;
 use crate::relay::{Answer, Relay, Reply, Tap};
 use crate::route::{self, NoRoute};
 use crate::send::{self, Outbound};
@@ -23,18 +23,13 @@ use crate::worker::Worker;
 use crate::{admit, failover, headers, select};
 
 /// Serves one request of one client connection.
-pub async fn handle(
-    worker: Rc<Worker>,
-    port: u16,
-    ambiguous: Ambiguous,
-    request: Request<Incoming>,
-) -> Response<Reply> {
+pub async fn handle(worker: Rc<Worker>, port: u16, framing: Framing, request: Request<Incoming>) -> Response<Reply> {
     let (head, body) = request.into_parts();
     let snapshot = worker.shared.snapshot.load_full();
     let mut exchange = Exchange::begin(worker, port, head);
 
     // listen: what HTTP let through but a proxy must not pass on
-    if let Err(rejection) = check_framing(&mut exchange, &ambiguous) {
+    if let Err(rejection) = check_framing(&mut exchange, &framing) {
         return exchange.reject(rejection);
     }
 
@@ -97,10 +92,10 @@ fn refuse(exchange: Exchange, body: Incoming, rejection: Rejection) -> Response<
 }
 
 /// RFC 9112 sections 3.2 and 6.3: one host, one length; a chunked request is the last of its connection.
-fn check_framing(exchange: &mut Exchange, ambiguous: &Ambiguous) -> Result<(), Rejection> {
+fn check_framing(exchange: &mut Exchange, framing: &Framing) -> Result<(), Rejection> {
     exchange.close = exchange.head.headers.contains_key(http::header::TRANSFER_ENCODING);
-    if ambiguous.get() {
-        let message = "Content-Length together with Transfer-Encoding is refused";
+    if framing.ambiguous() {
+        let message = "the length of the request is not clear: send either one plain Content-Length or Transfer-Encoding: chunked";
         return Err(Rejection { close: true, ..Rejection::invalid("ambiguous_framing", message) });
     }
     let hosts = exchange.head.headers.get_all(http::header::HOST).iter().count();

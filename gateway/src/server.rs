@@ -66,8 +66,6 @@ pub type Notices = Arc<dyn Fn(&str) + Send + Sync>;
 #[derive(Debug)]
 pub struct Gateway {
     ports: Arc<Ports>,
-    metrics: Option<SocketAddr>,
-    readiness: Option<SocketAddr>,
     ready: Arc<AtomicBool>,
     options: Options,
     control: JoinHandle<()>,
@@ -102,34 +100,22 @@ impl Gateway {
         ports.follow(&shared.snapshot.load(), &options)?;
         let admin = Admin { exposition, ready: Arc::new(AtomicBool::new(true)) };
         let ready = admin.ready.clone();
-        let (metrics_listener, metrics) = admin_listener("metrics", options.metrics, &ports.notices)?;
-        let (ready_listener, readiness) = admin_listener("ready", options.ready, &ports.notices)?;
+        let metrics = admin_listener("metrics", options.metrics, &ports.notices)?;
+        let readiness = admin_listener("ready", options.ready, &ports.notices)?;
         let (stop_control, stopped) = oneshot::channel();
         let control = Control { shared, ports: ports.clone(), options: options.clone(), follower };
-        let listeners = [metrics_listener, ready_listener];
+        let listeners = [metrics, readiness];
         let control = std::thread::Builder::new().name("control".into()).spawn(move || {
             control.run(admin, listeners, stopped);
         })?;
         (ports.notices)("serving");
-        Ok(Self { ports, metrics, readiness, ready, options, control, stop_control, cores, telemetry })
+        Ok(Self { ports, ready, options, control, stop_control, cores, telemetry })
     }
 
     /// Where a listener port of the configuration really listens.
     #[must_use]
     pub fn address(&self, port: u16) -> Option<SocketAddr> {
         self.ports.open.lock().unwrap_or_else(PoisonError::into_inner).get(&port).copied()
-    }
-
-    /// Where `/metrics` is.
-    #[must_use]
-    pub fn metrics(&self) -> Option<SocketAddr> {
-        self.metrics
-    }
-
-    /// Where readiness is.
-    #[must_use]
-    pub fn readiness(&self) -> Option<SocketAddr> {
-        self.readiness
     }
 
     /// First part of a drain: not ready any more, every answer closes its connection.
@@ -304,16 +290,14 @@ fn tell_troubles(status: &[ObjectStatus], notices: &Notices) {
     }
 }
 
-type AdminListener = (Option<TcpListener>, Option<SocketAddr>);
-
-fn admin_listener(what: &str, address: Option<SocketAddr>, notices: &Notices) -> Result<AdminListener, Error> {
-    let Some(address) = address else { return Ok((None, None)) };
+fn admin_listener(what: &str, address: Option<SocketAddr>, notices: &Notices) -> Result<Option<TcpListener>, Error> {
+    let Some(address) = address else { return Ok(None) };
     let failed = |source| Error::Listen { what: what.into(), address, source };
     let listener = TcpListener::bind(address).map_err(failed)?;
     listener.set_nonblocking(true).map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
     notices(&format!("{what} address={address}"));
-    Ok((Some(listener), Some(address)))
+    Ok(Some(listener))
 }
 
 /// The control thread: metrics, readiness, reloads.

@@ -61,7 +61,6 @@ pub struct Connection {
     sender: SendRequest<UpstreamBody>,
     socket: Shared,
     endpoint: Endpoint,
-    reused: bool,
 }
 
 /// Why a request got no answer.
@@ -74,12 +73,6 @@ pub enum SendError {
 }
 
 impl Connection {
-    /// Whether it served an earlier request.
-    #[must_use]
-    pub fn reused(&self) -> bool {
-        self.reused
-    }
-
     /// Sends one request and waits for the answer's head.
     ///
     /// # Errors
@@ -122,7 +115,7 @@ impl Pool {
     pub async fn connection(&self, endpoint: &Endpoint) -> Result<Connection, ConnectError> {
         while let Some(Idle { mut sender, socket, .. }) = self.take_idle(endpoint) {
             if sender.is_ready() || matches!(tokio::time::timeout(READY, sender.ready()).await, Ok(Ok(()))) {
-                return Ok(Connection { sender, socket, endpoint: endpoint.clone(), reused: true });
+                return Ok(Connection { sender, socket, endpoint: endpoint.clone() });
             }
         }
         self.fresh(endpoint).await
@@ -135,7 +128,7 @@ impl Pool {
     pub async fn fresh(&self, endpoint: &Endpoint) -> Result<Connection, ConnectError> {
         let connected = tokio::time::timeout(CONNECT_TIMEOUT, self.connect(endpoint)).await;
         let (sender, socket) = connected.map_err(|_| ConnectError::Timeout)??;
-        Ok(Connection { sender, socket, endpoint: endpoint.clone(), reused: false })
+        Ok(Connection { sender, socket, endpoint: endpoint.clone() })
     }
 
     /// Keeps a connection whose answer has ended.

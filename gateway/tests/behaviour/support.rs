@@ -76,6 +76,11 @@ pub(crate) async fn provider(name: &str, script: &str) -> MockProvider {
 }
 
 pub(crate) fn start(manifests: &str) -> Running {
+    start_draining(manifests, Duration::from_secs(3))
+}
+
+/// A gateway that lets exchanges in flight take this long when it stops.
+pub(crate) fn start_draining(manifests: &str, drain: Duration) -> Running {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("all.yaml"), manifests).unwrap();
     let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
@@ -85,7 +90,7 @@ pub(crate) fn start(manifests: &str) -> Running {
         metrics: Some(any),
         ready: Some(any),
         workers: Some(2),
-        drain: Duration::from_secs(3),
+        drain,
         ..Options::default()
     };
     let (log, (told, notices)) = (Log::default(), std::sync::mpsc::sync_channel(1000));
