@@ -6,14 +6,14 @@ use std::time::Duration;
 use base64::Engine as _;
 use bytes::Bytes;
 
-use crate::client::{Call, Leave};
+use crate::client::{Call, Leave, Pace};
 use crate::scenario::Request;
 use crate::seam::NONCE;
 use crate::vars::Vars;
 use crate::world::WorldError;
 
 /// How long a client waits when a scenario does not say.
-pub const DEADLINE: Duration = Duration::from_secs(10);
+pub const DEADLINE: Duration = Duration::from_secs(5);
 
 /// Builds one call; `${nonce}` and `${i}` are already in `vars`.
 pub fn build(request: &Request, address: SocketAddr, nonce: &str, vars: &Vars) -> Result<Call, WorldError> {
@@ -38,6 +38,11 @@ pub fn build(request: &Request, address: SocketAddr, nonce: &str, vars: &Vars) -
         body: Bytes::from(body),
         nonce: nonce.to_owned(),
         leave,
+        pace: Pace {
+            write: request.write.map(|write| (write.bytes, write.gap.0)),
+            read: request.read.map(|read| (read.after_bytes, read.pause.0)),
+            hold: request.hold,
+        },
         deadline: request.deadline.unwrap_or(DEADLINE),
     })
 }

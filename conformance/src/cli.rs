@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 
 use crate::scenario::text::Span;
 
@@ -39,21 +39,17 @@ pub enum Command {
     },
 }
 
-/// Which gateway is tested.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Target {
-    /// The reference gateway, as a child process of this binary
-    Reference,
-}
-
 /// Flags of `run`.
 #[derive(Debug, Args)]
 pub struct RunArgs {
     /// Ids, globs such as 'FO-*', or files; default is the whole suite
     pub names: Vec<String>,
-    /// The gateway under test
-    #[arg(long, env = "WINDTUNNEL_TARGET", value_enum, default_value_t = Target::Reference)]
-    pub target: Target,
+    /// The gateway under test: `reference`, or a target file
+    #[arg(long, value_name = "reference|FILE", env = "WINDTUNNEL_TARGET", default_value = "reference")]
+    pub target: String,
+    /// Also scenarios that take long
+    #[arg(long, env = "WINDTUNNEL_LONG", value_parser = clap::builder::BoolishValueParser::new())]
+    pub long: bool,
     /// Only scenarios of this profile (may be given several times)
     #[arg(long = "profile", value_name = "PROFILE", env = "WINDTUNNEL_PROFILE", value_delimiter = ',')]
     pub profiles: Vec<String>,

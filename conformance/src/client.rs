@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::watch;
 
 use crate::sse;
@@ -27,8 +27,21 @@ pub struct Call {
     pub nonce: String,
     /// When to close early.
     pub leave: Leave,
+    /// How fast the request is written and the answer read.
+    pub pace: Pace,
     /// The longest wait, in all.
     pub deadline: Duration,
+}
+
+/// A client that takes its time.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Pace {
+    /// Pieces of so many bytes, with a pause after each.
+    pub write: Option<(usize, Duration)>,
+    /// After so many bytes nothing is read for a while.
+    pub read: Option<(usize, Duration)>,
+    /// The connection stays open so long behind the answer.
+    pub hold: Option<Duration>,
 }
 
 /// When the client closes by itself.
@@ -117,6 +130,22 @@ impl Exchange {
     }
 }
 
+/// A plain GET, for metrics and readiness.
+pub async fn get(address: SocketAddr, path: &str, origin: Instant) -> Exchange {
+    let wire = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
+    let call = Call {
+        address,
+        method: "GET".to_owned(),
+        wire: Bytes::from(wire),
+        body: Bytes::new(),
+        nonce: String::new(),
+        leave: Leave::AtEnd,
+        pace: Pace::default(),
+        deadline: Duration::from_secs(2),
+    };
+    send(call, origin).await
+}
+
 /// Sends a call and records the answer.
 pub async fn send(call: Call, origin: Instant) -> Exchange {
     let deadline = call.deadline;
@@ -139,29 +168,59 @@ pub async fn send(call: Call, origin: Instant) -> Exchange {
 }
 
 async fn run(exchange: &mut Exchange, origin: Instant) -> End {
-    let mut stream = match TcpStream::connect(exchange.call.address).await {
+    let mut stream = match connect(&exchange.call).await {
         Ok(stream) => stream,
         Err(error) => return End::NotConnected(error.to_string()),
     };
     let _ = stream.set_nodelay(true);
     exchange.sent_at = origin.elapsed();
-    let wire = exchange.call.wire.clone();
+    let (wire, pace) = (exchange.call.wire.clone(), exchange.call.pace);
     let (mut reader, mut writer) = stream.split();
     // The answer may come, and end, while a large request is still being written.
     let write = async {
-        let _ = writer.write_all(&wire).await;
+        let _ = write(&mut writer, &wire, pace).await;
         std::future::pending::<End>().await
+    };
+    let answer = async {
+        let end = read(exchange, &mut reader, origin).await;
+        if let Some(hold) = pace.hold.filter(|_| matches!(end, End::Clean)) {
+            let _ = tokio::time::timeout(hold, reader.read_to_end(&mut exchange.extra)).await;
+        }
+        end
     };
     tokio::select! {
         biased;
         end = write => end,
-        end = read(exchange, &mut reader, origin) => end,
+        end = answer => end,
     }
+}
+
+async fn connect(call: &Call) -> std::io::Result<TcpStream> {
+    /// What a client that reads slowly lets the system collect.
+    const SMALL_WINDOW: u32 = 64 * 1024;
+    let socket = match call.address {
+        SocketAddr::V4(_) => TcpSocket::new_v4(),
+        SocketAddr::V6(_) => TcpSocket::new_v6(),
+    }?;
+    if call.pace.read.is_some() {
+        socket.set_recv_buffer_size(SMALL_WINDOW)?;
+    }
+    socket.connect(call.address).await
+}
+
+async fn write(writer: &mut (impl AsyncWriteExt + Unpin), wire: &[u8], pace: Pace) -> std::io::Result<()> {
+    let Some((size, gap)) = pace.write else { return writer.write_all(wire).await };
+    for piece in wire.chunks(size.max(1)) {
+        writer.write_all(piece).await?;
+        tokio::time::sleep(gap).await;
+    }
+    Ok(())
 }
 
 async fn read(exchange: &mut Exchange, reader: &mut (impl AsyncReadExt + Unpin), origin: Instant) -> End {
     let mut answer = Answer { exchange, pending: Vec::new(), decoder: None };
     let mut buffer = vec![0; 64 * 1024];
+    let (mut received, mut pause) = (0, answer.exchange.call.pace.read);
     let mut leave = match &answer.exchange.call.leave {
         Leave::When(signal) => Some(signal.clone()),
         _ => None,
@@ -177,6 +236,10 @@ async fn read(exchange: &mut Exchange, reader: &mut (impl AsyncReadExt + Unpin),
             read = reader.read(&mut buffer) => read,
             () = left => return End::WeClosed,
         };
+        received += read.as_ref().copied().unwrap_or(0);
+        if let Some((_, length)) = pause.take_if(|(after, _)| received >= *after) {
+            tokio::time::sleep(length).await;
+        }
         let end = match read {
             Ok(0) => Some(answer.closed()),
             Ok(size) => answer.feed(&buffer[..size], origin.elapsed()),

@@ -32,6 +32,9 @@ pub struct Failure {
     pub expected: String,
     /// What was.
     pub actual: String,
+    /// Something came too late: on a noisy host that may be the host's fault.
+    #[serde(skip)]
+    pub late: bool,
 }
 
 /// Collects failures under a path.
@@ -103,7 +106,16 @@ impl<'v> Judge<'v> {
             width: usize::try_from(place.referenced.span().len()).unwrap_or(1),
             expected: expected.into(),
             actual: actual.into(),
+            late: false,
         });
+    }
+
+    /// Something that came too late.
+    pub fn late<T>(&mut self, part: &str, place: &At<T>, expected: impl Into<String>, actual: impl Into<String>) {
+        self.fail(part, place, expected, actual);
+        if let Some(failure) = self.failures.last_mut() {
+            failure.late = true;
+        }
     }
 }
 

@@ -26,6 +26,8 @@ pub struct Loaded {
     pub root: Arc<PathBuf>,
     /// Whether its id finds it without further words: it lies in the suite that a run from here takes.
     pub in_suite: bool,
+    /// Whether it was named by its id or file, not only by a pattern or a profile.
+    pub named: bool,
 }
 
 impl Loaded {
@@ -133,7 +135,7 @@ fn read_file(root: &Arc<PathBuf>, file: &Path) -> Result<Loaded, Problem> {
     };
     let scenario: Scenario = yaml::read(&source, document).map_err(|problem| with_line(&source, problem))?;
     yaml::read::<Scripts>(&source, document).map_err(|problem| with_line(&source, problem))?;
-    Ok(Loaded { scenario, source: Arc::new(source), root: Arc::clone(root), in_suite: false })
+    Ok(Loaded { scenario, source: Arc::new(source), root: Arc::clone(root), in_suite: false, named: false })
 }
 
 /// The path relative to the current folder where it lies below it.
@@ -247,9 +249,15 @@ pub fn select(root: Option<&Path>, selection: &Selection) -> Result<Vec<Loaded>,
     let usual = find_root(None).and_then(|root| root.canonicalize().ok());
     for one in &mut chosen {
         let file = one.source.path.canonicalize();
+        one.named = ids.iter().any(|name| name.eq_ignore_ascii_case(one.id())) || !ids_only(&files, &one.source.path);
         one.in_suite = usual.as_ref().is_some_and(|root| file.is_ok_and(|file| file.starts_with(root)));
     }
     Ok(chosen)
+}
+
+/// Whether no file of the command line is this one.
+fn ids_only(files: &[&String], path: &Path) -> bool {
+    !files.iter().any(|file| absolute(file).canonicalize().ok() == path.canonicalize().ok())
 }
 
 /// Adds scenarios of the suite to files of the command line: the same file counts once, the same id twice is refused.

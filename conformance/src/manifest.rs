@@ -92,6 +92,18 @@ impl Manifests {
         self.0.len() < before
     }
 
+    /// Replaces the values of every Secret of this name; whether there was one.
+    pub fn rotate(&mut self, name: &str, values: serde_json::Map<String, Value>) -> bool {
+        let named = |manifest: &&mut Value| manifest["kind"] == "Secret" && manifest["metadata"]["name"] == name;
+        let mut found = false;
+        for secret in self.0.iter_mut().filter(named) {
+            secret["stringData"] = Value::Object(values.clone());
+            secret.as_object_mut().map(|secret| secret.shift_remove("data"));
+            found = true;
+        }
+        found
+    }
+
     /// As YAML documents.
     pub fn print(&self) -> String {
         let document = |manifest| match serde_yaml::to_string(manifest) {

@@ -62,6 +62,15 @@ impl<'de> Deserialize<'de> for Pattern {
     }
 }
 
+/// A list, or the reference that stands for one.
+fn choices<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<Value>>, D::Error> {
+    match Value::deserialize(deserializer)? {
+        Value::Array(values) => Ok(Some(values)),
+        reference @ Value::String(_) => Ok(Some(vec![reference])),
+        other => Err(D::Error::custom(format!("`in` takes a list of values, not {other}"))),
+    }
+}
+
 /// The map form.
 #[derive(Debug, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -73,6 +82,7 @@ struct Named {
     matches: Option<Pattern>,
     absent: Option<bool>,
     present: Option<bool>,
+    #[serde(default, deserialize_with = "choices")]
     r#in: Option<Vec<Value>>,
     between: Option<(Option<f64>, Option<f64>)>,
     near: Option<Near>,
@@ -148,7 +158,15 @@ impl Condition {
         match self {
             Condition::Equals(value) => Condition::Equals(fill(value)),
             Condition::Contains(value) => Condition::Contains(fill(value)),
-            Condition::In(values) => Condition::In(values.iter().map(fill).collect()),
+            Condition::In(values) => Condition::In(
+                values
+                    .iter()
+                    .flat_map(|value| match (value, fill(value)) {
+                        (Value::String(_), Value::Array(several)) => several,
+                        (_, one) => vec![one],
+                    })
+                    .collect(),
+            ),
             Condition::Count(inner) => Condition::Count(Box::new(inner.filled(fill))),
             Condition::ExactlyOnce(value) => Condition::ExactlyOnce(fill(value)),
             Condition::Subset(value) => Condition::Subset(fill(value)),

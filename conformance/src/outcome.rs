@@ -7,10 +7,13 @@ use std::time::Duration;
 
 use gateway::yaml::Source;
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::expect::Failure;
 use crate::load::Loaded;
+use crate::noise::Lateness;
 use crate::scenario::Level;
+use crate::target::{Quirk, Target};
 use crate::transcript::Transcript;
 
 /// How a scenario ended.
@@ -29,7 +32,7 @@ pub enum Verdict {
     Skipped,
     /// Mixed results over repeats.
     Flaky,
-    /// Measured, not judged.
+    /// Measured, not judged (profile `load`).
     Informational,
 }
 
@@ -45,6 +48,17 @@ impl fmt::Display for Verdict {
             Verdict::Informational => "informational",
         })
     }
+}
+
+/// Why a failure is known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Excuse {
+    /// The issue that tracks it.
+    pub issue: String,
+    /// The last day on which it is excused, as YYYY-MM-DD.
+    pub until: String,
+    /// Whether that day has passed.
+    pub expired: bool,
 }
 
 /// One run of one scenario, or several of them put together.
@@ -76,8 +90,12 @@ pub struct Outcome {
     pub duration: Duration,
     /// What did not hold.
     pub failures: Vec<Failure>,
-    /// Why it is an error.
-    pub error: Option<String>,
+    /// Why it is an error, unsupported or skipped.
+    pub why: Option<String>,
+    /// Whether the target claims all that it needs.
+    pub claimed: bool,
+    /// The failure is known.
+    pub expected_failure: Option<Excuse>,
     /// What client, upstreams and telemetry saw, of the last run that failed.
     pub transcript: Transcript,
 }
@@ -100,9 +118,22 @@ impl Outcome {
             repeats: vec![verdict],
             duration,
             failures: Vec::new(),
-            error: None,
+            why: None,
+            claimed: true,
+            expected_failure: None,
             transcript: Transcript::default(),
         }
+    }
+
+    /// Whether the target failed without an excuse.
+    pub fn counts_as_failure(&self) -> bool {
+        let failed = matches!(self.verdict, Verdict::Fail | Verdict::Flaky);
+        failed && self.expected_failure.as_ref().is_none_or(|excuse| excuse.expired)
+    }
+
+    /// Whether it passed although a failure was expected.
+    pub fn passed_unexpectedly(&self) -> bool {
+        self.verdict == Verdict::Pass && self.expected_failure.is_some()
     }
 
     /// Adds another run of the same scenario: mixed results are `flaky`, the evidence of a failure stays.
@@ -112,14 +143,21 @@ impl Outcome {
         repeats.extend(&next.repeats);
         let duration = self.duration + next.duration;
         let mut kept = if matches!(verdict, Verdict::Pass) { next } else { self };
-        kept.verdict = match (verdict, next_verdict) {
-            (Verdict::Error, _) | (_, Verdict::Error) => Verdict::Error,
-            (one, other) if one == other => one,
-            _ => Verdict::Flaky,
-        };
+        kept.verdict = verdict.and(next_verdict);
         kept.repeats = repeats;
         kept.duration = duration;
         kept
+    }
+}
+
+impl Verdict {
+    /// Of several runs of one scenario: mixed results are `flaky`.
+    fn and(self, other: Verdict) -> Verdict {
+        match (self, other) {
+            (Verdict::Error, _) | (_, Verdict::Error) => Verdict::Error,
+            (one, other) if one == other => one,
+            _ => Verdict::Flaky,
+        }
     }
 }
 
@@ -138,6 +176,8 @@ pub struct Counts {
     pub unsupported: usize,
     /// With mixed results.
     pub flaky: usize,
+    /// Measured, not judged.
+    pub informational: usize,
 }
 
 impl Counts {
@@ -152,7 +192,7 @@ impl Counts {
                 Verdict::Skipped => counts.skipped += 1,
                 Verdict::Unsupported => counts.unsupported += 1,
                 Verdict::Flaky => counts.flaky += 1,
-                Verdict::Informational => {}
+                Verdict::Informational => counts.informational += 1,
             }
         }
         counts
@@ -160,18 +200,93 @@ impl Counts {
 
     /// How many were run.
     pub fn executed(&self) -> usize {
-        self.passed + self.failed + self.errors + self.flaky
+        self.passed + self.failed + self.errors + self.flaky + self.informational
     }
+}
 
-    /// `success` when all passed and none was left out, `failure` when any failed, `none` when there were none,
-    /// else `partial`.
-    pub fn result(&self) -> &'static str {
-        match self {
-            Counts { passed: 0, failed: 0, errors: 0, flaky: 0, skipped: 0, unsupported: 0 } => "none",
-            Counts { failed: 0, errors: 0, flaky: 0, skipped: 0, unsupported: 0, .. } => "success",
-            Counts { failed: 0, errors: 0, flaky: 0, .. } => "partial",
-            _ => "failure",
+/// What a target is, for reports.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct About {
+    /// The project's name.
+    pub project: String,
+    /// Who makes it.
+    pub organization: Option<String>,
+    /// Its version.
+    pub version: Option<String>,
+    /// Where it lives.
+    pub url: Option<String>,
+    /// Whom to ask.
+    pub contact: Option<String>,
+    /// `process` or `attach`.
+    pub mode: String,
+    /// What it claims.
+    pub supports: Vec<String>,
+    /// Its declared choices.
+    pub options: BTreeMap<String, Value>,
+    /// Allowed differences.
+    pub quirks: Vec<Quirk>,
+}
+
+impl About {
+    /// A target.
+    pub fn of(target: &Target) -> About {
+        let file = &target.file;
+        About {
+            project: file.name.clone(),
+            organization: file.organization.clone(),
+            version: target.version.clone(),
+            url: file.url.clone(),
+            contact: file.contact.clone(),
+            mode: if file.start.is_some() { "process" } else { "attach" }.to_owned(),
+            supports: target.supported().into_iter().map(str::to_owned).collect(),
+            options: target.options(),
+            quirks: file.quirks.clone(),
         }
+    }
+}
+
+/// What came out of a profile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProfileResult {
+    /// Every `must` that the target claims was run and holds, and nothing it claims was left out.
+    Success,
+    /// Something that it claims was not run, or could not be judged.
+    Partial,
+    /// A `must` failed.
+    Failure,
+    /// Nothing of it is claimed.
+    None,
+}
+
+impl fmt::Display for ProfileResult {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            ProfileResult::Success => "success",
+            ProfileResult::Partial => "partial",
+            ProfileResult::Failure => "failure",
+            ProfileResult::None => "none",
+        })
+    }
+}
+
+/// The result of the scenarios of one profile, or of one level of it.
+pub fn result<'o>(outcomes: impl Iterator<Item = &'o Outcome>) -> ProfileResult {
+    let (mut ran, mut partial) = (false, false);
+    for outcome in outcomes {
+        match outcome.verdict {
+            Verdict::Fail | Verdict::Flaky if outcome.level == Level::Must => return ProfileResult::Failure,
+            Verdict::Pass | Verdict::Fail | Verdict::Flaky => ran = true,
+            Verdict::Error | Verdict::Skipped => partial = true,
+            // Not claimed is allowed; claimed and yet not run is not.
+            Verdict::Unsupported => partial |= outcome.claimed,
+            Verdict::Informational => {}
+        }
+    }
+    match (ran, partial) {
+        (_, true) => ProfileResult::Partial,
+        (true, false) => ProfileResult::Success,
+        (false, false) => ProfileResult::None,
     }
 }
 
@@ -192,6 +307,10 @@ pub struct Run {
     pub sabotage: Option<String>,
     /// Whether it stopped at the first failure.
     pub stopped: bool,
+    /// What was tested.
+    pub target: About,
+    /// How punctual the host was before the run.
+    pub noise: Lateness,
 }
 
 impl Run {
@@ -210,9 +329,12 @@ impl Run {
         let counts = Counts::of(self.outcomes.iter());
         match counts {
             _ if counts.errors > 0 => 2,
-            _ if counts.failed + counts.flaky > 0 => 1,
+            _ if self.outcomes.iter().any(Outcome::counts_as_failure) => 1,
             _ if counts.executed() == 0 => 3,
             _ => 0,
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -36,7 +36,7 @@ impl Style {
 /// Everything about an outcome that is not a pass; empty for one that is.
 pub fn failure(outcome: &Outcome, sabotage: Option<&str>, style: Style) -> String {
     let mut text = String::new();
-    if matches!(outcome.verdict, Verdict::Pass | Verdict::Skipped) {
+    if matches!(outcome.verdict, Verdict::Pass | Verdict::Skipped | Verdict::Unsupported) {
         return text;
     }
     text.push_str(&format!("{} {}: {}\n", style.verdict(outcome.verdict, 0), style.bold(&outcome.id), outcome.title));
@@ -47,7 +47,7 @@ pub fn failure(outcome: &Outcome, sabotage: Option<&str>, style: Style) -> Strin
         let passed = outcome.repeats.iter().filter(|verdict| **verdict == Verdict::Pass).count();
         text.push_str(&format!("  passed {passed} of {} times\n", outcome.repeats.len()));
     }
-    if let Some(error) = &outcome.error {
+    if let Some(error) = &outcome.why {
         text.push_str(&format!(
             "\nthis is not the gateway's fault, or not yet known to be:\n{}\n",
             indent(error, "  ")

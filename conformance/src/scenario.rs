@@ -37,6 +37,12 @@ pub struct Scenario {
     /// Capabilities a target must claim.
     #[serde(default)]
     pub needs: Vec<At<String>>,
+    /// Takes too long for the quick set.
+    #[serde(default)]
+    pub long: bool,
+    /// The verdict rests on time or on a race: a `must` is run three times.
+    #[serde(default)]
+    pub timing: bool,
     /// Standards that demand it.
     #[serde(default)]
     pub anchors: Vec<String>,
@@ -52,6 +58,9 @@ pub struct Scenario {
     /// Mock providers by name, each a mock script (kept as data until `${…}` is filled in).
     #[serde(default)]
     pub providers: BTreeMap<String, At<Value>>,
+    /// Listeners that nothing may ever connect to.
+    #[serde(default)]
+    pub traps: Vec<At<String>>,
     /// `host:port` of an upstream, sent to a mock instead.
     #[serde(default)]
     pub connect_to: BTreeMap<String, At<String>>,
@@ -64,6 +73,9 @@ pub struct Scenario {
     /// What `gateway --check` must say; no gateway is started and no step runs.
     #[serde(default)]
     pub check: Option<At<CheckExpect>>,
+    /// How a target started with these manifests must behave; no step runs.
+    #[serde(default)]
+    pub start: Option<At<StartExpect>>,
     /// What happens, one after the other.
     #[serde(default)]
     pub steps: Vec<At<Step>>,
@@ -73,6 +85,30 @@ pub struct Scenario {
     /// Saboteurs that must turn this scenario red.
     #[serde(default)]
     pub sabotage: Vec<At<String>>,
+}
+
+impl Scenario {
+    /// All steps, those of groups included.
+    pub fn all_steps(&self) -> impl Iterator<Item = &Step> {
+        fn flat(steps: &[At<Step>]) -> Vec<&Step> {
+            steps.iter().flat_map(|step| std::iter::once(&step.value).chain(flat(&step.value.steps))).collect()
+        }
+        flat(&self.steps).into_iter()
+    }
+
+    /// Whether a step acts on the target's process itself.
+    pub fn needs_process(&self) -> bool {
+        let process = |step: &Step| {
+            step.change.as_ref().is_some_and(|change| change.signal.is_some() || change.restart)
+                || step.wait_until.as_ref().is_some_and(|wait| wait.exited.is_some())
+        };
+        self.expect.memory.is_some() || self.all_steps().any(process)
+    }
+
+    /// Its background steps.
+    pub fn background(&self) -> impl Iterator<Item = &Step> {
+        self.all_steps().filter(|step| step.background)
+    }
 }
 
 /// How binding a requirement is.
@@ -104,6 +140,9 @@ pub struct Secret {
     /// Put before the random part, such as `sk-`.
     #[serde(default)]
     pub prefix: Option<String>,
+    /// Taken from this variable of the environment instead of being drawn.
+    #[serde(default)]
+    pub env: Option<At<String>>,
 }
 
 /// What `gateway --check` must say about the manifests.
@@ -120,7 +159,21 @@ pub struct CheckExpect {
     pub message: Option<At<Matcher>>,
 }
 
-/// One thing that happens: exactly one of `request`, `change` and `wait_until`.
+/// How a start with these manifests must end: with an exit code that is not 0, or without ever becoming ready.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StartExpect {
+    /// Whether the start must fail.
+    pub fails: At<bool>,
+    /// How long readiness is watched for; default 3 s.
+    #[serde(default, deserialize_with = "text::optional_duration")]
+    pub within: Option<Duration>,
+    /// On everything printed, where the target reports problems.
+    #[serde(default)]
+    pub message: Option<At<Matcher>>,
+}
+
+/// One thing that happens: exactly one of `request`, `change`, `wait_until`, `join` and `steps`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Step {
@@ -142,6 +195,15 @@ pub struct Step {
     /// Poll until something holds.
     #[serde(default)]
     pub wait_until: Option<WaitUntil>,
+    /// The request goes on while the next steps happen; what it must show is judged by `join`, or after the last step.
+    #[serde(default)]
+    pub background: bool,
+    /// Waits for a background step and judges it.
+    #[serde(default)]
+    pub join: Option<At<String>>,
+    /// Steps done `repeat` times, one round after the other.
+    #[serde(default)]
+    pub steps: Vec<At<Step>>,
 }
 
 /// An HTTP request, written byte by byte by the client.
@@ -193,6 +255,18 @@ pub struct Request {
     /// Send the body in chunks of this many bytes with `Transfer-Encoding: chunked`.
     #[serde(default)]
     pub chunked: Option<usize>,
+    /// Write slowly.
+    #[serde(default)]
+    pub write: Option<SlowWrite>,
+    /// Read slowly.
+    #[serde(default)]
+    pub read: Option<SlowRead>,
+    /// Keep the connection open this long after the answer, to see what else comes.
+    #[serde(default, deserialize_with = "text::optional_duration")]
+    pub hold: Option<Duration>,
+    /// One of the target's own endpoints instead of a listener.
+    #[serde(default)]
+    pub at: Option<Endpoint>,
     /// Close the connection early.
     #[serde(default)]
     pub close_after: Option<CloseAfter>,
@@ -217,6 +291,37 @@ impl Request {
         let first = given.next()?;
         given.next().is_none().then_some(first)
     }
+}
+
+/// An endpoint of the target that serves no traffic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Endpoint {
+    /// Readiness.
+    Ready,
+    /// Metrics.
+    Metrics,
+}
+
+/// The request leaves in pieces.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SlowWrite {
+    /// Size of a piece.
+    pub bytes: usize,
+    /// Pause between two pieces.
+    pub gap: text::Span,
+}
+
+/// The client stops reading for a while.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SlowRead {
+    /// After so many bytes of the connection.
+    #[serde(default)]
+    pub after_bytes: usize,
+    /// For so long.
+    pub pause: text::Span,
 }
 
 /// When the client walks away: exactly one of the keys.
@@ -265,8 +370,8 @@ pub struct Change {
     /// The gateway must refuse the new configuration, saying this.
     #[serde(default)]
     pub refused: Option<At<Matcher>>,
-    /// Providers that stop listening.
-    #[serde(default)]
+    /// Providers that reset all their connections and stop listening.
+    #[serde(default, alias = "kill")]
     pub stop: Vec<At<String>>,
     /// Stopped providers that listen again, on the same port.
     #[serde(default)]
@@ -274,6 +379,46 @@ pub struct Change {
     /// Providers that answer by another script from now on.
     #[serde(default)]
     pub script: BTreeMap<String, At<Value>>,
+    /// Providers that listen again and answer every request well.
+    #[serde(default)]
+    pub heal: Vec<At<String>>,
+    /// Secret manifests, by name, whose values are replaced.
+    #[serde(default)]
+    pub rotate: BTreeMap<String, BTreeMap<String, String>>,
+    /// A signal to the target's process.
+    #[serde(default)]
+    pub signal: Option<At<Signal>>,
+    /// The target is ended and started anew with the same manifests.
+    #[serde(default)]
+    pub restart: bool,
+    /// So much of the new configuration is written first, in place, and the whole of it a moment later.
+    #[serde(default)]
+    pub half: Option<Half>,
+    /// Do not wait until the target has taken the configuration.
+    #[serde(default)]
+    pub quiet: bool,
+}
+
+/// A half-written file.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Half {
+    /// What of it is there at first.
+    pub bytes: usize,
+}
+
+/// A signal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Signal {
+    /// Please end.
+    Term,
+    /// Please end, from a terminal.
+    Int,
+    /// Often: read the configuration again.
+    Hup,
+    /// End at once.
+    Kill,
 }
 
 /// Names one manifest.
@@ -308,4 +453,19 @@ pub struct WaitUntil {
     /// What telemetry must show.
     #[serde(default)]
     pub telemetry: Option<TelemetryExpect>,
+    /// Whether the target says that it is ready; a readiness endpoint that is gone is not ready.
+    #[serde(default)]
+    pub ready: Option<At<bool>>,
+    /// The target's process has ended.
+    #[serde(default)]
+    pub exited: Option<At<ExitExpect>>,
+}
+
+/// How the target's process ended.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExitExpect {
+    /// Its exit code.
+    #[serde(default)]
+    pub code: Option<Matcher>,
 }

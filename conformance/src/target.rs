@@ -1,217 +1,192 @@
-//! The target of a run: the reference gateway as a child process of the same binary.
-//! Reached only through sockets, files, signals and its two output streams, so that any gateway could stand here.
+//! The target of a run: a gateway described by a target file, the reference gateway included.
+//! Owns what it claims and declares; a running one is an [`Instance`]. Reached only through sockets, files, signals
+//! and its output, so that any gateway can stand here.
+
+mod file;
+mod instance;
+mod lines;
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
 
-use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
-use tokio::process::{Child, Command};
-use tokio::sync::watch;
+use gateway::yaml::{self, Problem, Source, did_you_mean};
+use serde_json::Value;
 
-/// How to start a gateway.
-#[derive(Debug, Clone, Default)]
-pub struct Launch {
-    /// The `windtunnel` binary.
+pub use file::{ExpectedFailure, Quirk, Supports, TargetFile, Telemetry};
+pub use instance::{Checked, Instance, Launch, LaunchError, Started, check, resident};
+pub use lines::Lines;
+
+use crate::capability::{CAPABILITIES, OPTIONS};
+use crate::load::{Problems, at};
+use crate::scenario::At;
+
+/// A gateway that can be tested.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// What its file says.
+    pub file: TargetFile,
+    /// Its version, when it is known.
+    pub version: Option<String>,
+    /// This binary: `${windtunnel}` in commands.
     pub exe: PathBuf,
-    /// The folder with its manifests.
-    pub config: PathBuf,
-    /// Listener ports.
-    pub ports: Vec<u16>,
-    /// `HOST:PORT=ADDR:PORT`.
-    pub connect_to: Vec<String>,
-    /// Roots for upstream TLS.
-    pub upstream_ca: Option<PathBuf>,
 }
 
-/// Why a gateway did not start.
-#[derive(Debug, thiserror::Error)]
-pub enum LaunchError {
-    /// The process could not be made.
-    #[error("the gateway process could not be started: {0}")]
-    Spawn(#[from] std::io::Error),
-    /// It ended before it served.
-    #[error("the gateway ended before it served ({status}):\n{output}")]
-    Ended {
-        /// How it ended.
-        status: String,
-        /// What it said.
-        output: String,
-    },
-    /// It said nothing for too long.
-    #[error("the gateway did not serve within {0:?}")]
-    Silent(Duration),
-    /// It serves, but not what was asked.
-    #[error("the gateway does not say where it listens for {0}")]
-    Missing(String),
-}
+/// The reference gateway's target file.
+const REFERENCE: &str = include_str!("target/reference.yaml");
 
-/// A running gateway; killed when dropped.
-#[derive(Debug)]
-pub struct Gateway {
-    /// Listener port to real address.
-    pub listeners: BTreeMap<u16, SocketAddr>,
-    /// Where metrics are read.
-    pub metrics: SocketAddr,
-    /// Standard output: the access log.
-    pub log: Lines,
-    /// Standard error: notices.
-    pub notices: Lines,
-    child: Child,
-}
-
-/// The lines of an output stream, with the time at which each came.
-#[derive(Debug, Clone)]
-pub struct Lines {
-    lines: Arc<Mutex<Vec<(Duration, String)>>>,
-    count: watch::Receiver<usize>,
-}
-
-impl Lines {
-    fn read(stream: impl AsyncRead + Unpin + Send + 'static, origin: Instant) -> Lines {
-        let lines = Arc::new(Mutex::new(Vec::new()));
-        let (sender, count) = watch::channel(0);
-        let into = Arc::clone(&lines);
-        tokio::spawn(async move {
-            let mut reader = BufReader::new(stream);
-            let mut line = Vec::new();
-            while reader.read_until(b'\n', &mut line).await.is_ok_and(|size| size > 0) {
-                let text = String::from_utf8_lossy(&line).trim_end().to_owned();
-                line.clear();
-                let mut lines = into.lock().unwrap_or_else(PoisonError::into_inner);
-                lines.push((origin.elapsed(), text));
-                sender.send_replace(lines.len());
-            }
-        });
-        Lines { lines, count }
+impl Target {
+    /// The reference gateway of this binary.
+    pub fn reference(exe: &Path) -> Result<Target, Problems> {
+        Target::read(Source::new("reference.yaml", REFERENCE), exe)
     }
 
-    /// All lines so far.
-    pub fn all(&self) -> Vec<(Duration, String)> {
-        self.lines.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// From a target file.
+    pub fn load(path: &Path, exe: &Path) -> Result<Target, Problems> {
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            Problems(vec![Problem::of_file(path, format!("the target file cannot be read: {error}"))])
+        })?;
+        Target::read(Source::new(path, text), exe)
     }
 
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        *self.count.borrow()
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Waits for a line from `start` on that `wanted` accepts; `None` when the stream has ended before.
-    pub async fn find(&self, start: usize, wanted: impl Fn(&str) -> bool) -> Option<(usize, String)> {
-        let mut count = self.count.clone();
-        let mut next = start;
-        loop {
-            count.borrow_and_update();
-            let seen = self.all();
-            if let Some(index) = (next..seen.len()).find(|index| wanted(&seen[*index].1)) {
-                return Some((index, seen[index].1.clone()));
-            }
-            next = seen.len().max(start);
-            count.changed().await.ok()?;
-        }
-    }
-
-    /// As one text, from a line on.
-    pub fn text(&self, start: usize) -> String {
-        let lines: Vec<String> = self.all().into_iter().skip(start).map(|(_, line)| line).collect();
-        lines.join("\n")
-    }
-}
-
-/// The longest wait for a gateway to serve, and to take a change.
-pub const START: Duration = Duration::from_secs(10);
-
-impl Gateway {
-    /// Starts a gateway and waits until it serves.
-    pub async fn start(launch: &Launch, origin: Instant) -> Result<Gateway, LaunchError> {
-        let mut child = command(launch).spawn()?;
-        let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
-            return Err(LaunchError::Missing("its output".to_owned()));
+    fn read(source: Source, exe: &Path) -> Result<Target, Problems> {
+        let documents = yaml::documents(&source);
+        let [document] = documents.as_slice() else {
+            return Err(Problems(vec![Problem::of_file(&source.path, "a target file holds one document")]));
         };
-        let (log, notices) = (Lines::read(stdout, origin), Lines::read(stderr, origin));
-        let serving = tokio::time::timeout(START, notices.find(0, |line| line == "serving")).await;
-        match serving {
-            Ok(Some(_)) => {}
-            Ok(None) => {
-                let status = child.wait().await.map_or_else(|error| error.to_string(), |status| status.to_string());
-                return Err(LaunchError::Ended { status, output: notices.text(0) });
-            }
-            Err(_) => return Err(LaunchError::Silent(START)),
-        }
-        let said = notices.all();
-        let listeners = said.iter().filter_map(|(_, line)| listening(line)).collect();
-        let metrics = said
-            .iter()
-            .find_map(|(_, line)| line.strip_prefix("metrics address=")?.parse().ok())
-            .ok_or_else(|| LaunchError::Missing("metrics".to_owned()))?;
-        let gateway = Gateway { listeners, metrics, log, notices, child };
-        match launch.ports.iter().find(|port| !gateway.listeners.contains_key(port)) {
-            Some(port) => Err(LaunchError::Missing(format!("port {port}"))),
-            None => Ok(gateway),
+        let file: TargetFile = yaml::read(&source, document).map_err(|problem| Problems(vec![problem]))?;
+        let problems = problems(&source, &file);
+        if problems.is_empty() {
+            Ok(Target { file, version: None, exe: exe.to_owned() })
+        } else {
+            Err(Problems(problems))
         }
     }
 
-    /// Ends it without asking.
-    pub async fn kill(&mut self) {
-        let _ = self.child.kill().await;
-    }
-}
-
-/// `listening port=8080 address=127.0.0.1:43121`
-fn listening(line: &str) -> Option<(u16, SocketAddr)> {
-    let (port, address) = line.strip_prefix("listening port=")?.split_once(" address=")?;
-    Some((port.parse().ok()?, address.parse().ok()?))
-}
-
-fn command(launch: &Launch) -> Command {
-    let mut command = base(&launch.exe);
-    command.arg("--config").arg(&launch.config).arg("--until-stdin-ends").stdin(Stdio::piped());
-    for port in &launch.ports {
-        command.arg("--listen").arg(format!("{port}=127.0.0.1:0"));
-    }
-    for mapping in &launch.connect_to {
-        command.arg("--connect-to").arg(mapping);
-    }
-    if let Some(ca) = &launch.upstream_ca {
-        command.arg("--upstream-ca").arg(ca);
-    }
-    command.args(["--metrics", "127.0.0.1:0", "--ready", "127.0.0.1:0", "--workers", "1"]);
-    command
-}
-
-fn base(exe: &Path) -> Command {
-    let mut command = Command::new(exe);
-    command.arg("gateway").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-    for (name, _) in std::env::vars_os() {
-        let name = name.to_string_lossy().into_owned();
-        if name.starts_with("WINDTUNNEL_") || name.starts_with("OTEL_") {
-            command.env_remove(name);
+    /// Whether it claims a capability.
+    pub fn claims(&self, capability: &str) -> bool {
+        match &self.file.supports {
+            Supports::All => !self.file.except.iter().any(|name| name.value == capability),
+            Supports::Some(names) => names.iter().any(|name| name.value == capability),
         }
     }
-    command
+
+    /// Every capability that it claims.
+    pub fn supported(&self) -> Vec<&'static str> {
+        CAPABILITIES.iter().map(|capability| capability.name).filter(|name| self.claims(name)).collect()
+    }
+
+    /// The first of these capabilities that it does not claim.
+    pub fn lacks<'n>(&self, needs: &'n [At<String>]) -> Option<&'n str> {
+        needs.iter().map(|need| need.value.as_str()).find(|need| !self.claims(need))
+    }
+
+    /// All options with the values it allows itself.
+    pub fn options(&self) -> BTreeMap<String, Value> {
+        let usual = OPTIONS.iter().map(|option| {
+            (option.name.to_owned(), serde_json::from_str(option.usual).expect("the table of options holds JSON"))
+        });
+        let declared = self.file.options.iter().map(|(name, values)| (name.clone(), Value::from(values.value.clone())));
+        usual.chain(declared).collect()
+    }
+
+    /// Whether several scenarios may run at once: each has a process of its own.
+    pub fn concurrent(&self) -> bool {
+        self.file.start.is_some()
+    }
+
+    /// The known failure of a scenario.
+    pub fn expected_failure(&self, id: &str) -> Option<&ExpectedFailure> {
+        self.file.expected_failures.iter().map(|failure| &failure.value).find(|failure| failure.id == id)
+    }
+
+    /// Asks for its version, once for a run.
+    pub async fn identified(mut self) -> Arc<Target> {
+        self.version = match &self.file.version {
+            None => None,
+            Some(file::Version::Text(text)) => Some(text.clone()),
+            Some(file::Version::Command { command }) => instance::version(&self, command).await,
+        };
+        Arc::new(self)
+    }
 }
 
-/// What `--check` said.
-#[derive(Debug, Clone)]
-pub struct Checked {
-    /// The exit code; `None` when a signal ended it.
-    pub code: Option<i32>,
-    /// Both output streams.
-    pub output: String,
+/// What is wrong with a target file beyond its shape.
+fn problems(source: &Source, file: &TargetFile) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let names: &[At<String>] = match &file.supports {
+        Supports::All => &[],
+        Supports::Some(names) => names,
+    };
+    let known: Vec<&str> = CAPABILITIES.iter().map(|capability| capability.name).collect();
+    for name in names.iter().chain(&file.except).filter(|name| !known.contains(&name.value.as_str())) {
+        problems.push(unknown(source, name, "capability", &name.value, &known));
+    }
+    let options: Vec<&str> = OPTIONS.iter().map(|option| option.name).collect();
+    for (name, values) in file.options.iter().filter(|(name, _)| !options.contains(&name.as_str())) {
+        problems.push(unknown(source, values, "option", name, &options));
+    }
+    for failure in &file.expected_failures {
+        if crate::date::Date::parse(&failure.value.until).is_none() {
+            let message = format!("`until: {}` is not a day; write it as 2027-01-31", failure.value.until);
+            problems.push(at(source, failure, message));
+        }
+        if !failure.value.issue.contains("://") && !failure.value.issue.contains('#') {
+            let message = "an expected failure names the issue that tracks it: a link, or owner/repository#number";
+            problems.push(at(source, failure, message));
+        }
+    }
+    match (&file.start, &file.attach) {
+        (Some(start), None) if start.value.command.is_empty() => {
+            problems.push(at(source, start, "`command` names a program and its arguments"));
+        }
+        (Some(start), Some(_)) => problems.push(at(source, start, "a target has `start` or `attach`, not both")),
+        (None, None) => {
+            let problem = Problem::of_file(&source.path, "nothing says how the target is reached");
+            problems.push(problem.with_hint("add `start: {command: […]}` or `attach: {listeners: {0: ADDR:PORT}}`"));
+        }
+        _ => {}
+    }
+    problems
 }
 
-/// Runs `--check` on a folder.
-pub async fn check(exe: &Path, config: &Path) -> Result<Checked, LaunchError> {
-    let output = base(exe).arg("--config").arg(config).arg("--check").output();
-    let output = tokio::time::timeout(START, output).await.map_err(|_| LaunchError::Silent(START))??;
-    let text = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
-    Ok(Checked { code: output.status.code(), output: text })
+fn unknown<T>(source: &Source, place: &At<T>, what: &str, name: &str, known: &[&str]) -> Problem {
+    let problem = at(source, place, format!("no {what} is called `{name}`"));
+    match did_you_mean(name, known.iter().copied()) {
+        Some(close) => problem.with_hint(format!("did you mean `{close}`?")),
+        None => problem.with_hint(format!("there are {}", known.join(", "))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Target, Problems> {
+        Target::read(Source::new("t.yaml", text), Path::new("windtunnel"))
+    }
+
+    #[test]
+    fn the_reference_gateway_is_a_target_like_any_other() {
+        let target = Target::reference(Path::new("windtunnel")).expect("its own file is right");
+        assert!(target.claims("chat") && !target.claims("wildcard_model") && target.concurrent());
+        assert_eq!(target.options()["timeout_status"], serde_json::json!([504]));
+    }
+
+    #[test]
+    fn misspelt_names_are_refused_with_what_was_meant() {
+        let error = read("name: x\nsupports: [chatt]\nstart: {command: [x]}\n").expect_err("no such capability");
+        assert!(error.to_string().contains("did you mean `chat`?"), "{error}");
+        let error = read("name: x\nsupports: all\nattach: {listenrs: {}}\n").expect_err("no such key");
+        assert!(error.to_string().contains("t.yaml:3:"), "{error}");
+        let error = read("name: x\nsupports: all\n").expect_err("no way to it");
+        assert!(error.to_string().contains("add `start"), "{error}");
+    }
+
+    #[test]
+    fn an_expected_failure_needs_a_day_and_an_issue() {
+        let text = "name: x\nsupports: all\nstart: {command: [x]}\nexpected_failures: [{id: FO-01, issue: none, until: soon}]\n";
+        let error = read(text).expect_err("neither").to_string();
+        assert!(error.contains("is not a day") && error.contains("names the issue"), "{error}");
+    }
 }

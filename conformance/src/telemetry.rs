@@ -1,11 +1,15 @@
 //! What the target says of itself: Prometheus text and access-log records, read into plain values.
 //! The one place that knows metric names; telemetry saboteurs spoil what is read here.
 
+mod exposition;
+
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::saboteur::Saboteur;
+use crate::target::Telemetry;
 
 /// One series of a scrape.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,37 +24,50 @@ pub struct Sample {
 
 /// One scrape.
 #[derive(Debug, Clone, Default)]
-pub struct Metrics(pub Vec<Sample>);
+pub struct Metrics {
+    /// The samples in their order.
+    pub samples: Vec<Sample>,
+    /// What is wrong with the text.
+    pub flaws: Vec<String>,
+}
 
-/// The request counter.
-pub const REQUESTS: &str = "agentgateway_requests_total";
-/// The token counters: the histogram's sum, and the plain counter.
-pub const TOKENS: [&str; 2] = ["agentgateway_gen_ai_client_token_usage_sum", "agentgateway_tokens_total"];
-/// The label that tells input from output.
-pub const TOKEN_TYPE: &str = "gen_ai_token_type";
-/// Labels that name a model.
-pub const MODELS: [&str; 2] = ["gen_ai_request_model", "gen_ai_response_model"];
+/// The reference gateway's request counter.
+const REQUESTS: &str = "agentgateway_requests_total";
+/// Its plain token counter.
+const TOKENS: &str = "agentgateway_tokens_total";
 
 impl Metrics {
     /// Reads the text format; lines that are not samples are passed over.
     pub fn parse(text: &str) -> Metrics {
-        Metrics(text.lines().filter(|line| !line.starts_with('#')).filter_map(sample).collect())
+        let samples = text.lines().filter(|line| !line.starts_with('#')).filter_map(sample).collect();
+        let metrics = Metrics { samples, flaws: Vec::new() };
+        Metrics { flaws: exposition::flaws(text, &metrics), ..metrics }
+    }
+
+    /// Whether there is such a sample.
+    pub fn has(&self, name: &str, wanted: impl Fn(&Sample) -> bool) -> bool {
+        self.samples.iter().any(|sample| sample.name == name && wanted(sample))
+    }
+
+    /// Every series by name and labels.
+    pub fn series(&self) -> BTreeSet<String> {
+        self.samples.iter().map(|sample| format!("{} {:?}", sample.name, sample.labels)).collect()
     }
 
     /// The sum over all series of a metric that `wanted` accepts.
     pub fn sum(&self, name: &str, wanted: impl Fn(&Sample) -> bool) -> f64 {
-        self.0.iter().filter(|sample| sample.name == name && wanted(sample)).map(|sample| sample.value).sum()
+        self.samples.iter().filter(|sample| sample.name == name && wanted(sample)).map(|sample| sample.value).sum()
     }
 
     /// As a telemetry saboteur would show it.
     pub fn spoilt(mut self, saboteur: Option<Saboteur>) -> Metrics {
-        let tokens = |sample: &Sample| sample.name.contains("token_usage") || sample.name == TOKENS[1];
+        let tokens = |sample: &Sample| sample.name.contains("token_usage") || sample.name == TOKENS;
         match saboteur {
             Some(Saboteur::TokensDoubled) => {
-                self.0.iter_mut().filter(|sample| tokens(sample)).for_each(|sample| sample.value *= 2.0);
+                self.samples.iter_mut().filter(|sample| tokens(sample)).for_each(|sample| sample.value *= 2.0);
             }
-            Some(Saboteur::TokensLost) => self.0.retain(|sample| !tokens(sample)),
-            Some(Saboteur::RequestsUncounted) => self.0.retain(|sample| sample.name != REQUESTS),
+            Some(Saboteur::TokensLost) => self.samples.retain(|sample| !tokens(sample)),
+            Some(Saboteur::RequestsUncounted) => self.samples.retain(|sample| sample.name != REQUESTS),
             _ => {}
         }
         self
@@ -123,10 +140,17 @@ fn labels(text: &str) -> Vec<(String, String)> {
     labels
 }
 
-/// The access-log records among the lines of standard output.
-pub fn records(lines: Vec<(Duration, String)>, saboteur: Option<Saboteur>) -> Vec<Value> {
+/// The access-log records among the lines of a target's output, their fields under our names.
+pub fn records(lines: Vec<(Duration, String)>, telemetry: &Telemetry, saboteur: Option<Saboteur>) -> Vec<Value> {
     let parsed = lines.into_iter().filter_map(|(_, line)| serde_json::from_str::<Value>(&line).ok());
     let mut records: Vec<Value> = parsed.filter(Value::is_object).collect();
+    for (ours, theirs) in &telemetry.fields {
+        for record in &mut records {
+            if let Some(value) = field(record, theirs).cloned() {
+                record[ours.as_str()] = value;
+            }
+        }
+    }
     match saboteur {
         Some(Saboteur::LogLost) => records.clear(),
         Some(Saboteur::LogAlwaysComplete) => {
@@ -155,9 +179,9 @@ mod tests {
     #[test]
     fn the_text_format_is_read() {
         let metrics = Metrics::parse(TEXT);
-        assert_eq!(metrics.0.len(), 2);
-        assert_eq!(metrics.0[0].label("odd"), Some("a\"},b"));
-        assert!(metrics.0[0].names("route", "a") && !metrics.0[0].names("route", "b"));
+        assert_eq!(metrics.samples.len(), 2);
+        assert_eq!(metrics.samples[0].label("odd"), Some("a\"},b"));
+        assert!(metrics.samples[0].names("route", "a") && !metrics.samples[0].names("route", "b"));
         assert_eq!(metrics.sum(REQUESTS, |sample| sample.label("status") == Some("200")), 3.0);
         assert_eq!(metrics.sum("plain", |_| true), 1.5);
     }

@@ -11,19 +11,18 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use mock_providers::script::Provider;
 use mock_providers::{Journal, MockProvider};
 use serde_json::Value;
 
-use crate::client::{self, Call, Exchange, Leave};
+use crate::client;
 use crate::load::Loaded;
 use crate::manifest::{self, Manifests};
 use crate::saboteur::Saboteur;
-use crate::scenario::{Change, Scenario};
+use crate::scenario::{Change, Endpoint, Scenario, Signal};
 use crate::seam::{Context, Seam};
-use crate::target::{self, Checked, Gateway, LaunchError, START};
-use crate::telemetry::Metrics;
+use crate::target::{self, Checked, Instance, Launch, LaunchError, Started, Target};
+use crate::telemetry::{Metrics, records};
 use crate::vars::Vars;
 
 /// Something of ours went wrong; never the target's fault.
@@ -63,8 +62,10 @@ pub struct World {
     pub secrets: BTreeMap<String, String>,
     /// Secret values from manifests, old ones included.
     pub keys: BTreeSet<String>,
-    /// The gateway.
-    pub gateway: Gateway,
+    /// The running target.
+    pub gateway: Instance,
+    /// What stands behind it.
+    pub target: Arc<Target>,
     /// Metrics before the first step.
     pub before: Metrics,
     /// The defect around the gateway, if any.
@@ -72,30 +73,54 @@ pub struct World {
     /// Shared by the seams.
     pub(crate) context: Option<Arc<Context>>,
     mocks: BTreeMap<String, MockProvider>,
+    traps: BTreeMap<String, MockProvider>,
     manifests: Manifests,
     root: Arc<PathBuf>,
     folder: tempfile::TempDir,
+    launch: Launch,
+    /// What the target printed in its lives before the present one.
+    past: Vec<(Duration, String)>,
     client_seams: BTreeMap<u16, Seam>,
     _upstream_seams: Vec<Seam>,
 }
 
-/// The folder that the gateway watches, and the one file in it.
+/// The folder that the target watches, and the one file in it.
 const FOLDER: &str = "manifests";
 const FILE: &str = "manifests.yaml";
+/// The longest wait for a target to say that it has taken a change.
+const TAKEN: Duration = Duration::from_secs(5);
+/// How long a target that says nothing may take.
+const SILENT: Duration = Duration::from_secs(1);
+/// How long half of a file stays half.
+const HALF: Duration = Duration::from_millis(200);
+
+/// What became of a changed configuration.
+#[derive(Debug)]
+pub enum Reload {
+    /// It is in use.
+    Taken,
+    /// It was refused, saying this.
+    Refused(String),
+    /// Nothing was said, although the target should.
+    Silent,
+    /// The target says nothing of reloads; its declared time has passed.
+    Unknown,
+}
 
 impl World {
     /// Starts everything a scenario needs.
-    pub async fn start(
-        loaded: &Loaded,
-        exe: &std::path::Path,
-        saboteur: Option<Saboteur>,
-    ) -> Result<World, WorldError> {
-        build::world(loaded, exe, saboteur).await
+    pub async fn start(loaded: &Loaded, target: &Arc<Target>, saboteur: Option<Saboteur>) -> Result<World, WorldError> {
+        build::world(loaded, target, saboteur).await
     }
 
     /// What every provider saw so far.
     pub fn journals(&self) -> BTreeMap<String, Journal> {
         self.mocks.iter().map(|(name, mock)| (name.clone(), mock.journal())).collect()
+    }
+
+    /// What every trap saw so far.
+    pub fn trapped(&self) -> impl Iterator<Item = (&String, Journal)> {
+        self.traps.iter().map(|(name, trap)| (name, trap.journal()))
     }
 
     /// The address of a listener as the client reaches it.
@@ -114,9 +139,21 @@ impl World {
             .ok_or_else(|| WorldError::Scenario(format!("the gateway has no listener on port {port}")))
     }
 
+    /// The address of one of the target's own endpoints.
+    pub fn endpoint(&self, endpoint: Endpoint) -> Result<SocketAddr, WorldError> {
+        let (address, name) = match endpoint {
+            Endpoint::Ready => (self.gateway.ready, "readiness"),
+            Endpoint::Metrics => (self.gateway.metrics, "metrics"),
+        };
+        address.ok_or_else(|| WorldError::Scenario(format!("the target file does not say where {name} is")))
+    }
+
     /// Reads the metrics, as they are.
     pub async fn scrape(&self) -> String {
-        let answer = get(self.gateway.metrics, "/metrics", self.origin).await;
+        let (Some(address), Some(path)) = (self.gateway.metrics, &self.target.file.telemetry.metrics) else {
+            return String::new();
+        };
+        let answer = client::get(address, path, self.origin).await;
         String::from_utf8_lossy(&answer.body).into_owned()
     }
 
@@ -125,9 +162,18 @@ impl World {
         Metrics::parse(&self.scrape().await).spoilt(self.saboteur)
     }
 
-    /// The log lines, as the saboteur would show them.
+    /// Whether the target says that it is ready.
+    pub async fn is_ready(&self) -> bool {
+        let (Some(address), Some(path)) = (self.gateway.ready, &self.target.file.telemetry.ready) else {
+            return false;
+        };
+        client::get(address, path, self.origin).await.status() == Some(200)
+    }
+
+    /// All that the target printed, as the saboteur would show it.
     pub fn log_lines(&self) -> Vec<(Duration, String)> {
-        let mut lines = self.gateway.log.all();
+        let mut lines = self.past.clone();
+        lines.extend(self.gateway.output.all());
         if self.saboteur == Some(Saboteur::SecretInLog) {
             let key = self.keys.iter().chain(self.secrets.values()).next().cloned().unwrap_or_default();
             lines.iter_mut().for_each(|(_, line)| line.push_str(&key));
@@ -135,27 +181,75 @@ impl World {
         lines
     }
 
-    /// Does what a change step says, up to the configuration.
-    pub async fn change(&mut self, change: &Change) -> Result<Option<usize>, WorldError> {
+    /// The access-log records since the target was started, as the saboteur would show them.
+    pub fn records(&self) -> Vec<Value> {
+        records(self.gateway.output.all(), &self.target.file.telemetry, self.saboteur)
+    }
+
+    /// Does what a change step says; what became of a changed configuration.
+    pub async fn change(&mut self, change: &Change) -> Result<Option<Reload>, WorldError> {
         for (name, script) in &change.script {
             let script = provider(name, &self.vars.value(&script.value))?;
             self.mock(name)?.set_script(script);
         }
+        for name in &change.heal {
+            self.mock(&name.value)?.set_script(Provider::default());
+        }
         for name in &change.stop {
             self.mock(&name.value)?.stop_listening().await;
         }
-        for name in &change.start {
+        for name in change.start.iter().chain(&change.heal) {
             let resumed = self.mock(&name.value)?.resume_listening().await;
             resumed.map_err(WorldError::io(format!("provider {} cannot listen again", name.value)))?;
         }
-        self.configure(change)
+        let reload = self.configure(change).await?;
+        if let Some(signal) = &change.signal
+            && !self.gateway.signal(signal.value.of_the_system())
+        {
+            return Err(WorldError::Scenario("there is no process to signal".to_owned()));
+        }
+        if change.restart {
+            self.restart().await?;
+        }
+        Ok(reload)
     }
 
-    /// Writes a changed configuration; returns the number of notices before it, to wait from there.
-    fn configure(&mut self, change: &Change) -> Result<Option<usize>, WorldError> {
-        if change.apply.is_empty() && change.delete.is_empty() && change.text.is_none() {
+    /// Ends the target and starts it anew with the present manifests.
+    async fn restart(&mut self) -> Result<(), WorldError> {
+        self.gateway.kill().await;
+        self.past.extend(self.gateway.output.all());
+        self.gateway = Instance::start(&self.target, &self.launch, self.origin).await?;
+        self.client_seams = build::client_seams(&self.gateway, self.context.as_ref()).await?;
+        if let Some(address) = self.gateway.listeners.values().next() {
+            self.vars.set("gateway.address", address.to_string());
+        }
+        self.before = self.metrics().await;
+        Ok(())
+    }
+
+    /// Writes a changed configuration and waits until it is taken or refused.
+    async fn configure(&mut self, change: &Change) -> Result<Option<Reload>, WorldError> {
+        let untouched = change.apply.is_empty() && change.delete.is_empty() && change.rotate.is_empty();
+        if untouched && change.text.is_none() {
             return Ok(None);
         }
+        self.edit(change)?;
+        let text = match &change.text {
+            Some(text) => self.vars.text(text),
+            None => self.manifests.print(),
+        };
+        let printed = self.gateway.output.len();
+        if self.saboteur != Some(Saboteur::ReloadLost) {
+            if let Some(half) = change.half {
+                self.half(&text, half.bytes).await?;
+            }
+            self.write(&text)?;
+        }
+        Ok(if change.quiet { None } else { Some(self.reloaded(printed).await) })
+    }
+
+    /// Changes the manifests.
+    fn edit(&mut self, change: &Change) -> Result<(), WorldError> {
         for entry in &change.apply {
             let documents = manifest::documents(&entry.value, &self.root).map_err(WorldError::Scenario)?;
             for document in documents {
@@ -168,24 +262,56 @@ impl World {
                 return Err(WorldError::Scenario(message));
             }
         }
-        self.keys.extend(self.manifests.secrets());
-        let text = match &change.text {
-            Some(text) => self.vars.text(text),
-            None => self.manifests.print(),
-        };
-        let notices = self.gateway.notices.len();
-        if self.saboteur == Some(Saboteur::ReloadLost) {
-            return Ok(None);
+        for (name, values) in &change.rotate {
+            let values = values.iter().map(|(key, value)| (key.clone(), Value::from(self.vars.text(value)))).collect();
+            if !self.manifests.rotate(name, values) {
+                return Err(WorldError::Scenario(format!("there is no Secret {name} to rotate")));
+            }
         }
-        write(self.folder.path(), &text)?;
-        Ok(Some(notices))
+        self.keys.extend(self.manifests.secrets());
+        Ok(())
     }
 
-    /// Waits until the gateway says it has taken (`Ok`) or refused (`Err`) the last change.
-    pub async fn reloaded(&self, from: usize) -> Option<Result<(), String>> {
-        let said = |line: &str| line.starts_with("reloaded ") || line.starts_with("reload refused");
-        let found = tokio::time::timeout(START, self.gateway.notices.find(from, said)).await.ok()??;
-        if found.1.starts_with("reloaded ") { Some(Ok(())) } else { Some(Err(self.gateway.notices.text(found.0))) }
+    /// Replaces the configuration in one step, so that no half of it is ever read.
+    fn write(&self, text: &str) -> Result<(), WorldError> {
+        match &self.target.file.attach {
+            None => write(self.folder.path(), text),
+            Some(attach) => match &attach.value.config {
+                Some(file) => std::fs::write(file, text).map_err(WorldError::io("the manifests cannot be written")),
+                None => Ok(()),
+            },
+        }
+    }
+
+    /// Writes a part of the configuration in place, and leaves it so for a moment or until it is refused.
+    async fn half(&self, text: &str, bytes: usize) -> Result<(), WorldError> {
+        let mut end = bytes.min(text.len());
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        let printed = self.gateway.output.len();
+        let file = self.folder.path().join(FOLDER).join(FILE);
+        std::fs::write(file, &text[..end]).map_err(WorldError::io("the manifests cannot be written"))?;
+        let refused =
+            |line: &str| self.target.file.says.refused.as_ref().is_some_and(|refused| refused.0.is_match(line));
+        let _ = tokio::time::timeout(HALF, self.gateway.output.find(printed, refused)).await;
+        Ok(())
+    }
+
+    /// Waits until the target says it has taken or refused the last change.
+    async fn reloaded(&self, from: usize) -> Reload {
+        let says = &self.target.file.says;
+        let Some(taken) = &says.taken else {
+            tokio::time::sleep(self.target.file.reload.unwrap_or(SILENT)).await;
+            return Reload::Unknown;
+        };
+        let refused = |line: &str| says.refused.as_ref().is_some_and(|refused| refused.0.is_match(line));
+        let said = |line: &str| taken.0.is_match(line) || refused(line);
+        match tokio::time::timeout(TAKEN, self.gateway.output.find(from, said)).await {
+            Ok(Some((line, text))) if refused(&text) => Reload::Refused(self.gateway.output.text(line)),
+            Ok(Some(_)) => Reload::Taken,
+            Ok(None) | Err(_) => Reload::Silent,
+        }
     }
 
     fn mock(&self, name: &str) -> Result<&MockProvider, WorldError> {
@@ -199,9 +325,20 @@ impl World {
         named.chain(keys.map(|key| (key.clone(), "[a Secret's value]".to_owned()))).collect()
     }
 
-    /// Takes the gateway down.
+    /// Takes the target down.
     pub async fn stop(mut self) {
         self.gateway.kill().await;
+    }
+}
+
+impl Signal {
+    fn of_the_system(self) -> rustix::process::Signal {
+        match self {
+            Signal::Term => rustix::process::Signal::TERM,
+            Signal::Int => rustix::process::Signal::INT,
+            Signal::Hup => rustix::process::Signal::HUP,
+            Signal::Kill => rustix::process::Signal::KILL,
+        }
     }
 }
 
@@ -219,34 +356,29 @@ fn write(folder: &std::path::Path, text: &str) -> Result<(), WorldError> {
         .map_err(WorldError::io("the manifests cannot be written"))
 }
 
-/// A plain GET, for metrics.
-async fn get(address: SocketAddr, path: &str, origin: Instant) -> Exchange {
-    let wire = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
-    let call = Call {
-        address,
-        method: "GET".to_owned(),
-        wire: Bytes::from(wire),
-        body: Bytes::new(),
-        nonce: String::new(),
-        leave: Leave::AtEnd,
-        deadline: Duration::from_secs(5),
-    };
-    client::send(call, origin).await
+/// A scenario that only starts the target: how that went.
+pub async fn start_only(loaded: &Loaded, target: &Arc<Target>, within: Duration) -> Result<Started, WorldError> {
+    build::start_only(loaded, target, within).await
 }
 
-/// Runs `--check` on a scenario's manifests.
-pub async fn check(loaded: &Loaded, exe: &std::path::Path) -> Result<Checked, WorldError> {
+/// Runs the target's check command on a scenario's manifests.
+pub async fn check(loaded: &Loaded, target: &Target) -> Result<Checked, WorldError> {
     let folder = tempfile::tempdir().map_err(WorldError::io("no temporary folder"))?;
     let (_, text) = build::manifests(loaded, &placeholders(&loaded.scenario))?;
     let file = folder.path().join(FILE);
     std::fs::write(&file, text).map_err(WorldError::io("the manifests cannot be written"))?;
-    Ok(target::check(exe, &file).await?)
+    let launch = Launch { folder: folder.path().to_owned(), config: file, ..Launch::default() };
+    Ok(target::check(target, &launch).await?)
 }
 
 /// Values for manifests that are only read: no provider runs.
 pub(crate) fn placeholders(scenario: &Scenario) -> Vars {
-    let (mut vars, _) = build::values(scenario);
-    for (index, name) in scenario.providers.keys().enumerate() {
+    let (mut vars, _) = build::values(scenario, &BTreeMap::new()).unwrap_or_default();
+    for option in crate::capability::OPTIONS {
+        vars.set(format!("options.{}", option.name), Value::Null);
+    }
+    let traps = scenario.traps.iter().map(|trap| &trap.value);
+    for (index, name) in scenario.providers.keys().chain(traps).enumerate() {
         let port = 40_000 + index;
         vars.set(format!("{name}.host"), "127.0.0.1");
         vars.set(format!("{name}.port"), port);

@@ -10,10 +10,16 @@ use conformance::outcome::{Outcome, Verdict};
 use conformance::render::{self, Style};
 use conformance::run::{self, Setting};
 use conformance::saboteur::Saboteur;
+use conformance::target::Target;
 use libtest_mimic::{Arguments, Failed, Trial};
 use tokio::runtime::Runtime;
 
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("a runtime"));
+
+static TARGET: LazyLock<Arc<Target>> = LazyLock::new(|| {
+    let target = Target::reference(Path::new(env!("CARGO_BIN_EXE_windtunnel"))).expect("its own file is right");
+    Arc::new(target)
+});
 
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
@@ -48,7 +54,7 @@ fn trials(loaded: Arc<Loaded>) -> Vec<Trial> {
 }
 
 fn outcome(loaded: &Loaded, saboteur: Option<Saboteur>) -> Outcome {
-    let setting = Setting { exe: env!("CARGO_BIN_EXE_windtunnel").into(), saboteur };
+    let setting = Setting { saboteur, ..Setting::of(Arc::clone(&TARGET)) };
     RUNTIME.block_on(run::scenario(loaded, &setting))
 }
 

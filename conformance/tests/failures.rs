@@ -2,11 +2,13 @@
 //! What differs from run to run is redacted; transcripts are checked for their lanes and for secrets.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use conformance::load::{self, Loaded};
 use conformance::outcome::{Outcome, Verdict};
 use conformance::render::{self, Style};
 use conformance::run::{self, Setting};
+use conformance::target::Target;
 use regex::Regex;
 
 fn case(name: &str) -> PathBuf {
@@ -20,7 +22,8 @@ fn load(name: &str) -> Result<Vec<Loaded>, load::Problems> {
 
 fn outcome(name: &str) -> Outcome {
     let loaded = load(name).expect("a scenario").remove(0);
-    let setting = Setting { exe: env!("CARGO_BIN_EXE_windtunnel").into(), saboteur: None };
+    let target = Target::reference(Path::new(env!("CARGO_BIN_EXE_windtunnel"))).expect("its own file is right");
+    let setting = Setting::of(Arc::new(target));
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     runtime.block_on(run::scenario(&loaded, &setting))
 }
@@ -28,7 +31,7 @@ fn outcome(name: &str) -> Outcome {
 /// The text before the transcript, and the transcript.
 fn failure(name: &str) -> (String, String) {
     let outcome = outcome(name);
-    assert_eq!(outcome.verdict, Verdict::Fail, "{:?}", outcome.error);
+    assert_eq!(outcome.verdict, Verdict::Fail, "{:?}", outcome.why);
     let text = render::failure(&outcome, None, Style::default());
     let (told, transcript) = text.split_once("\ntranscript").expect("a transcript");
     (redacted(told), transcript.to_owned())

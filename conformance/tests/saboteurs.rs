@@ -2,12 +2,14 @@
 //! red would prove nothing.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use conformance::load;
 use conformance::outcome::Verdict;
 use conformance::render::{self, Style};
 use conformance::run::{self, Setting};
 use conformance::saboteur::Saboteur;
+use conformance::target::Target;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_saboteur_leaves_the_plain_path_intact() {
@@ -16,8 +18,10 @@ async fn every_saboteur_leaves_the_plain_path_intact() {
     let loaded = load::read_files(&here.join("../scenarios"), &[file]).expect("a scenario").remove(0);
     // A request with two lengths is refused by every sound provider, whatever else is right with it.
     let others = Saboteur::ALL.iter().filter(|saboteur| **saboteur != Saboteur::DuplicateContentLength);
+    let target = Target::reference(Path::new(env!("CARGO_BIN_EXE_windtunnel"))).expect("its own file is right");
+    let setting = Setting::of(Arc::new(target));
     for saboteur in others {
-        let setting = Setting { exe: env!("CARGO_BIN_EXE_windtunnel").into(), saboteur: Some(*saboteur) };
+        let setting = setting.under(*saboteur);
         let outcome = run::scenario(&loaded, &setting).await;
         let text = render::failure(&outcome, Some(saboteur.name()), Style::default());
         assert_eq!(outcome.verdict, Verdict::Pass, "{}: {text}", saboteur.name());

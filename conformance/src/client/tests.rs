@@ -30,6 +30,7 @@ async fn get(pieces: Vec<&'static [u8]>, reset: bool, leave: Leave) -> Exchange 
         body: Bytes::new(),
         nonce: "n".into(),
         leave,
+        pace: Pace::default(),
         deadline: Duration::from_secs(10),
     };
     send(call, Instant::now()).await

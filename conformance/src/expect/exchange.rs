@@ -45,16 +45,42 @@ pub fn judge(judge: &mut Judge<'_>, expect: &ExchangeExpect, exchange: &Exchange
 fn ended(judge: &mut Judge<'_>, expect: &ExchangeExpect, exchange: &Exchange) {
     if let Some(wanted) = &expect.ended {
         let actual = class(&exchange.end);
-        if actual != Some(wanted.value) {
-            judge.fail(".ended", wanted, format!("{:?}", wanted.value).to_lowercase(), exchange.end.to_string());
+        if !wanted.value.0.iter().any(|wanted| actual == Some(*wanted)) {
+            let names: Vec<String> = wanted.value.0.iter().map(ToString::to_string).collect();
+            judge.fail(".ended", wanted, names.join(" or "), exchange.end.to_string());
         }
     }
-    let took = exchange.ended_at.saturating_sub(exchange.sent_at);
+    judge.maybe(".extra", expect.extra.as_ref(), || match exchange.extra.is_empty() {
+        true => Seen::Values(Vec::new()),
+        false => Seen::Bytes(exchange.extra.clone()),
+    });
+    let took = took(exchange);
     if let Some(limit) = expect.within.as_ref().filter(|limit| took > limit.value.0) {
-        judge.fail(".within", limit, format!("within {:?}", limit.value.0), millis(took));
+        judge.late(".within", limit, format!("within {:?}", limit.value.0), millis(took));
     }
     if let Some(limit) = expect.not_before.as_ref().filter(|limit| took < limit.value.0) {
         judge.fail(".not_before", limit, format!("not before {:?}", limit.value.0), millis(took));
+    }
+}
+
+/// From the first byte sent to the end.
+fn took(exchange: &Exchange) -> Duration {
+    exchange.ended_at.saturating_sub(exchange.sent_at)
+}
+
+/// Judges what all exchanges of a repeat show together.
+pub fn judge_all(judge: &mut Judge<'_>, expect: &ExchangeExpect, exchanges: &[Exchange]) {
+    for (status, matcher) in &expect.statuses {
+        let count = exchanges.iter().filter(|exchange| exchange.status().unwrap_or(0) == *status).count();
+        judge.check(&format!(".statuses.{status}"), matcher, &Seen::one(count));
+    }
+    if let Some(limit) = &expect.p99 {
+        let mut times: Vec<Duration> = exchanges.iter().map(took).collect();
+        times.sort_unstable();
+        let slow = times.get((times.len() * 99).div_ceil(100).saturating_sub(1)).copied().unwrap_or_default();
+        if slow > limit.value.0 {
+            judge.late(".p99", limit, format!("within {:?}", limit.value.0), millis(slow));
+        }
     }
 }
 
@@ -68,6 +94,7 @@ fn class(end: &End) -> Option<Ended> {
         End::Clean => Some(Ended::Clean),
         End::ClosedEarly | End::Reset | End::Malformed(_) => Some(Ended::Aborted),
         End::TimedOut => Some(Ended::TimedOut),
-        End::WeClosed | End::NotConnected(_) => None,
+        End::NotConnected(_) => Some(Ended::Refused),
+        End::WeClosed => None,
     }
 }

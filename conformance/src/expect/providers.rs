@@ -10,7 +10,7 @@ use super::{Judge, distribution, header, parse};
 use crate::client::Exchange;
 use crate::matcher::Seen;
 use crate::scenario::At;
-use crate::scenario::expect::{ContentLength, EndExpect, FramingExpect, ProviderExpect, RequestExpect};
+use crate::scenario::expect::{ContentLength, EndExpect, FramingExpect, GapsExpect, ProviderExpect, RequestExpect};
 use crate::seam::NONCE;
 
 /// The exchanges of a run by nonce.
@@ -40,7 +40,11 @@ fn provider(judge: &mut Judge<'_>, expect: &ProviderExpect, journal: &Journal, t
     for (index, wanted) in expect.requests.iter().enumerate() {
         let part = format!(".requests[{index}]");
         match requests.get(index) {
-            Some(record) => judge.below(&part, |judge| request(judge, &wanted.value, record, sent)),
+            Some(record) => {
+                let seen =
+                    Arrival { record, before: index.checked_sub(1).and_then(|before| requests.get(before)), journal };
+                judge.below(&part, |judge| request(judge, &wanted.value, seen, sent));
+            }
             None => judge.fail(&part, wanted, "this request", format!("{} requests in all", requests.len())),
         }
     }
@@ -49,11 +53,20 @@ fn provider(judge: &mut Judge<'_>, expect: &ProviderExpect, journal: &Journal, t
         judge.fail(".requests", last, expected, format!("{} requests", requests.len()));
     }
     if let Some(every) = &expect.every_request {
+        let none = expect.count.is_none() && expect.requests.is_empty() && requests.is_empty();
+        if let Some(place) = every.place().filter(|_| none) {
+            judge.fail(".every_request", place, "requests", "there is none");
+        }
         for (index, record) in requests.iter().enumerate() {
-            judge.below(&format!(".every_request (request {index})"), |judge| request(judge, every, record, sent));
+            let seen =
+                Arrival { record, before: index.checked_sub(1).and_then(|before| requests.get(before)), journal };
+            judge.below(&format!(".every_request (request {index})"), |judge| request(judge, every, seen, sent));
         }
     }
+    together(judge, expect, journal);
     if let Some(expect) = &expect.connections {
+        let open = journal.connections.iter().filter(|connection| connection.closed_at.is_none()).count();
+        judge.maybe(".connections.open", expect.open.as_ref(), || Seen::one(open));
         let most = journal.connections.iter().map(|connection| connection.requests).max().unwrap_or(0);
         let tls = journal.connections.iter().any(|connection| connection.tls.is_some());
         judge.maybe(".connections.count", expect.count.as_ref(), || Seen::one(journal.connections.len()));
@@ -64,7 +77,59 @@ fn provider(judge: &mut Judge<'_>, expect: &ProviderExpect, journal: &Journal, t
     }
 }
 
-fn request(judge: &mut Judge<'_>, expect: &RequestExpect, record: &RequestRecord, sent: &Sent<'_>) {
+/// What all requests of a provider show together.
+fn together(judge: &mut Judge<'_>, expect: &ProviderExpect, journal: &Journal) {
+    let requests = &journal.requests;
+    if let Some(wanted) = &expect.body_equal {
+        let equal = requests.windows(2).all(|pair| pair[0].body == pair[1].body);
+        if equal != wanted.value {
+            judge.fail(".body_equal", wanted, wanted.value.to_string(), format!("{equal}, {} bodies", requests.len()));
+        }
+    }
+    if let Some(GapsExpect { at_least }) = &expect.gaps {
+        let gaps = requests.windows(2).map(|pair| pair[1].received_at.saturating_sub(pair[0].received_at));
+        if let Some(short) = gaps.min().filter(|gap| *gap < at_least.value.0) {
+            judge.fail(".gaps", at_least, format!("{:?} or more", at_least.value.0), millis(short));
+        }
+    }
+    judge.maybe(".at_once", expect.at_once.as_ref(), || Seen::one(at_once(requests)));
+}
+
+/// Most requests in flight at the same time.
+fn at_once(requests: &[RequestRecord]) -> usize {
+    let ended = |request: &RequestRecord| match request.end {
+        End::ClientClosed { at } => at,
+        End::Pending => Duration::MAX,
+        _ => request.events.last().map_or(request.received_at, |(at, _)| *at),
+    };
+    let at = |moment| requests.iter().filter(|one| one.received_at <= moment && ended(one) > moment).count();
+    requests.iter().map(|request| at(request.received_at)).max().unwrap_or(0)
+}
+
+/// A request with what came before it.
+struct Arrival<'j> {
+    record: &'j RequestRecord,
+    before: Option<&'j RequestRecord>,
+    journal: &'j Journal,
+}
+
+fn request(judge: &mut Judge<'_>, expect: &RequestExpect, arrival: Arrival<'_>, sent: &Sent<'_>) {
+    let Arrival { record, before, journal } = arrival;
+    judge.maybe(".after_previous", expect.after_previous.as_ref(), || {
+        let gap = before.map(|before| record.received_at.saturating_sub(before.received_at));
+        Seen::maybe(gap.map(|gap| gap.as_secs_f64() * 1e3))
+    });
+    if let Some(wanted) = &expect.blocked_at_least {
+        let longest = longest_write(record);
+        if longest < wanted.value.0 {
+            judge.fail(".blocked_at_least", wanted, format!("{:?} or more", wanted.value.0), millis(longest));
+        }
+    }
+    if let Some(expect) = &expect.tls {
+        let connection = journal.connections.iter().find(|connection| connection.id == record.connection);
+        let sni = connection.and_then(|connection| connection.tls.as_ref()).and_then(|tls| tls.sni.clone());
+        judge.maybe(".tls.sni", expect.sni.as_ref(), || Seen::maybe(sni));
+    }
     judge.maybe(".method", expect.method.as_ref(), || Seen::one(record.method.clone()));
     judge.maybe(".path", expect.path.as_ref(), || Seen::one(record.path.clone()));
     judge.maybe(".query", expect.query.as_ref(), || Seen::maybe(record.query.clone()));
@@ -82,6 +147,11 @@ fn request(judge: &mut Judge<'_>, expect: &RequestExpect, record: &RequestRecord
     if let Some(expect) = &expect.end {
         end(judge, expect, record, sent);
     }
+}
+
+/// The longest time between two writes of an answer.
+fn longest_write(record: &RequestRecord) -> Duration {
+    record.events.windows(2).map(|pair| pair[1].0.saturating_sub(pair[0].0)).max().unwrap_or_default()
 }
 
 fn framing(judge: &mut Judge<'_>, expect: &FramingExpect, record: &RequestRecord) {
@@ -123,12 +193,12 @@ fn end(judge: &mut Judge<'_>, expect: &At<EndExpect>, record: &RequestRecord, se
     let limit = wanted.within.unwrap_or(Duration::from_secs(1));
     let expected = format!("closed by the gateway within {limit:?} of the client's close");
     let End::ClientClosed { at } = record.end else {
-        return judge.fail(".end", expect, expected, format!("{:?}", record.end));
+        return judge.late(".end", expect, expected, format!("{:?}", record.end));
     };
     let client = record.header(NONCE).and_then(|nonce| sent.get(nonce)).map(|exchange| exchange.ended_at);
     let late = at.saturating_sub(client.unwrap_or_default());
     if late > limit {
-        judge.fail(".end", expect, expected, format!("after {}", millis(late)));
+        judge.late(".end", expect, expected, format!("after {}", millis(late)));
     }
 }
 

@@ -91,7 +91,7 @@ fn timing(judge: &mut Judge<'_>, expect: &StreamExpect, exchange: &Exchange, eve
         let took = events.first().map(|(at, _)| at.saturating_sub(exchange.sent_at));
         if took.is_none_or(|took| took > limit.value.0) {
             let actual = took.map_or_else(|| "no event".to_owned(), millis);
-            judge.fail(".first_event_within", limit, format!("within {:?}", limit.value.0), actual);
+            judge.late(".first_event_within", limit, format!("within {:?}", limit.value.0), actual);
         }
     }
     if let Some(wanted) = &expect.gaps_at_least {
@@ -100,7 +100,7 @@ fn timing(judge: &mut Judge<'_>, expect: &StreamExpect, exchange: &Exchange, eve
         if long < wanted.value.times {
             let expected = format!("{} gaps of {:?} or more", wanted.value.times, wanted.value.gap.0);
             let list: Vec<String> = gaps.iter().map(|gap| millis(*gap)).collect();
-            judge.fail(".gaps_at_least", wanted, expected, format!("{long}; gaps: {}", list.join(" ")));
+            judge.late(".gaps_at_least", wanted, expected, format!("{long}; gaps: {}", list.join(" ")));
         }
     }
 }

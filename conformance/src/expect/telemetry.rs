@@ -8,8 +8,9 @@ use serde_json::Value;
 use super::Judge;
 use crate::matcher::{Matcher, Seen};
 use crate::scenario::At;
-use crate::scenario::expect::{CounterExpect, DeltaExpect, TelemetryExpect, TokensExpect};
-use crate::telemetry::{MODELS, Metrics, REQUESTS, Sample, TOKEN_TYPE, TOKENS, field};
+use crate::scenario::expect::{CounterExpect, DeltaExpect, HistogramExpect, TelemetryExpect, TokensExpect};
+use crate::target::Telemetry;
+use crate::telemetry::{Metrics, Sample, field};
 
 /// Everything telemetry says at one moment.
 #[derive(Debug)]
@@ -22,6 +23,10 @@ pub struct Evidence<'e> {
     pub records: Vec<Value>,
     /// What the mocks reported.
     pub journals: &'e BTreeMap<String, Journal>,
+    /// What things are called.
+    pub telemetry: &'e Telemetry,
+    /// Exchanges that got an answer.
+    pub answered: usize,
 }
 
 /// Judges telemetry.
@@ -33,6 +38,7 @@ pub fn judge(judge: &mut Judge<'_>, expect: &TelemetryExpect, evidence: &Evidenc
         for wanted in expect.tokens.iter().flat_map(|list| &list.0) {
             tokens(judge, wanted, evidence);
         }
+        series(judge, expect, evidence);
         log(judge, expect, &evidence.records);
     });
 }
@@ -40,6 +46,17 @@ pub fn judge(judge: &mut Judge<'_>, expect: &TelemetryExpect, evidence: &Evidenc
 impl Evidence<'_> {
     fn delta(&self, name: &str, wanted: impl Fn(&Sample) -> bool) -> f64 {
         self.now.sum(name, &wanted) - self.before.sum(name, &wanted)
+    }
+
+    /// Whether a token series is about these tokens; some series have no backend label.
+    fn counts(&self, sample: &Sample, kind: &str, expect: &TokensExpect) -> bool {
+        let labels = &self.telemetry.labels;
+        let kind = if kind == "input" { &labels.input } else { &labels.output };
+        let backend = |name| sample.label(&labels.backend).is_none() || sample.names(&labels.backend, name);
+        let model = |model| labels.models.iter().any(|label| sample.label(label) == Some(model));
+        sample.label(&labels.token_type) == Some(kind)
+            && expect.backend.as_deref().is_none_or(backend)
+            && expect.model.as_deref().is_none_or(model)
     }
 
     fn reported(&self, provider: Option<&str>, kind: &str) -> u64 {
@@ -51,10 +68,11 @@ impl Evidence<'_> {
 
 fn requests(judge: &mut Judge<'_>, expect: &CounterExpect, evidence: &Evidence<'_>) {
     let status = expect.status.map(|status| status.to_string());
-    let delta = evidence.delta(REQUESTS, |sample| {
-        status.as_deref().is_none_or(|status| sample.label("status") == Some(status))
-            && expect.route.as_deref().is_none_or(|route| sample.names("route", route))
-            && expect.backend.as_deref().is_none_or(|backend| sample.names("backend", backend))
+    let (names, labels) = (&evidence.telemetry.names, &evidence.telemetry.labels);
+    let delta = evidence.delta(&names.requests, |sample| {
+        status.as_deref().is_none_or(|status| sample.label(&labels.status) == Some(status))
+            && expect.route.as_deref().is_none_or(|route| sample.names(&labels.route, route))
+            && expect.backend.as_deref().is_none_or(|backend| sample.names(&labels.backend, backend))
     });
     judge.check(".requests.delta", &expect.delta, &Seen::one(whole(delta)));
 }
@@ -63,15 +81,8 @@ fn tokens(judge: &mut Judge<'_>, expect: &TokensExpect, evidence: &Evidence<'_>)
     let kinds: [(&str, &Option<DeltaExpect>); 2] = [("input", &expect.input), ("output", &expect.output)];
     for (kind, wanted) in kinds {
         let Some(DeltaExpect { delta: wanted }) = wanted else { continue };
-        for metric in TOKENS {
-            let delta = evidence.delta(metric, |sample| {
-                sample.label(TOKEN_TYPE) == Some(kind)
-                    && expect
-                        .backend
-                        .as_deref()
-                        .is_none_or(|name| !has(sample, "backend") || sample.names("backend", name))
-                    && expect.model.as_deref().is_none_or(|model| MODELS.iter().any(|l| sample.label(l) == Some(model)))
-            });
+        for metric in &evidence.telemetry.names.tokens {
+            let delta = evidence.delta(metric, |sample| evidence.counts(sample, kind, expect));
             let seen = Seen::one(whole(delta));
             let part = format!(".tokens.{kind}.delta ({metric})");
             match wanted.value.word() {
@@ -88,9 +99,62 @@ fn tokens(judge: &mut Judge<'_>, expect: &TokensExpect, evidence: &Evidence<'_>)
     }
 }
 
-/// The histogram has no backend label.
-fn has(sample: &Sample, label: &str) -> bool {
-    sample.label(label).is_some()
+/// The metrics as a whole, and what is measured in times.
+fn series(judge: &mut Judge<'_>, expect: &TelemetryExpect, evidence: &Evidence<'_>) {
+    let (names, labels) = (&evidence.telemetry.names, &evidence.telemetry.labels);
+    if let Some(wanted) = expect.exposition.as_ref() {
+        let actual = evidence.now.flaws.join("; ");
+        if wanted.value != (actual.is_empty() && !evidence.now.samples.is_empty()) {
+            let actual = if evidence.now.samples.is_empty() { "no metrics".to_owned() } else { actual };
+            judge.fail(".exposition", wanted, "well-formed Prometheus text", actual);
+        }
+    }
+    if let Some(series) = &expect.series {
+        let new = evidence.now.series().difference(&evidence.before.series()).count();
+        judge.check(".series.growth", &series.growth, &Seen::one(new));
+    }
+    for (label, matcher) in &expect.labels {
+        let native = if label == "status" { labels.status.as_str() } else { label };
+        for sample in evidence.now.samples.iter().filter(|sample| sample.name == names.requests) {
+            judge.check(&format!(".labels[{label}]"), matcher, &Seen::one(sample.label(native).unwrap_or_default()));
+        }
+    }
+    if let Some(wanted) = &expect.conserved {
+        let counted = evidence.delta(&names.requests, |_| true);
+        let answered = Matcher::equals(evidence.answered);
+        if wanted.value != (answered.holds(&Seen::one(whole(counted))) && evidence.answered > 0) {
+            let expected = format!("{} requests, as many as were answered", evidence.answered);
+            judge.fail(".conserved", wanted, expected, whole(counted).to_string());
+        }
+    }
+    if let Some(DeltaExpect { delta }) = &expect.cached_tokens {
+        let cached = |sample: &Sample| sample.label(&labels.token_type) == Some(labels.cached.as_str());
+        for metric in names.tokens.iter().filter(|metric| evidence.now.has(metric, cached)) {
+            let part = format!(".cached_tokens.delta ({metric})");
+            judge.check(&part, delta, &Seen::one(whole(evidence.delta(metric, cached))));
+        }
+        if !names.tokens.iter().any(|metric| evidence.now.has(metric, cached)) {
+            judge.check(".cached_tokens.delta", delta, &Seen::one(0));
+        }
+    }
+    let histograms = [
+        (".ttft", &expect.ttft, &names.ttft),
+        (".time_per_output_token", &expect.time_per_output_token, &names.time_per_output_token),
+    ];
+    for (part, wanted, name) in histograms {
+        if let Some(wanted) = wanted {
+            histogram(judge, part, wanted, name, evidence);
+        }
+    }
+}
+
+/// New samples of a histogram of seconds, and their mean in milliseconds.
+fn histogram(judge: &mut Judge<'_>, part: &str, expect: &HistogramExpect, name: &str, evidence: &Evidence<'_>) {
+    let count = evidence.delta(&format!("{name}_count"), |_| true);
+    let sum = evidence.delta(&format!("{name}_sum"), |_| true);
+    judge.maybe(&format!("{part}.count"), expect.count.as_ref(), || Seen::one(whole(count)));
+    judge
+        .maybe(&format!("{part}.mean"), expect.mean.as_ref(), || Seen::maybe((count > 0.0).then(|| sum / count * 1e3)));
 }
 
 fn whole(value: f64) -> Value {
@@ -100,6 +164,9 @@ fn whole(value: f64) -> Value {
 
 fn log(judge: &mut Judge<'_>, expect: &TelemetryExpect, records: &[Value]) {
     judge.maybe(".log_count", expect.log_count.as_ref(), || Seen::one(records.len()));
+    if let Some((field, matcher)) = expect.log_every.first_key_value().filter(|_| records.is_empty()) {
+        judge.fail(&format!(".log_every[{field}]"), matcher, "log records", "there is none");
+    }
     for (index, record) in records.iter().enumerate() {
         judge.below(&format!(".log_every (record {index})"), |judge| fields(judge, &expect.log_every, record));
     }

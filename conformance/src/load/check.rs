@@ -48,12 +48,15 @@ impl Check<'_> {
                     .with_hint("add `sabotage: […]`; `windtunnel list --saboteurs` names them"),
             );
         }
-        let does_something = scenario.check.is_some() || !scenario.steps.is_empty();
-        if !does_something {
-            self.problems.push(at(self.source, &scenario.id, "there are neither `steps` nor a `check`"));
+        let ways = [scenario.check.is_some(), scenario.start.is_some(), !scenario.steps.is_empty()];
+        if ways.iter().filter(|given| **given).count() != 1 {
+            let message = "a scenario has exactly one of `steps`, `check` and `start`";
+            self.problems.push(at(self.source, &scenario.id, message));
         }
-        if let Some(check) = scenario.check.as_ref().filter(|_| !scenario.steps.is_empty()) {
-            self.problems.push(at(self.source, check, "a scenario has `steps` or a `check`, not both"));
+        for trap in &scenario.traps {
+            if scenario.providers.contains_key(&trap.value) {
+                self.problems.push(at(self.source, trap, format!("`{}` is a provider, not a trap", trap.value)));
+            }
         }
     }
 
@@ -72,12 +75,21 @@ impl Check<'_> {
     }
 
     fn step(&mut self, step: &At<Step>) {
-        let Step { request, change, wait_until, repeat, .. } = &step.value;
-        let kinds = [request.is_some(), change.is_some(), wait_until.is_some()];
+        let Step { id, request, change, wait_until, repeat, background, join, steps, .. } = &step.value;
+        let kinds = [request.is_some(), change.is_some(), wait_until.is_some(), join.is_some(), !steps.is_empty()];
         if kinds.iter().filter(|given| **given).count() != 1 {
-            let message = "a step is exactly one of `request`, `change` and `wait_until`";
+            let message = "a step is exactly one of `request`, `change`, `wait_until`, `join` and `steps`";
             self.problems.push(at(self.source, step, message));
         }
+        if *background && (id.is_none() || request.is_none()) {
+            let message = "a background step is a request with an `id`, by which `join` finds it";
+            self.problems.push(at(self.source, step, message));
+        }
+        if let Some(join) = join {
+            let known: Vec<&str> = self.scenario.background().filter_map(|step| step.id.as_deref()).collect();
+            self.known("background step", join, known.into_iter());
+        }
+        steps.iter().for_each(|inner| self.step(inner));
         if repeat.is_some_and(|repeat| repeat.times == 0 || repeat.concurrency == 0) {
             self.problems.push(at(self.source, step, "`repeat` needs at least one time and one at once"));
         }
@@ -89,7 +101,7 @@ impl Check<'_> {
             self.share(share);
         }
         if let Some(change) = change {
-            self.change(change);
+            self.change(step, change);
         }
         if let Some(wait) = wait_until {
             self.wait(step, wait);
@@ -98,6 +110,9 @@ impl Check<'_> {
 
     fn request(&mut self, step: &At<Step>, request: &Request) {
         let bodies = [request.json.is_some(), request.body.is_some(), request.body_base64.is_some()];
+        if request.write.is_some_and(|write| write.bytes == 0) {
+            self.problems.push(at(self.source, step, "`write` needs pieces of at least one byte"));
+        }
         if request.raw.is_some() == request.target().is_some() {
             let message = "a request has exactly one method, such as `post: /path`, or `raw`";
             self.problems.push(at(self.source, step, message));
@@ -117,9 +132,12 @@ impl Check<'_> {
         }
     }
 
-    fn change(&mut self, change: &Change) {
-        for name in change.stop.iter().chain(&change.start) {
+    fn change(&mut self, step: &At<Step>, change: &Change) {
+        for name in [&change.stop, &change.start, &change.heal].into_iter().flatten() {
             self.provider(name);
+        }
+        if change.half.is_some() && change.apply.is_empty() && change.delete.is_empty() && change.text.is_none() {
+            self.problems.push(at(self.source, step, "`half` belongs to a changed configuration"));
         }
         for name in change.script.keys() {
             self.provider_key(name);
@@ -130,7 +148,8 @@ impl Check<'_> {
         if let Some(request) = &wait.request {
             self.request(step, request);
         }
-        if wait.request.is_none() && wait.providers.is_empty() && wait.telemetry.is_none() {
+        let target = wait.ready.is_some() || wait.exited.is_some();
+        if wait.request.is_none() && wait.providers.is_empty() && wait.telemetry.is_none() && !target {
             self.problems.push(at(self.source, step, "`wait_until` waits for nothing"));
         }
         self.providers(wait.providers.iter());
@@ -240,8 +259,9 @@ impl Check<'_> {
         match name.split_once('.') {
             Some(("steps", rest)) => {
                 let id = rest.split('.').next().unwrap_or_default();
-                self.scenario.steps.iter().any(|step| step.value.id.as_deref() == Some(id))
+                self.scenario.all_steps().any(|step| step.id.as_deref() == Some(id))
             }
+            Some(("env", _)) => true,
             _ => self.reference_names().iter().any(|known| known == name),
         }
     }
@@ -251,7 +271,8 @@ impl Check<'_> {
         let mut names = vec!["i".to_owned(), "nonce".to_owned(), "gateway.address".to_owned()];
         names.extend(scenario.variables.keys().cloned());
         names.extend(scenario.secrets.keys().map(|name| format!("secrets.{name}")));
-        for provider in scenario.providers.keys() {
+        names.extend(crate::capability::OPTIONS.iter().map(|option| format!("options.{}", option.name)));
+        for provider in scenario.providers.keys().chain(scenario.traps.iter().map(|trap| &trap.value)) {
             names.extend(["host", "port", "address"].map(|part| format!("{provider}.{part}")));
         }
         names

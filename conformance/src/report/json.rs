@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::capability::CAPABILITIES;
-use crate::outcome::{Counts, Outcome, Run, Verdict};
+use crate::outcome::{Counts, Outcome, Run, Verdict, result};
 use crate::scenario::Level;
 
 /// The schema's name.
@@ -21,19 +21,13 @@ pub fn value(run: &Run) -> Value {
     json!({
         "schema": SCHEMA,
         "suite": {"version": env!("CARGO_PKG_VERSION"), "scenarios": run.outcomes.len(), "scenarios_digest": digest(run)},
-        "target": {
-            "project": "windtunnel",
-            "version": env!("CARGO_PKG_VERSION"),
-            "adapter": {"name": "reference", "version": env!("CARGO_PKG_VERSION")},
-            "mode": "process",
-            "options": {},
-            "quirks": [],
-        },
+        "target": run.target,
         "environment": {
             "os": std::env::consts::OS,
             "arch": std::env::consts::ARCH,
             "cores": std::thread::available_parallelism().map_or(0, usize::from),
             "clock": "monotonic",
+            "noise": run.noise,
         },
         "run": {
             "started": run.started,
@@ -57,7 +51,7 @@ fn profile(name: &str, outcomes: &[&Outcome]) -> Value {
     let level = |level: Level| {
         let counts = Counts::of(outcomes.iter().copied().filter(|outcome| outcome.level == level));
         let mut value = json!(counts);
-        value["result"] = json!(counts.result());
+        value["result"] = json!(result(outcomes.iter().copied().filter(|outcome| outcome.level == level)));
         value
     };
     let needed: Vec<&str> = CAPABILITIES
@@ -65,10 +59,9 @@ fn profile(name: &str, outcomes: &[&Outcome]) -> Value {
         .map(|capability| capability.name)
         .filter(|name| outcomes.iter().any(|outcome| outcome.needs.iter().any(|need| need == name)))
         .collect();
-    let all = Counts::of(outcomes.iter().copied());
     json!({
         "name": name,
-        "result": all.result(),
+        "result": result(outcomes.iter().copied()),
         "must": level(Level::Must),
         "should": level(Level::Should),
         "may": level(Level::May),
@@ -88,7 +81,9 @@ fn scenario(outcome: &Outcome) -> Value {
         "repeats": outcome.repeats,
         "file": outcome.source.path,
         "expectations": outcome.failures.iter().map(|failure| expectation(outcome, failure)).collect::<Vec<_>>(),
-        "error": outcome.error,
+        "error": outcome.why.as_ref().filter(|_| outcome.verdict == Verdict::Error),
+        "why": outcome.why,
+        "expected_failure": outcome.expected_failure,
         "needs": outcome.needs,
         "anchors": outcome.anchors,
         "evidence": outcome.evidence,

@@ -52,7 +52,7 @@ fn testcase(xml: &mut String, run: &Run, outcome: &Outcome) {
     let body = escape(&render::failure(outcome, run.sabotage.as_deref(), Style::default()));
     let first = outcome.failures.first();
     let message = first.map(|failure| format!("expected {}, actual {}", failure.expected, failure.actual));
-    let message = escape(&message.or_else(|| outcome.error.clone()).unwrap_or_default());
+    let message = escape(&message.or_else(|| outcome.why.clone()).unwrap_or_default());
     let inner = match outcome.verdict {
         Verdict::Pass | Verdict::Informational => {
             xml.push_str("/>\n");

@@ -1,7 +1,8 @@
 //! One step: requests, a change, or a wait.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tokio::sync::{Semaphore, watch};
@@ -14,11 +15,11 @@ use crate::expect::exchange::{self, Served};
 use crate::expect::{Failure, Judge, distribution, providers};
 use crate::matcher::Seen;
 use crate::saboteur::Seam;
-use crate::scenario::expect::ExchangeExpect;
+use crate::scenario::expect::{Ended, ExchangeExpect};
 use crate::scenario::{At, Change, Repeat, Request, Step, WaitUntil};
 use crate::vars::Vars;
 use crate::wire::{Head, head_end};
-use crate::world::WorldError;
+use crate::world::{Reload, WorldError};
 
 /// The longest that a client waits when a saboteur is at work.
 const DEADLINE_SABOTAGED: Duration = Duration::from_secs(3);
@@ -27,24 +28,78 @@ const WAIT: Duration = Duration::from_secs(2);
 /// Most failures told of one repeated request.
 const TOLD: usize = 3;
 
-impl Player<'_> {
+/// Requests that go on while later steps happen; ended when dropped.
+pub(super) struct Background<'s> {
+    step: &'s At<Step>,
+    path: String,
+    running: JoinSet<Vec<Exchange>>,
+}
+
+impl<'s> Player<'s> {
     /// Does one step and judges it.
-    pub(super) async fn step(&mut self, index: usize, step: &At<Step>) -> Result<Vec<Failure>, WorldError> {
-        let path = format!("steps[{index}]");
-        if let Some(request) = &step.value.request {
-            let repeat = step.value.repeat.unwrap_or(Repeat { times: 1, concurrency: 1 });
-            let exchanges = self.send(request, repeat).await?;
-            let failures = self.judge_exchanges(&format!("{path}.expect"), &step.value.expect, &exchanges).await;
-            self.keep(step, exchanges);
-            return Ok(failures);
+    pub(super) async fn step(&mut self, path: &str, step: &'s At<Step>) -> Result<Vec<Failure>, WorldError> {
+        let Step { request, change, wait_until, join, steps, repeat, background, .. } = &step.value;
+        if let Some(request) = request {
+            let calls = self.calls(request, *repeat).await?;
+            let concurrency = repeat.map_or(1, |repeat| repeat.concurrency);
+            let mut running = JoinSet::new();
+            let patience = !expects_silence(&step.value.expect);
+            running.spawn(drive(calls.calls, concurrency, self.world.origin, patience));
+            let background = Background { step, path: path.to_owned(), running };
+            if step.value.background {
+                self.background.push(background);
+                return Ok(Vec::new());
+            }
+            self.leave_when_received(calls.leaving).await;
+            return self.finish(background).await;
         }
-        if let Some(change) = &step.value.change {
+        if let Some(change) = change {
             return self.change(&format!("{path}.change"), change, step).await;
         }
-        match &step.value.wait_until {
-            Some(wait) => self.wait(&format!("{path}.wait_until"), wait, step).await,
-            None => Ok(Vec::new()),
+        if let Some(wait) = wait_until {
+            return self.wait(&format!("{path}.wait_until"), wait, step).await;
         }
+        if let Some(join) = join {
+            let named = |one: &Background<'_>| one.step.value.id.as_ref() == Some(&join.value);
+            return match self.background.iter().position(named) {
+                Some(at) => {
+                    let background = self.background.remove(at);
+                    self.finish(background).await
+                }
+                None => Err(WorldError::Scenario(format!("`{}` has been joined already", join.value))),
+            };
+        }
+        debug_assert!(!background, "refused when read");
+        for round in 0..repeat.map_or(1, |repeat| repeat.times) {
+            self.world.vars.set("i", round);
+            let failures = Box::pin(self.steps(&format!("{path}.steps"), steps)).await?;
+            if !failures.is_empty() {
+                return Ok(failures);
+            }
+        }
+        Ok(Vec::new())
+    }
+
+    /// Waits for all background steps that nobody joined.
+    pub(super) async fn join_all(&mut self) -> Result<Vec<Failure>, WorldError> {
+        for background in std::mem::take(&mut self.background) {
+            let failures = self.finish(background).await?;
+            if !failures.is_empty() {
+                return Ok(failures);
+            }
+        }
+        Ok(Vec::new())
+    }
+
+    /// Waits for requests and judges them.
+    async fn finish(&mut self, mut background: Background<'s>) -> Result<Vec<Failure>, WorldError> {
+        let joined = background.running.join_next().await;
+        let exchanges = joined.unwrap_or(Ok(Vec::new()));
+        let exchanges = exchanges.map_err(|error| WorldError::Scenario(format!("a client broke: {error}")))?;
+        let Background { step, path, .. } = background;
+        let failures = self.judge_exchanges(&format!("{path}.expect"), &step.value.expect, &exchanges).await;
+        self.keep(step, exchanges);
+        Ok(failures)
     }
 
     /// Keeps exchanges as evidence, the last one under the step's id.
@@ -55,36 +110,30 @@ impl Player<'_> {
         self.exchanges.extend(exchanges);
     }
 
-    /// Sends a request as often as asked.
-    async fn send(&self, request: &Request, repeat: Repeat) -> Result<Vec<Exchange>, WorldError> {
-        let address = self.world.listener(request.port)?;
-        let places = Arc::new(Semaphore::new(repeat.concurrency));
-        let mut running = JoinSet::new();
-        for i in 0..repeat.times {
+    /// Builds a request as often as it will be sent, and lets the seams know.
+    async fn calls(&self, request: &Request, repeat: Option<Repeat>) -> Result<Calls, WorldError> {
+        let address = match request.at {
+            Some(endpoint) => self.world.endpoint(endpoint)?,
+            None => self.world.listener(request.port)?,
+        };
+        let mut all = Calls::default();
+        for i in 0..repeat.map_or(1, |repeat| repeat.times) {
             let nonce = format!("{:016x}", crate::world::random());
-            let vars = self.world.vars.with("i", i).with("nonce", nonce.clone());
+            let vars = self.world.vars.with("nonce", nonce.clone());
+            let vars = if repeat.is_some() { vars.with("i", i) } else { vars };
             let mut call = call::build(request, address, &nonce, &vars)?;
             if self.world.saboteur.is_some() {
                 call.deadline = call.deadline.min(DEADLINE_SABOTAGED);
             }
-            self.register(&call);
-            let signal = leave_signal(request, &mut call);
-            let (place, origin) = (Arc::clone(&places).acquire_owned().await, self.world.origin);
-            running.spawn(async move {
-                let answer = client::send(call, origin).await;
-                drop(place);
-                (i, answer)
-            });
-            if let Some(signal) = signal {
-                self.leave_when_received(&nonce, &signal).await;
+            if request.at.is_some() {
+                call.nonce.clear();
+            } else {
+                self.register(&call);
             }
+            all.leaving.extend(leave_signal(request, &mut call).map(|signal| (nonce, signal)));
+            all.calls.push(call);
         }
-        let mut done = Vec::with_capacity(repeat.times);
-        while let Some(joined) = running.join_next().await {
-            done.push(joined.map_err(|error| WorldError::Scenario(format!("a client broke: {error}")))?);
-        }
-        done.sort_by_key(|(i, _)| *i);
-        Ok(done.into_iter().map(|(_, exchange)| exchange).collect())
+        Ok(all)
     }
 
     /// Lets the seams know what is sent.
@@ -98,11 +147,26 @@ impl Player<'_> {
         }
     }
 
-    /// Tells the client to leave once a provider has its request.
-    async fn leave_when_received(&self, nonce: &str, signal: &watch::Sender<bool>) {
+    /// Tells each client to leave once a provider has its request.
+    async fn leave_when_received(&self, mut leaving: Vec<(String, watch::Sender<bool>)>) {
         let mut patience = Patience::new(call::DEADLINE);
-        while providers::served(&self.world.journals(), nonce).attempts == 0 && patience.more().await {}
-        signal.send_replace(true);
+        while !leaving.is_empty() {
+            let journals = self.world.journals();
+            let received = providers::by_nonce(&journals);
+            leaving.retain(|(nonce, signal)| match received.contains_key(nonce.as_str()) {
+                true => {
+                    signal.send_replace(true);
+                    false
+                }
+                false => true,
+            });
+            if !patience.more().await {
+                break;
+            }
+        }
+        for (_, signal) in leaving {
+            signal.send_replace(true);
+        }
     }
 
     /// Judges all exchanges of a step; who served them is polled, the journal may be a moment behind.
@@ -140,24 +204,50 @@ impl Player<'_> {
             let hits = by_provider.iter().filter(|served| served.by.as_ref() == Some(name)).count();
             distribution::judge(&mut judge, &format!(".distribution.{name}"), share, hits, exchanges.len());
         }
+        exchange::judge_all(&mut judge, expect, exchanges);
         failures.append(&mut judge.failures);
         failures
     }
 
     async fn change(&mut self, path: &str, change: &Change, step: &At<Step>) -> Result<Vec<Failure>, WorldError> {
-        let waiting = self.world.change(change).await?;
+        let reload = self.world.change(change).await?;
         let vars = self.world.vars.clone();
         let mut judge = Judge::new(&vars, path);
-        let Some(from) = waiting else { return Ok(judge.failures) };
-        let answer = self.world.reloaded(from).await;
-        match (answer, &change.refused) {
-            (None, _) => judge.fail("", step, "the gateway reloads", "it said nothing about the change"),
-            (Some(Ok(())), None) => {}
-            (Some(Ok(())), Some(wanted)) => judge.fail(".refused", wanted, "the change is refused", "it was taken"),
-            (Some(Err(said)), None) => judge.fail("", step, "the change is taken", said),
-            (Some(Err(said)), Some(wanted)) => judge.check(".refused", wanted, &Seen::one(said)),
+        match (reload, &change.refused) {
+            (None | Some(Reload::Unknown), _) | (Some(Reload::Taken), None) => {}
+            (Some(Reload::Silent), _) => {
+                judge.late("", step, "the gateway reloads", "it said nothing about the change");
+            }
+            (Some(Reload::Taken), Some(wanted)) => {
+                judge.fail(".refused", wanted, "the change is refused", "it was taken");
+            }
+            (Some(Reload::Refused(said)), None) => judge.fail("", step, "the change is taken", said),
+            (Some(Reload::Refused(said)), Some(wanted)) => judge.check(".refused", wanted, &Seen::one(said)),
         }
         Ok(judge.failures)
+    }
+
+    /// Readiness and exit at this moment.
+    async fn process(&self, path: &str, wait: &WaitUntil) -> Vec<Failure> {
+        let mut judge = Judge::new(&self.world.vars, path);
+        if let Some(wanted) = &wait.ready {
+            let ready = self.world.is_ready().await;
+            if ready != wanted.value {
+                judge.late(".ready", wanted, format!("ready: {}", wanted.value), format!("ready: {ready}"));
+            }
+        }
+        if let Some(wanted) = &wait.exited {
+            match self.world.gateway.exited() {
+                None => judge.late(".exited", wanted, "an end of the process", "it is running"),
+                Some(status) => {
+                    let code = Seen::maybe(status.code());
+                    if let Some(matcher) = wanted.value.code.as_ref().filter(|matcher| !matcher.holds(&code)) {
+                        judge.fail(".exited.code", wanted, matcher.to_string(), status.to_string());
+                    }
+                }
+            }
+        }
+        judge.failures
     }
 
     async fn wait(&mut self, path: &str, wait: &WaitUntil, step: &At<Step>) -> Result<Vec<Failure>, WorldError> {
@@ -165,16 +255,59 @@ impl Player<'_> {
         loop {
             let mut failures = Vec::new();
             if let Some(request) = &wait.request {
-                let exchanges = self.send(request, Repeat { times: 1, concurrency: 1 }).await?;
+                let calls = self.calls(request, None).await?;
+                let exchanges = drive(calls.calls, 1, self.world.origin, true).await;
                 failures = self.judge_exchanges(&format!("{path}.expect"), &wait.expect, &exchanges).await;
                 self.keep(step, exchanges);
             }
             failures.extend(self.judged(path, &wait.providers, wait.telemetry.as_ref()).await);
+            failures.extend(self.process(path, wait).await);
             if failures.is_empty() || !patience.more().await {
                 return Ok(failures);
             }
         }
     }
+}
+
+/// Requests ready to be sent.
+#[derive(Default)]
+struct Calls {
+    calls: Vec<Call>,
+    /// Those whose client leaves when a provider has its request.
+    leaving: Vec<(String, watch::Sender<bool>)>,
+}
+
+/// Requests without an answer, after which the rest of a repeat is not sent.
+const GIVEN_UP: usize = 3;
+
+/// Sends calls, so many at once; gives up when one after the other gets no answer.
+async fn drive(calls: Vec<Call>, concurrency: usize, origin: Instant, impatient: bool) -> Vec<Exchange> {
+    let places = Arc::new(Semaphore::new(concurrency));
+    let silent = Arc::new(AtomicUsize::new(0));
+    let mut running = JoinSet::new();
+    for (i, call) in calls.into_iter().enumerate() {
+        let place = Arc::clone(&places).acquire_owned().await;
+        if impatient && silent.load(Ordering::Relaxed) >= GIVEN_UP {
+            break;
+        }
+        let silent = Arc::clone(&silent);
+        running.spawn(async move {
+            let exchange = client::send(call, origin).await;
+            if exchange.end == client::End::TimedOut {
+                silent.fetch_add(1, Ordering::Relaxed);
+            }
+            drop(place);
+            (i, exchange)
+        });
+    }
+    let mut done = running.join_all().await;
+    done.sort_by_key(|(i, _)| *i);
+    done.into_iter().map(|(_, exchange)| exchange).collect()
+}
+
+/// Whether answers that never end are what is wanted.
+fn expects_silence(expect: &ExchangeExpect) -> bool {
+    expect.ended.as_ref().is_some_and(|ended| ended.value.0.contains(&Ended::TimedOut))
 }
 
 fn leave_signal(request: &Request, call: &mut Call) -> Option<watch::Sender<bool>> {

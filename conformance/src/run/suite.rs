@@ -1,14 +1,18 @@
 //! Many scenarios: in parallel, shuffled, repeated, with progress told as they finish.
 
 use std::sync::Arc;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::task::JoinSet;
 
 use super::Setting;
+use crate::date::Date;
 use crate::load::Loaded;
-use crate::outcome::{Outcome, Run, Verdict};
+use crate::noise::Noise;
+use crate::outcome::{About, Excuse, Outcome, Run, Verdict};
 use crate::saboteur::Saboteur;
+use crate::scenario::Level;
+use crate::target::Target;
 
 /// How to run them.
 #[derive(Debug, Clone)]
@@ -23,36 +27,61 @@ pub struct Plan {
     pub shuffle: Option<u64>,
     /// Stop at the first that does not pass.
     pub fail_fast: bool,
+    /// Also those that take long.
+    pub long: bool,
 }
+
+/// How often a `must` whose verdict rests on time is run.
+const TIMED: usize = 3;
 
 /// Runs scenarios; `told` hears of each outcome as it comes.
 pub async fn run(scenarios: Vec<Loaded>, plan: &Plan, mut told: impl FnMut(&Outcome, usize)) -> Run {
     let started = Instant::now();
     let clock = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    let mut queue: Vec<Loaded> = scenarios;
+    let ticking = Arc::new(Noise::start());
+    let noise = ticking.calibrate().await;
+    let setting = Setting { noise: Some(ticking), ..plan.setting.clone() };
+    let (mut queue, left_out) = partitioned(scenarios, plan);
     if let Some(seed) = plan.shuffle {
         shuffle(&mut queue, seed);
     }
+    // The longest go first, so that nothing waits for them at the end.
+    queue.sort_by_key(|loaded| !loaded.scenario.long);
     queue.reverse();
+    let jobs = if setting.target.concurrent() { plan.jobs.max(1) } else { 1 };
     let mut outcomes: Vec<Outcome> = Vec::new();
+    let mut noisy: Vec<Loaded> = Vec::new();
     let mut running = JoinSet::new();
     let mut stopped = false;
     loop {
-        while running.len() < plan.jobs.max(1) && !stopped {
+        while running.len() < jobs && !stopped {
             let Some(next) = queue.pop() else { break };
-            running.spawn(repeated(Arc::new(next), plan.setting.clone(), plan.repeat.max(1)));
+            running.spawn(repeated(next, setting.clone(), plan.repeat));
         }
         let Some(joined) = running.join_next().await else { break };
-        // A panic of ours has been printed; the run goes on and the scenario is missing from the report as an error.
-        let Ok(outcome) = joined else { continue };
-        stopped |= plan.fail_fast && outcome.verdict != Verdict::Pass;
-        told(&outcome, queue.len() + running.len());
+        // A panic of ours is caught within and is an error.
+        let Ok((loaded, outcome)) = joined else { continue };
+        if outcome.verdict == Verdict::Error && outcome.failures.iter().any(|failure| failure.late) {
+            noisy.push(loaded);
+            continue;
+        }
+        stopped |= plan.fail_fast && !matches!(outcome.verdict, Verdict::Pass | Verdict::Unsupported);
+        told(&outcome, queue.len() + running.len() + noisy.len());
         outcomes.push(outcome);
     }
-    for left in queue {
-        outcomes.push(Outcome::new(&left, Verdict::Skipped, std::time::Duration::ZERO));
+    // Those that the host was too noisy for get one more chance, each alone.
+    while let Some(loaded) = noisy.pop() {
+        let (_, outcome) = repeated(loaded, setting.clone(), plan.repeat).await;
+        told(&outcome, noisy.len());
+        outcomes.push(outcome);
     }
+    let why = "the run stopped before it";
+    outcomes.extend(queue.iter().map(|left| skipped(left, why)));
+    outcomes.extend(left_out.iter().map(|left| skipped(left, "it takes long; run it by its id or with --long")));
     outcomes.sort_by(|a, b| a.id.cmp(&b.id));
+    for outcome in &mut outcomes {
+        excuse(outcome, &setting.target);
+    }
     Run {
         outcomes,
         duration: started.elapsed(),
@@ -61,15 +90,50 @@ pub async fn run(scenarios: Vec<Loaded>, plan: &Plan, mut told: impl FnMut(&Outc
         repeat: plan.repeat,
         sabotage: plan.setting.saboteur.map(Saboteur::name).map(str::to_owned),
         stopped,
+        target: About::of(&setting.target),
+        noise,
     }
 }
 
-async fn repeated(loaded: Arc<Loaded>, setting: Setting, times: usize) -> Outcome {
+/// What is run, and what takes too long to be run without being asked for.
+fn partitioned(scenarios: Vec<Loaded>, plan: &Plan) -> (Vec<Loaded>, Vec<Loaded>) {
+    scenarios.into_iter().partition(|loaded| plan.long || loaded.named || !loaded.scenario.long)
+}
+
+fn skipped(loaded: &Loaded, why: &str) -> Outcome {
+    Outcome { why: Some(why.to_owned()), ..Outcome::new(loaded, Verdict::Skipped, Duration::ZERO) }
+}
+
+/// Puts a known failure beside its outcome.
+fn excuse(outcome: &mut Outcome, target: &Target) {
+    let needs = &outcome.needs;
+    outcome.claimed = needs.iter().all(|need| target.claims(need));
+    outcome.expected_failure = target.expected_failure(&outcome.id).map(|known| Excuse {
+        issue: known.issue.clone(),
+        until: known.until.clone(),
+        expired: Date::parse(&known.until).is_none_or(|until| until < Date::today()),
+    });
+}
+
+/// Runs one scenario as often as it takes.
+async fn repeated(loaded: Loaded, setting: Setting, asked: usize) -> (Loaded, Outcome) {
+    let loaded = Arc::new(loaded);
+    let scenario = &loaded.scenario;
+    let timed = scenario.timing && scenario.level == Level::Must && !scenario.long && setting.saboteur.is_none();
+    let times = if timed { asked.max(TIMED) } else { asked.max(1) };
     let mut outcome = guarded(&loaded, &setting).await;
-    for _ in 1..times {
+    for round in 1..times {
+        let decided = matches!(outcome.verdict, Verdict::Unsupported | Verdict::Error | Verdict::Flaky);
+        // Twice red without a green is red; more rounds would only take time.
+        if decided || outcome.verdict == Verdict::Fail && round >= 2 && asked <= 1 {
+            break;
+        }
         outcome = outcome.repeated(guarded(&loaded, &setting).await);
     }
-    outcome
+    if scenario.profile.value == "load" && matches!(outcome.verdict, Verdict::Pass | Verdict::Fail | Verdict::Flaky) {
+        outcome.verdict = Verdict::Informational;
+    }
+    (Arc::unwrap_or_clone(loaded), outcome)
 }
 
 /// A panic is our mistake: an error, and the run goes on.
@@ -79,8 +143,8 @@ async fn guarded(loaded: &Arc<Loaded>, setting: &Setting) -> Outcome {
     match tokio::spawn(async move { super::scenario(&inner, &own).await }).await {
         Ok(outcome) => outcome,
         Err(error) => {
-            let error = Some(format!("the harness broke: {error}"));
-            Outcome { error, ..Outcome::new(loaded, Verdict::Error, started.elapsed()) }
+            let why = Some(format!("the harness broke: {error}"));
+            Outcome { why, ..Outcome::new(loaded, Verdict::Error, started.elapsed()) }
         }
     }
 }

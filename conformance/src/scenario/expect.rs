@@ -32,9 +32,12 @@ pub struct ExchangeExpect {
     /// The body as a stream of server-sent events.
     #[serde(default)]
     pub stream: Option<StreamExpect>,
-    /// How the answer ended.
+    /// How the answer ended; a list names several possibilities.
     #[serde(default)]
-    pub ended: Option<At<Ended>>,
+    pub ended: Option<At<OneOrList<Ended>>>,
+    /// Bytes behind the end of the answer.
+    #[serde(default)]
+    pub extra: Option<At<Matcher>>,
     /// The answer was complete this soon.
     #[serde(default)]
     pub within: Option<At<Span>>,
@@ -47,6 +50,12 @@ pub struct ExchangeExpect {
     /// How many upstream requests were made for it.
     #[serde(default)]
     pub attempts: Option<At<Matcher>>,
+    /// With `repeat`: how often each status came; 0 stands for no answer.
+    #[serde(default)]
+    pub statuses: BTreeMap<u16, At<Matcher>>,
+    /// With `repeat`: 99 of 100 exchanges were complete this soon.
+    #[serde(default)]
+    pub p99: Option<At<Span>>,
     /// With `repeat`: how the exchanges spread over the providers.
     #[serde(default)]
     pub distribution: BTreeMap<String, At<ShareExpect>>,
@@ -62,6 +71,19 @@ pub enum Ended {
     Aborted,
     /// Nothing more came until the deadline.
     TimedOut,
+    /// There was no connection.
+    Refused,
+}
+
+impl std::fmt::Display for Ended {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Ended::Clean => "clean",
+            Ended::Aborted => "aborted",
+            Ended::TimedOut => "timed out",
+            Ended::Refused => "refused",
+        })
+    }
 }
 
 /// Whether something is there.
@@ -168,9 +190,20 @@ pub struct FinalExpect {
     /// What telemetry shows.
     #[serde(default)]
     pub telemetry: Option<TelemetryExpect>,
+    /// The target's memory.
+    #[serde(default)]
+    pub memory: Option<MemoryExpect>,
     /// Where secrets must never appear.
     #[serde(default)]
     pub canary: BTreeMap<String, At<CanaryExpect>>,
+}
+
+/// On the resident memory of the target's process.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MemoryExpect {
+    /// From before the first step to its highest point at most so much, such as `64MiB`.
+    pub growth: At<super::text::Size>,
 }
 
 /// What a provider must have seen.
@@ -189,9 +222,26 @@ pub struct ProviderExpect {
     /// Holds for every request.
     #[serde(default)]
     pub every_request: Option<RequestExpect>,
+    /// Whether all request bodies are the same bytes.
+    #[serde(default)]
+    pub body_equal: Option<At<bool>>,
+    /// On the time from each request to the next.
+    #[serde(default)]
+    pub gaps: Option<GapsExpect>,
+    /// Most requests that were answered at the same time.
+    #[serde(default)]
+    pub at_once: Option<At<Matcher>>,
     /// On the connections that were opened.
     #[serde(default)]
     pub connections: Option<ConnectionsExpect>,
+}
+
+/// On the time between the arrivals of requests.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GapsExpect {
+    /// None is shorter.
+    pub at_least: At<Span>,
 }
 
 /// What one upstream request must look like.
@@ -222,6 +272,33 @@ pub struct RequestExpect {
     /// How the exchange ended, as the provider saw it.
     #[serde(default)]
     pub end: Option<At<EndExpect>>,
+    /// Some write of the answer had to wait so long: backpressure reached the provider.
+    #[serde(default)]
+    pub blocked_at_least: Option<At<Span>>,
+    /// Milliseconds since the request before it at this provider.
+    #[serde(default)]
+    pub after_previous: Option<At<Matcher>>,
+    /// On the TLS of its connection.
+    #[serde(default)]
+    pub tls: Option<TlsExpect>,
+}
+
+/// On TLS between target and provider.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TlsExpect {
+    /// The server name that the target asked for.
+    #[serde(default)]
+    pub sni: Option<At<Matcher>>,
+}
+
+impl RequestExpect {
+    /// The first of its matchers, for its place in the file.
+    pub fn place(&self) -> Option<&At<Matcher>> {
+        let plain = [&self.method, &self.path, &self.query, &self.body, &self.after_previous];
+        let headers = self.headers.values().next();
+        plain.into_iter().flatten().next().or(headers).or_else(|| self.json.0.first().map(|(_, matcher)| matcher))
+    }
 }
 
 /// How the body of an upstream request was framed.
@@ -277,6 +354,9 @@ pub struct ConnectionsExpect {
     /// How many were opened.
     #[serde(default)]
     pub count: Option<At<Matcher>>,
+    /// How many are open now.
+    #[serde(default)]
+    pub open: Option<At<Matcher>>,
     /// Most requests on one connection.
     #[serde(default)]
     pub most_requests: Option<At<Matcher>>,
@@ -307,6 +387,47 @@ pub struct TelemetryExpect {
     /// Number of records.
     #[serde(default)]
     pub log_count: Option<At<Matcher>>,
+    /// Whether the metrics are well-formed Prometheus text.
+    #[serde(default)]
+    pub exposition: Option<At<bool>>,
+    /// On the number of series.
+    #[serde(default)]
+    pub series: Option<SeriesExpect>,
+    /// Labels of every series of the request counter.
+    #[serde(default)]
+    pub labels: BTreeMap<String, At<Matcher>>,
+    /// The sum of the request counter over all statuses is the number of exchanges that were answered.
+    #[serde(default)]
+    pub conserved: Option<At<bool>>,
+    /// Input tokens that came from a cache.
+    #[serde(default)]
+    pub cached_tokens: Option<DeltaExpect>,
+    /// Time to the first token of streams.
+    #[serde(default)]
+    pub ttft: Option<HistogramExpect>,
+    /// Time per output token of streams.
+    #[serde(default)]
+    pub time_per_output_token: Option<HistogramExpect>,
+}
+
+/// On the number of series.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SeriesExpect {
+    /// How many are new.
+    pub growth: At<Matcher>,
+}
+
+/// On a histogram of times, as differences.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HistogramExpect {
+    /// New samples.
+    #[serde(default)]
+    pub count: Option<At<Matcher>>,
+    /// Their mean in milliseconds.
+    #[serde(default)]
+    pub mean: Option<At<Matcher>>,
 }
 
 /// One value or a list of them.

@@ -5,7 +5,9 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::time::Duration;
 
-use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer};
+use serde::de::{
+    Deserialize, Deserializer, Error, IntoDeserializer, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer,
+};
 
 use super::expect::OneOrList;
 
@@ -35,6 +37,33 @@ impl<'de> Deserialize<'de> for Span {
         let text = String::deserialize(deserializer)?;
         Span::parse(&text)
             .ok_or_else(|| D::Error::custom(format!("`{text}` is not a duration; write it as 250ms, 1.5s or 2m")))
+    }
+}
+
+/// A number of bytes written as `512B`, `64KiB` or `8MiB`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Size(pub u64);
+
+impl Size {
+    /// Reads the written form.
+    pub fn parse(text: &str) -> Option<Size> {
+        let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit())?);
+        let shift = match unit {
+            "B" => 0,
+            "KiB" => 10,
+            "MiB" => 20,
+            "GiB" => 30,
+            _ => return None,
+        };
+        number.parse::<u64>().ok()?.checked_mul(1 << shift).map(Size)
+    }
+}
+
+impl<'de> Deserialize<'de> for Size {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Size::parse(&text)
+            .ok_or_else(|| D::Error::custom(format!("`{text}` is not a size; write it as 512B, 64KiB or 8MiB")))
     }
 }
 
@@ -141,7 +170,10 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrList<T> {
         impl<'de, T: Deserialize<'de>> Visitor<'de> for Read<T> {
             type Value = OneOrList<T>;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a map or a list of maps")
+                f.write_str("one or a list")
+            }
+            fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+                T::deserialize(text.into_deserializer()).map(|one| OneOrList(vec![one]))
             }
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
                 T::deserialize(MapAccessDeserializer::new(map)).map(|one| OneOrList(vec![one]))
@@ -169,5 +201,13 @@ mod tests {
         assert_eq!(Span::parse("80us"), Some(Span(Duration::from_micros(80))));
         assert_eq!(Span::parse("5"), None);
         assert_eq!(Span::parse("fast"), None);
+    }
+
+    #[test]
+    fn sizes_need_a_unit() {
+        assert_eq!(Size::parse("64KiB"), Some(Size(65_536)));
+        assert_eq!(Size::parse("3B"), Some(Size(3)));
+        assert_eq!(Size::parse("64"), None);
+        assert_eq!(Size::parse("64KB"), None);
     }
 }

@@ -5,19 +5,19 @@ use std::hash::{BuildHasher, RandomState};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use mock_providers::tls::RunCa;
 use mock_providers::{MockProvider, Options};
 use serde_json::Value;
 
-use super::{FILE, FOLDER, World, WorldError, get, provider, write};
+use super::{FILE, FOLDER, SILENT, World, WorldError, provider, write};
 use crate::load::Loaded;
 use crate::manifest::{self, Manifests};
 use crate::saboteur::{Saboteur, Seam as Side};
 use crate::scenario::Scenario;
 use crate::seam::{self, Context, Hop, Seam};
-use crate::target::{Gateway, Launch};
+use crate::target::{Instance, Launch, Started, Target};
 use crate::telemetry::Metrics;
 use crate::vars::Vars;
 
@@ -30,18 +30,74 @@ struct Upstreams {
     mocks: BTreeMap<String, MockProvider>,
     seams: Vec<Seam>,
     addresses: BTreeMap<String, SocketAddr>,
+    traps: BTreeMap<String, MockProvider>,
 }
 
-pub(super) async fn world(loaded: &Loaded, exe: &Path, saboteur: Option<Saboteur>) -> Result<World, WorldError> {
+pub(super) async fn world(
+    loaded: &Loaded,
+    target: &Arc<Target>,
+    saboteur: Option<Saboteur>,
+) -> Result<World, WorldError> {
+    let ground = ground(loaded, target, saboteur).await?;
+    let gateway = Instance::start(target, &ground.launch, ground.origin).await?;
+    let client_seams = client_seams(&gateway, ground.context.as_ref()).await?;
+    let mut vars = ground.vars;
+    if let Some(address) = gateway.listeners.values().next() {
+        vars.set("gateway.address", address.to_string());
+    }
+    let mut world = World {
+        origin: ground.origin,
+        vars,
+        secrets: ground.secrets,
+        keys: ground.manifests.secrets(),
+        gateway,
+        target: Arc::clone(target),
+        before: Metrics::default(),
+        saboteur,
+        context: ground.context,
+        mocks: ground.upstreams.mocks,
+        traps: ground.upstreams.traps,
+        manifests: ground.manifests,
+        root: Arc::clone(&loaded.root),
+        folder: ground.folder,
+        launch: ground.launch,
+        past: Vec::new(),
+        client_seams,
+        _upstream_seams: ground.upstreams.seams,
+    };
+    world.before = world.metrics().await;
+    Ok(world)
+}
+
+/// Starts the target and nothing else is done with it.
+pub(super) async fn start_only(loaded: &Loaded, target: &Arc<Target>, within: Duration) -> Result<Started, WorldError> {
+    let ground = ground(loaded, target, None).await?;
+    Ok(Instance::try_start(target, &ground.launch, ground.origin, within).await?)
+}
+
+/// All that stands before the target is started.
+struct Ground {
+    origin: Instant,
+    folder: tempfile::TempDir,
+    vars: Vars,
+    secrets: BTreeMap<String, String>,
+    context: Option<Arc<Context>>,
+    upstreams: Upstreams,
+    manifests: Manifests,
+    launch: Launch,
+}
+
+async fn ground(loaded: &Loaded, target: &Target, saboteur: Option<Saboteur>) -> Result<Ground, WorldError> {
     let scenario = &loaded.scenario;
     let origin = Instant::now();
     let folder = tempfile::tempdir().map_err(WorldError::io("no temporary folder"))?;
-    let (mut vars, secrets) = values(scenario);
+    let (mut vars, secrets) = values(scenario, &target.options())?;
     // Addresses are not known yet, keys are.
     let leak = manifests(loaded, &vars)?.0.secrets().into_iter().chain(secrets.values().cloned()).next();
     let context = saboteur.map(|saboteur| Arc::new(Context::new(saboteur, leak.unwrap_or_default())));
     let upstreams = upstreams(scenario, &vars, context.as_ref(), origin).await?;
-    for (name, address) in &upstreams.addresses {
+    let traps = upstreams.traps.iter().map(|(name, trap)| (name, trap.addr()));
+    for (name, address) in upstreams.addresses.iter().map(|(name, address)| (name, *address)).chain(traps) {
         vars.set(format!("{name}.host"), address.ip().to_string());
         vars.set(format!("{name}.port"), address.port());
         vars.set(format!("{name}.address"), address.to_string());
@@ -49,46 +105,42 @@ pub(super) async fn world(loaded: &Loaded, exe: &Path, saboteur: Option<Saboteur
     let (manifests, text) = manifests(loaded, &vars)?;
     std::fs::create_dir(folder.path().join(FOLDER)).map_err(WorldError::io("no folder for the manifests"))?;
     write(folder.path(), &text)?;
-    let launch = launch(scenario, exe, folder.path(), &manifests, &upstreams)?;
-    let gateway = Gateway::start(&launch, origin).await?;
-    let client_seams = client_seams(&gateway, context.as_ref()).await?;
-    if let Some(address) = gateway.listeners.values().next() {
-        vars.set("gateway.address", address.to_string());
+    if let Some(file) = target.file.attach.as_ref().and_then(|attach| attach.value.config.as_ref()) {
+        std::fs::write(file, &text).map_err(WorldError::io("the manifests cannot be written"))?;
+        tokio::time::sleep(target.file.reload.unwrap_or(SILENT)).await;
     }
-    let answer = get(gateway.metrics, "/metrics", origin).await;
-    let before = Metrics::parse(&String::from_utf8_lossy(&answer.body)).spoilt(saboteur);
-    Ok(World {
-        origin,
-        vars,
-        secrets,
-        keys: manifests.secrets(),
-        gateway,
-        before,
-        saboteur,
-        context,
-        mocks: upstreams.mocks,
-        manifests,
-        root: Arc::clone(&loaded.root),
-        folder,
-        client_seams,
-        _upstream_seams: upstreams.seams,
-    })
+    let launch = launch(scenario, folder.path(), &manifests, &upstreams)?;
+    Ok(Ground { origin, folder, vars, secrets, context, upstreams, manifests, launch })
 }
 
-/// Variables and random secrets.
-pub(super) fn values(scenario: &Scenario) -> (Vars, BTreeMap<String, String>) {
+/// Variables, options and random secrets.
+pub(super) fn values(
+    scenario: &Scenario,
+    options: &BTreeMap<String, Value>,
+) -> Result<(Vars, BTreeMap<String, String>), WorldError> {
     let mut vars = Vars::default();
     for (name, value) in &scenario.variables {
         vars.set(name.clone(), value.clone());
     }
+    for (name, values) in options {
+        vars.set(format!("options.{name}"), values.clone());
+    }
+    for (name, value) in std::env::vars_os() {
+        vars.set(format!("env.{}", name.to_string_lossy()), value.to_string_lossy().into_owned());
+    }
     let mut secrets = BTreeMap::new();
     for (name, secret) in &scenario.secrets {
         let prefix = secret.prefix.as_deref().unwrap_or("wt-");
-        let value = format!("{prefix}{:016x}{:016x}", random(), random());
+        let value = match &secret.env {
+            None => format!("{prefix}{:016x}{:016x}", random(), random()),
+            Some(variable) => std::env::var(&variable.value).map_err(|_| {
+                WorldError::Scenario(format!("secrets.{name} is ${}, which is not set", variable.value))
+            })?,
+        };
         vars.set(format!("secrets.{name}"), value.clone());
         secrets.insert(name.clone(), value);
     }
-    (vars, secrets)
+    Ok((vars, secrets))
 }
 
 /// Unpredictable enough for a secret that lives for one run.
@@ -130,6 +182,12 @@ async fn upstreams(
         all.addresses.insert(name.clone(), address);
         all.mocks.insert(name.clone(), mock);
     }
+    for trap in &scenario.traps {
+        let options = Options { bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), origin, ..Options::default() };
+        let mock = mock_providers::start(&trap.value, mock_providers::script::Provider::default(), options).await;
+        let mock = mock.map_err(|error| WorldError::Scenario(format!("trap {} cannot start: {error}", trap.value)))?;
+        all.traps.insert(trap.value.clone(), mock);
+    }
     Ok(all)
 }
 
@@ -169,7 +227,6 @@ pub(super) fn manifests(loaded: &Loaded, vars: &Vars) -> Result<(Manifests, Stri
 
 fn launch(
     scenario: &Scenario,
-    exe: &Path,
     folder: &Path,
     manifests: &Manifests,
     upstreams: &Upstreams,
@@ -180,18 +237,22 @@ fn launch(
             connect_to.push(format!("{from}={address}"));
         }
     }
-    let ca = folder.join("upstream-ca.pem");
-    std::fs::write(&ca, CA.ca_pem()).map_err(WorldError::io("the run's CA cannot be written"))?;
+    let upstream_ca = folder.join("upstream-ca.pem");
+    std::fs::write(&upstream_ca, CA.ca_pem()).map_err(WorldError::io("the run's CA cannot be written"))?;
     Ok(Launch {
-        exe: exe.to_owned(),
+        folder: folder.to_owned(),
         config: folder.join(FOLDER),
         ports: manifests.ports(),
         connect_to,
-        upstream_ca: Some(ca),
+        upstream_ca,
+        providers: upstreams.addresses.clone(),
     })
 }
 
-async fn client_seams(gateway: &Gateway, context: Option<&Arc<Context>>) -> Result<BTreeMap<u16, Seam>, WorldError> {
+pub(super) async fn client_seams(
+    gateway: &Instance,
+    context: Option<&Arc<Context>>,
+) -> Result<BTreeMap<u16, Seam>, WorldError> {
     let mut seams = BTreeMap::new();
     let Some(context) = context.filter(|context| context.saboteur.seam() == Side::Client) else { return Ok(seams) };
     for (port, address) in &gateway.listeners {

@@ -2,6 +2,7 @@
 
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use gateway::yaml::did_you_mean;
 use tokio::signal::unix::{SignalKind, signal};
@@ -15,9 +16,12 @@ use crate::report;
 use crate::run::Setting;
 use crate::run::suite::{self, Plan};
 use crate::saboteur::Saboteur;
+use crate::target::Target;
 
 pub(super) fn run(args: &RunArgs) -> Result<ExitCode, Error> {
-    let plan = plan(args)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Error::io("no runtime"))?;
+    let target = runtime.block_on(target(&args.target)?.identified());
+    let plan = plan(args, target)?;
     let scenarios = match select(args) {
         Ok(scenarios) if scenarios.is_empty() => {
             eprintln!("error: no scenario fits both the names and the profiles");
@@ -35,7 +39,6 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode, Error> {
         let opened = std::fs::OpenOptions::new().create(true).append(true).open(&sink.path);
         opened.map_err(Error::io(format!("cannot write {}", sink.path.display())))?;
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Error::io("no runtime"))?;
     let ended = runtime.block_on(unless_stopped(scenarios, &plan));
     // Whatever still runs is dropped here, and with it gateways and temporary folders.
     drop(runtime);
@@ -73,21 +76,35 @@ async fn unless_stopped(scenarios: Vec<Loaded>, plan: &Plan) -> Result<Ended, Er
     })
 }
 
-fn plan(args: &RunArgs) -> Result<Plan, Error> {
+fn plan(args: &RunArgs, target: Arc<Target>) -> Result<Plan, Error> {
     let saboteur = match &args.sabotage {
         None => None,
         Some(name) => Some(Saboteur::named(name).ok_or_else(|| Error::Input(unknown_saboteur(name)))?),
     };
-    let exe = std::env::current_exe().map_err(Error::io("the path of this program is unknown"))?;
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
     let jobs = args.jobs.and_then(|jobs| usize::try_from(jobs).ok());
     Ok(Plan {
-        setting: Setting { exe, saboteur },
+        setting: Setting { saboteur, ..Setting::of(target) },
         jobs: jobs.unwrap_or(4 * cores),
         repeat: usize::try_from(args.repeat).unwrap_or(1),
         shuffle: args.shuffle,
         fail_fast: args.fail_fast,
+        long: args.long,
     })
+}
+
+/// The target of this name.
+pub(super) fn target(name: &str) -> Result<Target, Error> {
+    let exe = std::env::current_exe().map_err(Error::io("the path of this program is unknown"))?;
+    let target = match name {
+        "reference" => Target::reference(&exe),
+        "kubernetes" | "docker" => {
+            let message = format!("target `{name}` is not there yet; there are `reference` and target files");
+            return Err(Error::Input(message));
+        }
+        file => Target::load(std::path::Path::new(file), &exe),
+    };
+    target.map_err(|problems| Error::Input(problems.to_string()))
 }
 
 fn unknown_saboteur(name: &str) -> String {

@@ -1,0 +1,409 @@
+//! A running target: started from its file's command or attached to, asked for nothing but bytes.
+//! Each wait has an end; what it printed is kept.
+
+use std::collections::BTreeMap;
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::process::{ExitStatus, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use tokio::net::TcpStream;
+use tokio::process::{Child, Command};
+
+use super::file::{Attach, Pattern};
+use super::{Lines, Target};
+use crate::vars::Vars;
+
+/// What one target is started with.
+#[derive(Debug, Clone, Default)]
+pub struct Launch {
+    /// The scenario's own folder.
+    pub folder: PathBuf,
+    /// The folder with its manifests.
+    pub config: PathBuf,
+    /// Listener ports.
+    pub ports: Vec<u16>,
+    /// `HOST:PORT=ADDR:PORT`.
+    pub connect_to: Vec<String>,
+    /// Roots for upstream TLS.
+    pub upstream_ca: PathBuf,
+    /// Providers as the target reaches them.
+    pub providers: BTreeMap<String, SocketAddr>,
+}
+
+/// Why a target did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum LaunchError {
+    /// The process could not be made, or a port not be had.
+    #[error("the target's command `{command}` could not be started: {source}")]
+    Spawn {
+        /// The program.
+        command: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// It ended before it served.
+    #[error("the target ended before it served ({status}):\n{output}")]
+    Ended {
+        /// How it ended.
+        status: String,
+        /// What it said.
+        output: String,
+    },
+    /// It did not serve for too long.
+    #[error("the target did not serve within {within:?}:\n{output}")]
+    Silent {
+        /// How long was waited.
+        within: Duration,
+        /// What it said.
+        output: String,
+    },
+    /// It serves, but not what was asked.
+    #[error("the target does not say where it listens for {0}")]
+    Missing(String),
+}
+
+/// How a start went.
+#[derive(Debug)]
+pub enum Started {
+    /// It serves.
+    Serving(Box<Instance>),
+    /// It ended before that: exit code and output.
+    Ended(Option<i32>, String),
+    /// It did not serve in time.
+    Silent(String),
+}
+
+/// A running target; ended when dropped.
+#[derive(Debug)]
+pub struct Instance {
+    /// Listener port to real address.
+    pub listeners: BTreeMap<u16, SocketAddr>,
+    /// Where metrics are read.
+    pub metrics: Option<SocketAddr>,
+    /// Where readiness is read.
+    pub ready: Option<SocketAddr>,
+    /// Both output streams, line by line.
+    pub output: Lines,
+    process: Option<Process>,
+}
+
+#[derive(Debug)]
+struct Process {
+    child: Mutex<Child>,
+    pid: Pid,
+}
+
+/// The longest wait for a target to serve, and to take a change.
+const START: Duration = Duration::from_secs(10);
+
+impl Instance {
+    /// Starts the target, or attaches to it, and waits until it serves.
+    pub async fn start(target: &Target, launch: &Launch, origin: Instant) -> Result<Instance, LaunchError> {
+        let within = target.file.start.as_ref().and_then(|start| start.value.within).unwrap_or(START);
+        match Instance::try_start(target, launch, origin, within).await? {
+            Started::Serving(instance) => Ok(*instance),
+            Started::Ended(code, output) => {
+                let status = code.map_or_else(|| "by a signal".to_owned(), |code| format!("exit code {code}"));
+                Err(LaunchError::Ended { status, output })
+            }
+            Started::Silent(output) => Err(LaunchError::Silent { within, output }),
+        }
+    }
+
+    /// Starts the target and says how that went.
+    pub async fn try_start(
+        target: &Target,
+        launch: &Launch,
+        origin: Instant,
+        within: Duration,
+    ) -> Result<Started, LaunchError> {
+        if let Some(attach) = &target.file.attach {
+            return Ok(Started::Serving(Box::new(attached(target, &attach.value, launch, origin))));
+        }
+        let (mut instance, places) = spawn(target, launch, origin)?;
+        tokio::select! {
+            serving = instance.serving(target, &places) => {
+                if let Err(missing) = serving {
+                    return Err(LaunchError::Missing(missing));
+                }
+            }
+            code = instance.ended() => return Ok(Started::Ended(code, instance.all_output().await)),
+            () = tokio::time::sleep(within) => return Ok(Started::Silent(instance.output.text(0))),
+        }
+        instance.places(target, &places);
+        match launch.ports.iter().find(|port| !instance.listeners.contains_key(port)) {
+            Some(port) => Err(LaunchError::Missing(format!("port {port}"))),
+            None => Ok(Started::Serving(Box::new(instance))),
+        }
+    }
+
+    /// Waits until it serves.
+    async fn serving(&self, target: &Target, places: &Places) -> Result<(), String> {
+        let says = &target.file.says;
+        if let Some(Pattern(serving)) = &says.serving {
+            return match self.output.find(0, |line| serving.is_match(line)).await {
+                Some(_) => Ok(()),
+                // The streams have ended: the process is about to.
+                None => std::future::pending().await,
+            };
+        }
+        for address in places.listeners.values() {
+            while TcpStream::connect(address).await.is_err() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        }
+        if let (Some(path), Some(address)) = (&target.file.telemetry.ready, places.ready) {
+            while crate::client::get(address, path, Instant::now()).await.status() != Some(200) {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// The real addresses: as it says, else as it was told.
+    fn places(&mut self, target: &Target, places: &Places) {
+        let says = &target.file.says;
+        let lines = self.output.all();
+        let address = |pattern: &Option<Pattern>| {
+            let pattern = &pattern.as_ref()?.0;
+            lines.iter().find_map(|(_, line)| pattern.captures(line)?.name("address")?.as_str().parse().ok())
+        };
+        self.metrics = if says.metrics.is_some() { address(&says.metrics) } else { places.metrics };
+        self.ready = if says.ready.is_some() { address(&says.ready) } else { places.ready };
+        self.listeners = match &says.listener {
+            None => places.listeners.clone(),
+            Some(Pattern(pattern)) => {
+                let said = |line: &str| {
+                    let found = pattern.captures(line)?;
+                    Some((found.name("port")?.as_str().parse().ok()?, found.name("address")?.as_str().parse().ok()?))
+                };
+                lines.iter().filter_map(|(_, line)| said(line)).collect()
+            }
+        };
+    }
+
+    fn child(&self) -> Option<MutexGuard<'_, Child>> {
+        self.process.as_ref().map(|process| process.child.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// How it ended, if it has.
+    pub fn exited(&self) -> Option<ExitStatus> {
+        self.child()?.try_wait().ok().flatten()
+    }
+
+    async fn ended(&self) -> Option<i32> {
+        loop {
+            if let Some(status) = self.exited() {
+                return status.code();
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// What it printed, once both streams have ended or a moment has passed.
+    async fn all_output(&self) -> String {
+        let _ = tokio::time::timeout(Duration::from_millis(500), self.output.find(usize::MAX, |_| false)).await;
+        self.output.text(0)
+    }
+
+    /// Sends a signal; false when there is no process of ours.
+    pub fn signal(&self, signal: Signal) -> bool {
+        self.process.as_ref().is_some_and(|process| kill_process(process.pid, signal).is_ok())
+    }
+
+    /// Its process id, when it is ours.
+    pub fn pid(&self) -> Option<u32> {
+        u32::try_from(self.process.as_ref()?.pid.as_raw_nonzero().get()).ok()
+    }
+
+    /// Ends it without asking, and waits for that.
+    pub async fn kill(&mut self) {
+        if let Some(process) = &mut self.process {
+            let _ = kill_process_group(process.pid, Signal::KILL);
+            let child = process.child.get_mut().unwrap_or_else(PoisonError::into_inner);
+            let _ = child.kill().await;
+        }
+    }
+}
+
+impl Drop for Instance {
+    fn drop(&mut self) {
+        if let Some(process) = &self.process {
+            let _ = kill_process_group(process.pid, Signal::KILL);
+        }
+    }
+}
+
+/// Resident memory of a process in bytes, where the system tells (Linux: `/proc/PID/statm`, in pages of 4 KiB).
+pub fn resident(pid: u32) -> Option<u64> {
+    const PAGE: u64 = 4096;
+    let text = std::fs::read_to_string(format!("/proc/{pid}/statm")).ok()?;
+    Some(text.split_whitespace().nth(1)?.parse::<u64>().ok()? * PAGE)
+}
+
+/// Where a process is told to listen.
+#[derive(Debug, Default)]
+struct Places {
+    listeners: BTreeMap<u16, SocketAddr>,
+    metrics: Option<SocketAddr>,
+    ready: Option<SocketAddr>,
+}
+
+/// Port 0 where the process says which one it got, else a port that is free now.
+fn places(target: &Target, ports: &[u16]) -> std::io::Result<Places> {
+    let says = &target.file.says;
+    let mut held = Vec::new();
+    let mut place = |said: bool| -> std::io::Result<SocketAddr> {
+        if said {
+            return Ok(SocketAddr::from(([127, 0, 0, 1], 0)));
+        }
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let address = listener.local_addr()?;
+        held.push(listener);
+        Ok(address)
+    };
+    let mut listeners = BTreeMap::new();
+    for port in ports {
+        listeners.insert(*port, place(says.listener.is_some())?);
+    }
+    let metrics = Some(place(says.metrics.is_some())?);
+    Ok(Places { listeners, metrics, ready: Some(place(says.ready.is_some())?) })
+}
+
+fn attached(target: &Target, attach: &Attach, launch: &Launch, origin: Instant) -> Instance {
+    let other = attach.listeners.get(&0).copied();
+    let real = |port: &u16| Some((*port, attach.listeners.get(port).copied().or(other)?));
+    let output = match &target.file.telemetry.log {
+        Some(file) => Lines::follow(file.clone(), origin),
+        None => Lines::none(),
+    };
+    Instance {
+        listeners: launch.ports.iter().filter_map(real).collect(),
+        metrics: attach.metrics,
+        ready: attach.ready,
+        output,
+        process: None,
+    }
+}
+
+fn spawn(target: &Target, launch: &Launch, origin: Instant) -> Result<(Instance, Places), LaunchError> {
+    let start = target.file.start.as_ref().map(|start| &start.value);
+    let words = start.map(|start| start.command.as_slice()).unwrap_or_default();
+    let failed = |source| LaunchError::Spawn { command: words.first().cloned().unwrap_or_default(), source };
+    let places = places(target, &launch.ports).map_err(failed)?;
+    let vars = values(target, launch, &places);
+    let mut command = command(words, &vars);
+    for (name, value) in start.iter().flat_map(|start| &start.env) {
+        command.env(name, vars.text(value));
+    }
+    let mut child = command.stdin(Stdio::piped()).spawn().map_err(failed)?;
+    let output = Lines::default();
+    if let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) {
+        output.read(stdout, origin);
+        output.read(stderr, origin);
+    }
+    if let Some(file) = &target.file.telemetry.log {
+        output.tail(PathBuf::from(vars.text(&file.display().to_string())), origin);
+    }
+    let pid = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
+    let pid = pid.ok_or_else(|| LaunchError::Missing("its process".to_owned()))?;
+    let process = Some(Process { child: Mutex::new(child), pid });
+    Ok((Instance { listeners: BTreeMap::new(), metrics: None, ready: None, output, process }, places))
+}
+
+/// `${…}` in commands, environment and paths of a target file.
+fn values(target: &Target, launch: &Launch, places: &Places) -> Vars {
+    let mut vars = Vars::default();
+    let pairs = |map: &mut dyn Iterator<Item = (String, SocketAddr)>| {
+        map.map(|(name, address)| format!("{name}={address}")).collect::<Vec<_>>().join(",")
+    };
+    vars.set("windtunnel", target.exe.display().to_string());
+    vars.set("folder", launch.folder.display().to_string());
+    vars.set("config", launch.config.display().to_string());
+    vars.set("ca", launch.upstream_ca.display().to_string());
+    vars.set("listeners", pairs(&mut places.listeners.iter().map(|(port, address)| (port.to_string(), *address))));
+    vars.set("providers", pairs(&mut launch.providers.iter().map(|(name, address)| (name.clone(), *address))));
+    vars.set("connect_to", launch.connect_to.join(","));
+    let text = |address: Option<&SocketAddr>| address.map(ToString::to_string).unwrap_or_default();
+    vars.set("listener", text(places.listeners.values().next()));
+    vars.set("provider", text(launch.providers.values().next()));
+    vars.set("metrics", text(places.metrics.as_ref()));
+    vars.set("ready", text(places.ready.as_ref()));
+    for (port, address) in &places.listeners {
+        vars.set(format!("listener.{port}"), address.to_string());
+    }
+    for (name, address) in &launch.providers {
+        vars.set(format!("provider.{name}"), address.to_string());
+    }
+    for (name, value) in std::env::vars_os() {
+        vars.set(format!("env.{}", name.to_string_lossy()), value.to_string_lossy().into_owned());
+    }
+    vars
+}
+
+/// A command with its references filled in, both outputs piped, in a process group of its own.
+fn command(words: &[String], vars: &Vars) -> Command {
+    let filled = |word: &String| {
+        let text = vars.text(word);
+        let left_out = word.ends_with('}') && text.ends_with('=') || text.is_empty();
+        (!left_out).then_some(text)
+    };
+    let mut words = words.iter().filter_map(filled);
+    let mut command = Command::new(words.next().unwrap_or_default());
+    command.args(words).stdout(Stdio::piped()).stderr(Stdio::piped()).stdin(Stdio::null());
+    command.kill_on_drop(true).process_group(0);
+    for (name, _) in std::env::vars_os() {
+        let name = name.to_string_lossy().into_owned();
+        if name.starts_with("WINDTUNNEL_") || name.starts_with("OTEL_") {
+            command.env_remove(name);
+        }
+    }
+    let told = [
+        ("CONFIG", "config"),
+        ("LISTEN", "listeners"),
+        ("METRICS", "metrics"),
+        ("READY", "ready"),
+        ("UPSTREAM_CA", "ca"),
+        ("CONNECT_TO", "connect_to"),
+        ("PROVIDERS", "providers"),
+    ];
+    for (name, value) in told {
+        let value = vars.text(&format!("${{{value}}}"));
+        if !value.is_empty() && !value.starts_with("${") {
+            command.env(format!("WINDTUNNEL_{name}"), value);
+        }
+    }
+    command
+}
+
+/// What the check command said.
+#[derive(Debug, Clone)]
+pub struct Checked {
+    /// The exit code; `None` when a signal ended it.
+    pub code: Option<i32>,
+    /// Both output streams.
+    pub output: String,
+}
+
+/// Runs the target's check command on a file of manifests.
+pub async fn check(target: &Target, launch: &Launch) -> Result<Checked, LaunchError> {
+    let vars = values(target, launch, &Places::default());
+    let output = command(&target.file.check, &vars).output();
+    let output = tokio::time::timeout(START, output)
+        .await
+        .map_err(|_| LaunchError::Silent { within: START, output: String::new() })?
+        .map_err(|source| LaunchError::Spawn { command: target.file.check.join(" "), source })?;
+    let text = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
+    Ok(Checked { code: output.status.code(), output: text })
+}
+
+/// The last word of what a version command prints.
+pub(super) async fn version(target: &Target, words: &[String]) -> Option<String> {
+    let vars = values(target, &Launch::default(), &Places::default());
+    let output = tokio::time::timeout(START, command(words, &vars).output()).await.ok()?.ok()?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    text.lines().next()?.split_whitespace().last().map(str::to_owned)
+}
