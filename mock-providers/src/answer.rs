@@ -15,7 +15,7 @@ use crate::openai::{self, ApiError};
 use crate::plan::{Answer, Kind, Piece, Plan};
 use crate::request::Request;
 use crate::rules::{Live, Selected};
-use crate::script::{Framing, Latency, Provider, Respond, SseEvent};
+use crate::script::{Encoding, Framing, Latency, Provider, Respond, SseEvent};
 
 /// What a dialect may draw on.
 pub(crate) struct Context<'a> {
@@ -45,6 +45,8 @@ pub(crate) fn plan<'l>(live: &'l Live, request: &Request<'_>, random: Random, se
     if request.head.http10 && plan.framing == Framing::Chunked {
         plan.framing = Framing::Close;
     }
+    let accepted = |encoding: &Encoding| !respond.if_accepted || request.accepts(*encoding);
+    plan.encoding = respond.encoding.filter(accepted);
     plan.apply(fault);
     (rule, plan)
 }

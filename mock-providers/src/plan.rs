@@ -2,6 +2,7 @@
 //!
 //! Owns the shape that dialects fill, faults reshape and `deliver` carries out. Refuses to touch sockets.
 
+mod encoding;
 mod faults;
 
 use std::time::Duration;
@@ -9,7 +10,9 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::journal::Usage;
-use crate::script::{Framing, Respond};
+use crate::script::{Encoding, Framing, Respond};
+
+pub(crate) use encoding::accepts;
 
 /// Everything about one response.
 #[derive(Debug)]
@@ -21,6 +24,8 @@ pub(crate) struct Plan {
     /// All but those that tell the end of the body.
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) framing: Framing,
+    /// How the body is encoded, once its content is settled.
+    pub(crate) encoding: Option<Encoding>,
     /// The declared length, when a fault makes it differ from the pieces.
     pub(crate) declared: Option<usize>,
     pub(crate) pieces: Vec<Piece>,
@@ -133,6 +138,7 @@ impl Answer {
             status: self.status,
             headers,
             framing: respond.framing.unwrap_or(self.framing),
+            encoding: None,
             declared: None,
             pieces: self.pieces,
             ending: Ending::Complete,

@@ -8,6 +8,8 @@ mod head;
 
 use serde_json::Value;
 
+use crate::plan;
+use crate::script::Encoding;
 use crate::wire::{Gone, Wire};
 
 pub(crate) use body::{BodyProblem, read_body};
@@ -36,6 +38,11 @@ impl<'a> Request<'a> {
 
     pub(crate) fn stream(&self) -> bool {
         self.field("stream").and_then(Value::as_bool).unwrap_or(false)
+    }
+
+    /// Whether the caller takes an answer in this encoding.
+    pub(crate) fn accepts(&self, encoding: Encoding) -> bool {
+        plan::accepts(self.head.header("accept-encoding"), encoding)
     }
 
     /// The text of the last user message.

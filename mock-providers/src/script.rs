@@ -64,6 +64,8 @@
 //! | `sse` | exact events: `{data: text or value, after: 120ms}`, `{raw: "exact\n\n"}`, `{raw_base64: …}`, `done`; nothing is added |
 //! | `content_type` | default by kind: `application/json`, `text/event-stream; charset=utf-8` |
 //! | `framing` | `content_length` (default of JSON), `chunked` (default of streams), `close` (ends with the connection) |
+//! | `encoding` | `gzip`, `deflate`, `br` or `zstd` (the last two stored, not compressed): the body in that content coding, with its `content-encoding`; of a stream each event can be decoded as it comes. Faults count encoded bytes |
+//! | `if_accepted: true` | beside `encoding`: plain unless the request's `Accept-Encoding` allows it |
 //! | `delay_head` | wait before the head; added to `latency.head` |
 //! | `latency` | `{head, ttft, itl}`, each replaces the provider's |
 //!
@@ -108,7 +110,9 @@ use serde::Deserialize;
 
 pub use fault::{Disconnect, Dribble, ErrorEvent, Fault, Hang, How, Point, Split, Stall, Truncate};
 pub use matching::{BodyMatch, Glob, Path, Pattern, TextMatch, ValueMatch, When};
-pub use respond::{Block, Framing, HeaderValues, Headers, Respond, SseEvent, ToolCall, UsageNumbers, UsageSpec};
+pub use respond::{
+    Block, Encoding, Framing, HeaderValues, Headers, Respond, SseEvent, ToolCall, UsageNumbers, UsageSpec,
+};
 
 /// A file for `windtunnel mock --config`.
 #[derive(Debug, Clone, Default, Deserialize)]

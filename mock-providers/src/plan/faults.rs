@@ -1,7 +1,7 @@
 //! What faults do to a plan.
 //!
-//! Owns the order in which they apply: content first (error event, truncation, `[DONE]`), then the length is declared,
-//! then transport (stall, disconnect), then write boundaries. All of it is data in, data out.
+//! Owns the order in which they apply: content first (error event, truncation, `[DONE]`), then the content coding, then the
+//! length is declared, then transport (stall, disconnect), then write boundaries. All of it is data in, data out.
 
 use std::time::Duration;
 
@@ -32,6 +32,9 @@ impl Plan {
         if fault.missing_done {
             names.push("missing_done");
             self.pieces.retain(|piece| piece.kind != Kind::Done);
+        }
+        if let Some(encoding) = self.encoding {
+            self.encode(encoding);
         }
         self.declared = Some(self.body_length());
         if let Some(stall) = &fault.stall {

@@ -54,6 +54,36 @@ pub struct Respond {
     pub content_type: Option<String>,
     /// How the end of the body is told.
     pub framing: Option<Framing>,
+    /// The content coding of the body.
+    pub encoding: Option<Encoding>,
+    /// Encode only for a caller whose `Accept-Encoding` allows it.
+    pub if_accepted: bool,
+}
+
+/// A content coding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Encoding {
+    /// `gzip`.
+    Gzip,
+    /// `deflate`: zlib's format, as HTTP means it.
+    Deflate,
+    /// `br`, stored rather than compressed.
+    Br,
+    /// `zstd`, stored rather than compressed.
+    Zstd,
+}
+
+impl Encoding {
+    /// Its name in HTTP.
+    pub fn token(self) -> &'static str {
+        match self {
+            Encoding::Gzip => "gzip",
+            Encoding::Deflate => "deflate",
+            Encoding::Br => "br",
+            Encoding::Zstd => "zstd",
+        }
+    }
 }
 
 fn base64_bytes<'de, D: Deserializer<'de>>(reader: D) -> Result<Option<Bytes>, D::Error> {

@@ -7,6 +7,7 @@ mod connections;
 mod determinism;
 mod disconnects;
 mod embeddings;
+mod encoding;
 mod framing;
 mod models;
 mod refusal;
