@@ -33,6 +33,13 @@ pub(crate) async fn serve(wire: &mut Wire, shared: &Shared, connection: u64) -> 
     let mut on_connection = 0;
     loop {
         on_connection += 1;
+        if on_connection > 1 {
+            match awaken(wire, shared).await {
+                Ok(true) => {}
+                Ok(false) => return close(wire, shared, connection, Peer::Mock).await,
+                Err(gone) => return gone.into(),
+            }
+        }
         let after = match request::read_head(wire).await {
             Start::Head(head) => exchange(wire, shared, &head, (connection, on_connection)).await,
             Start::Gone(gone) => return gone.into(),
@@ -43,31 +50,44 @@ pub(crate) async fn serve(wire: &mut Wire, shared: &Shared, connection: u64) -> 
         match after {
             After::Reuse => {}
             After::Gone(gone) => return gone.into(),
-            After::Close => return close(wire, shared, connection, true).await,
-            After::Fin => return close(wire, shared, connection, false).await,
+            After::Close => return close(wire, shared, connection, Peer::Mock).await,
+            After::Fin => return close(wire, shared, connection, Peer::Fault).await,
             After::Reset => {
                 wire.reset();
-                return Closing { by: Peer::Mock, reset: true };
+                return Closing { by: Peer::Fault, reset: true };
             }
         }
     }
 }
 
-async fn close(wire: &mut Wire, shared: &Shared, connection: u64, in_order: bool) -> Closing {
-    shared.recorder.closed(connection, shared.now(), Peer::Mock, false);
-    if in_order {
-        wire.finish().await;
-    } else {
+/// Ends the connection: in order, or by a bare FIN when a fault does it.
+async fn close(wire: &mut Wire, shared: &Shared, connection: u64, by: Peer) -> Closing {
+    let closing = Closing { by, reset: false };
+    shared.recorder.took(connection, wire.taken);
+    shared.recorder.closed(connection, shared.now(), closing);
+    if by == Peer::Fault {
         wire.fin();
+    } else {
+        wire.finish().await;
     }
     wire.linger().await;
-    Closing { by: Peer::Mock, reset: false }
+    closing
+}
+
+/// Waits for the first byte of another request; says whether it came in time.
+async fn awaken(wire: &mut Wire, shared: &Shared) -> Result<bool, Gone> {
+    match shared.live().provider.idle_timeout {
+        Some(limit) if wire.inbound.is_empty() => {
+            tokio::time::timeout(limit, wire.fill()).await.map_or(Ok(false), |filled| filled.map(|()| true))
+        }
+        _ => Ok(true),
+    }
 }
 
 async fn exchange(wire: &mut Wire, shared: &Shared, head: &Head, place: (u64, u32)) -> After {
     let exchange = Exchange {
         recorder: &shared.recorder,
-        seq: shared.recorder.received(record(shared, head, place)),
+        seq: shared.recorder.received(record(shared, head, place), wire.taken),
         origin: shared.origin,
     };
     if head.expects_continue
@@ -136,8 +156,11 @@ async fn malformed(wire: &mut Wire, shared: &Shared, reason: &str, gone: Option<
     let end = memchr::memmem::find(&wire.inbound, b"\r\n\r\n").map_or(wire.inbound.len(), |at| at + 4);
     record.body = Bytes::copy_from_slice(&wire.inbound[end..]);
     wire.inbound.clear();
-    let exchange =
-        Exchange { recorder: &shared.recorder, seq: shared.recorder.received(record), origin: shared.origin };
+    let exchange = Exchange {
+        recorder: &shared.recorder,
+        seq: shared.recorder.received(record, wire.taken),
+        origin: shared.origin,
+    };
     match gone {
         Some(gone) => exchange.gone(gone),
         None => deliver::deliver(wire, &refusal(ApiError::malformed(reason)), exchange, false, false).await,

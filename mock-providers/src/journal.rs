@@ -81,6 +81,13 @@ pub struct RequestRecord {
     pub end: End,
 }
 
+impl Journal {
+    /// The connections that have not ended.
+    pub fn open_connections(&self) -> impl Iterator<Item = &ConnectionRecord> {
+        self.connections.iter().filter(|connection| connection.closed_at.is_none())
+    }
+}
+
 impl RequestRecord {
     /// The first header of that name.
     pub fn header(&self, name: &str) -> Option<&str> {
@@ -146,14 +153,16 @@ pub enum End {
     Fault,
 }
 
-/// A side of a connection.
+/// Who ended a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Peer {
     /// The caller.
     Client,
-    /// This provider.
+    /// This provider, as a healthy one may.
     Mock,
+    /// This provider, because the script says that something goes wrong.
+    Fault,
 }
 
 /// One accepted connection.
@@ -173,8 +182,12 @@ pub struct ConnectionRecord {
     pub reset: bool,
     /// How many requests it carried.
     pub requests: u32,
+    /// How many bytes of the application (HTTP, after decryption) came in, by its last request or its end.
+    pub taken: u64,
     /// What the handshake showed, when it succeeded.
     pub tls: Option<TlsFacts>,
+    /// Why the handshake failed, when it did.
+    pub tls_failure: Option<TlsFailure>,
 }
 
 /// What a TLS handshake showed.
@@ -184,6 +197,19 @@ pub struct TlsFacts {
     pub sni: Option<String>,
     /// The protocol agreed on.
     pub alpn: Option<String>,
+    /// The version of TLS, such as `TLSv1_3`.
+    pub version: Option<String>,
+}
+
+/// What is known of a TLS handshake that failed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct TlsFailure {
+    /// The server name asked for.
+    pub sni: Option<String>,
+    /// The alert by which the caller refused, such as `UnknownCA`.
+    pub alert: Option<String>,
+    /// What went wrong, in words.
+    pub reason: String,
 }
 
 fn masked(headers: &[(String, String)]) -> Vec<(&str, String)> {

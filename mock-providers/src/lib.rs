@@ -5,6 +5,7 @@
 //! The reference of all script keys is the documentation of [`script`].
 
 mod answer;
+mod attend;
 mod connection;
 pub mod credentials;
 mod deliver;
@@ -20,5 +21,5 @@ pub mod script;
 pub mod tls;
 mod wire;
 
-pub use journal::{ConnectionRecord, End, Journal, Peer, RequestRecord, TlsFacts, Usage};
+pub use journal::{ConnectionRecord, End, Journal, Peer, RequestRecord, TlsFacts, TlsFailure, Usage};
 pub use provider::{MockProvider, Options, StartError, start};

@@ -12,10 +12,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
-use crate::connection::{self, Closing};
-use crate::journal::{End, Peer, TlsFacts};
+use crate::attend::attend;
 use crate::provider::Shared;
-use crate::wire::{Stream, Wire};
 
 const BACKLOG: i32 = 1024;
 
@@ -23,6 +21,8 @@ const BACKLOG: i32 = 1024;
 pub(crate) enum Command {
     /// Close the port, reset the connections.
     Close(oneshot::Sender<io::Result<()>>),
+    /// Reset the connections.
+    Reset(oneshot::Sender<io::Result<()>>),
     /// Open the port.
     Open(oneshot::Sender<io::Result<()>>),
 }
@@ -70,6 +70,10 @@ impl Listener {
 
     async fn close(&mut self) {
         self.open = None;
+        self.reset().await;
+    }
+
+    async fn reset(&mut self) {
         self.cut.send_replace(());
         while self.connections.join_next().await.is_some() {}
     }
@@ -83,6 +87,10 @@ impl Listener {
                     Some(Command::Close(reply)) => {
                         self.close().await;
                         // Whoever asked may have stopped waiting.
+                        let _ = reply.send(Ok(()));
+                    }
+                    Some(Command::Reset(reply)) => {
+                        self.reset().await;
                         let _ = reply.send(Ok(()));
                     }
                     Some(Command::Open(reply)) => {
@@ -100,7 +108,8 @@ impl Listener {
         let Ok(tcp) = accepted else { return };
         let (shared, cut) = (self.shared.clone(), self.cut.subscribe());
         let id = shared.recorder.opened(shared.now());
-        self.connections.spawn(attend(tcp, shared, id, cut));
+        let attention = shared.live().attention();
+        self.connections.spawn(attend(tcp, shared, id, attention, cut));
     }
 }
 
@@ -108,47 +117,6 @@ async fn accept(listener: Option<&TcpListener>) -> io::Result<TcpStream> {
     match listener {
         Some(listener) => listener.accept().await.map(|(tcp, _)| tcp),
         None => std::future::pending().await,
-    }
-}
-
-/// Serves one connection until it ends or is cut.
-async fn attend(tcp: TcpStream, shared: Arc<Shared>, id: u64, mut cut: watch::Receiver<()>) {
-    // Without it small writes would wait for each other; a socket that refuses it still works.
-    let _ = tcp.set_nodelay(true);
-    let closing = match handshake(tcp, &shared, id, &mut cut).await {
-        Err(closing) => closing,
-        Ok(mut wire) => tokio::select! {
-            closing = connection::serve(&mut wire, &shared, id) => closing,
-            _ = cut.changed() => {
-                wire.reset();
-                shared.recorder.abandon(id, End::Fault);
-                Closing { by: Peer::Mock, reset: true }
-            }
-        },
-    };
-    shared.recorder.closed(id, shared.now(), closing.by, closing.reset);
-}
-
-async fn handshake(tcp: TcpStream, shared: &Shared, id: u64, cut: &mut watch::Receiver<()>) -> Result<Wire, Closing> {
-    let Some(acceptor) = &shared.tls else { return Ok(Wire::new(Stream::Plain(tcp))) };
-    let accepting = acceptor.accept(tcp).into_fallible();
-    tokio::select! {
-        accepted = accepting => match accepted {
-            Ok(tls) => {
-                let session = tls.get_ref().1;
-                let alpn = session.alpn_protocol().map(|name| String::from_utf8_lossy(name).into_owned());
-                let sni = session.server_name().map(ToString::to_string);
-                shared.recorder.handshake(id, TlsFacts { sni, alpn });
-                Ok(Wire::new(Stream::Tls(Box::new(tls))))
-            }
-            Err((error, tcp)) => {
-                let left = matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset);
-                drop(tcp);
-                let by = if left { Peer::Client } else { Peer::Mock };
-                Err(Closing { by, reset: error.kind() == io::ErrorKind::ConnectionReset })
-            }
-        },
-        _ = cut.changed() => Err(Closing { by: Peer::Mock, reset: false }),
     }
 }
 

@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 use rustls::ServerConfig;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
-use tokio_rustls::TlsAcceptor;
 
 use crate::digest::{Random, hash};
 use crate::journal::{Journal, Recorder};
@@ -84,7 +83,7 @@ pub(crate) struct Shared {
     pub(crate) origin: Instant,
     pub(crate) seed: u64,
     pub(crate) recorder: Recorder,
-    pub(crate) tls: Option<TlsAcceptor>,
+    pub(crate) tls: Option<Arc<ServerConfig>>,
     live: RwLock<Arc<Live>>,
     occurrences: Mutex<HashMap<u64, u64>>,
 }
@@ -131,7 +130,7 @@ impl std::fmt::Debug for MockProvider {
 /// Starts a provider; when this returns, it accepts connections (unless the script says `accept: refuse`).
 pub async fn start(name: &str, provider: Provider, options: Options) -> Result<MockProvider, StartError> {
     let tls = match (provider.tls, options.tls) {
-        (true, Some(config)) => Some(TlsAcceptor::from(config)),
+        (true, Some(config)) => Some(config),
         (true, None) => return Err(StartError::NoTls { provider: name.to_owned() }),
         (false, _) => None,
     };
@@ -147,7 +146,7 @@ pub async fn start(name: &str, provider: Provider, options: Options) -> Result<M
     });
     let failed = |source| StartError::Bind { provider: name.to_owned(), bind: options.bind, source };
     let mut listener = Listener::reserve(options.bind, shared.clone()).map_err(failed)?;
-    if accept == Accept::Normal {
+    if accept != Accept::Refuse {
         listener.open().map_err(failed)?;
     }
     let addr = listener.addr();
@@ -176,12 +175,12 @@ impl MockProvider {
     /// Replaces the script from the next request on; its counts start anew. Whether TLS is spoken does not change;
     /// `accept` takes effect soon after.
     pub fn set_script(&self, provider: Provider) {
-        let before = self.shared.live().provider.accept;
-        let accept = provider.accept;
+        let refused = self.shared.live().provider.accept == Accept::Refuse;
+        let refuses = provider.accept == Accept::Refuse;
         *self.shared.live.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Live::new(provider));
-        if before != accept {
+        if refused != refuses {
             let (reply, _) = oneshot::channel();
-            let command = if accept == Accept::Refuse { Command::Close(reply) } else { Command::Open(reply) };
+            let command = if refuses { Command::Close(reply) } else { Command::Open(reply) };
             // A full inbox means that the port is being opened and closed right now, by someone who waits for it.
             let _ = self.commands.try_send(command);
         }
@@ -189,11 +188,25 @@ impl MockProvider {
 
     /// Closes the port and resets all open connections; both are done when this returns.
     pub async fn stop_listening(&self) {
+        self.tell(Command::Close).await;
+    }
+
+    /// Resets all open connections, which is done when this returns; the port stays as it is.
+    pub async fn reset_connections(&self) {
+        self.tell(Command::Reset).await;
+    }
+
+    async fn tell(&self, command: impl FnOnce(oneshot::Sender<std::io::Result<()>>) -> Command) {
         let (reply, done) = oneshot::channel();
-        if self.commands.send(Command::Close(reply)).await.is_ok() {
+        if self.commands.send(command(reply)).await.is_ok() {
             // The listener answers every command while the handle lives.
             let _ = done.await;
         }
+    }
+
+    /// How many connections are open, as far as the journal reaches back.
+    pub fn connections_open(&self) -> usize {
+        self.shared.recorder.open_connections()
     }
 
     /// Opens the same port again.

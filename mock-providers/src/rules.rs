@@ -4,14 +4,17 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::attend::Attention;
 use crate::request::Request;
-use crate::script::{Fault, Provider, Respond, Rule, Step, When};
+use crate::script::{Accept, AcceptStall, Fault, Provider, Respond, Rule, Step, When};
 
 /// A script and how often its rules have matched.
 pub(crate) struct Live {
     pub(crate) provider: Provider,
     rules: Vec<LiveRule>,
     nothing: (Respond, Fault),
+    /// Counts connections for `accept`.
+    accepted: AtomicU64,
 }
 
 struct LiveRule {
@@ -37,7 +40,7 @@ impl Live {
             matched: AtomicU64::new(0),
         };
         let rules = rules.into_iter().enumerate().map(live).collect();
-        Self { provider, rules, nothing: Default::default() }
+        Self { provider, rules, nothing: Default::default(), accepted: AtomicU64::new(0) }
     }
 
     /// The first rule that matches and is not used up.
@@ -58,6 +61,18 @@ impl Live {
             };
         }
         self.unscripted()
+    }
+
+    /// What the next connection gets.
+    pub(crate) fn attention(&self) -> Attention {
+        match self.provider.accept {
+            Accept::Normal | Accept::Refuse => Attention::Service,
+            Accept::Blackhole => Attention::Neglect,
+            Accept::Stall(AcceptStall { first, duration }) => {
+                let stalled = self.accepted.fetch_add(1, Ordering::Relaxed) < first;
+                if stalled { Attention::NeglectFor(duration) } else { Attention::Service }
+            }
+        }
     }
 
     /// What a request gets that no rule may answer.

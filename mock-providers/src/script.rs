@@ -12,7 +12,9 @@
 //!     listen: 127.0.0.1:8090           # only for `windtunnel mock`; scenarios always get a free port
 //!     auth: {keys: [sk-good]}          # any other bearer token: 401 with OpenAI's envelope
 //!     models: [gpt-4o-mini]            # what GET /v1/models lists (chat accepts any model name)
-//!     accept: refuse                   # or normal; refuse = the port is closed (connection refused)
+//!     certificate: expired             # beside TLS; or valid (default), wrong_host, self_signed, unknown_ca
+//!     accept: refuse                   # see below; refuse = the port is closed (connection refused)
+//!     idle_timeout: 50ms               # an idle connection is closed that long after an answer; default never
 //!     latency: {head: 50ms, ttft: 10ms, itl: 20ms}
 //!     rules:
 //!       - name: flaky-then-fine        # what the journal calls it; default rule-1, rule-2…
@@ -32,6 +34,14 @@
 //! A provider without rules (or a request that none matches) is answered as OpenAI would: the journal then says
 //! rule `default`. `respond`, `fault` and `sequence` may stand on a provider, and mean one last catch-all rule.
 //! Durations are strings with a unit: `80us`, `250ms`, `1.5s`, `2m`.
+//!
+//! # `accept`
+//! | value | a connection… |
+//! |---|---|
+//! | `normal` | is served |
+//! | `refuse` | is refused: the port is held but closed |
+//! | `blackhole` | is accepted; nothing is read or written (no TLS handshake either) until the caller leaves |
+//! | `{stall: {first: n, for: 5s}}` | among the first n is neglected in the same way for that time, then closed; later ones are served. The count starts anew with a new script |
 //!
 //! # `when` (all given keys must hold; the first matching rule wins)
 //! | key | value |
@@ -132,6 +142,8 @@ pub struct Provider {
     pub dialect: Dialect,
     /// Serve TLS; the host of the mock supplies the server configuration.
     pub tls: bool,
+    /// What is wrong with the certificate, if anything; the host of the mock obeys it.
+    pub certificate: Certificate,
     /// Where `windtunnel mock` listens; scenarios ignore it.
     pub listen: Option<SocketAddr>,
     /// Which keys are accepted; none given means an open provider.
@@ -140,6 +152,9 @@ pub struct Provider {
     pub models: Option<Vec<String>>,
     /// Whether the port is open.
     pub accept: Accept,
+    /// How long a connection may be idle between requests; no limit when left out.
+    #[serde(with = "duration::option")]
+    pub idle_timeout: Option<Duration>,
     /// When bytes leave.
     pub latency: Latency,
     /// Tried in order; the first match answers.
@@ -184,6 +199,38 @@ pub enum Accept {
     Normal,
     /// The port is held but closed: connection refused.
     Refuse,
+    /// Connections are accepted, and nothing is read or written ever.
+    Blackhole,
+    /// The first connections are accepted and neglected for a while.
+    Stall(AcceptStall),
+}
+
+/// Connections that are accepted but not attended to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AcceptStall {
+    /// How many, from the start of the script; later ones are served.
+    pub first: u64,
+    /// How long nothing is read or written; then they are closed.
+    #[serde(rename = "for", with = "duration")]
+    pub duration: Duration,
+}
+
+/// What a provider's TLS certificate is like.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Certificate {
+    /// For the provider's names, from the run's CA.
+    #[default]
+    Valid,
+    /// For another name.
+    WrongHost,
+    /// Out of date.
+    Expired,
+    /// Signed by its own key.
+    SelfSigned,
+    /// From a CA that nobody trusts.
+    UnknownCa,
 }
 
 /// Delays of a response.

@@ -1,17 +1,21 @@
 //! The certificate authority of a run.
 //!
-//! Owns a throw-away CA and the server configurations it signs. Refuses client authentication and HTTP/2.
+//! Owns a throw-away CA and the server configurations it signs, good and faulty. Refuses client authentication and HTTP/2.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose, date_time_ymd};
 use rustls::ServerConfig;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
+use crate::script::Certificate;
+
+/// What a certificate for the wrong host is for.
+const OTHER_HOST: &str = "another-host.invalid";
 const KEY_INVARIANT: &str = "ring always makes and signs with an ECDSA key";
 
 /// A certificate authority that lives as long as the run.
@@ -36,9 +40,13 @@ impl Default for RunCa {
 impl RunCa {
     /// A fresh authority.
     pub fn new() -> Self {
+        Self::named("windtunnel run CA")
+    }
+
+    fn named(name: &str) -> Self {
         let key = KeyPair::generate().expect(KEY_INVARIANT);
         let mut params = CertificateParams::default();
-        params.distinguished_name.push(DnType::CommonName, "windtunnel run CA");
+        params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let certificate = params.self_signed(&key).expect(KEY_INVARIANT);
@@ -61,9 +69,29 @@ impl RunCa {
     /// # Panics
     /// When a name is neither a DNS name nor an IP address.
     pub fn server_config(&self, names: &[&str]) -> Arc<ServerConfig> {
+        self.faulty_config(Certificate::Valid, names)
+    }
+
+    /// The same with a certificate of this kind: a client that checks certificates refuses all but the valid one.
+    ///
+    /// # Panics
+    /// When a name is neither a DNS name nor an IP address.
+    pub fn faulty_config(&self, kind: Certificate, names: &[&str]) -> Arc<ServerConfig> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
-        let certified = self.certify(names, &provider).expect("each name is a DNS name or an IP address");
+        let names: Vec<String> = match kind {
+            Certificate::WrongHost => vec![OTHER_HOST.to_owned()],
+            _ => names.iter().map(|&name| name.to_owned()).collect(),
+        };
+        let mut params = CertificateParams::new(names).expect("each name is a DNS name or an IP address");
+        let certified = match kind {
+            Certificate::Valid | Certificate::WrongHost => self.certify(params, &provider),
+            Certificate::Expired => {
+                (params.not_before, params.not_after) = (date_time_ymd(2020, 1, 1), date_time_ymd(2021, 1, 1));
+                self.certify(params, &provider)
+            }
+            Certificate::SelfSigned => self_signed(&params, &provider),
+            Certificate::UnknownCa => Self::named("windtunnel untrusted CA").certify(params, &provider),
+        };
         config(provider, Arc::new(Fixed(Arc::new(certified))))
     }
 
@@ -75,14 +103,22 @@ impl RunCa {
         config(provider, Arc::new(any))
     }
 
-    /// A certificate for these names; `None` when one of them is no name.
-    fn certify(&self, names: Vec<String>, provider: &CryptoProvider) -> Option<CertifiedKey> {
+    fn certify(&self, params: CertificateParams, provider: &CryptoProvider) -> CertifiedKey {
         let key = KeyPair::generate().expect(KEY_INVARIANT);
-        let leaf = CertificateParams::new(names).ok()?.signed_by(&key, &self.issuer).expect(KEY_INVARIANT);
-        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
-        let key = provider.key_provider.load_private_key(key).expect(KEY_INVARIANT);
-        Some(CertifiedKey::new(vec![leaf.der().clone(), self.certificate.clone()], key))
+        let leaf = params.signed_by(&key, &self.issuer).expect(KEY_INVARIANT);
+        certified(vec![leaf.der().clone(), self.certificate.clone()], &key, provider)
     }
+}
+
+fn self_signed(params: &CertificateParams, provider: &CryptoProvider) -> CertifiedKey {
+    let key = KeyPair::generate().expect(KEY_INVARIANT);
+    let leaf = params.self_signed(&key).expect(KEY_INVARIANT);
+    certified(vec![leaf.der().clone()], &key, provider)
+}
+
+fn certified(chain: Vec<CertificateDer<'static>>, key: &KeyPair, provider: &CryptoProvider) -> CertifiedKey {
+    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+    CertifiedKey::new(chain, provider.key_provider.load_private_key(key).expect(KEY_INVARIANT))
 }
 
 fn config(provider: Arc<CryptoProvider>, certificates: Arc<dyn ResolvesServerCert>) -> Arc<ServerConfig> {
@@ -120,8 +156,8 @@ impl ResolvesServerCert for AnyName {
             return Some(certified.clone());
         }
         let names = if name.is_empty() { vec!["localhost", "127.0.0.1"] } else { vec![name] };
-        let names = names.into_iter().map(str::to_owned).collect();
-        let certified = Arc::new(self.ca.certify(names, &self.provider)?);
+        let names: Vec<String> = names.into_iter().map(str::to_owned).collect();
+        let certified = Arc::new(self.ca.certify(CertificateParams::new(names).ok()?, &self.provider));
         known.insert(name.to_owned(), certified.clone());
         Some(certified)
     }

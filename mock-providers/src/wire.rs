@@ -33,6 +33,8 @@ pub(crate) struct Gone {
 pub(crate) struct Wire {
     stream: Stream,
     pub(crate) inbound: BytesMut,
+    /// How many bytes of the application came so far.
+    pub(crate) taken: u64,
 }
 
 /// Plain or encrypted.
@@ -45,7 +47,7 @@ pub(crate) enum Stream {
 
 impl Wire {
     pub(crate) fn new(stream: Stream) -> Self {
-        Self { stream, inbound: BytesMut::new() }
+        Self { stream, inbound: BytesMut::new(), taken: 0 }
     }
 
     /// Reads more, at least one byte.
@@ -96,7 +98,10 @@ impl Wire {
         let read = ready!(pin!(self.stream.read_buf(&mut self.inbound)).poll(cx));
         Poll::Ready(match read {
             Ok(0) => Err(Gone { reset: false }),
-            Ok(_) => Ok(()),
+            Ok(read) => {
+                self.taken += read as u64;
+                Ok(())
+            }
             // A TLS peer that ends without a close_notify has still sent a FIN, not a RST.
             Err(e) => Err(Gone { reset: e.kind() != ErrorKind::UnexpectedEof }),
         })

@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::{ConnectionRecord, End, Journal, Peer, RequestRecord, TlsFacts};
+use super::{ConnectionRecord, End, Journal, RequestRecord, TlsFacts, TlsFailure};
+use crate::connection::Closing;
 
 /// Bodies of all kept records together stay below this.
 const KEPT_BYTES: usize = 512 << 20;
@@ -101,13 +102,26 @@ impl Recorder {
         self.with_connection(connection, |record| record.tls = Some(facts));
     }
 
+    pub(crate) fn handshake_failed(&self, connection: u64, failure: TlsFailure) {
+        self.with_connection(connection, |record| record.tls_failure = Some(failure));
+    }
+
+    /// How many bytes a connection brought.
+    pub(crate) fn took(&self, connection: u64, bytes: u64) {
+        self.with_connection(connection, |record| record.taken = bytes);
+    }
+
+    pub(crate) fn open_connections(&self) -> usize {
+        self.lock().connections.iter().filter(|connection| connection.closed_at.is_none()).count()
+    }
+
     /// The first end of a connection counts.
-    pub(crate) fn closed(&self, connection: u64, at: Duration, by: Peer, reset: bool) {
+    pub(crate) fn closed(&self, connection: u64, at: Duration, closing: Closing) {
         self.with_connection(connection, |record| {
             if record.closed_at.is_none() {
                 record.closed_at = Some(at);
-                record.closed_by = Some(by);
-                record.reset = reset;
+                record.closed_by = Some(closing.by);
+                record.reset = closing.reset;
             }
         });
     }
@@ -121,14 +135,15 @@ impl Recorder {
         self.tell();
     }
 
-    /// Adds a request, and returns its number.
-    pub(crate) fn received(&self, mut record: RequestRecord) -> u64 {
+    /// Adds a request, and returns its number; its connection has brought so many bytes by now.
+    pub(crate) fn received(&self, mut record: RequestRecord, taken: u64) -> u64 {
         let seq = {
             let mut state = self.lock();
             state.last_seq += 1;
             record.seq = state.last_seq;
             if let Some(index) = index(record.connection, state.last_connection, state.connections.len()) {
                 state.connections[index].requests += 1;
+                state.connections[index].taken = taken;
             }
             state.kept_bytes += record.body.len();
             state.requests.push_back(record);
@@ -185,7 +200,7 @@ mod tests {
     fn the_oldest_records_give_way_and_late_updates_of_them_are_ignored() {
         let recorder = Recorder::new(2);
         for _ in 0..3 {
-            recorder.received(RequestRecord::default());
+            recorder.received(RequestRecord::default(), 0);
         }
         recorder.update(1, |record| record.rule = "gone".to_owned());
         recorder.update(3, |record| record.rule = "kept".to_owned());
@@ -197,7 +212,7 @@ mod tests {
     async fn a_change_between_the_look_and_the_wait_is_not_missed() {
         let recorder = Recorder::new(2);
         assert!(recorder.snapshot().requests.is_empty());
-        recorder.received(RequestRecord::default());
+        recorder.received(RequestRecord::default(), 0);
         recorder.changed().await;
         assert_eq!(recorder.snapshot().requests.len(), 1);
     }

@@ -23,7 +23,7 @@ async fn a_fin_leaves_the_stream_without_its_terminator() {
     assert_eq!((record.fault.as_deref(), record.end), (Some("disconnect"), End::Fault));
     let journal = soon(mock.wait_until(|journal| journal.connections[0].closed_at.is_some())).await;
     let connection = &journal.connections[0];
-    assert_eq!((connection.closed_by, connection.reset), (Some(Peer::Mock), false));
+    assert_eq!((connection.closed_by, connection.reset), (Some(Peer::Fault), false));
 }
 
 #[tokio::test]
@@ -33,7 +33,7 @@ async fn a_rst_is_a_reset_after_the_bytes_before_it() {
     assert_eq!(error, Some(ErrorKind::ConnectionReset));
     assert!(text.contains("\"content\":\"b\"") && !text.contains("\"content\":\"c\""));
     let journal = soon(mock.wait_until(|journal| journal.connections[0].closed_at.is_some())).await;
-    assert_eq!((journal.connections[0].closed_by, journal.connections[0].reset), (Some(Peer::Mock), true));
+    assert_eq!((journal.connections[0].closed_by, journal.connections[0].reset), (Some(Peer::Fault), true));
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ mod embeddings;
 mod encoding;
 mod framing;
 mod models;
+mod neglect;
 mod refusal;
 mod rules;
 mod scripted;

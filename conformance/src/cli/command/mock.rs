@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use gateway::yaml::{self, Problem, Source};
-use mock_providers::script::{Config, Provider};
+use mock_providers::script::{Certificate, Config, Provider};
 use mock_providers::tls::RunCa;
 use mock_providers::{MockProvider, Options};
 use tokio::signal::unix::{SignalKind, signal};
@@ -63,7 +63,10 @@ async fn serve(config: Config, write_ca: Option<&Path>) -> Result<ExitCode, Erro
         let options = Options {
             bind: provider.listen.unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))),
             seed: config.seed.unwrap_or(0),
-            tls: tls.then(|| ca.server_config_for_any_name()),
+            tls: tls.then(|| match provider.certificate {
+                Certificate::Valid => ca.server_config_for_any_name(),
+                faulty => ca.faulty_config(faulty, &["localhost", "127.0.0.1"]),
+            }),
             journal: 1000,
             ..Options::default()
         };
