@@ -84,12 +84,14 @@ async fn awaken(wire: &mut Wire, shared: &Shared) -> Result<bool, Gone> {
     }
 }
 
+/// Opens the journal's record of an exchange.
+fn begin<'s>(wire: &Wire, shared: &'s Shared, record: RequestRecord) -> Exchange<'s> {
+    let Shared { recorder, origin, keep_sent, .. } = shared;
+    Exchange { recorder, seq: recorder.received(record, wire.taken), origin: *origin, keep_sent: *keep_sent }
+}
+
 async fn exchange(wire: &mut Wire, shared: &Shared, head: &Head, place: (u64, u32)) -> After {
-    let exchange = Exchange {
-        recorder: &shared.recorder,
-        seq: shared.recorder.received(record(shared, head, place), wire.taken),
-        origin: shared.origin,
-    };
+    let exchange = begin(wire, shared, record(shared, head, place));
     if head.expects_continue
         && wire.inbound.is_empty()
         && head.length != Length::None
@@ -98,12 +100,13 @@ async fn exchange(wire: &mut Wire, shared: &Shared, head: &Head, place: (u64, u3
         return exchange.gone(gone);
     }
     let (body, problem) = request::read_body(wire, head.length).await;
-    let whole = problem.is_none();
+    let body_at = problem.is_none().then(|| exchange.now());
     let request = Request::new(head, &body);
     let live = shared.live();
     shared.recorder.update(exchange.seq, |record| {
         record.body = body.clone();
-        record.body_complete = whole;
+        record.body_complete = body_at.is_some();
+        record.body_at = body_at;
         record.model = request.model().map(str::to_owned);
         record.stream = request.stream();
     });
@@ -156,11 +159,7 @@ async fn malformed(wire: &mut Wire, shared: &Shared, reason: &str, gone: Option<
     let end = memchr::memmem::find(&wire.inbound, b"\r\n\r\n").map_or(wire.inbound.len(), |at| at + 4);
     record.body = Bytes::copy_from_slice(&wire.inbound[end..]);
     wire.inbound.clear();
-    let exchange = Exchange {
-        recorder: &shared.recorder,
-        seq: shared.recorder.received(record, wire.taken),
-        origin: shared.origin,
-    };
+    let exchange = begin(wire, shared, record);
     match gone {
         Some(gone) => exchange.gone(gone),
         None => deliver::deliver(wire, &refusal(ApiError::malformed(reason)), exchange, false, false).await,

@@ -3,9 +3,14 @@
 //! Owns write boundaries, absolute deadlines and the journal of what was really written.
 //! Refuses to decide anything: the plan has.
 
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use crate::journal::{End, Recorder, Usage};
+use bytes::Bytes;
+
+use crate::journal::{End, Recorder, RequestRecord, Usage};
 use crate::plan::{Before, Ending, Piece, Plan};
 use crate::script::Framing;
 use crate::wire::{Gone, Wire};
@@ -35,6 +40,8 @@ pub(crate) struct Exchange<'a> {
     pub(crate) seq: u64,
     /// Zero of the journal's times.
     pub(crate) origin: Instant,
+    /// How many bytes of the body the journal keeps.
+    pub(crate) keep_sent: usize,
 }
 
 impl Exchange<'_> {
@@ -67,8 +74,16 @@ pub(crate) async fn deliver(
         Ok(Some(after)) => return after,
         Err(gone) => return exchange.gone(gone),
     }
-    let mut writer =
-        Writer { wire, exchange, plan, out: plan.head(keep_alive), head_in_out: true, body: 0, usage: None };
+    let mut writer = Writer {
+        wire,
+        exchange,
+        plan,
+        out: plan.head(keep_alive),
+        head_in_out: true,
+        body: 0,
+        usage: None,
+        unsaid: Vec::new(),
+    };
     let written =
         if head_only || plan.is_bodiless() { writer.flush(Some(End::Complete)).await } else { writer.body().await };
     match (written, plan.ending) {
@@ -109,6 +124,8 @@ struct Writer<'a> {
     body: usize,
     /// What the bytes in `out` report.
     usage: Option<Usage>,
+    /// Of the body's bytes in `out`, those that the journal is to keep.
+    unsaid: Vec<Bytes>,
 }
 
 impl Writer<'_> {
@@ -126,7 +143,11 @@ impl Writer<'_> {
             } else if self.out.len() > COALESCE {
                 self.flush(None).await?;
             }
-            self.add(piece);
+            if piece.bytes.len() > COALESCE {
+                self.send_large(piece).await?;
+            } else {
+                self.add(piece);
+            }
         }
         let end = match self.plan.ending {
             Ending::Silence => {
@@ -144,27 +165,82 @@ impl Writer<'_> {
     }
 
     fn add(&mut self, piece: &Piece) {
-        self.usage = piece.usage.or(self.usage);
-        if piece.bytes.is_empty() {
-            return;
-        }
-        self.body += piece.bytes.len();
-        if self.plan.framing != Framing::Chunked {
+        if !piece.bytes.is_empty() {
+            self.open_chunk(piece.bytes.len());
             self.out.extend_from_slice(&piece.bytes);
-            return;
+            self.close_chunk();
         }
-        self.out.extend_from_slice(format!("{:x}\r\n", piece.bytes.len()).as_bytes());
-        self.out.extend_from_slice(&piece.bytes);
-        self.out.extend_from_slice(b"\r\n");
+        self.note(piece);
+    }
+
+    /// Writes a piece from where it lies, instead of copying it.
+    async fn send_large(&mut self, piece: &Piece) -> Result<(), Gone> {
+        self.open_chunk(piece.bytes.len());
+        self.flush(None).await?;
+        self.note(piece);
+        self.write(Some(&piece.bytes)).await?;
+        self.written(None);
+        self.close_chunk();
+        Ok(())
+    }
+
+    fn open_chunk(&mut self, length: usize) {
+        if self.plan.framing == Framing::Chunked {
+            self.out.extend_from_slice(format!("{length:x}\r\n").as_bytes());
+        }
+    }
+
+    fn close_chunk(&mut self) {
+        if self.plan.framing == Framing::Chunked {
+            self.out.extend_from_slice(b"\r\n");
+        }
+    }
+
+    /// Takes in what a piece means for the journal.
+    fn note(&mut self, piece: &Piece) {
+        self.usage = piece.usage.or(self.usage);
+        self.body += piece.bytes.len();
+        if self.exchange.keep_sent > 0 && !piece.bytes.is_empty() {
+            self.unsaid.push(piece.bytes.clone());
+        }
     }
 
     /// Writes what is ready, then tells the journal.
     async fn flush(&mut self, end: Option<End>) -> Result<(), Gone> {
         if !self.out.is_empty() {
-            self.wire.write(&self.out).await?;
+            self.write(None).await?;
         } else if end.is_none() {
             return Ok(());
         }
+        self.written(end);
+        self.out.clear();
+        Ok(())
+    }
+
+    /// Writes the bytes given, or else those in `out`; how long that took, the journal knows.
+    async fn write(&mut self, bytes: Option<&[u8]>) -> Result<(), Gone> {
+        let Exchange { recorder, seq, keep_sent, .. } = self.exchange;
+        if !self.unsaid.is_empty() {
+            recorder.update(seq, |record| record.keep(&mut self.unsaid, keep_sent));
+        }
+        let begun = self.exchange.now();
+        let mut write = pin!(self.wire.write(bytes.unwrap_or(&self.out)));
+        let at_once = poll_fn(|cx| Poll::Ready(write.as_mut().poll(cx))).await;
+        if let Poll::Ready(written) = at_once {
+            return written;
+        }
+        recorder.update(seq, |record| record.writing_since = Some(begun));
+        let written = write.await;
+        let took = self.exchange.now().saturating_sub(begun);
+        recorder.update(seq, |record| {
+            record.writing_since = None;
+            record.blocked = record.blocked.max(took);
+        });
+        written
+    }
+
+    /// Tells the journal that the bytes have left.
+    fn written(&mut self, end: Option<End>) {
         let now = self.exchange.now();
         self.exchange.recorder.update(self.exchange.seq, |record| {
             if self.head_in_out {
@@ -177,8 +253,20 @@ impl Writer<'_> {
             record.usage = self.usage.or(record.usage);
             record.end = end.unwrap_or(record.end);
         });
-        self.out.clear();
         (self.head_in_out, self.body, self.usage) = (false, 0, None);
-        Ok(())
+    }
+}
+
+impl RequestRecord {
+    /// Keeps the bytes that are about to leave, up to a limit.
+    fn keep(&mut self, bytes: &mut Vec<Bytes>, limit: usize) {
+        for mut piece in bytes.drain(..) {
+            piece.truncate(limit.saturating_sub(self.sent_bytes));
+            if piece.is_empty() {
+                break;
+            }
+            self.sent_bytes += piece.len();
+            self.sent.push(piece);
+        }
     }
 }

@@ -53,6 +53,9 @@ pub struct RequestRecord {
     pub body: Bytes,
     /// Whether all of it came.
     pub body_complete: bool,
+    /// When its last byte came, if it did.
+    #[serde(serialize_with = "as_optional_millis")]
+    pub body_at: Option<Duration>,
     /// The declared length.
     pub content_length: Option<u64>,
     /// Whether the body came in chunks.
@@ -75,6 +78,19 @@ pub struct RequestRecord {
     /// When, and how many bytes of the body, each write handed over.
     #[serde(serialize_with = "as_events")]
     pub events: Vec<(Duration, usize)>,
+    /// Since when a write is waiting for the caller to read; none while all goes smoothly.
+    #[serde(serialize_with = "as_optional_millis")]
+    pub writing_since: Option<Duration>,
+    /// The longest time that a single write took: above a few milliseconds, the caller's backpressure came this far.
+    #[serde(serialize_with = "as_millis")]
+    pub blocked: Duration,
+    /// The body's bytes, encoded but without their framing, of all writes that were begun: one entry for each event.
+    /// Only with [`Options::keep_sent`](crate::Options::keep_sent), and no more than that many bytes.
+    #[serde(skip)]
+    pub sent: Vec<Bytes>,
+    /// How many bytes `sent` holds.
+    #[serde(skip)]
+    pub sent_bytes: usize,
     /// The usage that was reported, once all of its bytes were written.
     pub usage: Option<Usage>,
     /// How the exchange ended.
@@ -115,6 +131,7 @@ impl fmt::Debug for RequestRecord {
             .field("status", &self.status)
             .field("head_at", &self.head_at)
             .field("events", &self.events)
+            .field("blocked", &self.blocked)
             .field("usage", &self.usage)
             .field("end", &self.end)
             .finish_non_exhaustive()

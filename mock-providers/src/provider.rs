@@ -34,24 +34,27 @@ pub struct Options {
     pub tls: Option<Arc<ServerConfig>>,
     /// How many requests and connections the journal keeps.
     pub journal: usize,
+    /// How many bytes of each answer's body the journal keeps; default none. 256 KiB suit a comparison.
+    pub keep_sent: usize,
 }
 
 impl Default for Options {
     fn default() -> Self {
         let bind = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        Self { bind, origin: Instant::now(), seed: 0, tls: None, journal: 100_000 }
+        Self { bind, origin: Instant::now(), seed: 0, tls: None, journal: 100_000, keep_sent: 0 }
     }
 }
 
 impl std::fmt::Debug for Options {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { bind, origin, seed, tls, journal } = self;
+        let Self { bind, origin, seed, tls, journal, keep_sent } = self;
         f.debug_struct("Options")
             .field("bind", bind)
             .field("origin", origin)
             .field("seed", seed)
             .field("tls", &tls.is_some())
             .field("journal", journal)
+            .field("keep_sent", keep_sent)
             .finish()
     }
 }
@@ -83,6 +86,7 @@ pub(crate) struct Shared {
     pub(crate) origin: Instant,
     pub(crate) seed: u64,
     pub(crate) recorder: Recorder,
+    pub(crate) keep_sent: usize,
     pub(crate) tls: Option<Arc<ServerConfig>>,
     live: RwLock<Arc<Live>>,
     occurrences: Mutex<HashMap<u64, u64>>,
@@ -140,6 +144,7 @@ pub async fn start(name: &str, provider: Provider, options: Options) -> Result<M
         origin: options.origin,
         seed: options.seed,
         recorder: Recorder::new(options.journal),
+        keep_sent: options.keep_sent,
         tls,
         live: RwLock::new(Arc::new(Live::new(provider))),
         occurrences: Mutex::default(),

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use super::{ConnectionRecord, End, Journal, RequestRecord, TlsFacts, TlsFailure};
 use crate::connection::Closing;
 
-/// Bodies of all kept records together stay below this.
+/// Bodies of all kept records, both ways, stay below this together.
 const KEPT_BYTES: usize = 512 << 20;
 
 /// Where connections write what they see.
@@ -145,7 +145,7 @@ impl Recorder {
                 state.connections[index].requests += 1;
                 state.connections[index].taken = taken;
             }
-            state.kept_bytes += record.body.len();
+            state.kept_bytes += record.kept();
             state.requests.push_back(record);
             state.make_room(self.capacity);
             state.last_seq
@@ -159,9 +159,9 @@ impl Recorder {
         {
             let mut state = self.lock();
             let Some(index) = index(seq, state.last_seq, state.requests.len()) else { return };
-            let before = state.requests[index].body.len();
+            let before = state.requests[index].kept();
             change(&mut state.requests[index]);
-            state.kept_bytes = state.kept_bytes + state.requests[index].body.len() - before;
+            state.kept_bytes = state.kept_bytes + state.requests[index].kept() - before;
             state.make_room(self.capacity);
         }
         self.tell();
@@ -177,11 +177,18 @@ impl Recorder {
     }
 }
 
+impl RequestRecord {
+    /// How much it weighs.
+    fn kept(&self) -> usize {
+        self.body.len() + self.sent_bytes
+    }
+}
+
 impl State {
     fn make_room(&mut self, capacity: usize) {
         while self.requests.len() > capacity || (self.kept_bytes > KEPT_BYTES && self.requests.len() > 1) {
             let Some(oldest) = self.requests.pop_front() else { return };
-            self.kept_bytes -= oldest.body.len();
+            self.kept_bytes -= oldest.kept();
         }
     }
 }
