@@ -105,7 +105,7 @@ fn literal(respond: &Respond) -> Option<Answer> {
 
 fn literal_event(event: &SseEvent) -> Piece {
     let done = event.bytes.starts_with(b"data: [DONE]");
-    let usage = event.bytes.strip_prefix(b"data:").and_then(reported);
+    let usage = memchr::memmem::find(&event.bytes, b"data:").and_then(|at| reported(&event.bytes[at + 5..]));
     let kind = if done { Kind::Done } else { Kind::Content };
     Piece { bytes: event.bytes.clone(), gap: event.after, kind, usage, ..Piece::default() }
 }
@@ -117,14 +117,16 @@ fn reported(bytes: &[u8]) -> Option<Usage> {
 }
 
 fn usage_of(value: &Value) -> Option<Usage> {
-    let usage = value.get("usage")?.as_object()?;
+    // The last event of the responses API has it one level further down.
+    let usage = value.get("usage").or_else(|| value.get("response")?.get("usage"))?.as_object()?;
     let count = |name: &str| usage.get(name).and_then(Value::as_u64);
     let detail = |group: &str, name: &str| usage.get(group).and_then(|details| details.get(name)?.as_u64());
+    let either = |one, other, name| detail(one, name).or(detail(other, name)).unwrap_or(0);
     Some(Usage {
         prompt_tokens: count("prompt_tokens").or(count("input_tokens")).unwrap_or(0),
         completion_tokens: count("completion_tokens").or(count("output_tokens")).unwrap_or(0),
-        cached_tokens: detail("prompt_tokens_details", "cached_tokens").unwrap_or(0),
-        reasoning_tokens: detail("completion_tokens_details", "reasoning_tokens").unwrap_or(0),
+        cached_tokens: either("prompt_tokens_details", "input_tokens_details", "cached_tokens"),
+        reasoning_tokens: either("completion_tokens_details", "output_tokens_details", "reasoning_tokens"),
     })
 }
 

@@ -6,7 +6,11 @@ mod chat;
 mod completion;
 mod embeddings;
 mod error;
+mod legacy;
 mod models;
+mod moderations;
+mod parameters;
+mod responses;
 mod stream;
 mod synth;
 mod usage;
@@ -26,6 +30,15 @@ pub(crate) fn answer(request: &Request<'_>, context: &Context<'_>) -> Result<Ans
     let method = request.head.method.as_str();
     if path.ends_with("/chat/completions") {
         return allow(method, "POST", path).and_then(|()| chat::answer(request, context));
+    }
+    if path.ends_with("/completions") {
+        return allow(method, "POST", path).and_then(|()| legacy::answer(request, context));
+    }
+    if path.ends_with("/responses") {
+        return allow(method, "POST", path).and_then(|()| responses::answer(request, context));
+    }
+    if path.ends_with("/moderations") {
+        return allow(method, "POST", path).and_then(|()| moderations::answer(request, context));
     }
     if path.ends_with("/embeddings") {
         return allow(method, "POST", path).and_then(|()| embeddings::answer(request, context));

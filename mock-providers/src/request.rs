@@ -45,11 +45,17 @@ impl<'a> Request<'a> {
         plan::accepts(self.head.header("accept-encoding"), encoding)
     }
 
-    /// The text of the last user message.
+    /// The text of the last user message: of `messages`, or else of `input` or `prompt`, which may be the text itself.
     pub(crate) fn last_user(&self) -> Option<String> {
-        let messages = self.field("messages")?.as_array()?;
-        let message = messages.iter().rev().find(|m| m.get("role").and_then(Value::as_str) == Some("user"))?;
-        message.get("content").map(text_of)
+        let messages = ["messages", "input", "prompt"].iter().find_map(|name| self.field(name))?;
+        let Value::Array(messages) = messages else { return messages.as_str().map(str::to_owned) };
+        messages.iter().rev().find_map(|message| match message {
+            Value::String(text) => Some(text.clone()),
+            Value::Object(item) if item.get("role").and_then(Value::as_str) == Some("user") => {
+                item.get("content").map(text_of)
+            }
+            _ => None,
+        })
     }
 }
 

@@ -52,7 +52,7 @@
 //! | `stream` | whether the body says `stream: true` |
 //! | `header` | name → text matcher; the first header of that name counts |
 //! | `body` | JSONPath → value, or `{equals\|contains\|matches\|present: …}` |
-//! | `last_user` | text matcher over the text of the last user message |
+//! | `last_user` | text matcher over the text of the last user message; without `messages`, of `input` or `prompt` |
 //!
 //! A text matcher is a string (equal) or one or more of `{equals, contains, matches: regex, present: bool}`.
 //!
@@ -80,7 +80,8 @@
 //! | `latency` | `{head, ttft, itl}`, each replaces the provider's |
 //!
 //! Of `sse`, `body_base64`, `body`, `json`, `blocks`, `chunks`, `text`, `echo` and `tokens` the first given, in this
-//! order, counts. The last five concern chat; other paths (models, embeddings) then still answer as OpenAI would.
+//! order, counts. The last five concern chat, completions and responses (of completions, calls of tools are left out);
+//! other paths (models, embeddings, moderations) then still answer as OpenAI would.
 //!
 //! `latency.head` passes before the response head, `ttft` between the head and the first content event, `itl` between
 //! the events after it. `usage` and `[DONE]` follow their predecessor at once. Events without a gap between them go out
@@ -94,7 +95,7 @@
 //! | `truncate` | `{after_…}`: a clean HTTP end, but no finish chunk, usage or `[DONE]` |
 //! | `stall` | `{after_…, for: 5s}`: silence, then on; without `for` silence until the caller leaves |
 //! | `error_event` | `{after_…, error: {…}}`: an in-band `data: {"error": …}`, then a clean HTTP end without `[DONE]`. An answer that is no event stream becomes a 500 with this error as its JSON body; one with a status from 400 on stays as it is |
-//! | `missing_done: true` | the stream ends without `[DONE]` |
+//! | `missing_done: true` | the stream ends without `[DONE]` (of responses: without the terminal event) |
 //! | `hang_before_head` | `true` (for ever) or a duration, after which the answer comes |
 //! | `empty_response: true` | the request is read, then FIN without a byte |
 //! | `rst_before_head: true` | the request is read, then RST |

@@ -5,6 +5,7 @@
 use serde_json::{Map, Value};
 
 use super::completion::Completion;
+use super::parameters::{between, count, flag, given, include_usage, model, object, stops};
 use super::{ApiError, stream};
 use crate::answer::Context;
 use crate::plan::Answer;
@@ -12,7 +13,8 @@ use crate::request::Request;
 
 const ROLES: &[&str] = &["developer", "system", "user", "assistant", "tool", "function"];
 
-/// What a chat request asks for.
+/// What a request for text asks for.
+#[derive(Default)]
 pub(super) struct Wishes<'v> {
     pub(super) model: &'v str,
     pub(super) stream: bool,
@@ -35,8 +37,7 @@ pub(super) struct ForcedCall<'v> {
 
 /// Answers a chat request, plain or as a stream.
 pub(super) fn answer(request: &Request<'_>, context: &Context<'_>) -> Result<Answer, ApiError> {
-    let body = request.json.as_ref().and_then(Value::as_object).ok_or_else(ApiError::not_json)?;
-    let wishes = validate(body)?;
+    let wishes = validate(object(request)?)?;
     let completion = Completion::new(request, &wishes, context);
     Ok(match wishes.stream {
         true => Answer::stream(stream::pieces(&completion, wishes.include_usage, &context.latency)),
@@ -45,11 +46,7 @@ pub(super) fn answer(request: &Request<'_>, context: &Context<'_>) -> Result<Ans
 }
 
 fn validate(body: &Map<String, Value>) -> Result<Wishes<'_>, ApiError> {
-    let model = body.get("model").ok_or_else(|| ApiError::missing("model"))?;
-    let model = model.as_str().ok_or_else(|| ApiError::wrong_type("model", "a string"))?;
-    if model.is_empty() {
-        return Err(ApiError::missing("model"));
-    }
+    let model = model(body)?;
     messages(body.get("messages").ok_or_else(|| ApiError::missing("messages"))?)?;
     let stream = flag(body, "stream")?;
     between(body, "temperature", 0.0, 2.0)?;
@@ -71,11 +68,6 @@ fn validate(body: &Map<String, Value>) -> Result<Wishes<'_>, ApiError> {
     })
 }
 
-/// The value, unless it is absent or null.
-fn given<'v>(body: &'v Map<String, Value>, name: &str) -> Option<&'v Value> {
-    body.get(name).filter(|value| !value.is_null())
-}
-
 fn messages(messages: &Value) -> Result<(), ApiError> {
     let messages = messages.as_array().ok_or_else(|| ApiError::wrong_type("messages", "an array of objects"))?;
     if messages.is_empty() {
@@ -93,51 +85,6 @@ fn messages(messages: &Value) -> Result<(), ApiError> {
         }
     }
     Ok(())
-}
-
-fn flag(body: &Map<String, Value>, name: &str) -> Result<bool, ApiError> {
-    given(body, name).map_or(Ok(false), |v| v.as_bool().ok_or_else(|| ApiError::wrong_type(name, "a boolean")))
-}
-
-fn between(body: &Map<String, Value>, name: &str, low: f64, high: f64) -> Result<(), ApiError> {
-    let Some(value) = given(body, name) else { return Ok(()) };
-    let value = value.as_f64().ok_or_else(|| ApiError::wrong_type(name, "a number"))?;
-    if (low..=high).contains(&value) {
-        return Ok(());
-    }
-    Err(ApiError::wrong_value(name, &format!("it is not between {low} and {high}")))
-}
-
-fn count(body: &Map<String, Value>, name: &str, low: u64, high: u64) -> Result<Option<usize>, ApiError> {
-    let Some(value) = given(body, name) else { return Ok(None) };
-    if !value.is_number() {
-        return Err(ApiError::wrong_type(name, "an integer"));
-    }
-    let value = value.as_u64().filter(|value| (low..=high).contains(value));
-    let value = value.ok_or_else(|| ApiError::wrong_value(name, &format!("it is not an integer from {low} on")))?;
-    Ok(Some(usize::try_from(value).unwrap_or(usize::MAX)))
-}
-
-fn include_usage(body: &Map<String, Value>, stream: bool) -> Result<bool, ApiError> {
-    let Some(options) = given(body, "stream_options") else { return Ok(false) };
-    let options = options.as_object().ok_or_else(|| ApiError::wrong_type("stream_options", "an object"))?;
-    if !stream {
-        return Err(ApiError::wrong_value("stream_options", "it is only allowed when 'stream' is true"));
-    }
-    flag(options, "include_usage")
-}
-
-fn stops(body: &Map<String, Value>) -> Result<Vec<&str>, ApiError> {
-    let wrong = || ApiError::wrong_type("stop", "a string or an array of strings");
-    match given(body, "stop") {
-        None => Ok(Vec::new()),
-        Some(Value::String(stop)) => Ok(vec![stop]),
-        Some(Value::Array(stops)) if stops.len() > 4 => {
-            Err(ApiError::wrong_value("stop", "it has more than 4 strings"))
-        }
-        Some(Value::Array(stops)) => stops.iter().map(|stop| stop.as_str().ok_or_else(wrong)).collect(),
-        Some(_) => Err(wrong()),
-    }
 }
 
 fn forced_call(body: &Map<String, Value>) -> Result<Option<ForcedCall<'_>>, ApiError> {

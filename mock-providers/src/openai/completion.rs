@@ -1,4 +1,4 @@
-//! A chat completion: the answer, before it is JSON or a stream.
+//! A completion: the answer of a model, before it is JSON or a stream.
 //!
 //! Owns what is said (scripted, echoed or made up), where `max_tokens` and `stop` cut it, and the finish reason.
 //! Refuses to know how it is sent.
@@ -15,6 +15,7 @@ use crate::script::{Block, Respond, ToolCall};
 
 /// One answer, with all its choices.
 pub(super) struct Completion {
+    /// Without the prefix that tells its kind.
     pub(super) id: String,
     pub(super) created: u64,
     pub(super) model: String,
@@ -47,7 +48,7 @@ impl Completion {
         let model = respond.model.clone().unwrap_or_else(|| resolve(wishes.model).to_owned());
         let fingerprint = Random::new(&[context.seed, hash(model.as_bytes())]).word(10, HEX);
         Self {
-            id: format!("chatcmpl-{}", context.random.branch("id").word(29, BASE62)),
+            id: context.random.branch("id").word(29, BASE62),
             created: CREATED,
             model,
             fingerprint: format!("fp_{fingerprint}"),
@@ -56,11 +57,11 @@ impl Completion {
         }
     }
 
-    /// As one JSON body.
+    /// As the JSON body of a chat completion.
     pub(super) fn json(&self) -> String {
         let choices: Vec<Value> = self.choices.iter().enumerate().map(|(i, choice)| choice.json(i)).collect();
         let mut body = json!({
-            "id": self.id,
+            "id": format!("chatcmpl-{}", self.id),
             "object": "chat.completion",
             "created": self.created,
             "model": self.model,

@@ -6,7 +6,7 @@
 use base64::Engine;
 use serde_json::{Value, json};
 
-use super::{ApiError, usage};
+use super::{ApiError, parameters, usage};
 use crate::answer::Context;
 use crate::digest::{Random, hash};
 use crate::journal::Usage;
@@ -19,9 +19,8 @@ const MAX_DIMENSIONS: u64 = 8192;
 
 /// Answers an embeddings request.
 pub(super) fn answer(request: &Request<'_>, context: &Context<'_>) -> Result<Answer, ApiError> {
-    let body = request.json.as_ref().and_then(Value::as_object).ok_or_else(ApiError::not_json)?;
-    let model = body.get("model").ok_or_else(|| ApiError::missing("model"))?;
-    let model = model.as_str().ok_or_else(|| ApiError::wrong_type("model", "a string"))?;
+    let body = parameters::object(request)?;
+    let model = parameters::model(body)?;
     let inputs = inputs(body.get("input").ok_or_else(|| ApiError::missing("input"))?)?;
     let dimensions = dimensions(body.get("dimensions"), model)?;
     let base64 = match body.get("encoding_format").map(Value::as_str) {

@@ -20,27 +20,41 @@ pub(super) fn pieces(completion: &Completion, include_usage: bool, latency: &Lat
     for (index, choice) in completion.choices.iter().enumerate() {
         pieces.push(Piece { bytes: frames.choice(index, &role(choice), None), ..Piece::default() });
     }
-    let (ttft, itl) = (latency.ttft.unwrap_or_default(), latency.itl.unwrap_or_default());
-    let mut first = true;
-    let mut gap = || if std::mem::take(&mut first) { ttft } else { itl };
+    let mut pace = Pace::new(latency);
     for (index, delta) in interleaved(&completion.choices) {
         let bytes = frames.choice(index, &delta, None);
-        pieces.push(Piece { bytes, gap: gap(), kind: Kind::Content, ..Piece::default() });
+        pieces.push(Piece { bytes, gap: pace.next(), kind: Kind::Content, ..Piece::default() });
     }
     for (index, choice) in completion.choices.iter().enumerate() {
         let bytes = frames.choice(index, "{}", Some(&choice.finish));
-        pieces.push(Piece { bytes, gap: gap(), ..Piece::default() });
+        pieces.push(Piece { bytes, gap: pace.next(), ..Piece::default() });
     }
     if let (true, Some(used)) = (include_usage, completion.usage) {
         pieces.push(Piece { bytes: frames.usage(usage::chat_json(&used)), usage: Some(used), ..Piece::default() });
     }
-    pieces.push(Piece {
-        bytes: Bytes::from_static(b"data: [DONE]\n\n"),
-        gap: Duration::ZERO,
-        kind: Kind::Done,
-        ..Piece::default()
-    });
+    pieces.push(done());
     pieces
+}
+
+/// The last event of a stream.
+pub(super) fn done() -> Piece {
+    Piece { bytes: Bytes::from_static(b"data: [DONE]\n\n"), kind: Kind::Done, ..Piece::default() }
+}
+
+/// The gaps before content events: the first is the time to the first token.
+pub(super) struct Pace {
+    next: Duration,
+    then: Duration,
+}
+
+impl Pace {
+    pub(super) fn new(latency: &Latency) -> Self {
+        Self { next: latency.ttft.unwrap_or_default(), then: latency.itl.unwrap_or_default() }
+    }
+
+    pub(super) fn next(&mut self) -> Duration {
+        std::mem::replace(&mut self.next, self.then)
+    }
 }
 
 /// What all chunks of a stream share.
@@ -53,9 +67,8 @@ impl Frames {
     fn new(completion: &Completion, null_usage: bool) -> Self {
         let Completion { id, created, model, fingerprint, .. } = completion;
         let before = format!(
-            "data: {{\"id\":{},\"object\":\"chat.completion.chunk\",\"created\":{created},\"model\":{},\
+            "data: {{\"id\":\"chatcmpl-{id}\",\"object\":\"chat.completion.chunk\",\"created\":{created},\"model\":{},\
              \"service_tier\":\"default\",\"system_fingerprint\":{},\"choices\":[",
-            json!(id),
             json!(model),
             json!(fingerprint),
         );

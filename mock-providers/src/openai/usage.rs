@@ -22,11 +22,24 @@ pub(super) fn of(spec: &UsageSpec, prompt: u64, completion: u64) -> Option<Usage
     }
 }
 
-/// The estimated tokens of a chat prompt.
+/// The estimated tokens of a prompt: messages, or else `instructions`, `input` and `prompt`.
 pub(super) fn prompt(request: &Request<'_>) -> u64 {
-    let messages = request.field("messages").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-    let words: u64 = messages.iter().filter_map(|message| message.get("content")).map(|c| words(&text_of(c))).sum();
-    words + 3 * messages.len() as u64 + 3
+    if let Some(messages) = request.field("messages").and_then(Value::as_array) {
+        let contents = messages.iter().filter_map(|message| message.get("content"));
+        return contents.map(|content| words(&text_of(content))).sum::<u64>() + 3 * messages.len() as u64 + 3;
+    }
+    ["instructions", "input", "prompt"].iter().filter_map(|name| request.field(name)).map(loose).sum()
+}
+
+/// The estimated tokens of texts, tokens or items with content, alone or in lists.
+fn loose(value: &Value) -> u64 {
+    match value {
+        Value::String(text) => words(text),
+        Value::Number(_) => 1,
+        Value::Array(items) => items.iter().map(loose).sum(),
+        Value::Object(item) => item.get("content").map_or(0, |content| words(&text_of(content))),
+        _ => 0,
+    }
 }
 
 /// The words of a text.
@@ -47,5 +60,16 @@ pub(super) fn chat_json(usage: &Usage) -> Value {
             "accepted_prediction_tokens": 0,
             "rejected_prediction_tokens": 0,
         },
+    })
+}
+
+/// As the responses API reports it.
+pub(super) fn responses_json(usage: &Usage) -> Value {
+    json!({
+        "input_tokens": usage.prompt_tokens,
+        "input_tokens_details": { "cached_tokens": usage.cached_tokens },
+        "output_tokens": usage.completion_tokens,
+        "output_tokens_details": { "reasoning_tokens": usage.reasoning_tokens },
+        "total_tokens": usage.prompt_tokens + usage.completion_tokens,
     })
 }
