@@ -3,7 +3,7 @@
 //! Owns what every dialect shares: literal bodies, scripted statuses, latency, common headers.
 //! Refuses to know the shape of any API; that is the dialect's.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use serde_json::Value;
@@ -15,7 +15,7 @@ use crate::openai::{self, ApiError};
 use crate::plan::{Answer, Kind, Piece, Plan};
 use crate::request::Request;
 use crate::rules::{Live, Selected};
-use crate::script::{Encoding, Framing, Latency, Provider, Respond, SseEvent};
+use crate::script::{Encoding, Framing, Latency, Provider, Respond, RetryAfterForm, SseEvent};
 
 /// What a dialect may draw on.
 pub(crate) struct Context<'a> {
@@ -37,10 +37,16 @@ pub(crate) fn plan<'l>(live: &'l Live, request: &Request<'_>, random: Random, se
     let delay = latency.head.unwrap_or_default() + respond.delay_head.unwrap_or_default();
     let common = common_headers(&random, delay);
     let context = Context { provider: &live.provider, respond, latency, random, seed };
-    let answer = match denied {
+    let mut answer = match denied {
         Some(error) => error.answer(),
         None => answer(request, &context, fault.status.or(respond.status)),
     };
+    if let Some(size) = respond.size {
+        answer.pad(size);
+    }
+    if let Some(wait) = respond.retry_after {
+        answer.headers.push(("retry-after".to_owned(), retry_after(wait, respond.retry_after_form)));
+    }
     let mut plan = answer.plan(respond, common, delay);
     if request.head.http10 && plan.framing == Framing::Chunked {
         plan.framing = Framing::Close;
@@ -128,6 +134,18 @@ fn usage_of(value: &Value) -> Option<Usage> {
         cached_tokens: either("prompt_tokens_details", "input_tokens_details", "cached_tokens"),
         reasoning_tokens: either("completion_tokens_details", "output_tokens_details", "reasoning_tokens"),
     })
+}
+
+/// Never earlier than it was scripted.
+fn retry_after(wait: Duration, form: RetryAfterForm) -> String {
+    let up = |time: Duration| Duration::from_secs(time.as_secs() + u64::from(time.subsec_nanos() > 0));
+    match form {
+        RetryAfterForm::Seconds => up(wait).as_secs().to_string(),
+        RetryAfterForm::HttpDate => {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            httpdate::fmt_http_date(UNIX_EPOCH + up(now + wait))
+        }
+    }
 }
 
 fn common_headers(random: &Random, delay: Duration) -> Vec<(String, String)> {

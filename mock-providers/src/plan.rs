@@ -4,6 +4,7 @@
 
 mod encoding;
 mod faults;
+mod padding;
 
 use std::time::Duration;
 

@@ -33,7 +33,7 @@
 //!
 //! A provider without rules (or a request that none matches) is answered as OpenAI would: the journal then says
 //! rule `default`. `respond`, `fault` and `sequence` may stand on a provider, and mean one last catch-all rule.
-//! Durations are strings with a unit: `80us`, `250ms`, `1.5s`, `2m`.
+//! Durations are strings with a unit: `80us`, `250ms`, `1.5s`, `2m`; a day is the longest.
 //!
 //! # `accept`
 //! | value | a connection… |
@@ -72,6 +72,8 @@
 //! | `json` | any value, sent as the body, on any path |
 //! | `body`, `body_base64` | exact bytes of the body, on any path |
 //! | `sse` | exact events: `{data: text or value, after: 120ms}`, `{raw: "exact\n\n"}`, `{raw_base64: …}`, `done`; nothing is added |
+//! | `size` | the body is grown to this many bytes (`5MiB`, `64KiB`, `300B`): in its first text (of a stream, in its first text delta), where it has none by spaces before the last `}`. `usage` is that of the text before it grew |
+//! | `retry_after`, `retry_after_form` | a duration as the `retry-after` header: `seconds` (default) or `http_date`, both rounded up; a date is made of the machine's clock |
 //! | `content_type` | default by kind: `application/json`, `text/event-stream; charset=utf-8` |
 //! | `framing` | `content_length` (default of JSON), `chunked` (default of streams), `close` (ends with the connection) |
 //! | `encoding` | `gzip`, `deflate`, `br` or `zstd` (the last two stored, not compressed): the body in that content coding, with its `content-encoding`; of a stream each event can be decoded as it comes. Faults count encoded bytes |
@@ -112,6 +114,7 @@ mod duration;
 mod fault;
 mod matching;
 mod respond;
+mod size;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -122,7 +125,8 @@ use serde::Deserialize;
 pub use fault::{Disconnect, Dribble, ErrorEvent, Fault, Hang, How, Point, Split, Stall, Truncate};
 pub use matching::{BodyMatch, Glob, Path, Pattern, TextMatch, ValueMatch, When};
 pub use respond::{
-    Block, Encoding, Framing, HeaderValues, Headers, Respond, SseEvent, ToolCall, UsageNumbers, UsageSpec,
+    Block, Encoding, Framing, HeaderValues, Headers, Respond, RetryAfterForm, SseEvent, ToolCall, UsageNumbers,
+    UsageSpec,
 };
 
 /// A file for `windtunnel mock --config`.

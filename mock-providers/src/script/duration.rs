@@ -4,6 +4,9 @@
 
 use std::time::Duration;
 
+/// Nobody waits longer, and sums of a few stay far from any overflow.
+const MAX: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// Reads `250ms`, `1.5s`, `80us`.
 pub(super) fn parse(text: &str) -> Result<Duration, String> {
     let text = text.trim();
@@ -20,7 +23,8 @@ pub(super) fn parse(text: &str) -> Result<Duration, String> {
     };
     let value: f64 = number.parse().map_err(|_| format!("duration `{text}` does not start with a number"))?;
     let nanos = (value * seconds_per_unit * 1e9).round();
-    Duration::try_from_secs_f64(nanos / 1e9).map_err(|_| format!("duration `{text}` is out of range"))
+    let duration = Duration::try_from_secs_f64(nanos / 1e9).ok().filter(|duration| *duration <= MAX);
+    duration.ok_or_else(|| format!("duration `{text}` is out of range: at most a day"))
 }
 
 /// For fields of type `Duration`.
@@ -53,5 +57,6 @@ mod tests {
         assert_eq!(parse("80us"), Ok(Duration::from_micros(80)));
         assert!(parse("5").is_err_and(|e| e.contains("needs a unit")));
         assert!(parse("ms").is_err());
+        assert!(parse("25h").is_err_and(|e| e.contains("at most a day")));
     }
 }

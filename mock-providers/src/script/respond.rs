@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer};
 use serde_json::Value;
 
-use super::{Latency, duration};
+use super::{Latency, duration, size};
 
 /// One scripted answer; what is left out is as OpenAI would answer.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -45,6 +45,14 @@ pub struct Respond {
     pub usage: UsageSpec,
     /// The model the answer names.
     pub model: Option<String>,
+    /// Grow the body to this many bytes.
+    #[serde(deserialize_with = "size::deserialize")]
+    pub size: Option<usize>,
+    /// The `retry-after` header.
+    #[serde(with = "duration::option")]
+    pub retry_after: Option<Duration>,
+    /// How that header says it.
+    pub retry_after_form: RetryAfterForm,
     /// Wait before the head, beside `latency.head`.
     #[serde(with = "duration::option")]
     pub delay_head: Option<Duration>,
@@ -58,6 +66,17 @@ pub struct Respond {
     pub encoding: Option<Encoding>,
     /// Encode only for a caller whose `Accept-Encoding` allows it.
     pub if_accepted: bool,
+}
+
+/// The two forms of `retry-after`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RetryAfterForm {
+    /// Whole seconds, rounded up.
+    #[default]
+    Seconds,
+    /// The time when to come again, rounded up to a whole second.
+    HttpDate,
 }
 
 /// A content coding.

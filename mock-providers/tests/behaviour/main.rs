@@ -9,6 +9,7 @@ mod disconnects;
 mod embeddings;
 mod encoding;
 mod framing;
+mod large;
 mod legacy;
 mod models;
 mod neglect;
