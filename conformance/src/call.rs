@@ -18,9 +18,15 @@ pub const DEADLINE: Duration = Duration::from_secs(5);
 /// Builds one call; `${nonce}` and `${i}` are already in `vars`.
 pub fn build(request: &Request, address: SocketAddr, nonce: &str, vars: &Vars) -> Result<Call, WorldError> {
     let body = body(request, vars)?;
-    let (method, wire) = match &request.raw {
-        Some(raw) => raw_bytes(&vars.text(raw)),
-        None => written(request, address, nonce, vars, &body)?,
+    let (method, wire) = match (&request.raw, &request.raw_base64) {
+        (Some(raw), _) => raw_bytes(&vars.text(raw)),
+        (_, Some(raw)) => {
+            let wire = base64("raw_base64", raw)?;
+            let method = wire.split(|byte| *byte == b' ').next().map(String::from_utf8_lossy).unwrap_or_default();
+            // The nonce is put in as text, where the bytes are text.
+            (method.into_owned(), replaced(&wire, b"${nonce}", nonce.as_bytes()))
+        }
+        _ => written(request, address, nonce, vars, &body)?,
     };
     let leave = match request.close_after {
         Some(close) => match (close.events, close.bytes) {
@@ -52,10 +58,21 @@ fn body(request: &Request, vars: &Vars) -> Result<Vec<u8>, WorldError> {
         return Ok(vars.value(json).to_string().into_bytes());
     }
     if let Some(text) = &request.body_base64 {
-        let decoded = base64::engine::general_purpose::STANDARD.decode(text.trim());
-        return decoded.map_err(|error| WorldError::Scenario(format!("`body_base64` is not base64: {error}")));
+        return base64("body_base64", text);
     }
     Ok(request.body.as_ref().map(|text| vars.text(text).into_bytes()).unwrap_or_default())
+}
+
+fn base64(key: &str, text: &str) -> Result<Vec<u8>, WorldError> {
+    let decoded = base64::engine::general_purpose::STANDARD.decode(text.split_whitespace().collect::<String>());
+    decoded.map_err(|error| WorldError::Scenario(format!("`{key}` is not base64: {error}")))
+}
+
+fn replaced(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
+    match bytes.windows(from.len()).position(|window| window == from) {
+        Some(at) => [&bytes[..at], to, &replaced(&bytes[at + from.len()..], from, to)].concat(),
+        None => bytes.to_vec(),
+    }
 }
 
 fn written(
@@ -146,6 +163,12 @@ mod tests {
     fn raw_bytes_keep_their_body() {
         assert_eq!(wire("raw: \"GET / HTTP/1.1\\nhost: x\\n\""), "GET / HTTP/1.1\r\nhost: x\r\n\r\n");
         assert_eq!(wire("raw: \"POST / HTTP/1.1\\na: b\\n\\nx\\ny\""), "POST / HTTP/1.1\r\na: b\r\n\r\nx\ny");
+    }
+
+    #[test]
+    fn raw_bytes_in_base64_stay_as_they_are_but_for_the_nonce() {
+        let text = base64::engine::general_purpose::STANDARD.encode("GET / HTTP/1.1\nx: ${nonce}\n\n");
+        assert_eq!(wire(&format!("raw_base64: {text}")), "GET / HTTP/1.1\nx: n1\n\n");
     }
 
     #[test]

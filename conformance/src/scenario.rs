@@ -252,6 +252,9 @@ pub struct Request {
     /// The whole request as it goes on the wire; `\n` is written as CRLF in the head.
     #[serde(default)]
     pub raw: Option<String>,
+    /// The same in base64, for bytes that are not text or line ends that are not CRLF.
+    #[serde(default)]
+    pub raw_base64: Option<String>,
     /// Send the body in chunks of this many bytes with `Transfer-Encoding: chunked`.
     #[serde(default)]
     pub chunked: Option<usize>,

@@ -65,7 +65,7 @@ fn provider(judge: &mut Judge<'_>, expect: &ProviderExpect, journal: &Journal, t
     }
     together(judge, expect, journal);
     if let Some(expect) = &expect.connections {
-        let open = journal.connections.iter().filter(|connection| connection.closed_at.is_none()).count();
+        let open = journal.open_connections().count();
         judge.maybe(".connections.open", expect.open.as_ref(), || Seen::one(open));
         let most = journal.connections.iter().map(|connection| connection.requests).max().unwrap_or(0);
         let tls = journal.connections.iter().any(|connection| connection.tls.is_some());
@@ -120,9 +120,8 @@ fn request(judge: &mut Judge<'_>, expect: &RequestExpect, arrival: Arrival<'_>, 
         Seen::maybe(gap.map(|gap| gap.as_secs_f64() * 1e3))
     });
     if let Some(wanted) = &expect.blocked_at_least {
-        let longest = longest_write(record);
-        if longest < wanted.value.0 {
-            judge.fail(".blocked_at_least", wanted, format!("{:?} or more", wanted.value.0), millis(longest));
+        if record.blocked < wanted.value.0 {
+            judge.fail(".blocked_at_least", wanted, format!("{:?} or more", wanted.value.0), millis(record.blocked));
         }
     }
     if let Some(expect) = &expect.tls {
@@ -147,11 +146,6 @@ fn request(judge: &mut Judge<'_>, expect: &RequestExpect, arrival: Arrival<'_>, 
     if let Some(expect) = &expect.end {
         end(judge, expect, record, sent);
     }
-}
-
-/// The longest time between two writes of an answer.
-fn longest_write(record: &RequestRecord) -> Duration {
-    record.events.windows(2).map(|pair| pair[1].0.saturating_sub(pair[0].0)).max().unwrap_or_default()
 }
 
 fn framing(judge: &mut Judge<'_>, expect: &FramingExpect, record: &RequestRecord) {
@@ -225,6 +219,7 @@ pub fn by_nonce(journals: &BTreeMap<String, Journal>) -> HashMap<&str, Served> {
         let served = found.entry(record.header(NONCE).unwrap_or_default()).or_default();
         served.by = Some(name.clone());
         served.attempts += 1;
+        served.sent = record.sent.concat();
     }
     found
 }

@@ -71,6 +71,7 @@ fn requests(judge: &mut Judge<'_>, expect: &CounterExpect, evidence: &Evidence<'
     let (names, labels) = (&evidence.telemetry.names, &evidence.telemetry.labels);
     let delta = evidence.delta(&names.requests, |sample| {
         status.as_deref().is_none_or(|status| sample.label(&labels.status) == Some(status))
+            && expect.reason.as_deref().is_none_or(|reason| sample.label("reason") == Some(reason))
             && expect.route.as_deref().is_none_or(|route| sample.names(&labels.route, route))
             && expect.backend.as_deref().is_none_or(|backend| sample.names(&labels.backend, backend))
     });

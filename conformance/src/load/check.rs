@@ -113,8 +113,9 @@ impl Check<'_> {
         if request.write.is_some_and(|write| write.bytes == 0) {
             self.problems.push(at(self.source, step, "`write` needs pieces of at least one byte"));
         }
-        if request.raw.is_some() == request.target().is_some() {
-            let message = "a request has exactly one method, such as `post: /path`, or `raw`";
+        let ways = [request.raw.is_some(), request.raw_base64.is_some(), request.target().is_some()];
+        if ways.iter().filter(|given| **given).count() != 1 {
+            let message = "a request has exactly one method, such as `post: /path`, or `raw` or `raw_base64`";
             self.problems.push(at(self.source, step, message));
         }
         if bodies.iter().filter(|given| **given).count() > 1 {

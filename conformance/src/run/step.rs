@@ -171,7 +171,10 @@ impl<'s> Player<'s> {
 
     /// Judges all exchanges of a step; who served them is polled, the journal may be a moment behind.
     async fn judge_exchanges(&self, path: &str, expect: &ExchangeExpect, exchanges: &[Exchange]) -> Vec<Failure> {
-        let about_upstream = expect.served_by.is_some() || expect.attempts.is_some() || !expect.distribution.is_empty();
+        let about_upstream = expect.served_by.is_some()
+            || expect.attempts.is_some()
+            || expect.as_sent.is_some()
+            || !expect.distribution.is_empty();
         let limit = if about_upstream { self.setting.settle(None) / 5 } else { Duration::ZERO };
         let mut patience = Patience::new(limit);
         loop {

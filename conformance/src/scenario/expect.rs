@@ -35,6 +35,10 @@ pub struct ExchangeExpect {
     /// How the answer ended; a list names several possibilities.
     #[serde(default)]
     pub ended: Option<At<OneOrList<Ended>>>,
+    /// What came is what the serving provider sent: the same bytes, or of a stream the same events; of an answer that
+    /// broke off, its beginning. A usage chunk may be hidden, an error event may follow.
+    #[serde(default)]
+    pub as_sent: Option<At<bool>>,
     /// Bytes behind the end of the answer.
     #[serde(default)]
     pub extra: Option<At<Matcher>>,
@@ -443,6 +447,9 @@ pub struct CounterExpect {
     /// Only this status.
     #[serde(default)]
     pub status: Option<u16>,
+    /// Only this reason, as the target names it.
+    #[serde(default)]
+    pub reason: Option<String>,
     /// Only this route, by name.
     #[serde(default)]
     pub route: Option<String>,

@@ -24,6 +24,9 @@ use crate::vars::Vars;
 /// One certificate authority for all scenarios of this process.
 static CA: LazyLock<RunCa> = LazyLock::new(RunCa::new);
 
+/// How many bytes of each answer a mock keeps, for comparison with what came.
+const KEPT: usize = 256 * 1024;
+
 /// Mocks and the way to them.
 #[derive(Default)]
 struct Upstreams {
@@ -159,13 +162,17 @@ async fn upstreams(
     for (name, script) in &scenario.providers {
         let mut script = provider(name, &vars.value(&script.value))?;
         let names = tls_names(scenario, name, script.tls);
-        let tls = (!names.is_empty()).then(|| CA.server_config(&names.iter().map(String::as_str).collect::<Vec<_>>()));
+        let tls = (!names.is_empty()).then(|| {
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            CA.faulty_config(script.certificate, &names)
+        });
         // A seam ends TLS itself, so that it can read what it spoils.
         script.tls = tls.is_some() && context.is_none();
         let options = Options {
             bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             origin,
             seed: 0,
+            keep_sent: KEPT,
             tls: tls.clone().filter(|_| script.tls),
             ..Options::default()
         };
