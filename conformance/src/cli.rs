@@ -32,6 +32,8 @@ pub enum Command {
     Gateway(Box<GatewayArgs>),
     /// Run mock providers
     Mock(MockArgs),
+    /// Run a decoy: something that is no gateway, to try the suite on
+    Decoy(DecoyArgs),
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -157,6 +159,29 @@ pub struct MockArgs {
     /// Write the certificate of the CA that signs for `tls: true` providers to this file
     #[arg(long, value_name = "FILE", env = "WINDTUNNEL_MOCK_CA")]
     pub write_ca: Option<PathBuf>,
+}
+
+/// Flags of `decoy`.
+#[derive(Debug, Args)]
+pub struct DecoyArgs {
+    /// What it does
+    #[arg(value_enum)]
+    pub kind: crate::decoy::Decoy,
+    /// Where it listens; a port before `=` is passed over, so that a target file's ${listeners} can be given
+    #[arg(long, value_name = "[PORT=]ADDR:PORT", required = true, value_delimiter = ',', value_parser = place)]
+    pub listen: Vec<Place>,
+    /// Where a tcp decoy passes bytes on to
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub to: Option<SocketAddr>,
+}
+
+/// An address to listen on.
+#[derive(Debug, Clone, Copy)]
+pub struct Place(pub SocketAddr);
+
+fn place(text: &str) -> Result<Place, String> {
+    let address = text.rsplit('=').next().unwrap_or(text);
+    address.parse().map(Place).map_err(|_| format!("`{address}` is not ADDR:PORT"))
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

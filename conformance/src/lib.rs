@@ -9,6 +9,7 @@ pub mod capability;
 pub mod cli;
 pub mod client;
 pub mod date;
+pub mod decoy;
 pub mod expect;
 pub mod load;
 pub mod manifest;

@@ -1,5 +1,6 @@
 //! The commands, one file each. Every command returns its exit code or an [`Error`] that means 2.
 
+mod decoy;
 mod explain;
 mod gateway;
 mod list;
@@ -39,6 +40,7 @@ pub fn dispatch(cli: Cli) -> Result<ExitCode, Error> {
         Command::Explain(args) => explain::explain(&args),
         Command::Gateway(args) => gateway::gateway(*args),
         Command::Mock(args) => mock::mock(&args),
+        Command::Decoy(args) => decoy::decoy(&args),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "windtunnel", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)
