@@ -139,6 +139,12 @@ pub struct GatewayArgs {
     /// How long requests in flight may take to end after that
     #[arg(long, value_name = "TIME", env = "WINDTUNNEL_DRAIN", default_value = "60s", value_parser = duration)]
     pub drain: Duration,
+    /// How long a client may take to send a request's head, also after the answer before
+    #[arg(long, value_name = "TIME", env = "WINDTUNNEL_HEADER_TIMEOUT", default_value = "60s", value_parser = duration)]
+    pub header_timeout: Duration,
+    /// How long a client may take to send a body; one that comes at 8 KiB a second has longer
+    #[arg(long, value_name = "TIME", env = "WINDTUNNEL_BODY_TIMEOUT", default_value = "60s", value_parser = duration)]
+    pub body_timeout: Duration,
     /// Write prompts and answers into the access log
     #[arg(long, env = "WINDTUNNEL_LOG_BODIES", value_parser = clap::builder::BoolishValueParser::new())]
     pub log_bodies: bool,

@@ -17,8 +17,8 @@ use crate::operation;
 use crate::snapshot::{AiBackend, Operation, RouteEntry};
 use crate::worker::{BODY_LIMIT, Hold};
 
-/// Longest pause within a request body.
-const BODY_PAUSE: Duration = Duration::from_secs(60);
+/// Bytes of a request body by which a second is earned beyond the time for bodies.
+const FAIR_PACE: u64 = 8 * 1024;
 /// How long the rest of a refused body is read, so that the client can read the refusal.
 const DISCARD_TIME: Duration = Duration::from_secs(5);
 
@@ -70,7 +70,7 @@ pub async fn admit(
         let stream = (operation == Operation::Passthrough).then_some(body);
         return Ok(Admitted { operation, path, prompt: None, stream, hold: None });
     }
-    let (body, hold) = read_body(exchange, body).await?;
+    let (body, hold) = read_body(exchange, entry.rule.body_limit, body).await?;
     let prompt = Prompt::read(body).map_err(|error| {
         Rejection::invalid("invalid_json", format!("the request body is not acceptable JSON: {error}"))
     })?;
@@ -102,7 +102,8 @@ fn check_head(
         Some(encoding) => {
             let message = format!("content-encoding {encoding:?} is not supported: send the body as it is");
             let code = "unsupported_content_encoding";
-            Err(Rejection::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, Reason::InvalidRequest, code, message))
+            let refused = Rejection::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, Reason::InvalidRequest, code, message);
+            Err(Rejection { accept_encoding: Some("identity"), ..refused })
         }
     }
 }
@@ -120,22 +121,24 @@ fn check_method(method: &Method, operation: Operation) -> Result<(), Rejection> 
 }
 
 /// Reads a body whole. One chunk stays as it is; several are copied once, into room of the announced size.
-async fn read_body(exchange: &mut Exchange, mut body: Incoming) -> Result<(Bytes, Hold), Rejection> {
+async fn read_body(exchange: &mut Exchange, limit: usize, mut body: Incoming) -> Result<(Bytes, Hold), Rejection> {
     let announced =
         exchange.head.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-    if announced.is_some_and(|length| length > BODY_LIMIT) {
+    if announced.is_some_and(|length| length > limit) {
         discard(exchange, body);
-        return Err(too_large());
+        return Err(too_large(limit));
     }
     let shared = exchange.worker.shared.clone();
     let Some(mut hold) = shared.hold(0) else { return Err(no_room()) };
     let mut first: Option<Bytes> = None;
     let mut whole = BytesMut::new();
-    while let Some(chunk) = next_chunk(&mut body, exchange.deadline).await? {
-        let length = first.as_ref().map_or(0, Bytes::len).max(whole.len()) + chunk.len();
-        if length > BODY_LIMIT {
+    let (mut length, mut body_end) = (0, Instant::now() + shared.body_timeout);
+    while let Some(chunk) = next_chunk(&mut body, exchange.deadline.map_or(body_end, |end| end.min(body_end))).await? {
+        length += chunk.len();
+        body_end += Duration::from_micros(chunk.len() as u64 * 1_000_000 / FAIR_PACE);
+        if length > limit {
             discard(exchange, body);
-            return Err(too_large());
+            return Err(too_large(limit));
         }
         if !hold.grow(chunk.len()) {
             discard(exchange, body);
@@ -156,11 +159,9 @@ async fn read_body(exchange: &mut Exchange, mut body: Incoming) -> Result<(Bytes
     Ok((body, hold))
 }
 
-async fn next_chunk(body: &mut Incoming, deadline: Option<Instant>) -> Result<Option<Bytes>, Rejection> {
+async fn next_chunk(body: &mut Incoming, until: Instant) -> Result<Option<Bytes>, Rejection> {
     loop {
         let frame = std::future::poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx));
-        let pause = Instant::now() + BODY_PAUSE;
-        let until = deadline.map_or(pause, |deadline| deadline.min(pause));
         let frame = tokio::time::timeout_at(until.into(), frame).await.map_err(|_| {
             let message = "the request body did not arrive in time";
             let slow = Rejection::new(StatusCode::REQUEST_TIMEOUT, Reason::Timeout, "request_timeout", message);
@@ -187,23 +188,22 @@ pub(crate) fn discard(exchange: &Exchange, mut body: Incoming) {
     if body.is_end_stream() || exchange.head.headers.contains_key(EXPECT) {
         return;
     }
+    let end = Instant::now() + DISCARD_TIME;
     let rest = async move {
         let mut left = 2 * BODY_LIMIT;
-        while let Ok(Some(chunk)) = next_chunk(&mut body, None).await {
+        while let Ok(Some(chunk)) = next_chunk(&mut body, end).await {
             left = left.saturating_sub(chunk.len());
             if left == 0 {
                 return;
             }
         }
     };
-    tokio::task::spawn_local(async move {
-        // whatever is left then, the connection closes
-        let _time_is_up = tokio::time::timeout(DISCARD_TIME, rest).await;
-    });
+    // whatever is left when the time is up, the connection closes
+    tokio::task::spawn_local(rest);
 }
 
-fn too_large() -> Rejection {
-    let message = format!("the request body is larger than {} MiB", BODY_LIMIT / 1024 / 1024);
+fn too_large(limit: usize) -> Rejection {
+    let message = format!("the request body is larger than {limit} bytes");
     let status = StatusCode::PAYLOAD_TOO_LARGE;
     Rejection { close: true, ..Rejection::new(status, Reason::InvalidRequest, "request_body_too_large", message) }
 }

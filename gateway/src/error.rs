@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{ACCEPT_ENCODING, ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
+
+use crate::snapshot::Operation;
 
 /// The flat cause of a refusal, for log and metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,6 +15,8 @@ pub enum Reason {
     NotFound,
     /// The request itself is wrong.
     InvalidRequest,
+    /// No client key, or one that is not accepted.
+    ApiKeyAuth,
     /// A backend that cannot be used as configured.
     NoHealthyBackend,
     /// The provider could not be reached or broke off.
@@ -32,6 +36,7 @@ impl Reason {
         match self {
             Self::NotFound => "NotFound",
             Self::InvalidRequest => "InvalidRequest",
+            Self::ApiKeyAuth => "APIKeyAuth",
             Self::NoHealthyBackend => "NoHealthyBackend",
             Self::UpstreamFailure => "UpstreamFailure",
             Self::Timeout => "Timeout",
@@ -56,6 +61,10 @@ pub struct Rejection {
     pub retry_after: Option<Duration>,
     /// `Allow`.
     pub allow: Option<&'static str>,
+    /// `WWW-Authenticate`.
+    pub challenge: Option<&'static str>,
+    /// `Accept-Encoding`, of bodies in another request (RFC 9110 section 12.5.3).
+    pub accept_encoding: Option<&'static str>,
     /// The connection cannot be used further.
     pub close: bool,
 }
@@ -64,7 +73,17 @@ impl Rejection {
     /// A rejection with status, reason, code and message; the rest by field update.
     #[must_use]
     pub fn new(status: StatusCode, reason: Reason, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, reason, code, message: message.into(), retry_after: None, allow: None, close: false }
+        Self {
+            status,
+            reason,
+            code,
+            message: message.into(),
+            retry_after: None,
+            allow: None,
+            challenge: None,
+            accept_encoding: None,
+            close: false,
+        }
     }
 
     /// 400: the client must change the request.
@@ -76,11 +95,7 @@ impl Rejection {
     /// The OpenAI error object as an HTTP response.
     #[must_use]
     pub fn response(&self, request_id: &str) -> Response<Bytes> {
-        let kind = if self.status.is_server_error() { "server_error" } else { "invalid_request_error" };
-        let body = serde_json::json!({
-            "error": {"message": self.message, "type": kind, "param": null, "code": self.code}
-        });
-        let mut response = Response::new(Bytes::from(body.to_string()));
+        let mut response = Response::new(object(self.status, self.code, &self.message));
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -90,12 +105,42 @@ impl Rejection {
         if let Some(wait) = self.retry_after {
             headers.insert(RETRY_AFTER, HeaderValue::from(wait.as_secs() + u64::from(wait.subsec_nanos() > 0)));
         }
-        if let Some(allow) = self.allow {
-            headers.insert(ALLOW, HeaderValue::from_static(allow));
+        let told = [(ALLOW, self.allow), (WWW_AUTHENTICATE, self.challenge), (ACCEPT_ENCODING, self.accept_encoding)];
+        for (name, value) in told {
+            if let Some(value) = value {
+                headers.insert(name, HeaderValue::from_static(value));
+            }
         }
         if self.close {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
         response
     }
+}
+
+/// The OpenAI error object.
+#[must_use]
+pub fn object(status: StatusCode, code: &str, message: &str) -> Bytes {
+    let kind = if status.is_server_error() { "server_error" } else { "invalid_request_error" };
+    let body = serde_json::json!({"error": {"message": message, "type": kind, "param": null, "code": code}});
+    body.to_string().into()
+}
+
+/// An error inside a stream, in the form that clients of the operation know.
+#[must_use]
+pub fn stream_event(operation: Operation, code: &str, message: &str) -> Bytes {
+    let (name, data) = match operation {
+        Operation::Messages => {
+            let error = serde_json::json!({"type": "api_error", "message": message});
+            ("event: error\n", serde_json::json!({"type": "error", "error": error}))
+        }
+        Operation::Responses => {
+            ("event: error\n", serde_json::json!({"type": "error", "code": code, "message": message, "param": null}))
+        }
+        _ => {
+            let error = serde_json::json!({"message": message, "type": "server_error", "param": null, "code": code});
+            ("", serde_json::json!({"error": error}))
+        }
+    };
+    format!("{name}data: {data}\n\n").into()
 }

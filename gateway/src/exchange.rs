@@ -1,5 +1,6 @@
 //! One client request with all its attempts: what the stages hand to each other.
 
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -21,6 +22,8 @@ pub struct Exchange {
     pub worker: Rc<Worker>,
     /// What will be logged and counted.
     pub record: Pending,
+    /// Where the request comes from.
+    pub peer: IpAddr,
     /// The request's head as received.
     pub head: Parts,
     /// Deadline of the rule, if it has one.
@@ -34,7 +37,7 @@ pub struct Exchange {
 impl Exchange {
     /// Begins an exchange: identity, trace, record.
     #[must_use]
-    pub fn begin(worker: Rc<Worker>, port: u16, head: Parts) -> Self {
+    pub fn begin(worker: Rc<Worker>, port: u16, peer: IpAddr, head: Parts) -> Self {
         let started = Instant::now();
         let trace = Trace::begin(&head.headers, || worker.random());
         let given = head.headers.get("x-request-id").and_then(|id| id.to_str().ok());
@@ -58,6 +61,7 @@ impl Exchange {
             requested_model: None,
             upstream_model: None,
             response_model: None,
+            upstream_request_id: None,
             stream: false,
             usage: None,
             attempts: Vec::new(),
@@ -72,7 +76,7 @@ impl Exchange {
             response_body: None,
         };
         let record = Pending::new(record, worker.sink.clone());
-        Self { worker, record, head, deadline: None, response_edits: Vec::new(), close: false }
+        Self { worker, record, peer, head, deadline: None, response_edits: Vec::new(), close: false }
     }
 
     /// Ends the exchange with the gateway's own answer.
@@ -110,6 +114,11 @@ impl Exchange {
                 Some(index) => &rule.backends[*index].response_headers,
             };
             crate::headers::edit(response.headers_mut(), edit);
+        }
+        if let http::header::Entry::Vacant(id) = response.headers_mut().entry("x-request-id")
+            && let Ok(ours) = http::HeaderValue::from_str(&self.record.request_id)
+        {
+            id.insert(ours);
         }
         if self.close || self.worker.draining.get() {
             response.headers_mut().insert(http::header::CONNECTION, http::HeaderValue::from_static("close"));

@@ -9,20 +9,21 @@ use http::{Response, StatusCode};
 use hyper::body::Incoming;
 
 use crate::admit::Admitted;
+use crate::answer::{Answer, Broken, Form, InFlight, Tap};
+use crate::commit::{self, Served};
+use crate::decode::Decoder;
 use crate::error::{Reason, Rejection};
 use crate::exchange::Exchange;
 use crate::health::Failure;
 use crate::record::Attempt;
-use crate::relay::{Answer, InFlight, Relay, Reply, tap_for};
+use crate::relay::Reply;
 use crate::send::{self, NoAnswer, Outbound};
 use crate::snapshot::{AiBackend, Credential, Operation, Provider, Rule};
 use crate::upstream::{Connection, UpstreamBody};
 use crate::{headers, operation, select};
 
-/// Error answers up to this size are searched for the provider's key.
-const MASKED_ERROR: usize = 256 * 1024;
-/// How long such an answer may take to arrive where the rule has no deadline.
-const MASKED_TIME: Duration = Duration::from_secs(10);
+/// Longest wait before a provider that asked for a pause is asked again for the same request.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What became of one attempt.
 #[expect(clippy::large_enum_variant, reason = "the large variant is the common one, and it lives for a moment")]
@@ -31,7 +32,7 @@ enum Outcome {
     Failed(NoAnswer),
     /// An answer that broke before any of it was sent on. `movable` for a stream before its commit point.
     Uncommitted {
-        why: String,
+        broken: Broken,
         movable: bool,
     },
 }
@@ -39,6 +40,11 @@ enum Outcome {
 impl Outcome {
     fn status(&self) -> Option<StatusCode> {
         if let Self::Answered(head, _) = self { Some(head.status()) } else { None }
+    }
+
+    /// How long the provider asks to be left alone.
+    fn pause(&self) -> Option<Duration> {
+        if let Self::Answered(head, _) = self { send::retry_after(head.headers()) } else { None }
     }
 
     /// Nothing was accepted: another provider may have the request without asking anyone.
@@ -50,6 +56,33 @@ impl Outcome {
             Self::Failed(cause) => cause.nothing_accepted(),
             Self::Uncommitted { movable, .. } => *movable,
         }
+    }
+}
+
+/// The providers that were asked for one request.
+#[derive(Debug, Default)]
+struct Tries {
+    /// In this round: when all were asked, the next round begins.
+    asked: Vec<Arc<Provider>>,
+    /// Those that asked for a pause (Retry-After), and its end.
+    pauses: Vec<(Arc<Provider>, Instant)>,
+}
+
+impl Tries {
+    fn note(&mut self, provider: &Arc<Provider>, outcome: &Outcome, now: Instant) {
+        self.pauses.retain(|(other, _)| !Arc::ptr_eq(other, provider));
+        self.pauses.extend(outcome.pause().map(|pause| (provider.clone(), now + pause)));
+    }
+
+    /// How long the provider still wants to be left alone.
+    fn pause_of(&self, provider: &Arc<Provider>, now: Instant) -> Duration {
+        let pause = self.pauses.iter().find(|(other, _)| Arc::ptr_eq(other, provider));
+        pause.map_or(Duration::ZERO, |(_, end)| end.saturating_duration_since(now))
+    }
+
+    /// When the first of them is ready again.
+    fn soonest(&self, now: Instant) -> Option<Duration> {
+        self.pauses.iter().map(|(_, end)| end.saturating_duration_since(now)).min()
     }
 }
 
@@ -65,40 +98,68 @@ pub async fn serve(
     mut admitted: Admitted,
 ) -> Result<Response<Reply>, (Exchange, Rejection)> {
     exchange.worker.shared.earn_retry();
-    let mut tried: Vec<Arc<Provider>> = Vec::new();
+    let mut tries = Tries::default();
+    let Some(first) = select::choose(backend, &[], Instant::now(), exchange.worker.random()) else {
+        let message = format!("backend {} has no provider", backend.name);
+        let status = StatusCode::INTERNAL_SERVER_ERROR;
+        return Err((exchange, Rejection::new(status, Reason::NoHealthyBackend, "no_provider", message)));
+    };
+    let mut provider = first.clone();
     loop {
-        let random = exchange.worker.random();
-        let Some(provider) = select::choose(backend, &tried, Instant::now(), random) else {
-            if tried.is_empty() {
-                let message = format!("backend {} has no provider", backend.name);
-                let status = StatusCode::INTERNAL_SERVER_ERROR;
-                return Err((exchange, Rejection::new(status, Reason::NoHealthyBackend, "no_provider", message)));
-            }
-            tried.clear();
-            continue;
-        };
-        let provider = provider.clone();
-        tried.push(provider.clone());
-        let outcome = match attempt(&mut exchange, rule, index, &provider, backend, &tried, &mut admitted).await {
+        tries.asked.push(provider.clone());
+        let outcome = match attempt(&mut exchange, rule, index, &provider, backend, &tries.asked, &mut admitted).await {
             Ok(outcome) => outcome,
             Err(rejection) => return Err((exchange, rejection)),
         };
         book(&mut exchange, backend, &provider, &outcome);
-        if may_try_again(&exchange, rule, backend, &tried, &admitted, &outcome) {
-            back_off(rule).await;
+        tries.note(&provider, &outcome, Instant::now());
+        if may_try_again(&exchange, rule, backend, &tries.asked, &admitted, &outcome)
+            && let Some((next, pause)) = next(&exchange, rule, backend, &mut tries)
+        {
+            if !pause.is_zero() {
+                tokio::time::sleep(pause).await;
+            }
+            provider = next;
             continue;
         }
         let who = format!("provider {} of {}", provider.name, backend.name);
         return match outcome {
-            Outcome::Answered(head, answer) => Ok(relay(exchange, head, answer, backend, &provider, admitted).await),
-            Outcome::Failed(cause) => Err((exchange, cause.rejection(&who))),
-            Outcome::Uncommitted { why, .. } => {
-                let message = format!("{who}: {why}");
-                let status = StatusCode::BAD_GATEWAY;
-                Err((exchange, Rejection::new(status, Reason::UpstreamFailure, "upstream_broken", message)))
+            Outcome::Answered(head, answer) => {
+                let several = exchange.record.attempts.len() > 1;
+                let served = Served {
+                    head,
+                    answer,
+                    provider,
+                    backend: backend.clone(),
+                    operation: admitted.operation,
+                    hold: admitted.hold,
+                    soonest: tries.soonest(Instant::now()).filter(|_| several),
+                    idle: rule.timeouts.response_idle,
+                };
+                commit::relay(exchange, served).await
             }
+            Outcome::Failed(cause) => Err((exchange, cause.rejection(&who))),
+            Outcome::Uncommitted { broken, .. } => Err((exchange, broken.rejection(&who))),
         };
     }
+}
+
+/// Whom to ask next, and after which pause. A provider that was asked before is not asked again before the end of
+/// the pause it asked for; `None` when that does not fit.
+fn next(exchange: &Exchange, rule: &Rule, backend: &AiBackend, tries: &mut Tries) -> Option<(Arc<Provider>, Duration)> {
+    let (now, random) = (Instant::now(), exchange.worker.random());
+    let untried = select::choose(backend, &tries.asked, now, random).filter(|provider| select::usable(provider));
+    let provider = match untried {
+        Some(provider) => provider,
+        None => {
+            tries.asked.clear();
+            select::choose(backend, &[], now, random)?
+        }
+    };
+    let asked_for = tries.pause_of(provider, now);
+    let pause = backoff(rule).max(asked_for);
+    let fits = asked_for <= PATIENCE && exchange.deadline.is_none_or(|end| now + pause < end);
+    fits.then(|| (provider.clone(), pause))
 }
 
 /// One attempt on one provider.
@@ -152,8 +213,7 @@ async fn attempt(
     let outcome = match sent {
         Err(cause) => Outcome::Failed(cause),
         Ok((response, connection)) => {
-            let untried = select::choose(backend, tried, Instant::now(), 0).is_some();
-            let movable = untried && admitted.repeatable();
+            let movable = select::any_untried(backend, tried) && admitted.repeatable();
             receive(admitted, response, connection, in_flight, movable).await
         }
     };
@@ -163,7 +223,7 @@ async fn attempt(
         note.error = match &outcome {
             Outcome::Answered(..) => None,
             Outcome::Failed(cause) => Some(cause.rejection("provider").message.into()),
-            Outcome::Uncommitted { why, .. } => Some(why.as_str().into()),
+            Outcome::Uncommitted { broken, .. } => Some(broken.to_string().into()),
         };
     }
     Ok(outcome)
@@ -181,6 +241,8 @@ async fn receive(
     let event_stream = headers::is_event_stream(&head.headers) && head.status.is_success();
     let framed = head.headers.contains_key(CONTENT_LENGTH) || head.headers.contains_key(TRANSFER_ENCODING);
     let bodiless = matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    let ours = admitted.operation != Operation::Passthrough;
+    let decoder = if ours { Decoder::take_over(&mut head.headers) } else { None };
     let plain = !head.headers.contains_key(CONTENT_ENCODING);
     headers::strip_hop_by_hop(&mut head.headers);
     let prompt = admitted.prompt.as_ref();
@@ -191,16 +253,17 @@ async fn receive(
     if hide {
         head.headers.remove(CONTENT_LENGTH);
     }
-    let tap = tap_for(admitted.operation, event_stream, plain, hide);
-    let mut answer = Answer::new(body, tap, !framed && !bodiless, connection, Some(in_flight));
+    let tap = Tap::of(admitted.operation, event_stream, plain, hide);
+    let form = Form { tap, decoder, close_delimited: !framed && !bodiless };
+    let mut answer = Answer::new(body, form, connection, Some(in_flight));
     if event_stream
         && movable
         && let Err(broken) = answer.hold().await
     {
-        return Outcome::Uncommitted { why: broken.to_string(), movable: true };
+        return Outcome::Uncommitted { broken, movable: true };
     }
     if let Err(broken) = answer.peek().await {
-        return Outcome::Uncommitted { why: broken.to_string(), movable: event_stream };
+        return Outcome::Uncommitted { broken, movable: event_stream };
     }
     Outcome::Answered(Response::from_parts(head, ()), answer)
 }
@@ -223,12 +286,8 @@ fn book(exchange: &mut Exchange, backend: &AiBackend, provider: &Arc<Provider>, 
         let latency = exchange.record.attempts.last().map_or(Default::default(), |attempt| attempt.duration);
         return provider.health.good(latency);
     };
-    let hint = match outcome {
-        Outcome::Answered(head, _) => send::retry_after(head.headers()),
-        _ => None,
-    };
     let alone = !select::others_live(backend, provider, now);
-    provider.health.failed(failure, backend.eviction.as_ref(), hint, alone, now);
+    provider.health.failed(failure, backend.eviction.as_ref(), outcome.pause(), alone, now);
 }
 
 /// Configured retries first; without them one failover to an untried provider, when nothing was accepted.
@@ -246,12 +305,10 @@ fn may_try_again(
     if let Some(again) = configured_retry(exchange, rule, outcome.status()) {
         return again;
     }
-    let tried_before = |other: &Arc<Provider>| tried.iter().any(|known| Arc::ptr_eq(known, other));
-    let untried = backend.groups.iter().flatten().any(|other| select::usable(other) && !tried_before(other));
     let own_limit = outcome.status() == Some(StatusCode::TOO_MANY_REQUESTS)
         && tried.last().is_some_and(|provider| matches!(provider.credential, Credential::Passthrough));
     exchange.record.attempts.len() == 1
-        && untried
+        && select::any_untried(backend, tried)
         && !own_limit
         && outcome.free_to_move()
         && exchange.worker.shared.spend_retry()
@@ -267,48 +324,8 @@ pub fn configured_retry(exchange: &Exchange, rule: &Rule, status: Option<StatusC
     Some(listed && !too_late && retries < retry.attempts as usize)
 }
 
-/// Waits as long as the rule's retry asks for between attempts.
-pub async fn back_off(rule: &Rule) {
-    if let Some(backoff) = rule.retry.as_ref().map(|retry| retry.backoff).filter(|wait| !wait.is_zero()) {
-        tokio::time::sleep(backoff).await;
-    }
-}
-
-/// Hands an answer to the client.
-async fn relay(
-    mut exchange: Exchange,
-    head: Response<()>,
-    mut answer: Answer,
-    backend: &Arc<AiBackend>,
-    provider: &Arc<Provider>,
-    admitted: Admitted,
-) -> Response<Reply> {
-    let (mut parts, ()) = head.into_parts();
-    exchange.record.status = parts.status.as_u16();
-    let error = parts.status.is_client_error() || parts.status.is_server_error();
-    if let (Credential::Inject { value, .. }, true) = (&provider.credential, error) {
-        // a provider that repeats the key in its error must not tell it to the caller
-        let secret = value.as_bytes();
-        let secret = secret.strip_prefix(b"Bearer ").unwrap_or(secret);
-        let leaks = |value: &http::HeaderValue| memchr::memmem::find(value.as_bytes(), secret).is_some();
-        let leaking: Vec<_> =
-            parts.headers.iter().filter(|(_, value)| leaks(value)).map(|(name, _)| name.clone()).collect();
-        for name in leaking {
-            parts.headers.remove(name);
-        }
-        let until = exchange.deadline.unwrap_or_else(|| Instant::now() + MASKED_TIME);
-        answer.mask(secret, MASKED_ERROR, until).await;
-    }
-    if exchange.worker.shared.log_bodies {
-        exchange.record.response_body = Some(Vec::new());
-    }
-    let deadline = exchange.deadline.filter(|_| !headers::is_event_stream(&parts.headers));
-    let deadline = deadline.map(|at| Box::pin(tokio::time::sleep_until(at.into())));
-    let mut response = Response::from_parts(parts, Reply::Full(None));
-    exchange.finish_head(&mut response);
-    let provider = Some((backend.clone(), provider.clone()));
-    let relay =
-        Relay { answer, record: exchange.record, worker: exchange.worker, provider, deadline, hold: admitted.hold };
-    *response.body_mut() = relay.begin();
-    response
+/// The pause that the rule's retry asks for between attempts.
+#[must_use]
+pub fn backoff(rule: &Rule) -> Duration {
+    rule.retry.as_ref().map(|retry| retry.backoff).unwrap_or_default()
 }

@@ -1,6 +1,7 @@
 //! Which headers and query parameters cross the hop. One table of credentials, one of hop-by-hop names.
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 
 use http::header::{CONNECTION, HeaderMap, HeaderName, HeaderValue};
 
@@ -79,6 +80,24 @@ pub fn forwarded(from: &HeaderMap, strip_credentials: bool) -> HeaderMap {
     to
 }
 
+/// A chain of client addresses that the caller tells is one header and ends with what we know ourselves.
+/// Where none is told, none is begun: providers need not know who calls.
+pub fn append_forwarded_for(headers: &mut HeaderMap, peer: IpAddr) {
+    const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+    if !headers.contains_key(FORWARDED_FOR) {
+        return;
+    }
+    let mut chain = Vec::new();
+    for told in headers.get_all(FORWARDED_FOR).iter().filter(|told| !told.is_empty()) {
+        chain.extend_from_slice(told.as_bytes());
+        chain.extend_from_slice(b", ");
+    }
+    chain.extend_from_slice(peer.to_string().as_bytes());
+    if let Ok(chain) = HeaderValue::from_bytes(&chain) {
+        headers.insert(FORWARDED_FOR, chain);
+    }
+}
+
 /// Removes hop-by-hop fields from a response head in place.
 pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
     for name in listed_in_connection(headers) {
@@ -138,6 +157,13 @@ pub fn masked(mut text: Vec<u8>, secret: &[u8]) -> Vec<u8> {
     text
 }
 
+/// Whether the content type is JSON or built on it.
+#[must_use]
+pub fn is_json(headers: &HeaderMap) -> bool {
+    let value = headers.get(http::header::CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
+    memchr::memmem::find(value, b"json").is_some()
+}
+
 /// Whether this is a stream of server-sent events.
 #[must_use]
 pub fn is_event_stream(headers: &HeaderMap) -> bool {
@@ -167,6 +193,19 @@ mod tests {
         let to = forwarded(&from, true);
         assert_eq!(to.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["x-custom"]);
         assert!(forwarded(&from, false).contains_key("authorization"));
+    }
+
+    #[test]
+    fn a_chain_of_addresses_is_one_header_and_ends_with_the_peer() {
+        let (mut headers, peer) = (HeaderMap::new(), IpAddr::from([127, 0, 0, 1]));
+        append_forwarded_for(&mut headers, peer);
+        assert!(headers.is_empty());
+        for told in ["1.1.1.1, 2.2.2.2", "3.3.3.3"] {
+            headers.append("x-forwarded-for", HeaderValue::from_static(told));
+        }
+        append_forwarded_for(&mut headers, peer);
+        assert_eq!(headers.len(), 1);
+        assert_eq!(headers["x-forwarded-for"], "1.1.1.1, 2.2.2.2, 3.3.3.3, 127.0.0.1");
     }
 
     #[test]

@@ -7,6 +7,10 @@ use std::time::{Duration, Instant};
 
 use crate::snapshot::Eviction;
 
+/// What one pending exchange weighs, in seconds, where the latency is not known yet.
+const PENDING_UNKNOWN: f64 = 0.05;
+/// The same where it is known.
+const PENDING_KNOWN: f64 = 0.001;
 /// Weight of a new sample in the moving averages.
 const NEW_SAMPLE: f64 = 0.3;
 /// Longest time out of rotation that the growth leads to.
@@ -61,6 +65,15 @@ impl Health {
         self.evicted_until.load(Relaxed) > self.nanos(now)
     }
 
+    /// Whether the time out of rotation has ended and this request shall be the first to see how the provider is.
+    /// Says so to one request only.
+    #[must_use]
+    pub fn take_probe(&self, now: Instant) -> bool {
+        let until = self.evicted_until.load(Relaxed);
+        let due = until != 0 && until <= self.nanos(now);
+        due && self.evicted_until.compare_exchange(until, 0, Relaxed, Relaxed).is_ok()
+    }
+
     /// When the provider returns, as an ordering key: smaller is sooner.
     #[must_use]
     pub fn returns_at(&self) -> u64 {
@@ -70,9 +83,9 @@ impl Health {
     /// Larger is better: health over load-weighted latency.
     #[must_use]
     pub fn rank(&self) -> f64 {
-        let pending = f64::from(self.pending.load(Relaxed));
-        f64::from_bits(self.score.load(Relaxed))
-            / (1.0 + f64::from_bits(self.latency.load(Relaxed)) * (1.0 + 0.1 * pending) + 0.001 * pending)
+        let (pending, latency) = (f64::from(self.pending.load(Relaxed)), f64::from_bits(self.latency.load(Relaxed)));
+        let each = if latency == 0.0 { PENDING_UNKNOWN } else { PENDING_KNOWN };
+        f64::from_bits(self.score.load(Relaxed)) / (1.0 + latency * (1.0 + 0.1 * pending) + each * pending)
     }
 
     /// An attempt begins.
@@ -91,8 +104,11 @@ impl Health {
         self.evictions_in_a_row.store(0, Relaxed);
     }
 
-    /// The head of a good answer came after `latency`.
+    /// The head of a good answer came after `latency`. The first one after an eviction makes the provider whole.
     pub fn good(&self, latency: Duration) {
+        if self.evictions_in_a_row.load(Relaxed) > 0 {
+            self.score.store(1f64.to_bits(), Relaxed);
+        }
         self.sample(1.0);
         let old = f64::from_bits(self.latency.load(Relaxed));
         let new = latency.as_secs_f64();
@@ -200,6 +216,18 @@ mod tests {
             health.good(Duration::from_millis(10));
             health.completed();
         }
+    }
+
+    #[test]
+    fn one_request_probes_a_provider_whose_eviction_has_ended_and_a_good_answer_makes_it_whole() {
+        let (health, now) = (Health::default(), Instant::now());
+        assert!(!health.take_probe(now), "never evicted");
+        health.failed(Failure::Refused, None, None, false, now);
+        assert!(!health.take_probe(now + Duration::from_secs(2)) && health.rank() < 0.8);
+        let later = now + Duration::from_secs(4);
+        assert!(health.take_probe(later) && !health.take_probe(later));
+        health.good(Duration::from_millis(1));
+        assert!(health.rank() > 0.99);
     }
 
     #[test]

@@ -1,13 +1,17 @@
 //! The reference gateway: Kubernetes resources in, LLM traffic through.
 //!
 //! Reading order: [`snapshot`] (what is served), [`config`] (how manifests become a snapshot), then the story
-//! of a request in [`proxy`]: [`listen`] → match ([`route`]) → [`admit`] → choose ([`select`], [`health`]) →
-//! [`send`] (with [`failover`] around it) → [`relay`] (with [`tap`]) → [`record`] (to [`telemetry`]).
+//! of a request in [`proxy`]: [`listen`] → match ([`route`], [`auth`]) → [`admit`] → choose ([`select`], [`health`]) →
+//! [`send`] (with [`failover`] around it) → [`commit`], [`relay`] (of an [`answer`], with [`tap`]) → [`record`] (to [`telemetry`]).
 //! [`server`] starts, reloads and stops all of it.
 
 pub mod admin;
 pub mod admit;
+pub mod answer;
+pub mod auth;
+pub mod commit;
 pub mod config;
+pub mod decode;
 pub mod edit;
 pub mod error;
 pub mod exchange;

@@ -3,7 +3,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::net::TcpListener as StdListener;
+use std::net::{IpAddr, TcpListener as StdListener};
 use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
@@ -16,11 +16,9 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, spawn_local};
 
 use crate::framing::Watched;
-use crate::proxy;
+use crate::proxy::{self, Client};
 use crate::worker::Worker;
 
-/// Longest wait for a request head.
-const HEAD_TIME: Duration = Duration::from_secs(60);
 /// Largest request head, in bytes.
 const HEAD_SIZE: usize = 128 * 1024;
 /// Most header fields of a request.
@@ -92,8 +90,8 @@ async fn accept(
 ) {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => {
-                spawn_local(serve(worker.clone(), port, stream, stopping.clone(), alive.clone()));
+            Ok((stream, peer)) => {
+                spawn_local(serve(worker.clone(), port, stream, peer.ip(), stopping.clone(), alive.clone()));
             }
             // out of file descriptors, or the peer is gone already: let others finish first
             Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
@@ -105,6 +103,7 @@ async fn serve(
     worker: Rc<Worker>,
     port: u16,
     stream: TcpStream,
+    peer: IpAddr,
     mut stopping: watch::Receiver<bool>,
     _alive: mpsc::Sender<()>,
 ) {
@@ -112,14 +111,15 @@ async fn serve(
         return;
     }
     let (watched, framing) = Watched::new(stream);
-    let seen = framing.clone();
+    let (seen, head_time) = (framing.clone(), worker.shared.header_timeout);
+    let client = Client { port, peer, framing };
     let service = service_fn(move |request| {
-        let (worker, framing) = (worker.clone(), framing.clone());
-        async move { Ok::<_, std::convert::Infallible>(proxy::handle(worker, port, framing, request).await) }
+        let (worker, client) = (worker.clone(), client.clone());
+        async move { Ok::<_, std::convert::Infallible>(proxy::handle(worker, client, request).await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIME)
+        .header_read_timeout(head_time)
         .max_buf_size(HEAD_SIZE)
         .max_headers(HEAD_FIELDS)
         .serve_connection(TokioIo::new(watched), service);

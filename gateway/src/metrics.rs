@@ -1,6 +1,7 @@
 //! Counters and histograms of finished exchanges, and their Prometheus text exposition.
 //! Names, labels and buckets are agentgateway's, plus `agentgateway_tokens_total`. Series are bounded:
-//! model names beyond the first [`MAX_MODELS`] count as `unknown`.
+//! a model has series of its own when it is configured or a provider has answered with it, and beyond the first
+//! [`MAX_MODELS`] it counts as `unknown`.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write;
@@ -144,8 +145,9 @@ impl Metrics {
     }
 
     fn count_gen_ai(&mut self, record: &Record, operation: &str, route: &str, seconds: f64) {
-        let requested = self.model(record.sent_model());
-        let answered = self.model(record.response_model.as_deref());
+        let good = (200..300).contains(&record.status);
+        let requested = self.model(record.sent_model(), good || record.upstream_model.is_some());
+        let answered = self.model(record.response_model.as_deref(), good);
         let system = label(record.system);
         let gen_ai = format!(
             "gen_ai_operation_name=\"{operation}\",gen_ai_system=\"{system}\",gen_ai_request_model=\"{requested}\",gen_ai_response_model=\"{answered}\",{route}"
@@ -165,21 +167,21 @@ impl Metrics {
             }
         }
         if let Some(first) = record.first_token {
-            let output = record.usage.map_or(0, |usage| usage.output);
-            if output > 0 {
+            let after_first = record.usage.map_or(0, |usage| usage.output.saturating_sub(1));
+            if after_first > 0 {
                 let rest = (seconds - first.as_secs_f64()).max(0.0);
-                self.output_token.observe(gen_ai.clone(), rest / output as f64);
+                self.output_token.observe(gen_ai.clone(), rest / after_first as f64);
             }
             self.first_token.observe(gen_ai.clone(), first.as_secs_f64());
         }
         self.server_duration.observe(gen_ai, seconds);
     }
 
-    /// A model's label value; names that come too late are `unknown`.
-    fn model(&mut self, name: Option<&str>) -> String {
+    /// A model's label value; names that nobody vouches for, or that come too late, are `unknown`.
+    fn model(&mut self, name: Option<&str>, vouched_for: bool) -> String {
         let Some(name) = name.filter(|name| !name.is_empty() && name.len() <= 128) else { return "unknown".into() };
         if !self.models.contains(name) {
-            if self.models.len() >= MAX_MODELS {
+            if !vouched_for || self.models.len() >= MAX_MODELS {
                 return "unknown".into();
             }
             self.models.insert(name.into());
@@ -239,7 +241,10 @@ fn method_label(method: &http::Method) -> &str {
 fn label(value: Option<&str>) -> String {
     match value {
         None => "unknown".into(),
-        Some(text) => text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n"),
+        Some(text) => {
+            let shown = text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+            shown.replace(char::is_control, "\u{fffd}")
+        }
     }
 }
 
@@ -250,12 +255,15 @@ mod tests {
     #[test]
     fn junk_model_names_do_not_mint_series_for_ever() {
         let mut metrics = Metrics::default();
-        let names: HashSet<String> = (0..10_000).map(|n| metrics.model(Some(&format!("junk-{n}")))).collect();
-        assert_eq!(names.len(), MAX_MODELS + 1);
+        assert_eq!(metrics.model(Some("refused"), false), "unknown");
+        assert_eq!(metrics.model(Some("served"), true), "served");
+        assert_eq!(metrics.model(Some("served"), false), "served");
+        let names: HashSet<String> = (0..10_000).map(|n| metrics.model(Some(&format!("junk-{n}")), true)).collect();
+        assert_eq!(names.len(), MAX_MODELS);
     }
 
     #[test]
     fn label_values_are_escaped() {
-        assert_eq!(label(Some("a\"b\\c\nd")), "a\\\"b\\\\c\\nd");
+        assert_eq!(label(Some("a\"b\\c\nd\re")), "a\\\"b\\\\c\\nd\u{fffd}e");
     }
 }

@@ -26,6 +26,10 @@ pub struct Options {
     pub grace: Duration,
     /// How long requests in flight may take to end after that.
     pub drain: Duration,
+    /// Longest wait for a request head, also between two requests of a connection.
+    pub header_timeout: Duration,
+    /// Longest wait for a request body; one that comes at a fair pace has longer.
+    pub body_timeout: Duration,
     /// Whether prompts and answers go into the access log.
     pub log_bodies: bool,
     /// Cores to use; `None` for all.
@@ -45,6 +49,8 @@ impl Default for Options {
             ready: Some(SocketAddr::new(local, 15021)),
             grace: Duration::from_secs(5),
             drain: Duration::from_secs(60),
+            header_timeout: Duration::from_secs(60),
+            body_timeout: Duration::from_secs(60),
             log_bodies: false,
             workers: None,
         }

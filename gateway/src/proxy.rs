@@ -1,6 +1,7 @@
 //! The story of a request: match → admit → choose → send → relay → record.
 //! (The first stage, listen, is `listen.rs`; record happens when the exchange's record is let go.)
 
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
@@ -11,25 +12,37 @@ use http::{HeaderValue, Request, Response, StatusCode};
 use http_body::Body;
 use hyper::body::Incoming;
 
+use crate::answer::{Answer, Form, Tap};
 use crate::error::{Reason, Rejection};
 use crate::exchange::Exchange;
 use crate::framing::Framing;
-use crate::relay::{Answer, Relay, Reply, Tap};
+use crate::relay::{Relay, Reply, Timers};
 use crate::route::{self, NoRoute};
 use crate::send::{self, Outbound};
-use crate::snapshot::{PathEdit, PathMatch, Redirect, RouteEntry, Snapshot, StaticBackend, Target};
+use crate::snapshot::{Operation, PathEdit, PathMatch, Redirect, RouteEntry, Rule, Snapshot, StaticBackend, Target};
 use crate::upstream::{Connection, UpstreamBody};
 use crate::worker::Worker;
 use crate::{admit, failover, headers, select};
 
+/// One client connection.
+#[derive(Debug, Clone)]
+pub struct Client {
+    /// The listener's port, as the configuration spells it.
+    pub port: u16,
+    /// Where it comes from.
+    pub peer: IpAddr,
+    /// What was seen of its bytes.
+    pub framing: Framing,
+}
+
 /// Serves one request of one client connection.
-pub async fn handle(worker: Rc<Worker>, port: u16, framing: Framing, request: Request<Incoming>) -> Response<Reply> {
+pub async fn handle(worker: Rc<Worker>, client: Client, request: Request<Incoming>) -> Response<Reply> {
     let (head, body) = request.into_parts();
-    let snapshot = worker.shared.snapshot.load_full();
-    let mut exchange = Exchange::begin(worker, port, head);
+    let (port, snapshot) = (client.port, worker.shared.snapshot.load_full());
+    let mut exchange = Exchange::begin(worker, port, client.peer, head);
 
     // listen: what HTTP let through but a proxy must not pass on
-    if let Err(rejection) = check_framing(&mut exchange, &framing) {
+    if let Err(rejection) = check_framing(&mut exchange, &client.framing) {
         return exchange.reject(rejection);
     }
 
@@ -39,6 +52,11 @@ pub async fn handle(worker: Rc<Worker>, port: u16, framing: Framing, request: Re
         Err(rejection) => return refuse(exchange, body, rejection),
     };
     let rule = &entry.rule;
+    if let Some(keys) = &rule.client_keys
+        && let Err(rejection) = keys.admit(&mut exchange.head.headers)
+    {
+        return refuse(exchange, body, rejection);
+    }
     exchange.deadline = rule.timeouts.request.map(|limit| exchange.record.started + limit);
     exchange.response_edits.push((rule.clone(), None));
     if let Some(redirect) = &rule.filters.redirect {
@@ -107,11 +125,20 @@ fn check_framing(exchange: &mut Exchange, framing: &Framing) -> Result<(), Rejec
         let status = StatusCode::METHOD_NOT_ALLOWED;
         return Err(Rejection::new(status, Reason::InvalidRequest, "method_not_allowed", message));
     }
-    let path = exchange.head.uri.path();
-    if path.split('/').any(|segment| matches!(segment.to_ascii_lowercase().replace("%2e", ".").as_str(), "." | "..")) {
+    if has_dot_segments(exchange.head.uri.path()) {
         return Err(Rejection::invalid("invalid_path", "a path with dot segments is refused"));
     }
     Ok(())
+}
+
+/// Whether some server behind us could read the path as another one: dots, also in hiding.
+fn has_dot_segments(path: &str) -> bool {
+    if !path.contains("/.") && !path.contains(['%', '\\']) {
+        return false;
+    }
+    let plain =
+        path.to_ascii_lowercase().replace("%2e", ".").replace("%2f", "/").replace("%5c", "/").replace('\\', "/");
+    plain.split('/').any(|segment| matches!(segment.split(';').next(), Some("." | "..")))
 }
 
 fn match_route<'a>(
@@ -219,11 +246,11 @@ async fn serve_static(
         let status = sent.as_ref().ok().map(|(response, _)| response.status());
         let timed_out = matches!(sent, Err(send::NoAnswer::RequestTimeout));
         if bodiless && !timed_out && failover::configured_retry(&exchange, &entry.rule, status) == Some(true) {
-            failover::back_off(&entry.rule).await;
+            tokio::time::sleep(failover::backoff(&entry.rule)).await;
             continue;
         }
         return match sent {
-            Ok((response, connection)) => relay_static(exchange, response, connection),
+            Ok((response, connection)) => relay_static(exchange, &entry.rule, response, connection),
             Err(cause) => {
                 let rejection = cause.rejection(&format!("backend {}", backend.name));
                 exchange.reject(rejection)
@@ -232,17 +259,29 @@ async fn serve_static(
     }
 }
 
-fn relay_static(mut exchange: Exchange, response: Response<Incoming>, connection: Connection) -> Response<Reply> {
+fn relay_static(
+    mut exchange: Exchange,
+    rule: &Rule,
+    response: Response<Incoming>,
+    connection: Connection,
+) -> Response<Reply> {
     let (mut parts, body) = response.into_parts();
     headers::strip_hop_by_hop(&mut parts.headers);
     exchange.record.status = parts.status.as_u16();
     let mut response = Response::from_parts(parts, Reply::Full(None));
     exchange.finish_head(&mut response);
-    let answer = Answer::new(body, Tap::None, false, connection, None);
+    let form = Form { tap: Tap::None, decoder: None, close_delimited: false };
     let deadline = exchange.deadline.filter(|_| !headers::is_event_stream(response.headers()));
-    let deadline = deadline.map(|at| Box::pin(tokio::time::sleep_until(at.into())));
-    let relay =
-        Relay { answer, record: exchange.record, worker: exchange.worker, provider: None, deadline, hold: None };
+    let relay = Relay {
+        answer: Answer::new(body, form, connection, None),
+        record: exchange.record,
+        worker: exchange.worker,
+        provider: None,
+        operation: Operation::Passthrough,
+        timers: Timers::new(deadline, rule.timeouts.response_idle),
+        hold: None,
+        breaking: None,
+    };
     *response.body_mut() = relay.begin();
     response
 }

@@ -77,6 +77,7 @@ pub struct Record {
     pub requested_model: Option<Box<str>>,
     pub upstream_model: Option<Arc<str>>,
     pub response_model: Option<Box<str>>,
+    pub upstream_request_id: Option<Box<str>>,
     pub stream: bool,
     pub usage: Option<Usage>,
     pub attempts: Vec<Attempt>,
@@ -132,6 +133,9 @@ impl Serialize for Record {
         map.serialize_entry("http.path", &self.path)?;
         map.serialize_entry("http.status", &self.status)?;
         map.serialize_entry("request.id", &self.request_id)?;
+        if let Some(id) = &self.upstream_request_id {
+            map.serialize_entry("upstream.request.id", id)?;
+        }
         map.serialize_entry("trace.id", &format_args!("{:032x}", self.trace.trace_id))?;
         map.serialize_entry("span.id", &format_args!("{:016x}", self.trace.span_id))?;
         self.serialize_gen_ai(&mut map)?;

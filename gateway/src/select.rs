@@ -6,8 +6,11 @@ use std::time::Instant;
 
 use crate::snapshot::{AiBackend, Credential, Provider, WeightedBackend};
 
-/// The next provider: of the best group that has an untried provider in rotation, the better of two
-/// different ones; when all are evicted the one that returns first; `None` when all were tried.
+/// One request in sixteen looks at no rank: what is known of a provider that nobody chooses any more grows stale.
+const UNRANKED: u64 = 0xF;
+
+/// The next provider: of the best group that has an untried provider in rotation, one that is due for a probe,
+/// else the better of two different ones; when all are evicted the one that returns first; `None` when all were tried.
 /// One whose credentials cannot be used comes last.
 #[must_use]
 pub fn choose<'a>(
@@ -21,11 +24,21 @@ pub fn choose<'a>(
         let live = || group.iter().filter(untried).filter(|provider| usable(provider) && !provider.health.evicted(now));
         let count = live().count();
         if count > 0 {
+            if let Some(due) = live().find(|provider| provider.health.take_probe(now)) {
+                return Some(due);
+            }
             return better_of_two(live, count, random);
         }
     }
     let left = backend.groups.iter().flatten().filter(untried);
     left.min_by_key(|provider| (!usable(provider), provider.health.returns_at()))
+}
+
+/// Whether a provider that could serve was not tried yet.
+#[must_use]
+pub fn any_untried(backend: &AiBackend, tried: &[Arc<Provider>]) -> bool {
+    let mut all = backend.groups.iter().flatten();
+    all.any(|provider| usable(provider) && !tried.iter().any(|other| Arc::ptr_eq(other, provider)))
 }
 
 /// Whether there are credentials to send, where some are configured.
@@ -40,7 +53,7 @@ fn better_of_two<'a, I: Iterator<Item = &'a Arc<Provider>>>(
     random: u64,
 ) -> Option<&'a Arc<Provider>> {
     let first = candidates().nth(below(random as u32, count));
-    if count == 1 {
+    if count == 1 || random & UNRANKED == 0 {
         return first;
     }
     let first_index = below(random as u32, count);
@@ -90,7 +103,7 @@ mod tests {
         Arc::new(Provider {
             name: name.into(),
             system: "openai",
-            endpoint: Endpoint { host: "h".into(), port: 1, tls: None },
+            endpoint: Endpoint { host: "h".into(), port: 1, tls: None, connect_timeout: None },
             model: None,
             path: PathPlan::Default,
             credential: Credential::None,
@@ -130,13 +143,13 @@ mod tests {
     }
 
     #[test]
-    fn of_two_equal_providers_each_gets_about_half_and_the_worse_gets_none() {
+    fn of_two_equal_providers_each_gets_about_half_and_the_worse_very_little() {
         let pool = backend(&[&["a", "b"]]);
         let now = Instant::now();
         let share = |pool: &AiBackend| randoms().filter(|&r| &*choose(pool, &[], now, r).unwrap().name == "a").count();
         assert!((800..1200).contains(&share(&pool)), "{}", share(&pool));
         pool.groups[0][0].health.failed(Failure::Broken, None, None, true, now);
-        assert_eq!(share(&pool), 0);
+        assert!((20..120).contains(&share(&pool)), "{}", share(&pool));
     }
 
     #[test]

@@ -128,6 +128,7 @@ pub fn build(
 ) -> Result<Request<UpstreamBody>, Rejection> {
     let strip = !matches!(outbound.credential, Credential::Passthrough);
     let mut to = headers::forwarded(&exchange.head.headers, strip);
+    headers::append_forwarded_for(&mut to, exchange.peer);
     headers::edit(&mut to, &outbound.rule.filters.request_headers);
     if let Some(backend) = outbound.rule.backends.get(outbound.backend) {
         headers::edit(&mut to, &backend.request_headers);
@@ -135,7 +136,7 @@ pub fn build(
     // the length is told by the body that is sent, not by the one that was announced
     to.remove(CONTENT_LENGTH);
     if outbound.ai {
-        to.remove(ACCEPT_ENCODING);
+        to.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     }
     match outbound.credential {
         Credential::Unusable(why) => {

@@ -87,7 +87,7 @@ impl Gateway {
         tell_idle(&compiled.snapshot, &options, &notices);
         let roots = options.upstream_ca.as_deref().map(crate::tls::read_roots).transpose()?.unwrap_or_default();
         let (sink, exposition, telemetry) = telemetry::start(log)?;
-        let shared = Arc::new(Shared::new(compiled.snapshot, options.log_bodies));
+        let shared = Arc::new(Shared::new(compiled.snapshot, &options));
         let count = options.workers.or_else(|| std::thread::available_parallelism().ok().map(Into::into)).unwrap_or(1);
         let (mut cores, mut commands) = (Vec::new(), Vec::new());
         for number in 0..count.max(1) {

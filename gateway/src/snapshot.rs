@@ -7,6 +7,7 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 use regex::Regex;
 
+use crate::auth::ClientKeys;
 use crate::health::Health;
 
 /// Everything a request needs to know, for all listeners.
@@ -100,6 +101,10 @@ pub struct Rule {
     pub name: Option<Arc<str>>,
     /// Only the OpenAI paths match (an AIRoute without its own matches).
     pub openai_paths_only: bool,
+    /// Who may come in; `None` is everyone.
+    pub client_keys: Option<Arc<ClientKeys>>,
+    /// Largest body that an AI backend is sent.
+    pub body_limit: usize,
     /// Changes to the request and the response.
     pub filters: Filters,
     /// Deadlines.
@@ -174,6 +179,8 @@ pub struct Timeouts {
     pub request: Option<Duration>,
     /// One attempt, to the response head.
     pub backend_request: Option<Duration>,
+    /// Longest pause between two pieces of an answer.
+    pub response_idle: Option<Duration>,
 }
 
 /// Configured retry (HTTPRoute `retry` or AgentgatewayPolicy `traffic.retry`).
@@ -281,6 +288,8 @@ pub struct Endpoint {
     pub port: u16,
     /// `None` is plaintext.
     pub tls: Option<UpstreamTls>,
+    /// Longest wait for TCP and TLS; `None` is the usual one.
+    pub connect_timeout: Option<Duration>,
 }
 
 /// TLS towards an upstream.

@@ -90,6 +90,12 @@ impl StreamTap {
         self.committed
     }
 
+    /// Whether the client got whole events only.
+    #[must_use]
+    pub fn is_between_events(&self) -> bool {
+        !self.unread && (self.hide_usage || self.reader.held() == 0)
+    }
+
     /// An error was told inside the stream.
     #[must_use]
     pub fn told_error(&self) -> bool {

@@ -24,8 +24,10 @@ use crate::ConnectTo;
 use crate::snapshot::{Endpoint, UpstreamTls};
 use crate::socket::Shared;
 
-/// Longest wait for TCP and TLS together.
+/// Longest wait for TCP and TLS together, where the backend does not say.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Longest wait for the addresses of a name.
+const RESOLVE_TIMEOUT: Duration = Duration::from_secs(3);
 /// Idle connections older than this are not used again.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(90);
 /// A connection that was in use this short a time ago is not asked whether it is still alive.
@@ -48,8 +50,8 @@ pub enum ConnectError {
     #[error(transparent)]
     Tls(#[from] crate::tls::TlsError),
     /// Too slow.
-    #[error("no connection within {} s", CONNECT_TIMEOUT.as_secs())]
-    Timeout,
+    #[error("no connection within {0:?}")]
+    Timeout(Duration),
     /// The HTTP layer refused.
     #[error("cannot start HTTP: {0}")]
     Http(#[from] hyper::Error),
@@ -126,8 +128,9 @@ impl Pool {
     /// # Errors
     /// When it cannot be made; nothing was sent.
     pub async fn fresh(&self, endpoint: &Endpoint) -> Result<Connection, ConnectError> {
-        let connected = tokio::time::timeout(CONNECT_TIMEOUT, self.connect(endpoint)).await;
-        let (sender, socket) = connected.map_err(|_| ConnectError::Timeout)??;
+        let limit = endpoint.connect_timeout.unwrap_or(CONNECT_TIMEOUT);
+        let connected = tokio::time::timeout(limit, self.connect(endpoint)).await;
+        let (sender, socket) = connected.map_err(|_| ConnectError::Timeout(limit))??;
         Ok(Connection { sender, socket, endpoint: endpoint.clone() })
     }
 
@@ -183,8 +186,10 @@ impl Pool {
         if let Ok(address) = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>() {
             return Ok(TcpStream::connect(SocketAddr::new(address, port)).await?);
         }
-        let found = tokio::net::lookup_host((host, port)).await.map_err(|_| ConnectError::Resolve(host.to_owned()))?;
-        let mut last = ConnectError::Resolve(host.to_owned());
+        let unknown = || ConnectError::Resolve(host.to_owned());
+        let found = tokio::time::timeout(RESOLVE_TIMEOUT, tokio::net::lookup_host((host, port))).await;
+        let found = found.map_err(|_| unknown())?.map_err(|_| unknown())?;
+        let mut last = unknown();
         for address in found {
             match TcpStream::connect(address).await {
                 Ok(stream) => return Ok(stream),

@@ -4,9 +4,11 @@ use std::cell::Cell;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
+use crate::Options;
 use crate::snapshot::Snapshot;
 use crate::telemetry::Sink;
 use crate::upstream::Pool;
@@ -27,6 +29,10 @@ pub struct Shared {
     pub snapshot: ArcSwap<Snapshot>,
     /// Whether prompts and answers go into the access log.
     pub log_bodies: bool,
+    /// Longest wait for a request head, also between two requests of a connection.
+    pub header_timeout: Duration,
+    /// Longest wait for a request body that does not come at a fair pace.
+    pub body_timeout: Duration,
     held_bytes: AtomicUsize,
     retry_balance: AtomicI64,
 }
@@ -34,10 +40,12 @@ pub struct Shared {
 impl Shared {
     /// Begins with a snapshot.
     #[must_use]
-    pub fn new(snapshot: Snapshot, log_bodies: bool) -> Self {
+    pub fn new(snapshot: Snapshot, options: &Options) -> Self {
         Self {
             snapshot: ArcSwap::from_pointee(snapshot),
-            log_bodies,
+            log_bodies: options.log_bodies,
+            header_timeout: options.header_timeout,
+            body_timeout: options.body_timeout,
             held_bytes: AtomicUsize::new(0),
             retry_balance: AtomicI64::new(RETRY_RESERVE),
         }
@@ -127,7 +135,7 @@ mod tests {
 
     #[test]
     fn failovers_are_bounded_by_traffic() {
-        let shared = Shared::new(Snapshot::default(), false);
+        let shared = Shared::new(Snapshot::default(), &Options::default());
         let reserve = (0..1000).filter(|_| shared.spend_retry()).count();
         assert_eq!(reserve, 100);
         let spent = (0..1000).filter(|_| {

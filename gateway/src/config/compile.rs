@@ -4,6 +4,7 @@
 
 mod attach;
 mod backend;
+mod client_keys;
 mod credential;
 mod endpoint;
 mod filter;

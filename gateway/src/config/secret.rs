@@ -1,6 +1,8 @@
 //! What a Secret says: `data` decoded, `stringData` on top, and the rules for reading a key.
 //! Reasons name the Secret and the keys looked for, never a value.
 
+use std::collections::BTreeSet;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
@@ -23,6 +25,12 @@ fn value(secret: &Secret, key: &str) -> Option<Result<SecretString, ()>> {
     }
     let encoded = secret.data.as_ref()?.get(key)?;
     Some(decode(encoded).and_then(|bytes| String::from_utf8(bytes).ok()).map(SecretString::from).ok_or(()))
+}
+
+/// Every entry of a Secret by name, as text where it is text.
+pub(super) fn entries(secret: &Secret) -> impl Iterator<Item = (&str, Result<SecretString, ()>)> {
+    let names: BTreeSet<_> = secret.string_data.iter().chain(&secret.data).flatten().map(|(name, _)| name).collect();
+    names.into_iter().filter_map(|name| Some((name.as_str(), value(secret, name)?)))
 }
 
 /// The API key of a Secret: trimmed, and with the default key without a leading `Bearer `.

@@ -24,6 +24,8 @@ pub(super) fn gateway(args: GatewayArgs) -> Result<ExitCode, Error> {
         ready: Some(args.ready),
         grace: args.grace,
         drain: args.drain,
+        header_timeout: args.header_timeout,
+        body_timeout: args.body_timeout,
         log_bodies: args.log_bodies,
         workers: args.workers.and_then(|workers| usize::try_from(workers).ok()),
     };

@@ -123,7 +123,8 @@ fn check_policies(policies: &BackendPolicies, ignored: &mut Vec<&'static str>) -
         ("extProc", policies.ext_proc.is_some()),
     ];
     refuse_set("policies", &refused)?;
-    note_set(ignored, &[("policies.tcp", policies.tcp.is_some()), ("policies.http", policies.http.is_some())]);
+    let keepalive = policies.tcp.as_ref().is_some_and(|tcp| tcp.keepalive.is_some());
+    note_set(ignored, &[("policies.tcp.keepalive", keepalive), ("policies.http", policies.http.is_some())]);
     if let Some(health) = &policies.health {
         note_set(ignored, &[("policies.health.unhealthyCondition", health.unhealthy_condition.is_some())]);
     }
@@ -173,7 +174,8 @@ fn static_backend(
     };
     let tls = strongest(layers, |layer| layer.tls.as_ref());
     let tls = tls.map(|tls| endpoint::tls(around.manifests, around.namespace, tls)).transpose()?;
-    let endpoint = endpoint::endpoint(endpoint::host(host)?, port, tls)?;
+    let tcp = strongest(layers, |layer| layer.tcp.as_ref());
+    let endpoint = endpoint::endpoint(endpoint::host(host)?, port, tls, tcp)?;
     let credential = match strongest(layers, |layer| layer.auth.as_ref()) {
         Some(auth) => credential::compile(around.manifests, around.namespace, auth, Style::Bearer)?,
         None => Credential::Passthrough,
@@ -226,7 +228,11 @@ fn ai_backend(
 }
 
 fn in_force<'a>(layers: &[&'a BackendPolicies]) -> InForce<'a> {
-    InForce { auth: strongest(layers, |layer| layer.auth.as_ref()), tls: strongest(layers, |layer| layer.tls.as_ref()) }
+    InForce {
+        auth: strongest(layers, |layer| layer.auth.as_ref()),
+        tls: strongest(layers, |layer| layer.tls.as_ref()),
+        tcp: strongest(layers, |layer| layer.tcp.as_ref()),
+    }
 }
 
 /// The same refusal with the provider's name, where it has one.

@@ -2,19 +2,22 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
-use super::{Refusal, hostname};
+use super::{Refusal, hostname, limits};
 use crate::config::kind::CORE;
 use crate::config::manifests::{Manifests, find};
 use crate::config::resources::ObjectReference;
-use crate::config::resources::backend::{SkipVerifySpec, TlsSpec};
+use crate::config::resources::backend::{SkipVerifySpec, TcpSpec, TlsSpec};
 use crate::snapshot::{Credential, Endpoint, SkipVerify, UpstreamTls};
 
 /// Annotation on an AgentgatewayBackend: `"true"` lets keys go to public addresses in the clear.
 pub const ALLOW_PLAINTEXT: &str = "windtunnel.dev/allow-plaintext-credentials";
+
+const SHORTEST_CONNECT: Duration = Duration::from_millis(100);
 
 /// A host name or an address without brackets.
 pub(super) fn host(text: &str) -> Result<Arc<str>, Refusal> {
@@ -27,12 +30,21 @@ pub(super) fn host(text: &str) -> Result<Arc<str>, Refusal> {
 }
 
 /// `policies.tls`, or TLS by port: 443 is TLS unless told otherwise.
-pub(super) fn endpoint(host: Arc<str>, port: u16, tls: Option<UpstreamTls>) -> Result<Endpoint, Refusal> {
+pub(super) fn endpoint(
+    host: Arc<str>,
+    port: u16,
+    tls: Option<UpstreamTls>,
+    tcp: Option<&TcpSpec>,
+) -> Result<Endpoint, Refusal> {
     if port == 0 {
         return Err(Refusal::invalid("port 0 cannot be connected to"));
     }
     let tls = tls.or_else(|| (port == 443).then(UpstreamTls::default));
-    Ok(Endpoint { host, port, tls })
+    let connect_timeout = tcp.and_then(|tcp| tcp.connect_timeout.as_deref()).map(limits::duration).transpose()?;
+    if connect_timeout.is_some_and(|limit| limit < SHORTEST_CONNECT) {
+        return Err(Refusal::invalid("policies.tcp.connectTimeout must be at least 100ms"));
+    }
+    Ok(Endpoint { host, port, tls, connect_timeout })
 }
 
 /// `policies.tls` of an object in `namespace`.
@@ -119,7 +131,7 @@ mod tests {
     use super::*;
 
     fn refused(host: &str, port: u16) -> bool {
-        let endpoint = endpoint(host.into(), port, None).expect("an endpoint");
+        let endpoint = endpoint(host.into(), port, None, None).expect("an endpoint");
         let value = HeaderValue::from_static("Bearer k");
         let credential = Credential::Inject { name: http::header::AUTHORIZATION, value };
         check_plaintext(&endpoint, &credential, false).is_err()

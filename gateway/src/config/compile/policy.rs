@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::order::{Ages, ages};
-use super::{Refusal, limits};
+use super::{Refusal, client_keys, limits};
+use crate::auth::ClientKeys;
 use crate::config::kind::Kind;
 use crate::config::manifests::{Manifests, Resource};
 use crate::config::resources::backend::BackendPolicies;
@@ -14,6 +15,7 @@ use crate::config::resources::policy::{FrontendSpec, Phase, PolicySpec, TrafficS
 use crate::config::resources::{Metadata, Object};
 use crate::config::status::{Condition, ObjectStatus};
 use crate::snapshot::Retry;
+use crate::worker::BODY_LIMIT;
 
 /// What policies say about the traffic of one rule.
 #[derive(Debug, Clone, Default)]
@@ -21,8 +23,20 @@ pub(super) struct Traffic {
     pub(super) retry: Option<Retry>,
     /// Outer `None`: nothing said; inner `None`: no deadline.
     pub(super) request: Option<Option<Duration>>,
+    /// As `request`.
+    pub(super) response_idle: Option<Option<Duration>>,
+    pub(super) client_keys: Option<Arc<ClientKeys>>,
+    pub(super) body_limit: Option<usize>,
     /// Why requests must not be served.
     pub(super) closed: Option<String>,
+}
+
+impl Traffic {
+    /// Whether anything of it takes effect.
+    fn says_something(&self) -> bool {
+        let timers = self.request.is_some() || self.response_idle.is_some();
+        timers || self.retry.is_some() || self.client_keys.is_some() || self.body_limit.is_some()
+    }
 }
 
 /// An object, or a part of it, that a policy points at.
@@ -70,6 +84,9 @@ impl<'m> Policies<'m> {
             for (_, policy) in here {
                 sum.retry = sum.retry.or_else(|| policy.retry.clone());
                 sum.request = sum.request.or(policy.request);
+                sum.response_idle = sum.response_idle.or(policy.response_idle);
+                sum.client_keys = sum.client_keys.or_else(|| policy.client_keys.clone());
+                sum.body_limit = sum.body_limit.or(policy.body_limit);
                 sum.closed = sum.closed.or_else(|| policy.closed.clone());
             }
         }
@@ -107,10 +124,10 @@ fn add<'m>(
         status.conditions.push(Condition::no("Accepted", "Invalid", refusal.message));
         return status;
     }
-    let (traffic, mut issues) = read_traffic(&policy.id, spec);
+    let (traffic, mut issues) = read_traffic(manifests, policy);
     issues.extend(target_issues(spec));
     let to_backends = kinds_of(spec).any(|kind| kind == Kind::AgentgatewayBackend.name());
-    let applied = traffic.retry.is_some() || traffic.request.is_some() || (to_backends && spec.backend.is_some());
+    let applied = traffic.says_something() || (to_backends && spec.backend.is_some());
     // a policy that closes its routes is not accepted, whatever else of it works
     let accepted = match (issues.is_empty(), applied && traffic.closed.is_none()) {
         (true, _) => Condition::yes("Accepted", "Valid", "Policy accepted"),
@@ -153,7 +170,8 @@ fn usable(spec: &PolicySpec) -> Result<(), Refusal> {
 
 /// What the policy does to traffic, and what of it does not hold. A value that is wrong never
 /// takes the protective parts beside it down.
-fn read_traffic(id: &str, spec: &PolicySpec) -> (Traffic, Vec<String>) {
+fn read_traffic(manifests: &Manifests, policy: &Resource<Object<PolicySpec>>) -> (Traffic, Vec<String>) {
+    let (id, spec) = (&policy.id, &policy.object.spec);
     let mut traffic = Traffic::default();
     let mut issues = Vec::new();
     if spec.strategy.is_some() {
@@ -161,18 +179,36 @@ fn read_traffic(id: &str, spec: &PolicySpec) -> (Traffic, Vec<String>) {
     }
     if let Some(frontend) = &spec.frontend {
         issues.extend(unsupported("frontend", &frontend_parts(frontend)));
+        let gateways = kinds_of(spec).all(|kind| kind == Kind::Gateway.name());
+        match body_limit(frontend) {
+            Ok(limit) => traffic.body_limit = limit.filter(|_| gateways),
+            Err(refusal) => issues.push(refusal.message),
+        }
     }
     if let Some(parts) = &spec.traffic {
-        let deadline = parts.timeouts.as_ref().and_then(|timeouts| timeouts.request.as_deref());
-        match deadline.map(|text| limits::deadline(Some(text))).transpose() {
-            Ok(request) => traffic.request = request,
-            Err(refusal) => issues.push(format!("traffic.timeouts.request: {}", refusal.message)),
-        }
+        let timeouts = parts.timeouts.clone().unwrap_or_default();
+        let mut deadline = |field: &str, text: Option<&str>| {
+            let read = text.map(|text| limits::deadline(Some(text))).transpose();
+            let issue = |refusal: Refusal| issues.push(format!("traffic.timeouts.{field}: {}", refusal.message));
+            read.map_err(issue).ok().flatten()
+        };
+        traffic.request = deadline("request", timeouts.request.as_deref());
+        traffic.response_idle = deadline("responseIdle", timeouts.response_idle.as_deref());
         match parts.retry.as_ref().map(limits::retry).transpose() {
             Ok(retry) => traffic.retry = retry,
             Err(refusal) => issues.push(format!("traffic.retry: {}", refusal.message)),
         }
         issues.extend(unsupported("traffic", &open_parts(parts)));
+    }
+    if let Some(keys) = spec.traffic.as_ref().and_then(|parts| parts.api_key_authentication.as_ref()) {
+        match client_keys::compile(manifests, policy.object.metadata.namespace(), keys) {
+            Ok(keys) => traffic.client_keys = Some(Arc::new(keys)),
+            Err(refusal) => {
+                let why = format!("traffic.apiKeyAuthentication: {}", refusal.message);
+                issues.push(format!("{why}; the routes it targets answer 500"));
+                traffic.closed = Some(format!("AgentgatewayPolicy {id}: {why}"));
+            }
+        }
     }
     let closing = protective_parts(spec).join(", ");
     if !closing.is_empty() {
@@ -187,9 +223,25 @@ fn unsupported(place: &str, parts: &[(&str, bool)]) -> Option<String> {
     (!set.is_empty()).then(|| format!("not supported yet: {}", set.join(", ")))
 }
 
-fn frontend_parts(frontend: &FrontendSpec) -> [(&'static str, bool); 8] {
+/// `frontend.http.maxBufferSize`, never more than the gateway takes at all.
+fn body_limit(frontend: &FrontendSpec) -> Result<Option<usize>, Refusal> {
+    match frontend.http.as_ref().and_then(|http| http.max_buffer_size) {
+        Some(0) => Err(Refusal::invalid("frontend.http.maxBufferSize must be at least 1")),
+        size => Ok(size.map(|size| usize::try_from(size).map_or(BODY_LIMIT, |size| size.min(BODY_LIMIT)))),
+    }
+}
+
+fn frontend_parts(frontend: &FrontendSpec) -> [(&'static str, bool); 15] {
+    let http = frontend.http.clone().unwrap_or_default();
     [
-        ("http", frontend.http.is_some()),
+        ("http.http1MaxHeaders", http.http1_max_headers.is_some()),
+        ("http.http1IdleTimeout", http.http1_idle_timeout.is_some()),
+        ("http.http1HeaderCase", http.http1_header_case.is_some()),
+        ("http.http2WindowSize", http.http2_window_size.is_some()),
+        ("http.http2ConnectionWindowSize", http.http2_connection_window_size.is_some()),
+        ("http.http2FrameSize", http.http2_frame_size.is_some()),
+        ("http.http2KeepaliveInterval", http.http2_keepalive_interval.is_some()),
+        ("http.http2KeepaliveTimeout", http.http2_keepalive_timeout.is_some()),
         ("tcp", frontend.tcp.is_some()),
         ("tls", frontend.tls.is_some()),
         ("proxyProtocol", frontend.proxy_protocol.is_some()),
@@ -229,7 +281,6 @@ fn protective_parts(spec: &PolicySpec) -> Vec<&'static str> {
             ("traffic.authorization", traffic.authorization.is_some()),
             ("traffic.jwtAuthentication", traffic.jwt_authentication.is_some()),
             ("traffic.basicAuthentication", traffic.basic_authentication.is_some()),
-            ("traffic.apiKeyAuthentication", traffic.api_key_authentication.is_some()),
             ("traffic.extAuth", traffic.ext_auth.is_some()),
             ("traffic.rateLimit", traffic.rate_limit.is_some()),
             ("traffic.csrf", traffic.csrf.is_some()),

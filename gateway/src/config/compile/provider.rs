@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::credential::Style;
 use super::{Refusal, credential, endpoint};
 use crate::config::manifests::Manifests;
-use crate::config::resources::backend::{AuthSpec, ProviderSpec, TlsSpec};
+use crate::config::resources::backend::{AuthSpec, ProviderSpec, TcpSpec, TlsSpec};
 use crate::health::Health;
 use crate::snapshot::{Credential, Endpoint, PathPlan, Provider, Snapshot, Target};
 
@@ -24,6 +24,7 @@ pub(super) struct Surroundings<'a> {
 pub(super) struct InForce<'a> {
     pub(super) auth: Option<&'a AuthSpec>,
     pub(super) tls: Option<&'a TlsSpec>,
+    pub(super) tcp: Option<&'a TcpSpec>,
 }
 
 /// Health of the providers of the snapshot before, to be kept.
@@ -83,7 +84,7 @@ pub(super) fn compile(
         (None, None) => (kind.host, 443),
         _ => return Err(Refusal::invalid("both host and port must be set together")),
     };
-    let endpoint = endpoint::endpoint(endpoint::host(host)?, port, tls)?;
+    let endpoint = endpoint::endpoint(endpoint::host(host)?, port, tls, policies.tcp)?;
     let credential = match policies.auth {
         Some(auth) => credential::compile(around.manifests, around.namespace, auth, kind.style)?,
         None => Credential::None,

@@ -13,6 +13,7 @@ use crate::config::manifests::{Manifests, Resource};
 use crate::config::resources::Object;
 use crate::config::resources::route::{BackendRef, RouteSpec, RuleSpec};
 use crate::snapshot::{Filters, HeaderEdit, Retry, Rule, Target, Timeouts, WeightedBackend};
+use crate::worker::BODY_LIMIT;
 
 /// What rules are compiled against.
 #[derive(Debug, Clone, Copy)]
@@ -39,6 +40,7 @@ pub(super) fn compile(
     issues: &mut Issues,
 ) -> Rule {
     let closed = traffic.closed.clone();
+    let (client_keys, body_limit) = (traffic.client_keys.clone(), traffic.body_limit.unwrap_or(BODY_LIMIT));
     let backends = weighted(sources, route, &spec.backend_refs, issues);
     let (filters, timeouts, retry, broken) = match own(spec, traffic) {
         Ok((filters, timeouts, retry)) => (filters, timeouts, retry, closed),
@@ -56,6 +58,8 @@ pub(super) fn compile(
         route: route.id.clone(),
         name: spec.name.as_deref().map(Into::into),
         openai_paths_only: route.kind == Kind::AIRoute && spec.matches.is_empty(),
+        client_keys,
+        body_limit,
         filters,
         timeouts,
         retry,
@@ -68,7 +72,11 @@ fn own(spec: &RuleSpec, traffic: Traffic) -> Result<(Filters, Timeouts, Option<R
         return Err(Refusal::new("UnsupportedValue", "sessionPersistence is not supported yet"));
     }
     let filters = filter::of_rule(spec)?;
-    let mut timeouts = Timeouts { request: traffic.request.flatten(), backend_request: None };
+    let mut timeouts = Timeouts {
+        request: traffic.request.flatten(),
+        backend_request: None,
+        response_idle: traffic.response_idle.flatten(),
+    };
     if let Some(own) = &spec.timeouts {
         if own.request.is_some() {
             timeouts.request = limits::deadline(own.request.as_deref())?;

@@ -26,7 +26,7 @@ pub(super) fn targets(
     let to = |host: Arc<str>, port: u16| {
         let backend = StaticBackend {
             name: service.id.clone(),
-            endpoint: Endpoint { host, port, tls: None },
+            endpoint: Endpoint { host, port, tls: None, connect_timeout: None },
             credential: Credential::Passthrough,
         };
         Target::Static(Arc::new(backend))

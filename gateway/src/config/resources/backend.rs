@@ -133,8 +133,8 @@ pub struct BackendPolicies {
     pub health: Option<HealthSpec>,
     /// LLM policies.
     pub ai: Option<AiPolicies>,
-    /// Not supported.
-    pub tcp: Option<Present>,
+    /// Connecting to the upstream.
+    pub tcp: Option<TcpSpec>,
     /// Not supported.
     pub http: Option<Present>,
     /// Not supported.
@@ -213,6 +213,16 @@ pub struct HeaderLocation {
     pub name: String,
     /// Put before the key, as `Bearer `.
     pub prefix: Option<String>,
+}
+
+/// `policies.tcp`
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TcpSpec {
+    /// For TCP and TLS together; 10 s when absent.
+    pub connect_timeout: Option<String>,
+    /// Not supported.
+    pub keepalive: Option<Present>,
 }
 
 /// `policies.tls`; an empty block is TLS with the system's roots.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::backend::BackendPolicies;
+use super::backend::{BackendPolicies, LocationSpec};
 use super::meta::{ObjectReference, Present};
 use super::route::RetrySpec;
 
@@ -43,7 +43,7 @@ pub struct TargetSelector {
     pub section_name: Option<String>,
 }
 
-/// `traffic`: timeouts and retry are implemented, the rest is reported.
+/// `traffic`: timeouts, retry and client keys are implemented, the rest is reported.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TrafficSpec {
@@ -59,8 +59,8 @@ pub struct TrafficSpec {
     pub jwt_authentication: Option<Present>,
     /// Not supported, protective.
     pub basic_authentication: Option<Present>,
-    /// Not supported, protective.
-    pub api_key_authentication: Option<Present>,
+    /// Client keys.
+    pub api_key_authentication: Option<ApiKeySpec>,
     /// Not supported, protective.
     pub ext_auth: Option<Present>,
     /// Not supported, protective.
@@ -100,14 +100,51 @@ pub enum Phase {
 pub struct TrafficTimeouts {
     /// Whole request.
     pub request: Option<String>,
+    /// Pause within an answer.
+    pub response_idle: Option<String>,
 }
 
-/// `frontend`: not implemented yet, reported part by part.
+/// `traffic.apiKeyAuthentication`
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ApiKeySpec {
+    /// `Strict` when absent.
+    pub mode: Option<KeyMode>,
+    /// The Secret of which every entry is a key.
+    pub secret_ref: Option<LocalReference>,
+    /// Not supported.
+    pub secret_selector: Option<Present>,
+    /// Not supported.
+    pub config_map_selector: Option<Present>,
+    /// `Authorization: Bearer …` when absent.
+    pub location: Option<LocationSpec>,
+}
+
+/// `traffic.apiKeyAuthentication.mode`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub enum KeyMode {
+    /// A key is needed.
+    Strict,
+    /// A key that is shown must be right.
+    Optional,
+    /// Nobody is turned away.
+    Permissive,
+}
+
+/// An object of the same namespace.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LocalReference {
+    /// Its name.
+    pub name: String,
+}
+
+/// `frontend`: of `http` the body limit is implemented, the rest is reported part by part.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct FrontendSpec {
-    /// Not supported.
-    pub http: Option<Present>,
+    /// Limits of HTTP.
+    pub http: Option<FrontendHttp>,
     /// Not supported.
     pub tcp: Option<Present>,
     /// Not supported.
@@ -124,4 +161,28 @@ pub struct FrontendSpec {
     pub tracing: Option<Present>,
     /// Not supported.
     pub metrics: Option<Present>,
+}
+
+/// `frontend.http`
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct FrontendHttp {
+    /// Bytes of a body that is held.
+    pub max_buffer_size: Option<u64>,
+    /// Not supported.
+    pub http1_max_headers: Option<Present>,
+    /// Not supported.
+    pub http1_idle_timeout: Option<Present>,
+    /// Not supported.
+    pub http1_header_case: Option<Present>,
+    /// Not supported.
+    pub http2_window_size: Option<Present>,
+    /// Not supported.
+    pub http2_connection_window_size: Option<Present>,
+    /// Not supported.
+    pub http2_frame_size: Option<Present>,
+    /// Not supported.
+    pub http2_keepalive_interval: Option<Present>,
+    /// Not supported.
+    pub http2_keepalive_timeout: Option<Present>,
 }

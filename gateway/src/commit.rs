@@ -1,0 +1,152 @@
+//! The last look at an AI backend's answer before the client gets it: whole where a deadline asks for it,
+//! without the provider's key, an OpenAI error object where the provider's error is none.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
+use http::response::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use serde::de::IgnoredAny;
+
+use crate::answer::Answer;
+use crate::error::{self, Rejection};
+use crate::exchange::Exchange;
+use crate::relay::{Relay, Reply, Timers, broke};
+use crate::snapshot::{AiBackend, Credential, Operation, Provider};
+use crate::worker::Hold;
+use crate::{headers, send};
+
+/// Error answers up to this size are read whole.
+const WHOLE_ERROR: usize = 256 * 1024;
+/// How long such an answer may take to arrive where the rule has no deadline.
+const ERROR_TIME: Duration = Duration::from_secs(10);
+/// Answers up to this size are read whole where the rule has a deadline.
+const WHOLE_ANSWER: usize = 1024 * 1024;
+/// Bytes of a provider's plain text that are quoted.
+const QUOTED: usize = 500;
+
+const UPSTREAM_REQUEST_ID: HeaderName = HeaderName::from_static("x-upstream-request-id");
+
+/// An answer that nobody will replace any more, and what it needs to be relayed.
+#[derive(Debug)]
+pub struct Served {
+    /// Status and headers.
+    pub head: Response<()>,
+    /// The body.
+    pub answer: Answer,
+    /// Who gave it.
+    pub provider: Arc<Provider>,
+    /// The provider's backend.
+    pub backend: Arc<AiBackend>,
+    /// What was asked for.
+    pub operation: Operation,
+    /// Room of the request body.
+    pub hold: Option<Hold>,
+    /// When the first of the providers that refused asked to be tried again.
+    pub soonest: Option<Duration>,
+    /// Longest pause within the answer.
+    pub idle: Option<Duration>,
+}
+
+/// Hands an answer to the client.
+///
+/// # Errors
+/// The gateway's own answer, when the provider's broke while it was read ahead.
+pub async fn relay(mut exchange: Exchange, served: Served) -> Result<Response<Reply>, (Exchange, Rejection)> {
+    let Served { head, mut answer, provider, backend, operation, hold, soonest, idle } = served;
+    let (mut parts, ()) = head.into_parts();
+    let error = parts.status.is_client_error() || parts.status.is_server_error();
+    let streamed = headers::is_event_stream(&parts.headers);
+    let ahead = match exchange.deadline {
+        deadline if error => Some((WHOLE_ERROR, deadline.unwrap_or_else(|| Instant::now() + ERROR_TIME))),
+        Some(deadline) if !streamed => Some((WHOLE_ANSWER, deadline)),
+        _ => None,
+    };
+    if let Some((limit, until)) = ahead
+        && let Err(broken) = answer.gather(limit, until).await
+    {
+        broke(&backend, &provider);
+        return Err((exchange, broken.rejection(&format!("provider {} of {}", provider.name, backend.name))));
+    }
+    if let Credential::Inject { value, .. } = &provider.credential {
+        let secret = value.as_bytes();
+        let secret = secret.strip_prefix(b"Bearer ").unwrap_or(secret);
+        remove_leaking(&mut parts.headers, secret);
+        if error {
+            answer.mask(secret);
+        }
+    }
+    if error && operation != Operation::Passthrough {
+        let who = format!("provider {} of {}", provider.name, backend.name);
+        as_error_object(&mut parts, &mut answer, &who);
+        offer_soonest(&mut parts, soonest);
+    }
+    if let Some(theirs) = parts.headers.remove("x-request-id") {
+        exchange.record.upstream_request_id = theirs.to_str().ok().map(Into::into);
+        parts.headers.insert(UPSTREAM_REQUEST_ID, theirs);
+    }
+    exchange.record.status = parts.status.as_u16();
+    if exchange.worker.shared.log_bodies {
+        exchange.record.response_body = Some(Vec::new());
+    }
+    let mut response = Response::from_parts(parts, Reply::Full(None));
+    exchange.finish_head(&mut response);
+    let relay = Relay {
+        answer,
+        timers: Timers::new(exchange.deadline.filter(|_| !streamed), idle),
+        record: exchange.record,
+        worker: exchange.worker,
+        provider: Some((backend, provider)),
+        operation,
+        hold,
+        breaking: None,
+    };
+    *response.body_mut() = relay.begin();
+    Ok(response)
+}
+
+/// A provider that repeats its key in a header must not tell it to the caller.
+fn remove_leaking(headers: &mut HeaderMap, secret: &[u8]) {
+    let leaks = |value: &HeaderValue| memchr::memmem::find(value.as_bytes(), secret).is_some();
+    let leaking: Vec<_> = headers.iter().filter(|(_, value)| leaks(value)).map(|(name, _)| name.clone()).collect();
+    for name in leaking {
+        headers.remove(name);
+    }
+}
+
+/// An error that is JSON stays as it is, whatever its fields; pages, texts and nothing at all are put into an object.
+fn as_error_object(parts: &mut Parts, answer: &mut Answer, who: &str) {
+    let gathered = answer.gathered();
+    let json = match &gathered {
+        Some(body) => serde_json::from_slice::<IgnoredAny>(body).is_ok(),
+        // longer than what is read whole: believe the head
+        None => headers::is_json(&parts.headers),
+    };
+    let bodiless = parts.status == StatusCode::NOT_MODIFIED;
+    if json || bodiless {
+        return;
+    }
+    let mut message = format!("{who} answered {} without a JSON error", parts.status);
+    let text = parts.headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/plain"));
+    if let Some(body) = gathered.filter(|body| text && !body.is_empty()) {
+        let quoted = String::from_utf8_lossy(&body[..body.len().min(QUOTED)]);
+        message = format!("{message}: {}", quoted.trim_end());
+    }
+    let body: Bytes = error::object(parts.status, "upstream_error", &message);
+    parts.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+    answer.replace(body);
+}
+
+/// When several providers refused, the client may come back when the first of them is ready again.
+fn offer_soonest(parts: &mut Parts, soonest: Option<Duration>) {
+    let refused = matches!(parts.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
+    let Some(soonest) = soonest.filter(|_| refused) else { return };
+    if send::retry_after(&parts.headers).is_none_or(|own| own > soonest) {
+        parts.headers.remove("retry-after-ms");
+        let seconds = soonest.as_secs() + u64::from(soonest.subsec_nanos() > 0);
+        parts.headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+}
