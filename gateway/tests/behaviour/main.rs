@@ -1,9 +1,14 @@
 //! Behaviour of a running gateway on real sockets, against scripted providers. One file per behaviour.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod answers;
 mod bad_input;
 mod broken_streams;
+mod client_keys;
 mod failover;
 mod lifecycle;
+mod limits;
 mod records;
+mod retries;
 mod support;
+mod timeouts;

@@ -81,18 +81,24 @@ pub(crate) fn start(manifests: &str) -> Running {
 
 /// A gateway that lets exchanges in flight take this long when it stops.
 pub(crate) fn start_draining(manifests: &str, drain: Duration) -> Running {
+    start_with(manifests, |options| options.drain = drain)
+}
+
+/// A gateway with options of its own.
+pub(crate) fn start_with(manifests: &str, adjust: impl FnOnce(&mut Options)) -> Running {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("all.yaml"), manifests).unwrap();
     let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
-    let options = Options {
+    let mut options = Options {
         config: folder.path().to_owned(),
         listen: vec![(8080, any), (8081, any)],
         metrics: Some(any),
         ready: Some(any),
         workers: Some(2),
-        drain,
+        drain: Duration::from_secs(3),
         ..Options::default()
     };
+    adjust(&mut options);
     let (log, (told, notices)) = (Log::default(), std::sync::mpsc::sync_channel(1000));
     let notice = Arc::new(move |line: &str| {
         let _unread = told.try_send(line.to_owned());
@@ -112,6 +118,20 @@ impl Running {
         std::fs::write(path.join(".new"), manifests).unwrap();
         std::fs::rename(path.join(".new"), path.join("all.yaml")).unwrap();
         self.notice("reload")
+    }
+
+    /// The metrics of this moment, once the last of `requests` is among them.
+    pub(crate) fn metrics(&self, requests: u64) -> String {
+        let address = self.notice("metrics address=");
+        let address = address.trim_start_matches("metrics address=").parse().unwrap();
+        loop {
+            let text = raw(address, b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n").text();
+            let counted = text.lines().filter(|line| line.starts_with("agentgateway_requests_total{"));
+            if counted.map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap()).sum::<u64>() >= requests {
+                return text;
+            }
+            std::thread::yield_now();
+        }
     }
 
     /// The next notice that begins so.
@@ -144,6 +164,11 @@ pub(crate) struct Answer {
 impl Answer {
     pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    /// A header by its lower-case name; values are in lower case too.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
     }
 
     pub(crate) fn text(&self) -> String {
