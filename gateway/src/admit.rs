@@ -74,6 +74,9 @@ pub async fn admit(
     let prompt = Prompt::read(body).map_err(|error| {
         Rejection::invalid("invalid_json", format!("the request body is not acceptable JSON: {error}"))
     })?;
+    if prompt.model_is_no_name() {
+        return Err(Rejection::invalid("invalid_model", "model must be a string"));
+    }
     exchange.record.requested_model.clone_from(&prompt.requested_model);
     exchange.record.stream = prompt.stream;
     if exchange.worker.shared.log_bodies {

@@ -159,7 +159,7 @@ impl Answer {
                 return Poll::Ready(Err(broken));
             }
             if let Some(decoder) = &mut self.form.decoder
-                && let Some(bytes) = decoder.next().map_err(Broken::Encoding)?
+                && let Some(bytes) = decoder.unpacked().map_err(Broken::Encoding)?
             {
                 self.take(bytes);
                 continue;

@@ -58,18 +58,18 @@ impl Decoder {
     ///
     /// # Errors
     /// When the bytes are not in the format that was announced.
-    pub fn next(&mut self) -> io::Result<Option<Bytes>> {
+    pub fn unpacked(&mut self) -> io::Result<Option<Bytes>> {
         while let Some(front) = self.input.front_mut() {
             let step = front.split_to(front.remaining().min(STEP));
             if front.is_empty() {
                 self.input.pop_front();
             }
-            let unpacked = match &mut self.format {
+            let bytes = match &mut self.format {
                 Format::Gzip(decoder) => unpack(decoder, &step, GzDecoder::get_mut)?,
                 Format::Zlib(decoder) => unpack(decoder, &step, ZlibDecoder::get_mut)?,
             };
-            if !unpacked.is_empty() {
-                return Ok(Some(unpacked.into()));
+            if !bytes.is_empty() {
+                return Ok(Some(bytes.into()));
             }
         }
         Ok(None)
@@ -118,7 +118,7 @@ mod tests {
                 decoder.push(Bytes::from(vec![byte]));
             }
             let mut got = Vec::new();
-            while let Some(bytes) = decoder.next().unwrap() {
+            while let Some(bytes) = decoder.unpacked().unwrap() {
                 got.extend_from_slice(&bytes);
             }
             assert_eq!(got, part.as_bytes());
@@ -133,7 +133,7 @@ mod tests {
         let mut decoder = decoder("GZIP").unwrap();
         decoder.push(encoder.finish().unwrap().into());
         let mut total = 0;
-        while let Some(bytes) = decoder.next().unwrap() {
+        while let Some(bytes) = decoder.unpacked().unwrap() {
             assert!(bytes.len() <= 2 << 20, "{}", bytes.len());
             total += bytes.len();
         }
@@ -145,6 +145,6 @@ mod tests {
         assert!(decoder("br").is_none());
         let mut damaged = decoder("deflate").unwrap();
         damaged.push(Bytes::from_static(b"not packed at all"));
-        assert!(damaged.next().is_err());
+        assert!(damaged.unpacked().is_err());
     }
 }

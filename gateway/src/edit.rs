@@ -96,6 +96,12 @@ impl Prompt {
         })
     }
 
+    /// Whether `model` is something that names no model.
+    #[must_use]
+    pub fn model_is_no_name(&self) -> bool {
+        self.model.as_ref().is_some_and(|member| !matches!(member.kind, Kind::String | Kind::Null))
+    }
+
     /// The pieces to send: `model` set when given, usage of a stream asked for when `ask_usage`.
     #[must_use]
     pub fn pieces(&self, model: Option<&str>, ask_usage: bool) -> VecDeque<Bytes> {

@@ -93,3 +93,25 @@ async fn a_stream_that_broke_says_so_inside_where_the_client_got_whole_events() 
     assert!(text.ends_with("\n\n") && text.contains("\"code\":\"upstream_broken\""), "{text}");
     assert_eq!((log[0]["end"].as_str(), log[0]["reason"].as_str()), (Some("upstream_failed"), Some("UpstreamFailure")));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn providers_see_one_chain_of_addresses_that_ends_with_the_callers() {
+    let mock = provider("a", "{}").await;
+    let running = start(&pool(&[&mock], ""));
+    let address = running.address();
+    tokio::task::spawn_blocking(move || {
+        for told in ["", "X-Forwarded-For: 9.9.9.9\r\nx-forwarded-for: 8.8.8.8\r\n"] {
+            let request = format!("GET /v1/models HTTP/1.1\r\nHost: a\r\n{told}\r\n");
+            assert_eq!(crate::support::raw(address, request.as_bytes()).status, 200);
+        }
+    })
+    .await
+    .unwrap();
+    let seen = mock.journal().requests;
+    let chains = |at: usize| -> Vec<&str> {
+        let named = seen[at].headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("x-forwarded-for"));
+        named.map(|(_, value)| value.as_str()).collect()
+    };
+    assert!(chains(0).is_empty());
+    assert_eq!(chains(1), ["9.9.9.9, 8.8.8.8, 127.0.0.1"]);
+}

@@ -13,6 +13,7 @@ async fn every_bad_request_is_refused_and_none_goes_upstream() {
         (400, true, post("/v1/chat/completions", "")),
         (400, true, post("/v1/chat/completions", "\u{feff}{}")),
         (400, true, [head.as_bytes(), b"Content-Length: 9\r\n\r\n{\"a\":\"\xff\"}"].concat()),
+        (400, true, post("/v1/chat/completions", "{\"model\":5,\"messages\":[]}")),
         (404, true, post("/v1/nothing/here", "{}")),
         (404, true, post("/v1/chat/completionsx", "{}")),
         (405, true, b"GET /v1/chat/completions HTTP/1.1\r\nHost: a\r\n\r\n".to_vec()),
@@ -124,4 +125,47 @@ async fn a_large_prompt_arrives_byte_for_byte() {
     assert_eq!(answer.status, 200, "{answer:?}");
     let seen = &mock.journal().requests[0];
     assert_eq!(seen.body, body.replace("\"model\":\"x\"", "\"model\":\"m-1\""));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn headers_and_targets_that_name_another_host_change_nothing() {
+    let (mock, trap) = (provider("a", "{respond: {text: ok}}").await, provider("trap", "{}").await);
+    let running = start(&pool(&[&mock], ""));
+    let (address, evil) = (running.address(), trap.addr());
+    tokio::task::spawn_blocking(move || {
+        let body = r#"{"messages":[{"role":"user","content":"hi"}]}"#;
+        for (target, header) in [
+            ("/v1/chat/completions".to_owned(), format!("X-Forwarded-Host: {evil}")),
+            ("/v1/chat/completions".to_owned(), format!("X-Portkey-Custom-Host: http://{evil}")),
+            ("/v1/chat/completions".to_owned(), format!("X-Original-Url: http://{evil}/")),
+            (format!("http://{evil}/v1/chat/completions"), "X: y".to_owned()),
+        ] {
+            let length = body.len();
+            let request =
+                format!("POST {target} HTTP/1.1\r\nHost: {evil}\r\n{header}\r\nContent-Length: {length}\r\n\r\n{body}");
+            assert_eq!(raw(address, request.as_bytes()).status, 200, "{target} {header}");
+        }
+        let models =
+            r#"{"model":"x#@127.0.0.1/../../admin?a=b\r\nX-Evil: 1","messages":[{"role":"user","content":"hi"}]}"#;
+        assert_eq!(chat(address, models).status, 200);
+    })
+    .await
+    .unwrap();
+    assert!(trap.journal().connections.is_empty());
+    let seen = mock.journal().requests;
+    let own = mock.addr().to_string();
+    assert!(seen.iter().all(|request| request.path == "/v1/chat/completions" && request.header("host") == Some(&own)));
+    assert!(seen.iter().all(|request| request.header("x-evil").is_none()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_redirect_of_the_provider_is_passed_on_and_not_followed() {
+    let trap = provider("trap", "{}").await;
+    let script = format!("{{respond: {{status: 307, body: '', headers: {{location: 'http://{}/'}}}}}}", trap.addr());
+    let mock = provider("a", &script).await;
+    let running = start(&pool(&[&mock], "  policies: {auth: {key: sk-provider}}\n"));
+    let address = running.address();
+    let ask = r#"{"messages":[{"role":"user","content":"hi"}]}"#;
+    let answer = tokio::task::spawn_blocking(move || chat(address, ask)).await.unwrap();
+    assert!(answer.status == 307 && trap.journal().connections.is_empty(), "{answer:?}");
 }

@@ -78,3 +78,22 @@ async fn a_stream_that_fails_before_its_first_content_moves_too() {
     let (_, text, _, second) = with(late, STREAM).await;
     assert!(second == 0 && !text.contains("[DONE]"), "{text}");
 }
+
+/// Both providers in one group, with the client's model.
+fn shared(a: &mock_providers::MockProvider, b: &mock_providers::MockProvider) -> String {
+    pool(&[a, b], "").replacen("}]\n        - providers: [", "}, ", 1)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slow_provider_of_a_group_gets_little_of_the_traffic() {
+    let slow = provider("slow", "{respond: {text: a}, latency: {head: 200ms}}").await;
+    let fast = provider("fast", "{respond: {text: b}, latency: {head: 20ms}}").await;
+    let running = start(&shared(&slow, &fast));
+    let address = running.address();
+    let callers: Vec<_> = (0..20)
+        .map(|_| std::thread::spawn(move || (0..10).for_each(|_| assert_eq!(chat(address, ASK).status, 200))))
+        .collect();
+    tokio::task::spawn_blocking(move || callers.into_iter().for_each(|caller| caller.join().unwrap())).await.unwrap();
+    let (slow, fast) = (slow.journal().requests.len(), fast.journal().requests.len());
+    assert!(slow + fast == 200 && (1..70).contains(&slow), "{slow} of 200");
+}

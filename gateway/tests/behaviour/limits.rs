@@ -67,7 +67,6 @@ async fn heads_and_bodies_that_take_too_long_are_let_go_and_others_are_served() 
         let dripping = std::thread::spawn(move || {
             // a byte at a time keeps nobody's attention
             while pen.write_all(b" ").is_ok() {
-                std::thread::yield_now();
                 std::thread::sleep(Duration::from_millis(20));
             }
         });

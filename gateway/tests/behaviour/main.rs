@@ -11,4 +11,5 @@ mod limits;
 mod records;
 mod retries;
 mod support;
+mod telemetry;
 mod timeouts;

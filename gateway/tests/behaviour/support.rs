@@ -1,5 +1,6 @@
 //! Starts gateways and providers on free ports and talks raw HTTP/1.1 to them.
 
+use std::cell::OnceCell;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex};
@@ -15,6 +16,7 @@ pub(crate) struct Running {
     pub(crate) folder: tempfile::TempDir,
     pub(crate) log: Log,
     notices: std::sync::mpsc::Receiver<String>,
+    metrics: OnceCell<SocketAddr>,
 }
 
 /// Log lines, readable after the gateway has stopped.
@@ -104,7 +106,7 @@ pub(crate) fn start_with(manifests: &str, adjust: impl FnOnce(&mut Options)) -> 
         let _unread = told.try_send(line.to_owned());
     });
     let gateway = Gateway::start(options, Box::new(log.clone()), notice).unwrap();
-    Running { gateway: Some(gateway), folder, log, notices }
+    Running { gateway: Some(gateway), folder, log, notices, metrics: OnceCell::new() }
 }
 
 impl Running {
@@ -122,8 +124,10 @@ impl Running {
 
     /// The metrics of this moment, once the last of `requests` is among them.
     pub(crate) fn metrics(&self, requests: u64) -> String {
-        let address = self.notice("metrics address=");
-        let address = address.trim_start_matches("metrics address=").parse().unwrap();
+        let address = *self.metrics.get_or_init(|| {
+            let notice = self.notice("metrics address=");
+            notice.trim_start_matches("metrics address=").parse().unwrap()
+        });
         loop {
             let text = raw(address, b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n").text();
             let counted = text.lines().filter(|line| line.starts_with("agentgateway_requests_total{"));

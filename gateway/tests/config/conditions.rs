@@ -253,7 +253,7 @@ spec: {ai: {provider: {openai: {}}}, policies: {ai: {promptGuard: {request: []}}
 ---
 kind: AgentgatewayBackend
 metadata: {name: tuned}
-spec: {ai: {provider: {openai: {}}}, policies: {tcp: {connectTimeout: 1s}, health: {unhealthyCondition: 'true'}}}
+spec: {ai: {provider: {openai: {}}}, policies: {tcp: {connectTimeout: 1s, keepalive: {}}, health: {unhealthyCondition: 'true'}}}
 ---
 kind: GatewayClass
 metadata: {name: agentgateway}

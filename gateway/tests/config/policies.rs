@@ -116,6 +116,19 @@ fn policies_say_what_they_do_and_where() {
         ("kind: Pod, name: gw", "traffic: {timeouts: {request: 1s}}", "Accepted=True/Valid Attached=False/Pending"),
         (gateway, "traffic: {timeouts: {request: soon}}", "Accepted=False/Invalid Attached=True/Attached"),
         (gateway, "traffic: {retry: {codes: [99]}}", "Accepted=False/Invalid Attached=True/Attached"),
+        (gateway, "traffic: {timeouts: {responseIdle: 5s}}", "Accepted=True/Valid Attached=True/Attached"),
+        (gateway, "frontend: {http: {maxBufferSize: 100}}", "Accepted=True/Valid Attached=True/Attached"),
+        (gateway, "frontend: {http: {maxBufferSize: 0}}", "Accepted=False/Invalid Attached=True/Attached"),
+        (
+            gateway,
+            "frontend: {http: {maxBufferSize: 9, http1IdleTimeout: 1s}}",
+            "Accepted=True/PartiallyValid Attached=True/Attached",
+        ),
+        (
+            gateway,
+            "traffic: {apiKeyAuthentication: {secretRef: {name: gone}}}",
+            "Accepted=False/Invalid Attached=True/Attached",
+        ),
     ];
     for (target, rest, expected) in cases {
         let compiled = served(&format!("{ROUTES}{}", policy("p", target, rest)));
