@@ -133,9 +133,12 @@ async fn paths_that_hide_dots_are_refused() {
     let running = start(&pool(&[&mock], ""));
     let address = running.address();
     tokio::task::spawn_blocking(move || {
+        let status = |path: &str| raw(address, format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes()).status;
         for path in ["/v1/..;/admin", "/v1/..%2fadmin", "/v1%2F..%2fadmin", "/v1/%2e%2e%5cadmin", "/v1/./models"] {
-            let answer = raw(address, format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes());
-            assert_ne!(answer.status, 400, "{path}");
+            assert_eq!(status(path), 400, "{path}");
+        }
+        for path in ["/v1/models", "/v1/models/a%2Fb", "/v1/models/.hidden", "/v1/models/a..b;c"] {
+            assert_ne!(status(path), 400, "{path}");
         }
     })
     .await

@@ -13,3 +13,4 @@ mod retries;
 mod support;
 mod telemetry;
 mod timeouts;
+mod upstreams;
