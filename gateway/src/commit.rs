@@ -59,16 +59,17 @@ pub async fn relay(mut exchange: Exchange, served: Served) -> Result<Response<Re
     let (mut parts, ()) = head.into_parts();
     let error = parts.status.is_client_error() || parts.status.is_server_error();
     let streamed = headers::is_event_stream(&parts.headers);
-    let ahead = match exchange.deadline {
-        deadline if error => Some((WHOLE_ERROR, deadline.unwrap_or_else(|| Instant::now() + ERROR_TIME))),
-        Some(deadline) if !streamed => Some((WHOLE_ANSWER, deadline)),
-        _ => None,
+    let who = || format!("provider {} of {}", provider.name, backend.name);
+    let deadline = exchange.deadline.filter(|_| !streamed);
+    let read = match exchange.deadline {
+        until if error => answer.gather(WHOLE_ERROR, until.unwrap_or_else(|| Instant::now() + ERROR_TIME)).await,
+        Some(until) if !streamed => answer.gather(WHOLE_ANSWER, until).await,
+        _ => Ok(()),
     };
-    if let Some((limit, until)) = ahead
-        && let Err(broken) = answer.gather(limit, until).await
-    {
+    if let Err(broken) = read {
         broke(&backend, &provider);
-        return Err((exchange, broken.rejection(&format!("provider {} of {}", provider.name, backend.name))));
+        let rejection = broken.rejection(&who());
+        return Err((exchange, rejection));
     }
     if let Credential::Inject { value, .. } = &provider.credential {
         let secret = value.as_bytes();
@@ -79,23 +80,15 @@ pub async fn relay(mut exchange: Exchange, served: Served) -> Result<Response<Re
         }
     }
     if error && operation != Operation::Passthrough {
-        let who = format!("provider {} of {}", provider.name, backend.name);
-        as_error_object(&mut parts, &mut answer, &who);
+        as_error_object(&mut parts, &mut answer, &who());
         offer_soonest(&mut parts, soonest);
     }
-    if let Some(theirs) = parts.headers.remove("x-request-id") {
-        exchange.record.upstream_request_id = theirs.to_str().ok().map(Into::into);
-        parts.headers.insert(UPSTREAM_REQUEST_ID, theirs);
-    }
-    exchange.record.status = parts.status.as_u16();
-    if exchange.worker.shared.log_bodies {
-        exchange.record.response_body = Some(Vec::new());
-    }
+    note(&mut exchange, &mut parts);
     let mut response = Response::from_parts(parts, Reply::Full(None));
     exchange.finish_head(&mut response);
     let relay = Relay {
         answer,
-        timers: Timers::new(exchange.deadline.filter(|_| !streamed), idle),
+        timers: Timers::new(deadline, idle),
         record: exchange.record,
         worker: exchange.worker,
         provider: Some((backend, provider)),
@@ -105,6 +98,17 @@ pub async fn relay(mut exchange: Exchange, served: Served) -> Result<Response<Re
     };
     *response.body_mut() = relay.begin();
     Ok(response)
+}
+
+/// Status and identity of the answer go into the record; the request id that the client sees is the record's.
+fn note(exchange: &mut Exchange, parts: &mut Parts) {
+    let record = &mut exchange.record;
+    if let Some(theirs) = parts.headers.remove("x-request-id") {
+        record.upstream_request_id = theirs.to_str().ok().map(Into::into);
+        parts.headers.insert(UPSTREAM_REQUEST_ID, theirs);
+    }
+    record.status = parts.status.as_u16();
+    record.response_body = exchange.worker.shared.log_bodies.then(Vec::new);
 }
 
 /// A provider that repeats its key in a header must not tell it to the caller.

@@ -50,6 +50,40 @@ async fn twenty_rapid_edits_end_in_the_last_state() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reloads_under_load_fail_no_request_and_rotate_the_key() {
+    let mock = provider("a", "{respond: {text: ok}}").await;
+    let with_key = |n: u32| {
+        let secret = format!("---\nkind: Secret\nmetadata: {{name: key}}\nstringData: {{apiKey: sk-{n}}}\n");
+        pool(&[&mock], "  policies: {auth: {secretRef: {name: key}}}\n") + &secret
+    };
+    let running = start(&with_key(0));
+    let (address, over) = (running.address(), std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false)));
+    let callers: Vec<_> = (0..4)
+        .map(|_| {
+            let over = over.clone();
+            std::thread::spawn(move || {
+                while !over.load(std::sync::atomic::Ordering::Relaxed) {
+                    assert_eq!(chat(address, ASK).status, 200);
+                }
+            })
+        })
+        .collect();
+    let edits: Vec<_> = (1..=10).map(with_key).collect();
+    tokio::task::spawn_blocking(move || {
+        for edit in &edits {
+            assert!(running.apply(edit).starts_with("reloaded"));
+        }
+        assert_eq!(chat(address, ASK).status, 200);
+        over.store(true, std::sync::atomic::Ordering::Relaxed);
+        callers.into_iter().for_each(|caller| caller.join().unwrap());
+    })
+    .await
+    .unwrap();
+    let seen = mock.journal().requests;
+    assert_eq!(seen.last().unwrap().header("authorization"), Some("Bearer sk-10"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_has_not_ended_when_the_drain_is_over_is_recorded_all_the_same() {
     let mock = provider("a", "{fault: {hang_before_head: true}}").await;
     let mut running = start(&pool(&[&mock], ""));
