@@ -119,10 +119,8 @@ fn request(judge: &mut Judge<'_>, expect: &RequestExpect, arrival: Arrival<'_>, 
         let gap = before.map(|before| record.received_at.saturating_sub(before.received_at));
         Seen::maybe(gap.map(|gap| gap.as_secs_f64() * 1e3))
     });
-    if let Some(wanted) = &expect.blocked_at_least {
-        if record.blocked < wanted.value.0 {
-            judge.fail(".blocked_at_least", wanted, format!("{:?} or more", wanted.value.0), millis(record.blocked));
-        }
+    if let Some(wanted) = expect.blocked_at_least.as_ref().filter(|wanted| record.blocked < wanted.value.0) {
+        judge.fail(".blocked_at_least", wanted, format!("{:?} or more", wanted.value.0), millis(record.blocked));
     }
     if let Some(expect) = &expect.tls {
         let connection = journal.connections.iter().find(|connection| connection.id == record.connection);
