@@ -1,23 +1,33 @@
 //! A small man in the middle for saboteurs: relays HTTP/1.1 exchanges between two sockets, streaming, and
 //! spoils exactly what its saboteur spoils. What it cannot read it passes on untouched, byte by byte.
 
+mod answer;
+mod astray;
 mod context;
+mod events;
+mod incoming;
 mod request;
 mod response;
 mod stream;
+pub mod telemetry;
+mod towards_gateway;
+mod towards_provider;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::{Map, Value};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
-use crate::wire::{Decoder, Head, head_end};
+use crate::saboteur::Saboteur;
+use crate::wire::Head;
 
 pub(crate) use context::NONCE;
 pub use context::{Context, Hop};
+use incoming::{Incoming, begun, read_request, tunnel};
 use request::Action;
 
 /// One listening seam; stops when dropped.
@@ -95,150 +105,114 @@ struct Outbound {
     pending: Vec<u8>,
 }
 
-async fn serve<S: Inbound>(mut inbound: S, context: &Context, hop: Hop) {
-    let mut pending = Vec::new();
-    let mut outbound: Option<Outbound> = None;
-    loop {
-        let message = match read_request(&mut inbound, &mut pending, outbound.as_mut()).await {
-            Incoming::Message(head, body) => (head, body),
-            Incoming::Opaque => {
-                if let Some((head, body)) = context.mended(&pending) {
-                    pending.clear();
-                    (head, body)
-                } else {
-                    return tunnel(inbound, pending, context.address(hop)).await;
-                }
-            }
-            Incoming::Closed => return,
-        };
-        let left = match context.request(hop, message.0, message.1) {
-            Action::Forward(forward) => {
-                exchange(&mut inbound, &mut pending, &mut outbound, context, hop, forward).await
-            }
-            Action::Answer(bytes) => match inbound.write_all(&bytes).await {
-                Ok(()) => Left::Closed,
-                Err(_) => Left::Reset,
-            },
-            Action::Close => Left::Closed,
-        };
-        match left {
-            Left::Open => {}
-            Left::Closed => {
-                let _ = inbound.shutdown().await;
-                return;
-            }
-            Left::Reset => return inbound.reset(),
-        }
-    }
-}
-
-enum Incoming {
-    Message(Head, Vec<u8>),
-    /// Bytes that are not one clear HTTP/1.1 request.
-    Opaque,
-    Closed,
-}
-
-/// Reads one whole request; an idle connection also ends when its far side does.
-async fn read_request(
-    inbound: &mut (impl AsyncRead + Unpin),
-    pending: &mut Vec<u8>,
-    mut outbound: Option<&mut Outbound>,
-) -> Incoming {
-    loop {
-        if let Some(end) = head_end(pending) {
-            let Some(head) = Head::parse(&pending[..end]).filter(|head| head.request_line().is_some()) else {
-                return Incoming::Opaque;
-            };
-            let Ok(framing) = head.request_framing() else { return Incoming::Opaque };
-            if head.get("expect").is_some() {
-                return Incoming::Opaque;
-            }
-            let (mut decoder, mut body) = (Decoder::new(framing), Vec::new());
-            match decoder.feed(&pending[end..], &mut body) {
-                Ok(taken) if decoder.complete() => {
-                    pending.drain(..end + taken);
-                    return Incoming::Message(head, body);
-                }
-                Ok(_) => {}
-                Err(_) => return Incoming::Opaque,
-            }
-        }
-        let mut buffer = [0; 16 * 1024];
-        let mut idle = [0; 1];
-        let far_end = async {
-            match outbound.as_mut().filter(|_| pending.is_empty()) {
-                Some(outbound) => outbound.stream.read(&mut idle).await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            read = inbound.read(&mut buffer) => match read {
-                Ok(size) if size > 0 => pending.extend_from_slice(&buffer[..size]),
-                _ if pending.is_empty() => return Incoming::Closed,
-                _ => return Incoming::Opaque,
-            },
-            _ = far_end => return Incoming::Closed,
-        }
-    }
-}
-
-/// Passes everything on as it is.
-async fn tunnel(mut inbound: impl Inbound, pending: Vec<u8>, address: SocketAddr) {
-    let Ok(mut outbound) = TcpStream::connect(address).await else { return };
-    if outbound.write_all(&pending).await.is_ok() {
-        let _ = tokio::io::copy_bidirectional(&mut inbound, &mut outbound).await;
-    }
-}
-
 /// A request on its way.
 struct Forward {
     address: SocketAddr,
     method: String,
     nonce: String,
+    /// Which attempt of its exchange it is, from 1.
+    attempt: u32,
     bytes: Vec<u8>,
-    /// Sent once more before, its answer thrown away.
-    twice: bool,
 }
 
-async fn exchange<S: Inbound>(
-    inbound: &mut S,
-    pending: &mut Vec<u8>,
-    outbound: &mut Option<Outbound>,
-    context: &Context,
+/// One inbound connection and the far side that belongs to it.
+struct Connection<'c, S> {
+    inbound: S,
+    /// Bytes that came and were not used.
+    pending: Vec<u8>,
+    outbound: Option<Outbound>,
+    context: &'c Context,
     hop: Hop,
-    forward: Forward,
-) -> Left {
-    if forward.twice {
-        let _ = tokio::time::timeout(Duration::from_millis(500), send_and_forget(&forward)).await;
-    }
-    if outbound.as_ref().is_some_and(|outbound| outbound.address != forward.address) {
-        *outbound = None;
-    }
-    let outbound = match outbound {
-        Some(outbound) => outbound,
-        None => match TcpStream::connect(forward.address).await {
-            Ok(stream) => {
-                let _ = stream.set_nodelay(true);
-                outbound.insert(Outbound { address: forward.address, stream, pending: Vec::new() })
-            }
-            Err(_) => {
-                context.no_answer(hop, &forward.nonce);
-                return Left::Reset;
-            }
-        },
-    };
-    if outbound.stream.write_all(&forward.bytes).await.is_err() {
-        context.no_answer(hop, &forward.nonce);
-        return Left::Reset;
-    }
-    response::relay(inbound, pending, outbound, context, hop, &forward).await
 }
 
-async fn send_and_forget(forward: &Forward) -> std::io::Result<()> {
-    let mut stream = TcpStream::connect(forward.address).await?;
-    stream.write_all(&forward.bytes).await?;
-    // An answer has begun: the provider has had the request.
-    stream.read_u8().await?;
-    Ok(())
+async fn serve<S: Inbound>(inbound: S, context: &Context, hop: Hop) {
+    let mut connection = Connection { inbound, pending: Vec::new(), outbound: None, context, hop };
+    loop {
+        let (head, body) = match connection.next().await {
+            Incoming::Message(head, body) => (head, body),
+            Incoming::Opaque => match towards_gateway::mended(context.saboteur, &connection.pending) {
+                Some(mended) => {
+                    connection.pending.clear();
+                    mended
+                }
+                None => return tunnel(connection.inbound, connection.pending, context.address(hop)).await,
+            },
+            Incoming::Closed => return,
+        };
+        context.begins(hop);
+        let left = connection.answered(head, body).await;
+        context.ends(hop);
+        match left {
+            Left::Open => {}
+            Left::Closed => {
+                let _ = connection.inbound.shutdown().await;
+                return;
+            }
+            Left::Reset => return connection.inbound.reset(),
+        }
+    }
+}
+
+impl<S: Inbound> Connection<'_, S> {
+    async fn next(&mut self) -> Incoming {
+        let at_gateway = matches!(self.hop, Hop::Gateway(_));
+        match self.context.saboteur {
+            Saboteur::SlowClientStarvesOthers if at_gateway => {
+                if !begun(&mut self.inbound, &mut self.pending).await {
+                    return Incoming::Closed;
+                }
+                let _turn = self.context.arriving.lock().await;
+                read_request(&mut self.inbound, &mut self.pending, None).await
+            }
+            Saboteur::StaleConnectionKept => read_request(&mut self.inbound, &mut self.pending, None).await,
+            _ => read_request(&mut self.inbound, &mut self.pending, self.outbound.as_mut()).await,
+        }
+    }
+
+    async fn answered(&mut self, head: Head, body: Vec<u8>) -> Left {
+        match self.context.request(self.hop, head, body) {
+            Action::Forward(forward) => self.exchange(forward).await,
+            Action::Answer(bytes) => match self.inbound.write_all(&bytes).await {
+                Ok(()) => Left::Closed,
+                Err(_) => Left::Reset,
+            },
+            Action::Close => Left::Closed,
+            Action::Hang => {
+                let _ = self.inbound.read(&mut [0; 1]).await;
+                Left::Reset
+            }
+        }
+    }
+
+    async fn exchange(&mut self, forward: Forward) -> Left {
+        let at_provider = matches!(self.hop, Hop::Provider(_));
+        let saboteur = self.context.saboteur;
+        if saboteur == Saboteur::RequestDuplicated && at_provider {
+            astray::send_and_forget(&forward, forward.address).await;
+        }
+        let other = self.outbound.as_ref().is_some_and(|outbound| outbound.address != forward.address);
+        if other || (saboteur == Saboteur::ConnectionPerRequest && at_provider) {
+            self.outbound = None;
+        }
+        if self.outbound.is_none() {
+            let Ok(stream) = TcpStream::connect(forward.address).await else {
+                self.context.no_answer(self.hop, false);
+                return Left::Reset;
+            };
+            let _ = stream.set_nodelay(true);
+            self.outbound = Some(Outbound { address: forward.address, stream, pending: Vec::new() });
+        }
+        let outbound = self.outbound.as_mut().expect("connected just now");
+        // What a failed write means shows when the answer is read.
+        let _ = outbound.stream.write_all(&forward.bytes).await;
+        response::relay(&mut self.inbound, &mut self.pending, outbound, self.context, self.hop, &forward).await
+    }
+}
+
+/// Changes a body that is a JSON object.
+fn edit(body: &mut Vec<u8>, change: impl FnOnce(&mut Map<String, Value>)) {
+    if let Ok(Value::Object(mut object)) = serde_json::from_slice(body) {
+        change(&mut object);
+        *body = Value::Object(object).to_string().into_bytes();
+    }
 }

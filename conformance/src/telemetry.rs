@@ -1,5 +1,5 @@
 //! What the target says of itself: Prometheus text and access-log records, read into plain values.
-//! The one place that knows metric names; telemetry saboteurs spoil what is read here.
+//! What things are called is the target's; telemetry saboteurs (`seam::telemetry`) spoil what is read here.
 
 mod exposition;
 
@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::saboteur::Saboteur;
 use crate::target::Telemetry;
 
 /// One series of a scrape.
@@ -31,11 +30,6 @@ pub struct Metrics {
     pub flaws: Vec<String>,
 }
 
-/// The reference gateway's request counter.
-const REQUESTS: &str = "agentgateway_requests_total";
-/// Its plain token counter.
-const TOKENS: &str = "agentgateway_tokens_total";
-
 impl Metrics {
     /// Reads the text format; lines that are not samples are passed over.
     pub fn parse(text: &str) -> Metrics {
@@ -57,20 +51,6 @@ impl Metrics {
     /// The sum over all series of a metric that `wanted` accepts.
     pub fn sum(&self, name: &str, wanted: impl Fn(&Sample) -> bool) -> f64 {
         self.samples.iter().filter(|sample| sample.name == name && wanted(sample)).map(|sample| sample.value).sum()
-    }
-
-    /// As a telemetry saboteur would show it.
-    pub fn spoilt(mut self, saboteur: Option<Saboteur>) -> Metrics {
-        let tokens = |sample: &Sample| sample.name.contains("token_usage") || sample.name == TOKENS;
-        match saboteur {
-            Some(Saboteur::TokensDoubled) => {
-                self.samples.iter_mut().filter(|sample| tokens(sample)).for_each(|sample| sample.value *= 2.0);
-            }
-            Some(Saboteur::TokensLost) => self.samples.retain(|sample| !tokens(sample)),
-            Some(Saboteur::RequestsUncounted) => self.samples.retain(|sample| sample.name != REQUESTS),
-            _ => {}
-        }
-        self
     }
 }
 
@@ -141,7 +121,7 @@ fn labels(text: &str) -> Vec<(String, String)> {
 }
 
 /// The access-log records among the lines of a target's output, their fields under our names.
-pub fn records(lines: Vec<(Duration, String)>, telemetry: &Telemetry, saboteur: Option<Saboteur>) -> Vec<Value> {
+pub fn records(lines: Vec<(Duration, String)>, telemetry: &Telemetry) -> Vec<Value> {
     let parsed = lines.into_iter().filter_map(|(_, line)| serde_json::from_str::<Value>(&line).ok());
     let mut records: Vec<Value> = parsed.filter(Value::is_object).collect();
     for (ours, theirs) in &telemetry.fields {
@@ -150,17 +130,6 @@ pub fn records(lines: Vec<(Duration, String)>, telemetry: &Telemetry, saboteur: 
                 record[ours.as_str()] = value;
             }
         }
-    }
-    match saboteur {
-        Some(Saboteur::LogLost) => records.clear(),
-        Some(Saboteur::LogAlwaysComplete) => {
-            for record in &mut records {
-                record["end"] = Value::from("complete");
-                record["http.status"] = Value::from(200);
-                record.as_object_mut().map(|record| record.shift_remove("error"));
-            }
-        }
-        _ => {}
     }
     records
 }

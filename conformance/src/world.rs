@@ -20,7 +20,7 @@ use crate::load::Loaded;
 use crate::manifest::{self, Manifests};
 use crate::saboteur::Saboteur;
 use crate::scenario::{Change, Endpoint, Scenario, Signal};
-use crate::seam::{Context, Seam};
+use crate::seam::{self, Context, Seam};
 use crate::target::{self, Checked, Instance, Launch, LaunchError, Started, Target};
 use crate::telemetry::{Metrics, records};
 use crate::vars::Vars;
@@ -148,18 +148,26 @@ impl World {
         address.ok_or_else(|| WorldError::Scenario(format!("the target file does not say where {name} is")))
     }
 
-    /// Reads the metrics, as they are.
+    /// Reads the metrics, as the saboteur would write them.
     pub async fn scrape(&self) -> String {
         let (Some(address), Some(path)) = (self.gateway.metrics, &self.target.file.telemetry.metrics) else {
             return String::new();
         };
         let answer = client::get(address, path, self.origin).await;
-        String::from_utf8_lossy(&answer.body).into_owned()
+        let text = String::from_utf8_lossy(&answer.body).into_owned();
+        match self.saboteur {
+            Some(saboteur) => seam::telemetry::text(saboteur, text, &self.leak()),
+            None => text,
+        }
     }
 
     /// Reads the metrics into samples, as the saboteur would show them.
     pub async fn metrics(&self) -> Metrics {
-        Metrics::parse(&self.scrape().await).spoilt(self.saboteur)
+        let mut metrics = Metrics::parse(&self.scrape().await);
+        if let Some(saboteur) = self.saboteur {
+            seam::telemetry::metrics(saboteur, &self.target.file.telemetry, &mut metrics);
+        }
+        metrics
     }
 
     /// Whether the target says that it is ready.
@@ -174,16 +182,26 @@ impl World {
     pub fn log_lines(&self) -> Vec<(Duration, String)> {
         let mut lines = self.past.clone();
         lines.extend(self.gateway.output.all());
-        if self.saboteur == Some(Saboteur::SecretInLog) {
-            let key = self.keys.iter().chain(self.secrets.values()).next().cloned().unwrap_or_default();
-            lines.iter_mut().for_each(|(_, line)| line.push_str(&key));
+        let prompts = || self.context.as_ref().map(|context| context.prompts()).unwrap_or_default();
+        let logged = self.saboteur.and_then(|saboteur| seam::telemetry::logged(saboteur, &self.leak(), prompts));
+        if let Some(logged) = logged {
+            lines.iter_mut().for_each(|(_, line)| line.push_str(&logged));
         }
         lines
     }
 
     /// The access-log records since the target was started, as the saboteur would show them.
     pub fn records(&self) -> Vec<Value> {
-        records(self.gateway.output.all(), &self.target.file.telemetry, self.saboteur)
+        let mut records = records(self.gateway.output.all(), &self.target.file.telemetry);
+        if let Some(saboteur) = self.saboteur {
+            seam::telemetry::records(saboteur, &mut records);
+        }
+        records
+    }
+
+    /// The secret that leaking saboteurs show.
+    fn leak(&self) -> String {
+        self.keys.iter().chain(self.secrets.values()).next().cloned().unwrap_or_default()
     }
 
     /// Does what a change step says; what became of a changed configuration.

@@ -14,7 +14,6 @@ use crate::client::{self, Call, Exchange, Leave};
 use crate::expect::exchange::{self, Served};
 use crate::expect::{Failure, Judge, distribution, providers};
 use crate::matcher::Seen;
-use crate::saboteur::Seam;
 use crate::scenario::expect::{Ended, ExchangeExpect};
 use crate::scenario::{At, Change, Repeat, Request, Step, WaitUntil};
 use crate::vars::Vars;
@@ -138,10 +137,7 @@ impl<'s> Player<'s> {
 
     /// Lets the seams know what is sent.
     fn register(&self, call: &Call) {
-        let Some(context) = self.world.context.as_ref().filter(|context| context.saboteur.seam() == Seam::Upstream)
-        else {
-            return;
-        };
+        let Some(context) = &self.world.context else { return };
         if let Some(head) = head_end(&call.wire).and_then(|end| Head::parse(&call.wire[..end])) {
             context.sent(&call.nonce, head, call.body.to_vec());
         }

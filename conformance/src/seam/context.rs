@@ -1,8 +1,8 @@
 //! What the seams of one run share: the saboteur, the addresses, and what is known of each exchange by its nonce.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::saboteur::Saboteur;
 use crate::wire::Head;
@@ -26,32 +26,49 @@ pub struct Context {
     pub saboteur: Saboteur,
     /// A key that clients must not see.
     pub provider_key: String,
+    /// Held by the one request that may arrive, where they arrive one after the other.
+    pub(super) arriving: Arc<tokio::sync::Mutex<()>>,
     state: Mutex<State>,
 }
 
+/// What happened so far.
 #[derive(Debug, Default)]
-struct State {
+pub(super) struct State {
     /// Provider addresses by index.
-    providers: Vec<SocketAddr>,
+    pub(super) providers: Vec<SocketAddr>,
     /// What the client sent, by nonce.
     sent: HashMap<String, (Head, Vec<u8>)>,
     /// Upstream requests so far, by nonce.
     attempts: HashMap<String, u32>,
-    /// The answer of a failed first attempt; empty when it had none.
-    failures: HashMap<String, Vec<u8>>,
+    /// All bytes of the answer to a first attempt; empty when it had none.
+    pub(super) first_answers: HashMap<String, Vec<u8>>,
+    /// The headers of an attempt that failed, by nonce.
+    pub(super) failed_headers: HashMap<String, Vec<(String, String)>>,
     /// Requests dealt out so far.
-    turn: usize,
+    pub(super) turn: usize,
     /// The provider that had the first request.
-    first: Option<usize>,
+    pub(super) first: Option<usize>,
+    /// The credentials that the first provider got.
+    pub(super) first_key: Option<(usize, Vec<(String, String)>)>,
+    /// The model that the first provider got.
+    pub(super) first_model: Option<(usize, serde_json::Value)>,
+    /// The provider that failed last.
+    pub(super) failed: Option<usize>,
+    /// Providers that once gave no answer in time.
+    pub(super) wedged: HashSet<usize>,
+    /// Exchanges of clients that have not ended.
+    in_flight: usize,
+    /// The last answer that went to a client.
+    last_answer: Option<Vec<u8>>,
 }
 
 impl Context {
     /// For one run.
     pub fn new(saboteur: Saboteur, provider_key: String) -> Context {
-        Context { saboteur, provider_key, state: Mutex::default() }
+        Context { saboteur, provider_key, arriving: Arc::default(), state: Mutex::default() }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -67,9 +84,20 @@ impl Context {
         self.state().sent.insert(nonce.to_owned(), (head, body));
     }
 
+    /// Every body that a client sent.
+    pub fn prompts(&self) -> Vec<String> {
+        self.state().sent.values().map(|(_, body)| String::from_utf8_lossy(body).into_owned()).collect()
+    }
+
     /// What the client sent with this nonce.
     pub(super) fn original(&self, nonce: &str) -> Option<(Head, Vec<u8>)> {
         self.state().sent.get(nonce).cloned()
+    }
+
+    /// Whether the client asked for a stream.
+    pub(super) fn asked_for_stream(&self, nonce: &str) -> bool {
+        let body = self.original(nonce).map(|(_, body)| body).unwrap_or_default();
+        serde_json::from_slice::<serde_json::Value>(&body).is_ok_and(|body| body["stream"] == true)
     }
 
     /// Counts an attempt: which one it is, from 1.
@@ -80,21 +108,27 @@ impl Context {
         *attempts
     }
 
-    /// Keeps the answer of a failed first attempt.
-    pub(super) fn failed(&self, nonce: &str, answer: Vec<u8>) {
-        self.state().failures.entry(nonce.to_owned()).or_insert(answer);
-    }
-
-    /// The first attempt got no answer at all.
-    pub(super) fn no_answer(&self, hop: Hop, nonce: &str) {
-        if matches!(hop, Hop::Provider(_)) {
-            self.failed(nonce, Vec::new());
+    /// A client's exchange begins.
+    pub(super) fn begins(&self, hop: Hop) {
+        if matches!(hop, Hop::Gateway(_)) {
+            self.state().in_flight += 1;
         }
     }
 
-    /// The answer of the failed first attempt.
-    pub(super) fn failure(&self, nonce: &str) -> Option<Vec<u8>> {
-        self.state().failures.get(nonce).cloned()
+    /// It has ended.
+    pub(super) fn ends(&self, hop: Hop) {
+        if matches!(hop, Hop::Gateway(_)) {
+            self.state().in_flight -= 1;
+        }
+    }
+
+    /// Puts another exchange's answer in this one's place, when there are several.
+    pub(super) fn mix(&self, body: &mut Vec<u8>) {
+        let mut state = self.state();
+        let last = state.last_answer.replace(body.clone());
+        if let Some(last) = last.filter(|_| state.in_flight > 1) {
+            *body = last;
+        }
     }
 
     /// Where a hop leads.
@@ -103,20 +137,5 @@ impl Context {
             Hop::Gateway(address) => address,
             Hop::Provider(index) => self.state().providers[index],
         }
-    }
-
-    /// Where this request goes, if the saboteur sends requests astray.
-    pub(super) fn chosen(&self, hop: Hop) -> SocketAddr {
-        let Hop::Provider(index) = hop else { return self.address(hop) };
-        let mut state = self.state();
-        let index = match self.saboteur {
-            Saboteur::RouteIgnored => {
-                state.turn += 1;
-                (state.turn - 1 + index) % state.providers.len()
-            }
-            Saboteur::StuckOnFirst => *state.first.get_or_insert(index),
-            _ => index,
-        };
-        state.providers[index]
     }
 }

@@ -1,16 +1,20 @@
-//! What saboteurs do to answers: relayed raw, changed as a whole, or changed event by event (`stream`).
+//! How answers pass a seam: raw, read whole first, or event by event. What is changed is said in `answer` and `stream`.
 
-use serde_json::{Value, json};
+use std::time::Duration;
+
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::Instant;
 
+use super::astray::{self, Next};
 use super::context::{Context, Hop};
-use super::stream::Cook;
+use super::stream::{Cook, Finish};
 use super::{Forward, Inbound, Left, Outbound};
 use crate::saboteur::Saboteur;
 use crate::wire::{Decoder, Framing, Head, head_end};
 
 /// How an answer is passed on.
-enum Way {
+pub(super) enum Way {
     /// Byte by byte.
     Raw,
     /// Read whole first.
@@ -30,6 +34,12 @@ enum Ending {
     Gone,
 }
 
+/// What a gateway says of a provider that does not answer.
+const BAD_GATEWAY: &[u8] =
+    b"HTTP/1.1 502 Bad Gateway\r\ncontent-type: application/json\r\ncontent-length: 35\r\n\r\n{\"error\":{\"message\":\"bad gateway\"}}";
+/// Longer than any answer takes.
+const FOREVER: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// Relays one answer.
 pub(super) async fn relay<S: Inbound>(
     inbound: &mut S,
@@ -39,26 +49,12 @@ pub(super) async fn relay<S: Inbound>(
     hop: Hop,
     forward: &Forward,
 ) -> Left {
-    let mut link = Link { inbound, early, outbound, deaf: context.deaf(hop) };
-    let head = match link.head().await {
-        Ok(head) => head,
-        Err(Ending::Broken(reset)) => {
-            context.no_answer(hop, &forward.nonce);
-            return if reset { Left::Reset } else { Left::Closed };
-        }
-        Err(_) => return Left::Reset,
-    };
-    let Ok(framing) = head.response_framing(&forward.method) else {
-        return link.rest(head).await;
-    };
-    match context.way(hop, &head) {
-        Way::Raw => link.raw(head, framing).await,
-        Way::Whole => link.whole(head, framing, context, hop, &forward.nonce).await,
-        Way::Cooked(cook) => link.cooked(head, framing, cook).await,
-        Way::Never => {
-            let mut byte = [0; 1];
-            let _ = link.inbound.read(&mut byte).await;
-            Left::Reset
+    let mut link = Link { inbound, early, outbound, context, hop, forward };
+    match link.final_head().await {
+        Ok(head) => link.body(head).await,
+        Err(ending) => {
+            context.no_answer(hop, matches!(ending, Ending::Gone));
+            link.nothing(&ending).await
         }
     }
 }
@@ -68,17 +64,23 @@ struct Link<'l, S> {
     inbound: &'l mut S,
     early: &'l mut Vec<u8>,
     outbound: &'l mut Outbound,
-    /// Does not notice when the near side goes.
-    deaf: bool,
+    context: &'l Context,
+    hop: Hop,
+    forward: &'l Forward,
 }
 
 impl<S: Inbound> Link<'_, S> {
+    /// Does not notice when the near side goes.
+    fn deaf(&self) -> bool {
+        self.context.saboteur == Saboteur::CancelNotPropagated && matches!(self.hop, Hop::Gateway(_))
+    }
+
     /// More bytes from the far side into its pending buffer.
     async fn more(&mut self) -> Result<(), Ending> {
         let mut buffer = [0; 16 * 1024];
         let mut ahead = [0; 4 * 1024];
         loop {
-            let watched = !self.deaf && self.early.is_empty();
+            let watched = !self.deaf() && self.early.is_empty();
             tokio::select! {
                 read = self.outbound.stream.read(&mut buffer) => return match read {
                     Ok(0) => Err(Ending::Broken(false)),
@@ -97,11 +99,54 @@ impl<S: Inbound> Link<'_, S> {
     }
 
     async fn write(&mut self, bytes: &[u8]) -> Result<(), Ending> {
-        match self.inbound.write_all(bytes).await {
-            Err(_) if !self.deaf => Err(Ending::Gone),
+        self.context.heard(self.hop, self.forward, bytes);
+        let written = match self.context.saboteur {
+            Saboteur::BackpressureLost => self.write_reading_on(bytes).await,
+            _ => self.inbound.write_all(bytes).await,
+        };
+        match written {
+            Err(_) if !self.deaf() => Err(Ending::Gone),
             _ => {
                 let _ = self.inbound.flush().await;
                 Ok(())
+            }
+        }
+    }
+
+    /// Writes, and takes whatever the far side sends meanwhile.
+    async fn write_reading_on(&mut self, mut bytes: &[u8]) -> std::io::Result<()> {
+        let mut buffer = [0; 16 * 1024];
+        let mut open = true;
+        while !bytes.is_empty() {
+            tokio::select! {
+                written = self.inbound.write(bytes) => bytes = &bytes[written?..],
+                read = self.outbound.stream.read(&mut buffer), if open => match read {
+                    Ok(size) if size > 0 => self.outbound.pending.extend_from_slice(&buffer[..size]),
+                    _ => open = false,
+                },
+            }
+        }
+        Ok(())
+    }
+
+    /// The head of the answer that is passed on, whichever attempt it belongs to.
+    async fn final_head(&mut self) -> Result<Head, Ending> {
+        let head = self.head().await?;
+        let Hop::Provider(index) = self.hop else { return Ok(head) };
+        match self.context.next(index, &head) {
+            Next::Relay => Ok(head),
+            Next::Again(times) => {
+                for _ in 0..times {
+                    astray::send_and_forget(self.forward, self.forward.address).await;
+                }
+                Ok(head)
+            }
+            Next::Elsewhere(address) => {
+                let Ok(mut stream) = TcpStream::connect(address).await else { return Err(Ending::Broken(false)) };
+                let sent = stream.write_all(&self.forward.bytes).await;
+                *self.outbound = Outbound { address, stream, pending: Vec::new() };
+                sent.map_err(|_| Ending::Broken(true))?;
+                self.head().await
             }
         }
     }
@@ -119,6 +164,29 @@ impl<S: Inbound> Link<'_, S> {
                 continue;
             }
             self.more().await?;
+        }
+    }
+
+    /// What follows when there is no head.
+    async fn nothing(&mut self, ending: &Ending) -> Left {
+        if self.context.saboteur == Saboteur::StaleConnectionKept && matches!(self.hop, Hop::Provider(_)) {
+            let _ = self.write(BAD_GATEWAY).await;
+            return Left::Closed;
+        }
+        left(ending)
+    }
+
+    async fn body(&mut self, mut head: Head) -> Left {
+        let Ok(framing) = head.response_framing(&self.forward.method) else {
+            return self.rest(head).await;
+        };
+        let way = self.context.way(self.hop, &head, &self.forward.nonce);
+        self.context.change_head(self.hop, &mut head, &self.forward.nonce);
+        match way {
+            Way::Raw => self.raw(head, framing).await,
+            Way::Whole => self.whole(head, framing).await,
+            Way::Cooked(cook) => self.cooked(head, framing, cook).await,
+            Way::Never => self.silence().await,
         }
     }
 
@@ -161,10 +229,20 @@ impl<S: Inbound> Link<'_, S> {
                 break ending;
             }
         };
+        if matches!(ending, Ending::Broken(_)) && !decoder.may_close() {
+            self.broken().await;
+        }
         left(&ending)
     }
 
-    async fn whole(&mut self, mut head: Head, framing: Framing, context: &Context, hop: Hop, nonce: &str) -> Left {
+    /// An answer has broken off.
+    async fn broken(&mut self) {
+        if let (Saboteur::ReplayElsewhere, Hop::Provider(index)) = (self.context.saboteur, self.hop) {
+            astray::send_and_forget(self.forward, self.context.other(index)).await;
+        }
+    }
+
+    async fn whole(&mut self, mut head: Head, framing: Framing) -> Left {
         let mut decoder = Decoder::new(framing);
         let mut body = Vec::new();
         loop {
@@ -179,14 +257,10 @@ impl<S: Inbound> Link<'_, S> {
                 Err(ending) => return left(&ending),
             }
         }
-        context.answer(&mut head, &mut body);
+        let behind = self.context.change_answer(&mut head, &mut body);
         head.remove("transfer-encoding");
         head.set("content-length", body.len().to_string());
-        let bytes = [head.bytes(), body].concat();
-        if matches!(hop, Hop::Provider(_)) {
-            context.failed(nonce, bytes.clone());
-        }
-        match self.write(&bytes).await {
+        match self.write(&[&head.bytes(), &*body, behind].concat()).await {
             Ok(()) if decoder.complete() => Left::Open,
             Ok(()) => Left::Closed,
             Err(_) => Left::Reset,
@@ -199,33 +273,44 @@ impl<S: Inbound> Link<'_, S> {
         if self.write(&head.bytes()).await.is_err() {
             return Left::Reset;
         }
-        let mut decoder = Decoder::new(framing);
-        let ending = loop {
-            let mut data = Vec::new();
-            match decoder.feed(&self.outbound.pending, &mut data) {
-                Ok(taken) => drop(self.outbound.pending.drain(..taken)),
-                Err(_) => break Ending::Broken(false),
-            }
-            if let Err(ending) = self.chunk(&cook.data(&data)).await {
-                break ending;
-            }
-            if decoder.complete() {
-                break Ending::Complete;
-            }
-            match self.more().await {
-                Err(Ending::Broken(false)) if decoder.may_close() => break Ending::Complete,
-                Err(ending) => break ending,
-                Ok(()) => {}
-            }
+        let end = Instant::now() + cook.lifetime().unwrap_or(FOREVER);
+        let ending = match tokio::time::timeout_at(end, self.cook(framing, &mut cook)).await {
+            Ok(Ending::Gone) => return Left::Reset,
+            Ok(ending) => ending,
+            Err(_) => return Left::Closed,
         };
-        let (last, clean) = match &ending {
-            Ending::Gone => return Left::Reset,
-            ending => cook.end(matches!(ending, Ending::Complete)),
-        };
+        let (last, finish) = cook.end(matches!(ending, Ending::Complete));
         if self.chunk(&last).await.is_err() {
             return Left::Reset;
         }
-        if clean && self.write(b"0\r\n\r\n").await.is_ok() { Left::Closed } else { left(&ending) }
+        match finish {
+            Finish::Clean if self.write(b"0\r\n\r\n").await.is_ok() => Left::Closed,
+            Finish::Never => self.silence().await,
+            _ => left(&ending),
+        }
+    }
+
+    /// Passes the data on, changed, until it ends.
+    async fn cook(&mut self, framing: Framing, cook: &mut Cook) -> Ending {
+        let mut decoder = Decoder::new(framing);
+        loop {
+            let mut data = Vec::new();
+            match decoder.feed(&self.outbound.pending, &mut data) {
+                Ok(taken) => drop(self.outbound.pending.drain(..taken)),
+                Err(_) => return Ending::Broken(false),
+            }
+            if let Err(ending) = self.chunk(&cook.data(&data)).await {
+                return ending;
+            }
+            if decoder.complete() {
+                return Ending::Complete;
+            }
+            match self.more().await {
+                Err(Ending::Broken(false)) if decoder.may_close() => return Ending::Complete,
+                Err(ending) => return ending,
+                Ok(()) => {}
+            }
+        }
     }
 
     async fn chunk(&mut self, data: &[u8]) -> Result<(), Ending> {
@@ -235,6 +320,13 @@ impl<S: Inbound> Link<'_, S> {
         let framed = [format!("{:x}\r\n", data.len()).as_bytes(), data, b"\r\n"].concat();
         self.write(&framed).await
     }
+
+    /// Nothing more, until the near side goes.
+    async fn silence(&mut self) -> Left {
+        let mut byte = [0; 1];
+        let _ = self.inbound.read(&mut byte).await;
+        Left::Reset
+    }
 }
 
 fn left(ending: &Ending) -> Left {
@@ -242,72 +334,5 @@ fn left(ending: &Ending) -> Left {
         Ending::Complete => Left::Open,
         Ending::Broken(false) => Left::Closed,
         Ending::Broken(true) | Ending::Gone => Left::Reset,
-    }
-}
-
-impl Context {
-    fn deaf(&self, hop: Hop) -> bool {
-        self.saboteur == Saboteur::CancelNotPropagated && matches!(hop, Hop::Gateway(_))
-    }
-
-    fn way(&self, hop: Hop, head: &Head) -> Way {
-        let status = head.status().unwrap_or(0);
-        if matches!(hop, Hop::Provider(_)) {
-            let remember = self.saboteur == Saboteur::FailoverDropped && status >= 400;
-            return if remember { Way::Whole } else { Way::Raw };
-        }
-        match self.saboteur {
-            Saboteur::ErrorFlattenedTo200
-            | Saboteur::ErrorStatusLost
-            | Saboteur::ErrorFieldsLost
-            | Saboteur::ErrorNotJson
-                if status >= 400 =>
-            {
-                Way::Whole
-            }
-            Saboteur::NotFoundServed if status == 404 => Way::Whole,
-            Saboteur::RedirectFollowed if status / 100 == 3 => Way::Whole,
-            Saboteur::DeadlineIgnored if status == 504 || status == 408 => Way::Never,
-            saboteur if head.get("content-type").is_some_and(|kind| kind.starts_with("text/event-stream")) => {
-                Cook::new(saboteur).map_or(self.headers_way(), Way::Cooked)
-            }
-            _ => self.headers_way(),
-        }
-    }
-
-    fn headers_way(&self) -> Way {
-        match self.saboteur {
-            Saboteur::AnswerHeadersLost | Saboteur::ProviderKeyInResponse => Way::Whole,
-            _ => Way::Raw,
-        }
-    }
-
-    /// Changes an answer that was read whole.
-    fn answer(&self, head: &mut Head, body: &mut Vec<u8>) {
-        match self.saboteur {
-            Saboteur::ErrorFlattenedTo200 | Saboteur::RedirectFollowed => {
-                head.start = "HTTP/1.1 200 OK".to_owned();
-            }
-            Saboteur::ErrorStatusLost => {
-                let other = if head.status() == Some(500) { "502 Bad Gateway" } else { "500 Internal Server Error" };
-                head.start = format!("HTTP/1.1 {other}");
-            }
-            Saboteur::ErrorFieldsLost => *body = json!({"error": {"message": "error"}}).to_string().into_bytes(),
-            Saboteur::ErrorNotJson => {
-                head.set("content-type", "text/plain");
-                *body = b"error".to_vec();
-            }
-            Saboteur::NotFoundServed => {
-                head.start = "HTTP/1.1 200 OK".to_owned();
-                head.set("content-type", "application/json");
-                let message: Value = json!({"role": "assistant", "content": "served"});
-                *body = json!({"choices": [{"index": 0, "message": message}]}).to_string().into_bytes();
-            }
-            Saboteur::AnswerHeadersLost => head.headers.retain(|(name, _)| {
-                ["content-type", "date", "connection"].iter().any(|kept| kept.eq_ignore_ascii_case(name))
-            }),
-            Saboteur::ProviderKeyInResponse => head.set("x-upstream-key", self.provider_key.clone()),
-            _ => {}
-        }
     }
 }

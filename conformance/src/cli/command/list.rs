@@ -10,7 +10,10 @@ use crate::saboteur::Saboteur;
 
 pub(super) fn list(args: &ListArgs) -> Result<ExitCode, Error> {
     let text: String = if args.saboteurs {
-        let line = |s: &Saboteur| format!("{:26} {:14} {}\n", s.name(), s.seam(), s.summary());
+        let line = |s: &Saboteur| {
+            let classes = s.classes().iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+            format!("{:28} {:14} {classes:12} {}\n", s.name(), s.seam(), s.summary())
+        };
         Saboteur::ALL.iter().map(line).collect()
     } else if args.capabilities {
         CAPABILITIES.iter().map(|capability| format!("{:26} {}\n", capability.name, capability.summary)).collect()
