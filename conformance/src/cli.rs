@@ -24,6 +24,8 @@ pub struct Cli {
 pub enum Command {
     /// Run scenarios against a gateway (exit code 0 ok, 1 the gateway failed, 2 bad input or our error, 3 nothing ran)
     Run(RunArgs),
+    /// Try each scenario with the saboteurs that it names (exit code 0 all turn red, 1 not, 3 nothing ran)
+    Trust(TrustArgs),
     /// List scenarios, or saboteurs, capabilities, profiles
     List(ListArgs),
     /// Say what a scenario demands, and why
@@ -73,6 +75,31 @@ pub struct RunArgs {
     /// Stop at the first scenario that does not pass
     #[arg(long, env = "WINDTUNNEL_FAIL_FAST", value_parser = clap::builder::BoolishValueParser::new())]
     pub fail_fast: bool,
+    /// The scenario folder; default is the nearest `scenarios` from here upward
+    #[arg(long, value_name = "DIR", env = "WINDTUNNEL_SCENARIOS")]
+    pub scenarios: Option<PathBuf>,
+}
+
+/// Flags of `trust`.
+#[derive(Debug, Args)]
+pub struct TrustArgs {
+    /// Ids, globs such as 'FO-*', or files; default is the whole suite
+    pub names: Vec<String>,
+    /// Only this saboteur; may be given again
+    #[arg(long, value_name = "NAME")]
+    pub saboteur: Vec<String>,
+    /// Try every scenario with every saboteur
+    #[arg(long)]
+    pub full: bool,
+    /// Runs at once; default is four for each core
+    #[arg(long, value_name = "N", env = "WINDTUNNEL_JOBS", value_parser = clap::value_parser!(u32).range(1..))]
+    pub jobs: Option<u32>,
+    /// Write a report: json=FILE
+    #[arg(long, value_name = "KIND=FILE", value_delimiter = ',')]
+    pub report: Vec<crate::report::Sink>,
+    /// So many pairs of a hundred must turn red
+    #[arg(long, value_name = "PERCENT", default_value_t = 100.0)]
+    pub min_score: f64,
     /// The scenario folder; default is the nearest `scenarios` from here upward
     #[arg(long, value_name = "DIR", env = "WINDTUNNEL_SCENARIOS")]
     pub scenarios: Option<PathBuf>,

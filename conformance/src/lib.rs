@@ -2,7 +2,8 @@
 //!
 //! Reading order: [`scenario`] (what a file says), [`load`] (finding and checking files), [`world`] (mocks, manifests
 //! and the [`target`] around one scenario), [`run`] (steps), [`expect`] with [`matcher`] (judging), [`outcome`],
-//! [`render`] and [`report`] (telling). [`saboteur`] and [`seam`] are the negative controls, [`cli`] the command line.
+//! [`render`] and [`report`] (telling). [`saboteur`] and [`seam`] are the negative controls, [`trust`] tries them on the suite,
+//! [`cli`] is the command line.
 
 pub mod call;
 pub mod capability;
@@ -26,6 +27,7 @@ pub mod sse;
 pub mod target;
 pub mod telemetry;
 pub mod transcript;
+pub mod trust;
 pub mod vars;
 pub mod wire;
 pub mod world;

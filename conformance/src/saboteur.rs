@@ -38,7 +38,7 @@ impl std::fmt::Display for Class {
 macro_rules! saboteurs {
     ($($variant:ident $name:literal $seam:ident [$($class:literal),+]: $summary:literal,)*) => {
         /// One deliberate defect.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum Saboteur {
             $(#[doc = $summary] $variant,)*
         }

@@ -6,13 +6,17 @@ mod gateway;
 mod list;
 mod mock;
 mod run;
+mod stop;
+mod trust;
 
 use std::io::Write;
 use std::process::ExitCode;
 
+use ::gateway::yaml::did_you_mean;
 use clap::CommandFactory;
 
 use super::{Cli, Command};
+use crate::saboteur::Saboteur;
 
 /// Bad input, or a mistake of ours: exit code 2.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +40,7 @@ impl Error {
 pub fn dispatch(cli: Cli) -> Result<ExitCode, Error> {
     match cli.command {
         Command::Run(args) => run::run(&args),
+        Command::Trust(args) => trust::trust(&args),
         Command::List(args) => list::list(&args),
         Command::Explain(args) => explain::explain(&args),
         Command::Gateway(args) => gateway::gateway(*args),
@@ -46,6 +51,17 @@ pub fn dispatch(cli: Cli) -> Result<ExitCode, Error> {
             Ok(ExitCode::SUCCESS)
         }
     }
+}
+
+/// The saboteur of this name, or who was meant.
+fn saboteur(name: &str) -> Result<Saboteur, Error> {
+    let names = Saboteur::ALL.iter().map(|saboteur| saboteur.name());
+    Saboteur::named(name).ok_or_else(|| {
+        Error::Input(match did_you_mean(name, names) {
+            Some(close) => format!("no saboteur is called `{name}`; did you mean `{close}`?"),
+            None => format!("no saboteur is called `{name}`; see `windtunnel list --saboteurs`"),
+        })
+    })
 }
 
 /// Writes to standard output; a reader that has gone is no error.

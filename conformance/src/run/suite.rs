@@ -137,7 +137,7 @@ async fn repeated(loaded: Loaded, setting: Setting, asked: usize) -> (Loaded, Ou
 }
 
 /// A panic is our mistake: an error, and the run goes on.
-async fn guarded(loaded: &Arc<Loaded>, setting: &Setting) -> Outcome {
+pub(crate) async fn guarded(loaded: &Arc<Loaded>, setting: &Setting) -> Outcome {
     let started = Instant::now();
     let (inner, own) = (Arc::clone(loaded), setting.clone());
     match tokio::spawn(async move { super::scenario(&inner, &own).await }).await {
