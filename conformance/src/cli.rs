@@ -91,6 +91,9 @@ pub struct TrustArgs {
     /// Try every scenario with every saboteur
     #[arg(long)]
     pub full: bool,
+    /// Also scenarios that take long
+    #[arg(long)]
+    pub long: bool,
     /// Runs at once; default is four for each core
     #[arg(long, value_name = "N", env = "WINDTUNNEL_JOBS", value_parser = clap::value_parser!(u32).range(1..))]
     pub jobs: Option<u32>,

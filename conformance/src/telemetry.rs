@@ -151,7 +151,7 @@ mod tests {
         assert_eq!(metrics.samples.len(), 2);
         assert_eq!(metrics.samples[0].label("odd"), Some("a\"},b"));
         assert!(metrics.samples[0].names("route", "a") && !metrics.samples[0].names("route", "b"));
-        assert_eq!(metrics.sum(REQUESTS, |sample| sample.label("status") == Some("200")), 3.0);
+        assert_eq!(metrics.sum("agentgateway_requests_total", |sample| sample.label("status") == Some("200")), 3.0);
         assert_eq!(metrics.sum("plain", |_| true), 1.5);
     }
 

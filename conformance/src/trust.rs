@@ -29,7 +29,7 @@ impl Said {
         match outcome.verdict {
             Verdict::Pass => Said::Green,
             Verdict::Fail => Said::Red(outcome.failures.first().map(|first| place(&first.path)).unwrap_or_default()),
-            other => Said::Unclear(outcome.error.clone().unwrap_or_else(|| format!("the verdict is {other}"))),
+            other => Said::Unclear(outcome.why.clone().unwrap_or_else(|| format!("the verdict is {other}"))),
         }
     }
 
@@ -61,6 +61,8 @@ pub struct Row {
     pub duration: Duration,
     /// Why it says nothing about saboteurs: it does not even pass without one.
     pub broken: Option<String>,
+    /// What the gateway does not claim and the scenario needs; its pairs are not counted.
+    pub unsupported: Option<String>,
 }
 
 /// Everything found out.
@@ -145,6 +147,7 @@ pub(crate) mod tests {
             named: named.to_vec(),
             duration: Duration::from_millis(100),
             broken: None,
+            unsupported: None,
         };
         let said: BTreeMap<_, _> = said.iter().map(|(row, saboteur, said)| ((*row, *saboteur), said.clone())).collect();
         let saboteurs: BTreeSet<Saboteur> = said.keys().map(|(_, saboteur)| *saboteur).collect();

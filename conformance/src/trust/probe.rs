@@ -9,6 +9,7 @@ use tokio::task::JoinSet;
 
 use super::{Row, Said, Trust, alike};
 use crate::load::Loaded;
+use crate::noise::Noise;
 use crate::outcome::{Outcome, Verdict};
 use crate::run::{Setting, suite};
 use crate::saboteur::Saboteur;
@@ -29,6 +30,8 @@ pub struct Plan {
     pub whole: bool,
     /// Every scenario under every saboteur.
     pub full: bool,
+    /// Also scenarios that take long.
+    pub long: bool,
 }
 
 /// What is heard of a run that has ended.
@@ -51,10 +54,22 @@ type Run = (usize, Option<Saboteur>);
 
 /// Finds everything out; `told` hears of each run.
 pub async fn run(scenarios: Vec<Loaded>, plan: &Plan, told: impl FnMut(&Told<'_>)) -> Trust {
-    let scenarios: Vec<Arc<Loaded>> = scenarios.into_iter().map(Arc::new).collect();
-    let trust = Trust { rows: scenarios.iter().map(|loaded| row(loaded)).collect(), ..Trust::default() };
-    let mut probe =
-        Probe { scenarios, plan, trust, running: JoinSet::new(), in_flight: BTreeSet::new(), done: 0, told };
+    let asked = scenarios.into_iter().filter(|loaded| plan.long || loaded.named || !loaded.scenario.long);
+    let scenarios: Vec<Arc<Loaded>> = asked.map(Arc::new).collect();
+    let ticking = Arc::new(Noise::start());
+    ticking.calibrate().await;
+    let mut probe = Probe {
+        plan,
+        setting: Setting { noise: Some(ticking), ..plan.setting.clone() },
+        trust: Trust { rows: scenarios.iter().map(|loaded| row(loaded)).collect(), ..Trust::default() },
+        scenarios,
+        running: JoinSet::new(),
+        in_flight: BTreeSet::new(),
+        noisy: BTreeSet::new(),
+        later: Vec::new(),
+        done: 0,
+        told,
+    };
     probe.all((0..probe.scenarios.len()).map(|index| (index, None)).collect()).await;
     probe.trust.saboteurs = asked_about(&probe.trust.rows, plan);
     probe.all(probe.named()).await;
@@ -69,7 +84,13 @@ pub async fn run(scenarios: Vec<Loaded>, plan: &Plan, told: impl FnMut(&Told<'_>
 fn row(loaded: &Loaded) -> Row {
     let names = loaded.scenario.sabotage.iter();
     let named: BTreeSet<Saboteur> = names.filter_map(|name| Saboteur::named(&name.value)).collect();
-    Row { id: loaded.id().to_owned(), named: named.into_iter().collect(), duration: Duration::ZERO, broken: None }
+    Row {
+        id: loaded.id().to_owned(),
+        named: named.into_iter().collect(),
+        duration: Duration::ZERO,
+        broken: None,
+        unsupported: None,
+    }
 }
 
 fn asked_about(rows: &[Row], plan: &Plan) -> Vec<Saboteur> {
@@ -85,9 +106,14 @@ fn asked_about(rows: &[Row], plan: &Plan) -> Vec<Saboteur> {
 struct Probe<'p, F> {
     scenarios: Vec<Arc<Loaded>>,
     plan: &'p Plan,
+    setting: Setting,
     trust: Trust,
     running: JoinSet<(Run, Outcome)>,
     in_flight: BTreeSet<Run>,
+    /// Those that the host was too noisy for, once.
+    noisy: BTreeSet<Run>,
+    /// Those of them that wait for another chance.
+    later: Vec<Run>,
     done: usize,
     told: F,
 }
@@ -112,6 +138,7 @@ impl<F: FnMut(&Told<'_>)> Probe<'_, F> {
             self.fill(&mut queue);
             self.one_ends(queue.len()).await;
         }
+        self.second_chances().await;
     }
 
     /// Runs what tells most saboteurs apart, until nothing is left that could.
@@ -122,7 +149,7 @@ impl<F: FnMut(&Told<'_>)> Probe<'_, F> {
                 queue = self.helpful();
             }
             if queue.is_empty() && self.running.is_empty() {
-                return;
+                return self.second_chances().await;
             }
             self.fill(&mut queue);
             self.one_ends(queue.len()).await;
@@ -136,42 +163,72 @@ impl<F: FnMut(&Told<'_>)> Probe<'_, F> {
         runs.into_iter().map(|(index, saboteur)| (index, Some(saboteur))).collect()
     }
 
-    /// Starts runs while there is room; a scenario that does not pass without a saboteur is not run with one.
+    /// Starts runs while there is room.
     fn fill(&mut self, queue: &mut VecDeque<Run>) {
         while self.running.len() < self.plan.jobs.max(1) {
-            let Some((index, saboteur)) = queue.pop_front() else { return };
-            if let (Some(saboteur), Some(why)) = (saboteur, &self.trust.rows[index].broken) {
-                self.trust.said.insert((index, saboteur), Said::Unclear(why.clone()));
-                continue;
+            let Some(run) = queue.pop_front() else { return };
+            if self.is_worth(run) {
+                self.start(run);
             }
-            let (loaded, setting) =
-                (Arc::clone(&self.scenarios[index]), Setting { saboteur, ..self.plan.setting.clone() });
-            self.in_flight.insert((index, saboteur));
-            self.running.spawn(async move { ((index, saboteur), suite::guarded(&loaded, &setting).await) });
         }
     }
 
-    /// Waits for a run to end, and keeps what it said.
+    /// A scenario that does not pass without a saboteur is not run with one.
+    fn is_worth(&mut self, (index, saboteur): Run) -> bool {
+        let (row, Some(saboteur)) = (&self.trust.rows[index], saboteur) else { return true };
+        if let Some(why) = &row.broken {
+            self.trust.said.insert((index, saboteur), Said::Unclear(why.clone()));
+        }
+        row.broken.is_none() && row.unsupported.is_none()
+    }
+
+    fn start(&mut self, (index, saboteur): Run) {
+        let loaded = Arc::clone(&self.scenarios[index]);
+        let setting = Setting { saboteur, ..self.setting.clone() };
+        self.in_flight.insert((index, saboteur));
+        self.running.spawn(async move { ((index, saboteur), suite::guarded(&loaded, &setting).await) });
+    }
+
+    /// Waits for a run to end, and keeps what it said; one that the host was too noisy for gets one more chance.
     async fn one_ends(&mut self, waiting: usize) {
-        let Some(Ok(((index, saboteur), outcome))) = self.running.join_next().await else { return };
-        self.in_flight.remove(&(index, saboteur));
+        let Some(Ok((run, outcome))) = self.running.join_next().await else { return };
+        let noisy = outcome.verdict == Verdict::Error && outcome.failures.iter().any(|failure| failure.late);
+        if noisy && self.noisy.insert(run) {
+            self.later.push(run);
+            return;
+        }
+        self.in_flight.remove(&run);
+        self.keep(run, &outcome, waiting);
+    }
+
+    /// Those that the host was too noisy for, each alone.
+    async fn second_chances(&mut self) {
+        while let Some(run) = self.later.pop() {
+            self.start(run);
+            self.one_ends(self.later.len()).await;
+        }
+    }
+
+    fn keep(&mut self, (index, saboteur): Run, outcome: &Outcome, waiting: usize) {
         self.done += 1;
-        let said = Said::of(&outcome);
+        let said = Said::of(outcome);
         let id = &self.trust.rows[index].id;
-        let of = self.done + self.running.len() + waiting;
+        let of = self.done + self.running.len() + self.later.len() + waiting;
         (self.told)(&Told { done: self.done, of, id, saboteur, said: &said });
         match saboteur {
             Some(saboteur) => drop(self.trust.said.insert((index, saboteur), said)),
-            None => self.keep_plain(index, &outcome),
+            None => self.keep_plain(index, outcome),
         }
     }
 
     fn keep_plain(&mut self, index: usize, outcome: &Outcome) {
         let row = &mut self.trust.rows[index];
         row.duration = outcome.duration;
-        if outcome.verdict != Verdict::Pass {
-            let why = outcome.error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
-            row.broken = Some(format!("without a saboteur the verdict is {}{why}", outcome.verdict));
+        let why = outcome.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+        match outcome.verdict {
+            Verdict::Pass => {}
+            Verdict::Unsupported => row.unsupported = Some(outcome.why.clone().unwrap_or_default()),
+            other => row.broken = Some(format!("without a saboteur the verdict is {other}{why}")),
         }
     }
 }

@@ -16,6 +16,8 @@ pub fn text(trust: &Trust, style: Style) -> String {
         _ => None,
     });
     section(&mut text, style, "could not be judged", errors);
+    let unsupported = trust.rows.iter().filter_map(|row| Some(format!("{:8} {}", row.id, row.unsupported.as_ref()?)));
+    section(&mut text, style, "not tried", unsupported);
     let uncaught = trust.uncaught().into_iter().map(|saboteur| {
         let named = pairs.iter().any(|pair| pair.saboteur == saboteur);
         let why = if named { "every scenario that names it stays green" } else { "no scenario names it" };

@@ -2,6 +2,7 @@
 
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use super::stop::{Ended, unless_stopped};
 use super::{Error, print};
@@ -11,11 +12,14 @@ use crate::render::Style;
 use crate::report::Kind;
 use crate::run::Setting;
 use crate::saboteur::Saboteur;
+use crate::target::Target;
 use crate::trust::probe::{self, Plan, Told};
 use crate::trust::{self, Said, Trust};
 
 pub(super) fn trust(args: &TrustArgs) -> Result<ExitCode, Error> {
-    let plan = plan(args)?;
+    let exe = std::env::current_exe().map_err(Error::io("the path of this program is unknown"))?;
+    let target = Target::reference(&exe).map_err(|problems| Error::Input(problems.to_string()))?;
+    let plan = plan(args, Arc::new(target))?;
     if let Some(sink) = args.report.iter().find(|sink| sink.kind != Kind::Json) {
         return Err(Error::Input(format!("trust is told as json only, not as in {}", sink.path.display())));
     }
@@ -46,17 +50,17 @@ pub(super) fn trust(args: &TrustArgs) -> Result<ExitCode, Error> {
     }
 }
 
-fn plan(args: &TrustArgs) -> Result<Plan, Error> {
+fn plan(args: &TrustArgs, target: Arc<Target>) -> Result<Plan, Error> {
     let saboteurs: Result<Vec<Saboteur>, Error> = args.saboteur.iter().map(|name| super::saboteur(name)).collect();
-    let exe = std::env::current_exe().map_err(Error::io("the path of this program is unknown"))?;
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
     let jobs = args.jobs.and_then(|jobs| usize::try_from(jobs).ok());
     Ok(Plan {
-        setting: Setting { exe, saboteur: None },
+        setting: Setting::of(target),
         jobs: jobs.unwrap_or(4 * cores),
         saboteurs: saboteurs?,
         whole: args.names.is_empty(),
         full: args.full,
+        long: args.long,
     })
 }
 
