@@ -30,6 +30,8 @@ pub enum Command {
     List(ListArgs),
     /// Say what a scenario demands, and why
     Explain(ExplainArgs),
+    /// Compare reports that `run --report json=FILE` wrote
+    Report(ReportArgs),
     /// Run the reference gateway
     Gateway(Box<GatewayArgs>),
     /// Run mock providers
@@ -60,7 +62,7 @@ pub struct RunArgs {
     /// Put this defect around the gateway; see `list --saboteurs`
     #[arg(long, value_name = "NAME", env = "WINDTUNNEL_SABOTAGE")]
     pub sabotage: Option<String>,
-    /// Write reports, such as json=run.json,junit=run.xml
+    /// Write reports: html=FILE, junit=FILE, json=FILE, yaml=FILE, tap=FILE, badge=FILE.svg
     #[arg(long, value_name = "KIND=FILE", env = "WINDTUNNEL_REPORT", value_delimiter = ',')]
     pub report: Vec<crate::report::Sink>,
     /// Run each scenario so many times
@@ -135,6 +137,52 @@ pub struct ExplainArgs {
     #[arg(long, value_name = "DIR", env = "WINDTUNNEL_SCENARIOS")]
     pub scenarios: Option<PathBuf>,
 }
+
+/// Flags of `report`.
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// What to do with them.
+    #[command(subcommand)]
+    pub command: ReportCommand,
+}
+
+/// What can be done with reports.
+#[derive(Debug, Subcommand)]
+pub enum ReportCommand {
+    /// Say what changed (exit code 0 nothing got worse, 1 something did, 2 a file is no report)
+    #[command(after_help = DIFF_EXAMPLES)]
+    Diff {
+        /// The older report
+        #[arg(value_name = "OLD.json")]
+        old: PathBuf,
+        /// The newer report
+        #[arg(value_name = "NEW.json")]
+        new: PathBuf,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print one HTML page with the targets side by side
+    #[command(after_help = MATRIX_EXAMPLES)]
+    Matrix {
+        /// One report for each target
+        #[arg(required = true, value_name = "REPORT.json")]
+        reports: Vec<PathBuf>,
+    },
+}
+
+const DIFF_EXAMPLES: &str = "\
+Worse is: a scenario that fails and did not before, a new one that fails, one that passed and is left out or gone,
+a profile with a lesser result.
+
+Examples:
+  windtunnel run --report json=before.json
+  windtunnel run --report json=after.json
+  windtunnel report diff before.json after.json";
+
+const MATRIX_EXAMPLES: &str = "\
+Examples:
+  windtunnel report matrix one.json another.json > matrix.html";
 
 /// Flags of `gateway`.
 #[derive(Debug, Args)]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gateway::yaml::Source;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::expect::Failure;
@@ -17,7 +17,7 @@ use crate::target::{Quirk, Target};
 use crate::transcript::Transcript;
 
 /// How a scenario ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// Everything held.
@@ -162,7 +162,8 @@ impl Verdict {
 }
 
 /// Numbers of verdicts.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Counts {
     /// Scenarios that passed.
     pub passed: usize,
@@ -183,9 +184,14 @@ pub struct Counts {
 impl Counts {
     /// Of these outcomes.
     pub fn of<'o>(outcomes: impl Iterator<Item = &'o Outcome>) -> Counts {
+        Counts::of_verdicts(outcomes.map(|outcome| outcome.verdict))
+    }
+
+    /// Of these verdicts.
+    pub fn of_verdicts(verdicts: impl Iterator<Item = Verdict>) -> Counts {
         let mut counts = Counts::default();
-        for outcome in outcomes {
-            match outcome.verdict {
+        for verdict in verdicts {
+            match verdict {
                 Verdict::Pass => counts.passed += 1,
                 Verdict::Fail => counts.failed += 1,
                 Verdict::Error => counts.errors += 1,

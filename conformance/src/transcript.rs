@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use mock_providers::credentials::{redact, redact_query};
 use mock_providers::{End, Journal, RequestRecord};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::client::{End as Ending, Exchange};
 use crate::seam::NONCE;
 use crate::wire::Head;
 
 /// Who saw it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Lane {
     /// The test client.
@@ -24,7 +24,7 @@ pub enum Lane {
 }
 
 /// One thing that was seen.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Entry {
     /// Milliseconds since the start of the scenario.
     pub at: f64,
@@ -35,7 +35,7 @@ pub struct Entry {
 }
 
 /// Everything that was seen.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Transcript(pub Vec<Entry>);
 

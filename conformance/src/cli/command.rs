@@ -5,6 +5,7 @@ mod explain;
 mod gateway;
 mod list;
 mod mock;
+mod report;
 mod run;
 mod stop;
 mod trust;
@@ -43,6 +44,7 @@ pub fn dispatch(cli: Cli) -> Result<ExitCode, Error> {
         Command::Trust(args) => trust::trust(&args),
         Command::List(args) => list::list(&args),
         Command::Explain(args) => explain::explain(&args),
+        Command::Report(args) => report::report(&args),
         Command::Gateway(args) => gateway::gateway(*args),
         Command::Mock(args) => mock::mock(&args),
         Command::Decoy(args) => decoy::decoy(&args),

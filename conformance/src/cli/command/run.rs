@@ -12,7 +12,7 @@ use crate::cli::RunArgs;
 use crate::load::{self, Loaded, SelectError, Selection};
 use crate::outcome::{Outcome, Run};
 use crate::render::Style;
-use crate::report;
+use crate::report::{self, Report, quoted};
 use crate::run::Setting;
 use crate::run::suite::{self, Plan};
 use crate::saboteur::Saboteur;
@@ -140,12 +140,20 @@ fn tell(args: &RunArgs, run: &Run) -> Result<(), Error> {
     let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let style = Style { colour: !plain && std::io::stdout().is_terminal() };
     print(&report::terminal::text(run, style))?;
+    if args.report.is_empty() {
+        return Ok(());
+    }
+    let mut report = Report::of(run);
+    report.run.command.push_str(&selection(args));
     for sink in &args.report {
-        let bytes = match sink.kind {
-            report::Kind::Json => report::json::text(run),
-            report::Kind::Junit => report::junit::text(run),
-        };
-        std::fs::write(&sink.path, bytes).map_err(Error::io(format!("cannot write {}", sink.path.display())))?;
+        let text = sink.kind.text(&report);
+        std::fs::write(&sink.path, text).map_err(Error::io(format!("cannot write {}", sink.path.display())))?;
     }
     Ok(())
+}
+
+/// The part of the command line that selects scenarios.
+fn selection(args: &RunArgs) -> String {
+    let profiles = args.profiles.iter().map(|profile| format!(" --profile {}", quoted(profile)));
+    profiles.chain(args.names.iter().map(|name| format!(" {}", quoted(name)))).collect()
 }

@@ -1,0 +1,111 @@
+//! Everything about one scenario that is not a pass, as text: the body of JUnit failures and of TAP diagnostics.
+
+use gateway::yaml::Problem;
+
+use super::model::{Expectation, Report, Scenario};
+use crate::outcome::Verdict;
+use crate::render;
+
+/// One sentence: what is wrong, or why it was left out.
+pub(super) fn message(scenario: &Scenario) -> String {
+    let first = scenario.expectations.first();
+    let failed = first.map(|one| format!("expected {}, actual {}", one.expected, one.actual));
+    match scenario.verdict {
+        Verdict::Pass | Verdict::Informational => String::new(),
+        Verdict::Skipped | Verdict::Unsupported => left_out(scenario),
+        Verdict::Flaky => format!("flaky: {}", failed.unwrap_or_else(|| repeats(scenario))),
+        Verdict::Fail | Verdict::Error => {
+            scenario.error.clone().or(failed).or_else(|| scenario.why.clone()).unwrap_or_default()
+        }
+    }
+}
+
+/// Why it was not run.
+fn left_out(scenario: &Scenario) -> String {
+    let verdict = scenario.verdict;
+    match &scenario.why {
+        Some(why) if !why.is_empty() => format!("{verdict}: {why}"),
+        _ if verdict == Verdict::Unsupported => format!("{verdict}: {}", scenario.needs.join(", ")),
+        _ => verdict.to_string(),
+    }
+}
+
+/// How often it passed.
+pub(super) fn repeats(scenario: &Scenario) -> String {
+    let passed = scenario.repeats.iter().filter(|verdict| **verdict == Verdict::Pass).count();
+    format!("passed {passed} of {} times", scenario.repeats.len())
+}
+
+/// Places, expected, actual, the transcript, and how to run it again.
+pub(super) fn text(scenario: &Scenario) -> String {
+    let mut text = format!("{} {}: {}\n", scenario.verdict, scenario.id, scenario.title);
+    if scenario.repeats.len() > 1 {
+        text.push_str(&format!("{}\n", repeats(scenario)));
+    }
+    for reason in [&scenario.error, &scenario.why].into_iter().flatten() {
+        text.push_str(&format!("{}\n", reason.trim_end()));
+    }
+    for one in &scenario.expectations {
+        text.push_str(&format!("\n{}\n", place(&scenario.file, one)));
+        text.push_str(&format!("   = at:       {}\n", within(scenario, one)));
+        text.push_str(&format!("   = expected: {}\n", hanging(&one.expected)));
+        text.push_str(&format!("   = actual:   {}\n", hanging(&one.actual)));
+    }
+    if !scenario.transcript.0.is_empty() {
+        text.push_str(&format!("\n{}", render::transcript(&scenario.transcript)));
+    }
+    if !scenario.command.is_empty() {
+        text.push_str(&format!("\nrun only this one: {}\n", scenario.command));
+    }
+    text
+}
+
+/// The path without the scenario's id.
+pub(super) fn within<'e>(scenario: &Scenario, expectation: &'e Expectation) -> &'e str {
+    let path = expectation.path.strip_prefix(&scenario.id).and_then(|rest| rest.strip_prefix('.'));
+    path.unwrap_or(&expectation.path)
+}
+
+/// `file:line:column`, as far as known.
+pub(super) fn spot(file: &str, expectation: &Expectation) -> String {
+    match (expectation.line, expectation.column) {
+        (0, _) => file.to_owned(),
+        (line, 0) => format!("{file}:{line}"),
+        (line, column) => format!("{file}:{line}:{column}"),
+    }
+}
+
+/// The place with its line and caret.
+fn place(file: &str, expectation: &Expectation) -> String {
+    let problem = Problem {
+        line: expectation.line,
+        column: expectation.column.min(LONGEST),
+        source_line: (!expectation.source.is_empty()).then(|| expectation.source.clone()),
+        caret_len: expectation.width.min(LONGEST),
+        ..Problem::of_file(file.as_ref(), "")
+    };
+    let text = problem.to_string();
+    // The first line repeats the message; the place begins behind it.
+    text.split_once('\n').map_or(text.clone(), |(_, rest)| rest.to_owned())
+}
+
+/// A report may say anything; no line of a scenario is longer.
+const LONGEST: usize = 1000;
+
+fn hanging(text: &str) -> String {
+    text.trim_end().replace('\n', "\n               ")
+}
+
+/// The scenarios of each profile in the report's order, those of no listed profile at the end.
+pub(super) fn by_profile(report: &Report) -> Vec<(&str, Vec<&Scenario>)> {
+    let mut groups: Vec<(&str, Vec<&Scenario>)> = Vec::new();
+    let listed = report.profiles.iter().map(|profile| profile.name.as_str());
+    for name in listed.chain(report.scenarios.iter().map(|scenario| scenario.profile.as_str())) {
+        if !groups.iter().any(|(known, _)| *known == name) {
+            let members = report.scenarios.iter().filter(|scenario| scenario.profile == name).collect();
+            groups.push((name, members));
+        }
+    }
+    groups.retain(|(_, members)| !members.is_empty());
+    groups
+}
