@@ -14,6 +14,7 @@ pub mod decoy;
 pub mod expect;
 pub mod load;
 pub mod manifest;
+pub mod mask;
 pub mod matcher;
 pub mod noise;
 pub mod outcome;

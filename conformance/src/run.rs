@@ -18,7 +18,7 @@ use crate::saboteur::Saboteur;
 use crate::scenario::expect::{FinalExpect, ProviderExpect, TelemetryExpect};
 use crate::scenario::{At, CheckExpect, Scenario, StartExpect, Step};
 use crate::target::{Checked, LaunchError, Started, Target};
-use crate::transcript::{Transcript, masked};
+use crate::transcript::Transcript;
 use crate::vars::Vars;
 use crate::world::{World, WorldError};
 use memory::Memory;
@@ -202,8 +202,8 @@ async fn play(loaded: &Loaded, setting: &Setting) -> Result<(Vec<Failure>, Trans
     }
     let masks = player.world.masks();
     for failure in &mut failures {
-        failure.expected = masked(&failure.expected, &masks);
-        failure.actual = masked(&failure.actual, &masks);
+        failure.expected = masks.hide(&failure.expected);
+        failure.actual = masks.hide(&failure.actual);
     }
     let transcript = if failures.is_empty() { Transcript::default() } else { player.transcript() };
     player.world.stop().await;

@@ -8,6 +8,7 @@ use mock_providers::{End, Journal, RequestRecord};
 use serde::{Deserialize, Serialize};
 
 use crate::client::{End as Ending, Exchange};
+use crate::mask::Masks;
 use crate::seam::NONCE;
 use crate::wire::Head;
 
@@ -50,7 +51,7 @@ impl Transcript {
         exchanges: &[&Exchange],
         journals: &BTreeMap<String, Journal>,
         lines: &[(Duration, String)],
-        masks: &[(String, String)],
+        masks: &Masks,
     ) -> Transcript {
         let mut entries = Vec::new();
         let shown = worth_showing(exchanges);
@@ -68,16 +69,11 @@ impl Transcript {
         let shown = lines.iter().rev().take(2 * EXCHANGES);
         entries.extend(shown.map(|(at, line)| entry(*at, Lane::Telemetry, line.clone())));
         for entry in &mut entries {
-            entry.text = masked(&entry.text, masks);
+            entry.text = masks.hide(&entry.text);
         }
         entries.sort_by(|a, b| a.at.total_cmp(&b.at));
         Transcript(entries)
     }
-}
-
-/// A text with every secret replaced.
-pub fn masked(text: &str, masks: &[(String, String)]) -> String {
-    masks.iter().fold(text.to_owned(), |text, (secret, mask)| text.replace(secret.as_str(), mask))
 }
 
 /// Of many exchanges those that went wrong and the latest; of few, all.

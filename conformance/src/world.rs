@@ -18,6 +18,7 @@ use serde_json::Value;
 use crate::client;
 use crate::load::Loaded;
 use crate::manifest::{self, Manifests};
+use crate::mask::Masks;
 use crate::saboteur::Saboteur;
 use crate::scenario::{Change, Endpoint, Scenario, Signal};
 use crate::seam::{self, Context, Seam};
@@ -337,10 +338,10 @@ impl World {
     }
 
     /// Every secret with the name that stands for it wherever evidence is shown.
-    pub fn masks(&self) -> Vec<(String, String)> {
+    pub fn masks(&self) -> Masks {
         let named = self.secrets.iter().map(|(name, value)| (value.clone(), format!("[secrets.{name}]")));
         let keys = self.keys.iter().filter(|key| !self.secrets.values().any(|value| value == *key));
-        named.chain(keys.map(|key| (key.clone(), "[a Secret's value]".to_owned()))).collect()
+        Masks::new(named.chain(keys.map(|key| (key.clone(), "[a Secret's value]".to_owned()))))
     }
 
     /// Takes the target down.

@@ -36,7 +36,8 @@ pub fn text(report: &Report) -> String {
 fn message(report: &Report) -> String {
     let version: Vec<&str> = report.suite.version.split('.').take(2).collect();
     let (passed, all) = musts(report);
-    format!("{passed}/{all} MUST · suite {} · {}", version.join("."), date::month(report.run.started))
+    let sabotaged = if report.run.sabotage.is_some() { " · sabotaged" } else { "" };
+    format!("{passed}/{all} MUST · suite {} · {}{sabotaged}", version.join("."), date::month(report.run.started))
 }
 
 fn musts(report: &Report) -> (usize, usize) {

@@ -94,7 +94,8 @@ fn header(report: &Report) -> Markup {
 }
 
 fn named(parts: &[&String]) -> String {
-    let parts: Vec<&str> = parts.iter().map(|part| part.as_str()).filter(|part| !part.is_empty()).collect();
+    let mut parts: Vec<&str> = parts.iter().map(|part| part.as_str()).filter(|part| !part.is_empty()).collect();
+    parts.dedup();
     parts.join(" ")
 }
 

@@ -22,8 +22,10 @@ pub fn text(reports: &[Report]) -> String {
     page("Windtunnel matrix", &body)
 }
 
+/// Project and version, and what else tells it from the others.
 fn name(report: &Report) -> String {
-    format!("{} {}", report.target.project, report.target.version)
+    let sabotage = report.run.sabotage.as_ref().map(|name| format!(" with {name}")).unwrap_or_default();
+    format!("{} {}{sabotage}", report.target.project, report.target.version)
 }
 
 fn targets(reports: &[Report]) -> Markup {
@@ -37,7 +39,7 @@ fn targets(reports: &[Report]) -> Markup {
                         th scope="col" { "When" } th scope="col" { "Profiles" }
                     } }
                     tbody { @for report in reports { tr {
-                        th scope="row" { (name(report)) @if let Some(sabotage) = &report.run.sabotage { " sabotaged by " code { (sabotage) } } }
+                        th scope="row" { (name(report)) }
                         td { (report.target.adapter.name) " " (report.target.mode) }
                         td { (report.suite.version) }
                         td { (date::date(report.run.started)) }

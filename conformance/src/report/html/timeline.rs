@@ -93,6 +93,8 @@ fn strip(entries: &[Entry]) -> Markup {
     let span = if last > first { last - first } else { 1.0 };
     let x = |at: f64| (LEFT + (at - first) / span * (WIDTH - 2.0 * LEFT)).clamp(0.0, WIDTH);
     html! {
+        div.overview {
+        div.names aria-hidden="true" { @for lane in LANES { span.{ "lane lane-" (class(lane)) } { (name(lane)) } } }
         svg.strip viewBox="0 0 1000 84" role="img" preserveAspectRatio="none" aria-label=(label(entries, first, last)) {
             @for (index, lane) in LANES.iter().enumerate() {
                 @let y = 14 + 28 * index;
@@ -103,6 +105,8 @@ fn strip(entries: &[Entry]) -> Markup {
                     }
                 }
             }
+        }
+        p.scale aria-hidden="true" { span { (milliseconds(first)) " ms" } span { (milliseconds(last)) " ms" } }
         }
     }
 }
