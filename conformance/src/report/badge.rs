@@ -43,7 +43,7 @@ fn message(report: &Report) -> String {
 fn musts(report: &Report) -> (usize, usize) {
     let musts = report.profiles.iter().map(|profile| &profile.must);
     musts.fold((0, 0), |(passed, all), must| {
-        (usize::saturating_add(passed, must.counts.passed), usize::saturating_add(all, must.claimed()))
+        (usize::saturating_add(passed, must.held()), usize::saturating_add(all, must.claimed()))
     })
 }
 

@@ -2,20 +2,19 @@
 
 use std::time::Duration;
 
-use serde_json::Map;
-
 use super::model::{
-    Adapter, Environment, Expectation, LevelCounts, Profile, Report, RunFacts, SCHEMA, Scenario, Suite, Target,
+    Adapter, Environment, Expectation, ExpectedFailure, LevelCounts, Noise, Profile, Quirk, Report, RunFacts, SCHEMA,
+    Scenario, Suite, Target,
 };
 use crate::capability::CAPABILITIES;
 use crate::expect::Failure;
-use crate::outcome::{Counts, Outcome, Run, Verdict};
+use crate::outcome::{About, Counts, Excuse, Outcome, Run, Verdict, result};
 use crate::scenario::Level;
 
 impl Report {
     /// The report of a run.
     pub fn of(run: &Run) -> Report {
-        let sabotage = run.sabotage.as_deref();
+        let (sabotage, supports) = (run.sabotage.as_deref(), &run.target.supports);
         Report {
             schema: SCHEMA.to_owned(),
             suite: Suite {
@@ -23,8 +22,8 @@ impl Report {
                 scenarios: run.outcomes.len(),
                 scenarios_digest: digest(run),
             },
-            target: target(),
-            environment: environment(),
+            target: target(&run.target),
+            environment: environment(run),
             run: RunFacts {
                 started: run.started,
                 duration: seconds(run.duration),
@@ -35,34 +34,35 @@ impl Report {
                 command: command(run),
             },
             summary: Counts::of(run.outcomes.iter()),
-            profiles: run.profiles().into_iter().map(|(name, outcomes)| profile(name, &outcomes)).collect(),
+            profiles: run.profiles().iter().map(|(name, outcomes)| profile(name, outcomes, supports)).collect(),
             scenarios: run.outcomes.iter().map(|outcome| scenario(outcome, sabotage)).collect(),
         }
     }
 }
 
-fn target() -> Target {
-    let version = env!("CARGO_PKG_VERSION").to_owned();
+fn target(about: &About) -> Target {
+    let text = |value: &Option<String>| value.clone().unwrap_or_default();
     Target {
-        organization: "windtunnel".to_owned(),
-        project: "windtunnel".to_owned(),
-        version: version.clone(),
-        url: String::new(),
-        adapter: Adapter { name: "reference".to_owned(), version },
-        mode: "process".to_owned(),
-        supports: CAPABILITIES.iter().map(|capability| capability.name.to_owned()).collect(),
-        options: Map::new(),
-        quirks: Vec::new(),
+        organization: text(&about.organization),
+        project: about.project.clone(),
+        version: text(&about.version),
+        url: text(&about.url),
+        contact: text(&about.contact),
+        adapter: Adapter { name: about.project.clone(), version: env!("CARGO_PKG_VERSION").to_owned() },
+        mode: about.mode.clone(),
+        supports: about.supports.clone(),
+        options: about.options.clone(),
+        quirks: about.quirks.iter().map(|quirk| Quirk { text: quirk.text.clone(), link: quirk.link.clone() }).collect(),
     }
 }
 
-fn environment() -> Environment {
+fn environment(run: &Run) -> Environment {
     Environment {
         os: std::env::consts::OS.to_owned(),
         arch: std::env::consts::ARCH.to_owned(),
         cores: std::thread::available_parallelism().map_or(0, usize::from),
         clock: "monotonic".to_owned(),
-        noise: None,
+        noise: Some(Noise { p50: run.noise.p50, p99: run.noise.p99 }),
     }
 }
 
@@ -96,20 +96,22 @@ pub fn quoted(word: &str) -> String {
     }
 }
 
-fn profile(name: &str, outcomes: &[&Outcome]) -> Profile {
+fn profile(name: &str, outcomes: &[&Outcome], supports: &[String]) -> Profile {
     let level = |level: Level| {
-        let counts = Counts::of(outcomes.iter().copied().filter(|outcome| outcome.level == level));
-        LevelCounts { result: counts.result().to_owned(), counts }
+        let of_level = || outcomes.iter().copied().filter(|outcome| outcome.level == level);
+        LevelCounts { counts: Counts::of(of_level()), result: result(of_level()).to_string() }
     };
-    let needed = |name: &&str| outcomes.iter().any(|outcome| outcome.needs.iter().any(|need| need == name));
+    let needed = |name: &str| outcomes.iter().any(|outcome| outcome.needs.iter().any(|need| need == name));
+    let names = CAPABILITIES.iter().map(|capability| capability.name).filter(|name| needed(name)).map(str::to_owned);
+    let (supported, unsupported) = names.partition(|name| supports.contains(name));
     Profile {
         name: name.to_owned(),
-        result: Counts::of(outcomes.iter().copied()).result().to_owned(),
+        result: result(outcomes.iter().copied()).to_string(),
         must: level(Level::Must),
         should: level(Level::Should),
         may: level(Level::May),
-        supported: CAPABILITIES.iter().map(|one| one.name).filter(needed).map(str::to_owned).collect(),
-        unsupported: Vec::new(),
+        supported,
+        unsupported,
     }
 }
 
@@ -124,9 +126,10 @@ fn scenario(outcome: &Outcome, sabotage: Option<&str>) -> Scenario {
         repeats: outcome.repeats.clone(),
         file: outcome.source.path.display().to_string(),
         expectations: outcome.failures.iter().map(|failure| expectation(outcome, failure)).collect(),
-        error: outcome.error.clone(),
-        why: None,
-        expected_failure: None,
+        error: outcome.why.clone().filter(|_| outcome.verdict == Verdict::Error),
+        why: outcome.why.clone(),
+        claimed: outcome.claimed,
+        expected_failure: outcome.expected_failure.as_ref().map(excuse),
         needs: outcome.needs.clone(),
         anchors: outcome.anchors.clone(),
         evidence: outcome.evidence.clone(),
@@ -134,6 +137,11 @@ fn scenario(outcome: &Outcome, sabotage: Option<&str>) -> Scenario {
         command: format!("windtunnel run {}{}", quoted(&outcome.argument), sabotaged(sabotage)),
         transcript: outcome.transcript.clone(),
     }
+}
+
+fn excuse(excuse: &Excuse) -> ExpectedFailure {
+    let Excuse { issue, until, expired } = excuse.clone();
+    ExpectedFailure { issue, until, expired }
 }
 
 fn expectation(outcome: &Outcome, failure: &Failure) -> Expectation {

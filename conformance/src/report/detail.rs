@@ -42,7 +42,7 @@ pub(super) fn text(scenario: &Scenario) -> String {
     if scenario.repeats.len() > 1 {
         text.push_str(&format!("{}\n", repeats(scenario)));
     }
-    for reason in [&scenario.error, &scenario.why].into_iter().flatten() {
+    for reason in reasons(scenario) {
         text.push_str(&format!("{}\n", reason.trim_end()));
     }
     for one in &scenario.expectations {
@@ -58,6 +58,13 @@ pub(super) fn text(scenario: &Scenario) -> String {
         text.push_str(&format!("\nrun only this one: {}\n", scenario.command));
     }
     text
+}
+
+/// Why it is an error, unsupported or skipped, each reason once.
+pub(super) fn reasons(scenario: &Scenario) -> Vec<&str> {
+    let mut reasons: Vec<&str> = [&scenario.error, &scenario.why].into_iter().flatten().map(String::as_str).collect();
+    reasons.dedup();
+    reasons
 }
 
 /// The path without the scenario's id.

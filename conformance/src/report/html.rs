@@ -127,6 +127,7 @@ fn sums(report: &Report) -> Markup {
         (Verdict::Fail, all.failed),
         (Verdict::Flaky, all.flaky),
         (Verdict::Error, all.errors),
+        (Verdict::Informational, all.informational),
         (Verdict::Unsupported, all.unsupported),
         (Verdict::Skipped, all.skipped),
     ];
@@ -174,7 +175,7 @@ fn row(profile: &Profile) -> Markup {
 fn share(level: &LevelCounts) -> String {
     match level.claimed() {
         0 => "–".to_owned(),
-        all => format!("{}/{all}", level.counts.passed),
+        all => format!("{}/{all}", level.held()),
     }
 }
 

@@ -7,13 +7,13 @@ use crate::outcome::Verdict;
 
 /// The whole document.
 pub fn text(report: &Report) -> String {
-    let all = &report.summary;
+    let (failed, errors, _) = counts(&report.scenarios.iter().collect::<Vec<_>>());
     let mut xml = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
     xml.push_str(&format!(
         "<testsuites name=\"windtunnel\" tests=\"{}\" failures=\"{}\" errors=\"{}\" time=\"{:.3}\">\n",
         report.scenarios.len(),
-        all.failed + all.flaky,
-        all.errors,
+        failed,
+        errors,
         report.run.duration
     ));
     for (name, scenarios) in detail::by_profile(report) {
@@ -24,15 +24,15 @@ pub fn text(report: &Report) -> String {
 }
 
 fn suite(xml: &mut String, report: &Report, name: &str, scenarios: &[&Scenario]) {
-    let count = |verdicts: &[Verdict]| scenarios.iter().filter(|one| verdicts.contains(&one.verdict)).count();
+    let (failed, errors, skipped) = counts(scenarios);
     let time: f64 = scenarios.iter().map(|scenario| scenario.duration).sum();
     xml.push_str(&format!(
         "  <testsuite name=\"{}\" tests=\"{}\" failures=\"{}\" errors=\"{}\" skipped=\"{}\" time=\"{time:.3}\">\n",
         escape(name),
         scenarios.len(),
-        count(&[Verdict::Fail, Verdict::Flaky]),
-        count(&[Verdict::Error]),
-        count(&[Verdict::Skipped, Verdict::Unsupported])
+        failed,
+        errors,
+        skipped
     ));
     let seed = report.run.seed.map_or_else(|| "none".to_owned(), |seed| seed.to_string());
     xml.push_str(&format!("    <properties><property name=\"seed\" value=\"{seed}\"/></properties>\n"));
@@ -40,6 +40,13 @@ fn suite(xml: &mut String, report: &Report, name: &str, scenarios: &[&Scenario])
         testcase(xml, scenario);
     }
     xml.push_str("  </testsuite>\n");
+}
+
+/// Failed, errors, and what counts as skipped: left out, or failed as was announced.
+fn counts(scenarios: &[&Scenario]) -> (usize, usize, usize) {
+    let count = |fits: fn(&Scenario) -> bool| scenarios.iter().filter(|one| fits(one)).count();
+    let skipped = |one: &Scenario| matches!(one.verdict, Verdict::Skipped | Verdict::Unsupported) || one.is_excused();
+    (count(Scenario::fails), count(|one| one.verdict == Verdict::Error), count(skipped))
 }
 
 fn testcase(xml: &mut String, scenario: &Scenario) {
@@ -56,6 +63,10 @@ fn testcase(xml: &mut String, scenario: &Scenario) {
         Verdict::Pass | Verdict::Informational => {
             xml.push_str("/>\n");
             return;
+        }
+        _ if scenario.is_excused() => {
+            let issue = scenario.expected_failure.as_ref().map(|excuse| excuse.issue.as_str()).unwrap_or_default();
+            format!("<skipped message=\"known failure ({}): {message}\"/>", escape(issue))
         }
         Verdict::Fail | Verdict::Flaky => format!("<failure message=\"{message}\">{body}</failure>"),
         Verdict::Error => format!("<error message=\"{message}\">{body}</error>"),

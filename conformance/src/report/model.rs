@@ -2,7 +2,10 @@
 //! Its keys are frozen, new ones may be added; a reader passes over keys that it does not know.
 //! Owns shapes only: filling them from a run is `collect`, reading files is `read`.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::outcome::{Counts, Verdict};
 use crate::scenario::Level;
@@ -64,6 +67,9 @@ pub struct Target {
     /// Where it is described.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub url: String,
+    /// Whom to ask.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub contact: String,
     /// How it was reached.
     pub adapter: Adapter,
     /// As a process, in a container, in a cluster.
@@ -71,9 +77,19 @@ pub struct Target {
     /// The capabilities it claims.
     pub supports: Vec<String>,
     /// Its choices where gateways reasonably differ.
-    pub options: serde_json::Map<String, serde_json::Value>,
+    pub options: BTreeMap<String, Value>,
     /// Differences that were allowed for it.
-    pub quirks: Vec<serde_json::Value>,
+    pub quirks: Vec<Quirk>,
+}
+
+/// An allowed difference.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Quirk {
+    /// What is different.
+    pub text: String,
+    /// Where it is documented.
+    pub link: String,
 }
 
 /// What stands between the harness and the gateway.
@@ -140,7 +156,7 @@ pub struct RunFacts {
 pub struct Profile {
     /// As in the scenarios.
     pub name: String,
-    /// `success`, `partial`, `failure`, or `none` when it has no scenario.
+    /// `success`, `partial`, `failure`, or `none` when nothing of it is claimed.
     pub result: String,
     /// Scenarios of level must.
     pub must: LevelCounts,
@@ -166,10 +182,15 @@ pub struct LevelCounts {
 }
 
 impl LevelCounts {
+    /// Scenarios that hold, or were measured only.
+    pub fn held(&self) -> usize {
+        self.counts.passed.saturating_add(self.counts.informational)
+    }
+
     /// Scenarios that count: all but those that need what the target does not claim.
     pub fn claimed(&self) -> usize {
-        let Counts { passed, failed, errors, flaky, skipped, .. } = self.counts;
-        [passed, failed, errors, flaky, skipped].into_iter().fold(0, usize::saturating_add)
+        let Counts { passed, failed, errors, flaky, skipped, informational, .. } = self.counts;
+        [passed, failed, errors, flaky, skipped, informational].into_iter().fold(0, usize::saturating_add)
     }
 }
 
@@ -202,11 +223,14 @@ pub struct Scenario {
     /// Why it is an error.
     #[serde(default)]
     pub error: Option<String>,
-    /// Why it was skipped or is unsupported.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// Why it is an error, unsupported or skipped.
+    #[serde(default)]
     pub why: Option<String>,
+    /// Whether the target claims all that it needs.
+    #[serde(default = "yes")]
+    pub claimed: bool,
     /// The failure that is known and for how long it may stay.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub expected_failure: Option<ExpectedFailure>,
     /// Capabilities it needs.
     #[serde(default)]
@@ -226,6 +250,23 @@ pub struct Scenario {
     /// What client, upstreams and telemetry saw.
     #[serde(default)]
     pub transcript: Transcript,
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl Scenario {
+    /// Whether it failed and that counts.
+    pub fn fails(&self) -> bool {
+        matches!(self.verdict, Verdict::Fail | Verdict::Flaky) && !self.is_excused()
+    }
+
+    /// Whether it failed as was announced, and still may.
+    pub fn is_excused(&self) -> bool {
+        let excused = self.expected_failure.as_ref().is_some_and(|excuse| !excuse.expired);
+        matches!(self.verdict, Verdict::Fail | Verdict::Flaky) && excused
+    }
 }
 
 /// A failure that the target file announces.

@@ -89,7 +89,7 @@ fn document(report: &Report) -> Document<'_> {
             project: &target.project,
             url: &target.url,
             version: &target.version,
-            contact: Vec::new(),
+            contact: Some(target.contact.as_str()).filter(|contact| !contact.is_empty()).into_iter().collect(),
         },
         date: date::timestamp(report.run.started),
         suite: SuiteFacts {
@@ -126,15 +126,27 @@ fn part(scenarios: Vec<&Scenario>) -> Part<'_> {
     };
     let statistics = Counts::of_verdicts(scenarios.iter().map(|scenario| scenario.verdict));
     Part {
-        result: statistics.result(),
+        result: outcome(&scenarios),
         skipped_tests: ids(&[Verdict::Skipped, Verdict::Unsupported]),
         failed_tests: ids(&[Verdict::Fail, Verdict::Flaky, Verdict::Error]),
         statistics,
     }
 }
 
+/// Of a part alone: unlike in the result of a profile, every failure counts.
+fn outcome(scenarios: &[&Scenario]) -> &'static str {
+    let any = |fits: fn(&Scenario) -> bool| scenarios.iter().any(|one| fits(one));
+    match () {
+        () if any(|one| matches!(one.verdict, Verdict::Fail | Verdict::Flaky)) => "failure",
+        () if any(|one| matches!(one.verdict, Verdict::Error | Verdict::Skipped)) => "partial",
+        () if any(|one| one.verdict == Verdict::Unsupported && one.claimed) => "partial",
+        () if any(|one| one.verdict == Verdict::Pass) => "success",
+        () => "none",
+    }
+}
+
 fn sentence(what: &str, part: &Part) -> String {
-    let Counts { passed, failed, errors, flaky, skipped, unsupported } = part.statistics;
+    let Counts { passed, failed, errors, flaky, skipped, unsupported, .. } = part.statistics;
     let all = passed + failed + errors + flaky + skipped + unsupported;
     match part.result {
         "none" => format!("{what}: none"),

@@ -1,6 +1,7 @@
 //! `windtunnel run`: selects, runs, tells, and turns the result into an exit code.
 
 use std::io::{IsTerminal, Write};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -144,6 +145,7 @@ fn tell(args: &RunArgs, run: &Run) -> Result<(), Error> {
         return Ok(());
     }
     let mut report = Report::of(run);
+    report.target.adapter.name = Path::new(&args.target).file_stem().unwrap_or_default().to_string_lossy().into_owned();
     report.run.command.push_str(&selection(args));
     for sink in &args.report {
         let text = sink.kind.text(&report);
@@ -154,6 +156,10 @@ fn tell(args: &RunArgs, run: &Run) -> Result<(), Error> {
 
 /// The part of the command line that selects scenarios.
 fn selection(args: &RunArgs) -> String {
+    let target = Some(&args.target).filter(|target| *target != "reference");
+    let target = target.map(|target| format!(" --target {}", quoted(target)));
+    let long = args.long.then(|| " --long".to_owned());
     let profiles = args.profiles.iter().map(|profile| format!(" --profile {}", quoted(profile)));
-    profiles.chain(args.names.iter().map(|name| format!(" {}", quoted(name)))).collect()
+    let names = args.names.iter().map(|name| format!(" {}", quoted(name)));
+    target.into_iter().chain(long).chain(profiles).chain(names).collect()
 }

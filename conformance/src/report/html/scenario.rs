@@ -9,7 +9,7 @@ use crate::outcome::Verdict;
 
 /// Whether somebody has to look at it.
 pub(super) fn is_bad(scenario: &Scenario) -> bool {
-    matches!(scenario.verdict, Verdict::Fail | Verdict::Error | Verdict::Flaky)
+    scenario.fails() || scenario.verdict == Verdict::Error
 }
 
 /// The row, which unfolds.
@@ -53,19 +53,16 @@ pub(in super::super) fn detail(scenario: &Scenario, anchor: &str) -> Markup {
 fn reasons(scenario: &Scenario) -> Markup {
     html! {
         @if scenario.repeats.len() > 1 { p { (detail::repeats(scenario)) } }
-        @if let Some(why) = &scenario.why { p { "Why: " (why) } }
-        @if let Some(error) = &scenario.error {
-            p { "This is not the target's fault, or not yet known to be:" }
-            pre { (error.trim_end()) }
-        }
+        @if scenario.verdict == Verdict::Error { p { "This is not the target's fault, or not yet known to be:" } }
+        @for reason in detail::reasons(scenario) { pre.reason { (reason.trim_end()) } }
         @if let Some(expected) = &scenario.expected_failure { (expected_failure(scenario, expected)) }
     }
 }
 
 fn expected_failure(scenario: &Scenario, expected: &ExpectedFailure) -> Markup {
-    let text = match (is_bad(scenario), expected.expired) {
+    let text = match (scenario.verdict != Verdict::Pass, expected.expired) {
         (true, false) => "This failure is known and accepted until ",
-        (true, true) => "This failure was accepted, but only until ",
+        (true, true) => "This failure was known, and accepted until ",
         (false, _) => "It does not fail any more, though a failure is announced until ",
     };
     html! { p.notice { (text) (expected.until) ": " (evidence(&expected.issue)) } }
