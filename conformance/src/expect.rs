@@ -28,6 +28,9 @@ pub struct Failure {
     /// How many characters the expectation takes.
     #[serde(skip)]
     pub width: usize,
+    /// The line itself, without secrets; filled in once they are known.
+    #[serde(skip)]
+    pub excerpt: String,
     /// What should have been.
     pub expected: String,
     /// What was.
@@ -104,6 +107,7 @@ impl<'v> Judge<'v> {
             line: number(place.referenced.line()),
             column: number(place.referenced.column()),
             width: usize::try_from(place.referenced.span().len()).unwrap_or(1),
+            excerpt: String::new(),
             expected: expected.into(),
             actual: actual.into(),
             late: false,

@@ -2,8 +2,9 @@
 //! they stand where a body was cut or came in several reads. Owns the replacing only; which secrets there are, says
 //! `world`.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
@@ -12,6 +13,37 @@ use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 const SHORTEST: usize = 4;
 /// A piece of a secret that is at least so long is replaced too.
 const PIECE: usize = 12;
+
+/// The secrets of one scenario, put in by whoever makes them as soon as they are there: also when a start fails.
+#[derive(Clone, Default)]
+pub struct Secrets(Arc<Mutex<BTreeMap<String, String>>>);
+
+impl fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secrets")
+    }
+}
+
+impl Secrets {
+    /// One of the scenario's own.
+    pub fn named(&self, name: &str, secret: &str) {
+        self.known().insert(secret.to_owned(), format!("[secrets.{name}]"));
+    }
+
+    /// One that stands in a manifest; it may be one of the scenario's own.
+    pub fn key(&self, secret: &str) {
+        self.known().entry(secret.to_owned()).or_insert_with(|| "[a Secret's value]".to_owned());
+    }
+
+    /// What stands for those that are known by now.
+    pub fn masks(&self) -> Masks {
+        Masks::new(self.known().clone())
+    }
+
+    fn known(&self) -> MutexGuard<'_, BTreeMap<String, String>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 /// Secrets, and what stands for each of them.
 #[derive(Clone, Default)]

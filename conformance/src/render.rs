@@ -1,7 +1,10 @@
 //! The text of one failed scenario: which requirement, where in the file, expected, actual, the transcript in
 //! three lanes, and how to run just this one again.
 
-use crate::load;
+use std::path::Path;
+
+use gateway::yaml::Problem;
+
 use crate::outcome::{Outcome, Verdict};
 use crate::transcript::{Entry, Lane, Transcript};
 
@@ -55,7 +58,8 @@ pub fn failure(outcome: &Outcome, sabotage: Option<&str>, style: Style) -> Strin
     }
     for failure in &outcome.failures {
         text.push('\n');
-        text.push_str(&place(outcome, failure));
+        let file = &outcome.source.path;
+        text.push_str(&place(file, failure.line, failure.column, failure.width, &failure.excerpt));
         text.push_str(&format!("   = at:       {}\n", failure.path));
         text.push_str(&format!("   = expected: {}\n", hanging(&failure.expected)));
         text.push_str(&format!("   = actual:   {}\n", hanging(&failure.actual)));
@@ -68,9 +72,17 @@ pub fn failure(outcome: &Outcome, sabotage: Option<&str>, style: Style) -> Strin
     text
 }
 
-/// The place with its caret.
-fn place(outcome: &Outcome, failure: &crate::expect::Failure) -> String {
-    let problem = load::place(&outcome.source, failure.line, failure.column, failure.width, "");
+/// A place with its line and caret, as far as they are known.
+pub(crate) fn place(file: &Path, line: usize, column: usize, width: usize, excerpt: &str) -> String {
+    let length = excerpt.chars().count();
+    let column = column.min(length.saturating_add(1));
+    let problem = Problem {
+        line,
+        column,
+        source_line: (!excerpt.is_empty()).then(|| excerpt.to_owned()),
+        caret_len: width.min(length.saturating_sub(column.saturating_sub(1))),
+        ..Problem::of_file(file, "")
+    };
     let text = problem.to_string();
     // The first line repeats the message; the place begins behind it.
     let text = text.split_once('\n').map_or(text.as_str(), |(_, rest)| rest);

@@ -1,6 +1,7 @@
 //! One scenario → one outcome: starts its world, goes through its steps, judges, takes it down.
 //! Nothing a target does makes it panic or hang: each step has a deadline.
 
+mod hide;
 mod memory;
 mod step;
 pub mod suite;
@@ -12,6 +13,7 @@ use std::time::{Duration, Instant};
 use crate::client::Exchange;
 use crate::expect::{Failure, Judge, canary, providers, telemetry};
 use crate::load::Loaded;
+use crate::mask::Secrets;
 use crate::noise::Noise;
 use crate::outcome::{Outcome, Verdict};
 use crate::saboteur::Saboteur;
@@ -63,8 +65,15 @@ impl Setting {
     }
 }
 
-/// Runs a scenario once.
+/// Runs a scenario once; no secret is in what comes out.
 pub async fn scenario(loaded: &Loaded, setting: &Setting) -> Outcome {
+    let secrets = Secrets::default();
+    let mut outcome = once(loaded, setting, &secrets).await;
+    hide::hide(&mut outcome, &secrets.masks());
+    outcome
+}
+
+async fn once(loaded: &Loaded, setting: &Setting, secrets: &Secrets) -> Outcome {
     let started = Instant::now();
     if let Some(missing) = not_claimed(loaded, &setting.target) {
         let outcome = Outcome::new(loaded, Verdict::Unsupported, Duration::ZERO);
@@ -73,12 +82,12 @@ pub async fn scenario(loaded: &Loaded, setting: &Setting) -> Outcome {
     let limit = if loaded.scenario.long { LIMIT_LONG } else { LIMIT };
     let played = match &loaded.scenario {
         Scenario { check: Some(expect), .. } => {
-            check(loaded, expect, setting).await.map(|failures| (failures, Transcript::default()))
+            check(loaded, expect, setting, secrets).await.map(|failures| (failures, Transcript::default()))
         }
         Scenario { start: Some(expect), .. } => {
-            start(loaded, expect, setting).await.map(|failures| (failures, Transcript::default()))
+            start(loaded, expect, setting, secrets).await.map(|failures| (failures, Transcript::default()))
         }
-        _ => match tokio::time::timeout(limit, play(loaded, setting)).await {
+        _ => match tokio::time::timeout(limit, play(loaded, setting, secrets)).await {
             Ok(played) => played,
             Err(_) => Ok((vec![unfinished(loaded, limit)], Transcript::default())),
         },
@@ -139,8 +148,13 @@ fn unfinished(loaded: &Loaded, limit: Duration) -> Failure {
 }
 
 /// A scenario about the check of manifests.
-async fn check(loaded: &Loaded, expect: &At<CheckExpect>, setting: &Setting) -> Result<Vec<Failure>, WorldError> {
-    let checked = crate::world::check(loaded, &setting.target).await?;
+async fn check(
+    loaded: &Loaded,
+    expect: &At<CheckExpect>,
+    setting: &Setting,
+    secrets: &Secrets,
+) -> Result<Vec<Failure>, WorldError> {
+    let checked = crate::world::check(loaded, &setting.target, secrets).await?;
     let checked = match setting.saboteur {
         Some(Saboteur::CheckSilent) => Checked { code: Some(0), output: String::new() },
         Some(Saboteur::CheckPlaceless) => Checked { code: Some(1), output: "error".to_owned() },
@@ -164,9 +178,14 @@ async fn check(loaded: &Loaded, expect: &At<CheckExpect>, setting: &Setting) -> 
 }
 
 /// A scenario about a start with these manifests.
-async fn start(loaded: &Loaded, expect: &At<StartExpect>, setting: &Setting) -> Result<Vec<Failure>, WorldError> {
+async fn start(
+    loaded: &Loaded,
+    expect: &At<StartExpect>,
+    setting: &Setting,
+    secrets: &Secrets,
+) -> Result<Vec<Failure>, WorldError> {
     let within = expect.value.within.unwrap_or(Duration::from_secs(3));
-    let started = crate::world::start_only(loaded, &setting.target, within).await?;
+    let started = crate::world::start_only(loaded, &setting.target, within, secrets).await?;
     let vars = Vars::default();
     let mut judge = Judge::new(&vars, "start");
     let (failed, actual, output) = match started {
@@ -189,8 +208,8 @@ async fn start(loaded: &Loaded, expect: &At<StartExpect>, setting: &Setting) -> 
 }
 
 /// A scenario with steps.
-async fn play(loaded: &Loaded, setting: &Setting) -> Result<(Vec<Failure>, Transcript), WorldError> {
-    let world = World::start(loaded, &setting.target, setting.saboteur).await?;
+async fn play(loaded: &Loaded, setting: &Setting, secrets: &Secrets) -> Result<(Vec<Failure>, Transcript), WorldError> {
+    let world = World::start(loaded, &setting.target, setting.saboteur, secrets).await?;
     let memory = loaded.scenario.expect.memory.as_ref().and_then(|_| Memory::watch(&world.gateway));
     let mut player = Player { world, setting, exchanges: Vec::new(), background: Vec::new(), memory };
     let mut failures = player.steps("steps", &loaded.scenario.steps).await?;
@@ -199,11 +218,6 @@ async fn play(loaded: &Loaded, setting: &Setting) -> Result<(Vec<Failure>, Trans
     }
     if failures.is_empty() {
         failures = player.at_end(&loaded.scenario).await;
-    }
-    let masks = player.world.masks();
-    for failure in &mut failures {
-        failure.expected = masks.hide(&failure.expected);
-        failure.actual = masks.hide(&failure.actual);
     }
     let transcript = if failures.is_empty() { Transcript::default() } else { player.transcript() };
     player.world.stop().await;
@@ -343,7 +357,7 @@ impl<'s> Player<'s> {
     fn transcript(&self) -> Transcript {
         let lines = self.world.log_lines();
         let exchanges: Vec<&Exchange> = self.exchanges.iter().collect();
-        Transcript::new(&exchanges, &self.world.journals(), &lines, &self.world.masks())
+        Transcript::new(&exchanges, &self.world.journals(), &lines)
     }
 }
 

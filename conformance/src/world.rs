@@ -18,7 +18,7 @@ use serde_json::Value;
 use crate::client;
 use crate::load::Loaded;
 use crate::manifest::{self, Manifests};
-use crate::mask::Masks;
+use crate::mask::Secrets;
 use crate::saboteur::Saboteur;
 use crate::scenario::{Change, Endpoint, Scenario, Signal};
 use crate::seam::{self, Context, Seam};
@@ -76,6 +76,8 @@ pub struct World {
     mocks: BTreeMap<String, MockProvider>,
     traps: BTreeMap<String, MockProvider>,
     manifests: Manifests,
+    /// Where later secrets are made known.
+    hidden: Secrets,
     root: Arc<PathBuf>,
     folder: tempfile::TempDir,
     launch: Launch,
@@ -110,8 +112,13 @@ pub enum Reload {
 
 impl World {
     /// Starts everything a scenario needs.
-    pub async fn start(loaded: &Loaded, target: &Arc<Target>, saboteur: Option<Saboteur>) -> Result<World, WorldError> {
-        build::world(loaded, target, saboteur).await
+    pub async fn start(
+        loaded: &Loaded,
+        target: &Arc<Target>,
+        saboteur: Option<Saboteur>,
+        hidden: &Secrets,
+    ) -> Result<World, WorldError> {
+        build::world(loaded, target, saboteur, hidden).await
     }
 
     /// What every provider saw so far.
@@ -288,6 +295,7 @@ impl World {
             }
         }
         self.keys.extend(self.manifests.secrets());
+        self.keys.iter().for_each(|key| self.hidden.key(key));
         Ok(())
     }
 
@@ -337,13 +345,6 @@ impl World {
         self.mocks.get(name).ok_or_else(|| WorldError::Scenario(format!("no provider is called `{name}`")))
     }
 
-    /// Every secret with the name that stands for it wherever evidence is shown.
-    pub fn masks(&self) -> Masks {
-        let named = self.secrets.iter().map(|(name, value)| (value.clone(), format!("[secrets.{name}]")));
-        let keys = self.keys.iter().filter(|key| !self.secrets.values().any(|value| value == *key));
-        Masks::new(named.chain(keys.map(|key| (key.clone(), "[a Secret's value]".to_owned()))))
-    }
-
     /// Takes the target down.
     pub async fn stop(mut self) {
         self.gateway.kill().await;
@@ -376,14 +377,24 @@ fn write(folder: &std::path::Path, text: &str) -> Result<(), WorldError> {
 }
 
 /// A scenario that only starts the target: how that went.
-pub async fn start_only(loaded: &Loaded, target: &Arc<Target>, within: Duration) -> Result<Started, WorldError> {
-    build::start_only(loaded, target, within).await
+pub async fn start_only(
+    loaded: &Loaded,
+    target: &Arc<Target>,
+    within: Duration,
+    hidden: &Secrets,
+) -> Result<Started, WorldError> {
+    build::start_only(loaded, target, within, hidden).await
 }
 
 /// Runs the target's check command on a scenario's manifests.
-pub async fn check(loaded: &Loaded, target: &Target) -> Result<Checked, WorldError> {
+pub async fn check(loaded: &Loaded, target: &Target, hidden: &Secrets) -> Result<Checked, WorldError> {
     let folder = tempfile::tempdir().map_err(WorldError::io("no temporary folder"))?;
-    let (_, text) = build::manifests(loaded, &placeholders(&loaded.scenario))?;
+    let vars = placeholders(&loaded.scenario);
+    for name in loaded.scenario.secrets.keys() {
+        hidden.named(name, &vars.text(&format!("${{secrets.{name}}}")));
+    }
+    let (manifests, text) = build::manifests(loaded, &vars)?;
+    manifests.secrets().iter().for_each(|key| hidden.key(key));
     let file = folder.path().join(FILE);
     std::fs::write(&file, text).map_err(WorldError::io("the manifests cannot be written"))?;
     let launch = Launch { folder: folder.path().to_owned(), config: file, ..Launch::default() };

@@ -152,12 +152,7 @@ fn expectation(outcome: &Outcome, failure: &Failure) -> Expectation {
         line: failure.line,
         column: failure.column,
         width: failure.width,
-        source: failure
-            .line
-            .checked_sub(1)
-            .and_then(|line| outcome.source.text.lines().nth(line))
-            .unwrap_or_default()
-            .to_owned(),
+        source: failure.excerpt.clone(),
         expected: failure.expected.clone(),
         actual: failure.actual.clone(),
     }

@@ -1,7 +1,5 @@
 //! Everything about one scenario that is not a pass, as text: the body of JUnit failures and of TAP diagnostics.
 
-use gateway::yaml::Problem;
-
 use super::model::{Expectation, Report, Scenario};
 use crate::outcome::Verdict;
 use crate::render;
@@ -46,7 +44,8 @@ pub(super) fn text(scenario: &Scenario) -> String {
         text.push_str(&format!("{}\n", reason.trim_end()));
     }
     for one in &scenario.expectations {
-        text.push_str(&format!("\n{}\n", place(&scenario.file, one)));
+        let place = render::place(scenario.file.as_ref(), one.line, one.column, one.width, &one.source);
+        text.push_str(&format!("\n{place}"));
         text.push_str(&format!("   = at:       {}\n", within(scenario, one)));
         text.push_str(&format!("   = expected: {}\n", hanging(&one.expected)));
         text.push_str(&format!("   = actual:   {}\n", hanging(&one.actual)));
@@ -81,23 +80,6 @@ pub(super) fn spot(file: &str, expectation: &Expectation) -> String {
         (line, column) => format!("{file}:{line}:{column}"),
     }
 }
-
-/// The place with its line and caret.
-fn place(file: &str, expectation: &Expectation) -> String {
-    let problem = Problem {
-        line: expectation.line,
-        column: expectation.column.min(LONGEST),
-        source_line: (!expectation.source.is_empty()).then(|| expectation.source.clone()),
-        caret_len: expectation.width.min(LONGEST),
-        ..Problem::of_file(file.as_ref(), "")
-    };
-    let text = problem.to_string();
-    // The first line repeats the message; the place begins behind it.
-    text.split_once('\n').map_or(text.clone(), |(_, rest)| rest.to_owned())
-}
-
-/// A report may say anything; no line of a scenario is longer.
-const LONGEST: usize = 1000;
 
 fn hanging(text: &str) -> String {
     text.trim_end().replace('\n', "\n               ")

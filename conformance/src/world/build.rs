@@ -14,6 +14,7 @@ use serde_json::Value;
 use super::{FILE, FOLDER, SILENT, World, WorldError, provider, write};
 use crate::load::Loaded;
 use crate::manifest::{self, Manifests};
+use crate::mask::Secrets;
 use crate::saboteur::{Saboteur, Seam as Side};
 use crate::scenario::Scenario;
 use crate::seam::{self, Context, Hop, Seam};
@@ -40,8 +41,9 @@ pub(super) async fn world(
     loaded: &Loaded,
     target: &Arc<Target>,
     saboteur: Option<Saboteur>,
+    hidden: &Secrets,
 ) -> Result<World, WorldError> {
-    let ground = ground(loaded, target, saboteur).await?;
+    let ground = ground(loaded, target, saboteur, hidden).await?;
     let gateway = Instance::start(target, &ground.launch, ground.origin).await?;
     let client_seams = client_seams(&gateway, ground.context.as_ref()).await?;
     let mut vars = ground.vars;
@@ -61,6 +63,7 @@ pub(super) async fn world(
         mocks: ground.upstreams.mocks,
         traps: ground.upstreams.traps,
         manifests: ground.manifests,
+        hidden: hidden.clone(),
         root: Arc::clone(&loaded.root),
         folder: ground.folder,
         launch: ground.launch,
@@ -73,8 +76,13 @@ pub(super) async fn world(
 }
 
 /// Starts the target and nothing else is done with it.
-pub(super) async fn start_only(loaded: &Loaded, target: &Arc<Target>, within: Duration) -> Result<Started, WorldError> {
-    let ground = ground(loaded, target, None).await?;
+pub(super) async fn start_only(
+    loaded: &Loaded,
+    target: &Arc<Target>,
+    within: Duration,
+    hidden: &Secrets,
+) -> Result<Started, WorldError> {
+    let ground = ground(loaded, target, None, hidden).await?;
     Ok(Instance::try_start(target, &ground.launch, ground.origin, within).await?)
 }
 
@@ -90,13 +98,21 @@ struct Ground {
     launch: Launch,
 }
 
-async fn ground(loaded: &Loaded, target: &Target, saboteur: Option<Saboteur>) -> Result<Ground, WorldError> {
+async fn ground(
+    loaded: &Loaded,
+    target: &Target,
+    saboteur: Option<Saboteur>,
+    hidden: &Secrets,
+) -> Result<Ground, WorldError> {
     let scenario = &loaded.scenario;
     let origin = Instant::now();
     let folder = tempfile::tempdir().map_err(WorldError::io("no temporary folder"))?;
     let (mut vars, secrets) = values(scenario, &target.options())?;
+    secrets.iter().for_each(|(name, secret)| hidden.named(name, secret));
     // Addresses are not known yet, keys are.
-    let leak = manifests(loaded, &vars)?.0.secrets().into_iter().chain(secrets.values().cloned()).next();
+    let keys = manifests(loaded, &vars)?.0.secrets();
+    keys.iter().for_each(|key| hidden.key(key));
+    let leak = keys.into_iter().chain(secrets.values().cloned()).next();
     let context = saboteur.map(|saboteur| Arc::new(Context::new(saboteur, leak.unwrap_or_default())));
     let upstreams = upstreams(scenario, &vars, context.as_ref(), origin).await?;
     let traps = upstreams.traps.iter().map(|(name, trap)| (name, trap.addr()));
