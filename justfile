@@ -22,6 +22,10 @@ test *ARGS:
 conformance *ARGS:
     cargo test --test conformance -- {{ARGS}}
 
+# The HTML reports in headless Chromium; with a folder, screenshots go there.
+pages *ARGS:
+    ci/report.sh {{ARGS}}
+
 # The suite against the reference gateway, with a verdict table: `just run 'ST-*'`.
 run *ARGS:
     cargo run --release -- run {{ARGS}}

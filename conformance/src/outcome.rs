@@ -78,6 +78,8 @@ pub struct Outcome {
     pub anchors: Vec<String>,
     /// Reports behind it.
     pub evidence: Vec<String>,
+    /// Saboteurs that must turn it red.
+    pub sabotage: Vec<String>,
     /// Its file.
     pub source: Arc<Source>,
     /// What `run` must be told to run it alone.
@@ -112,6 +114,7 @@ impl Outcome {
             needs: scenario.needs.iter().map(|need| need.value.clone()).collect(),
             anchors: scenario.anchors.clone(),
             evidence: scenario.evidence.clone(),
+            sabotage: scenario.sabotage.iter().map(|name| name.value.clone()).collect(),
             source: Arc::clone(&loaded.source),
             argument: loaded.argument(),
             verdict,

@@ -133,7 +133,7 @@ fn scenario(outcome: &Outcome, sabotage: Option<&str>) -> Scenario {
         needs: outcome.needs.clone(),
         anchors: outcome.anchors.clone(),
         evidence: outcome.evidence.clone(),
-        sabotage: Vec::new(),
+        sabotage: outcome.sabotage.clone(),
         command: format!("windtunnel run {}{}", quoted(&outcome.argument), sabotaged(sabotage)),
         transcript: outcome.transcript.clone(),
     }

@@ -179,7 +179,7 @@ fn scenario<'r>(old: Option<&'r Scenario>, new: Option<&'r Scenario>) -> Option<
         (Some(was), Some(now)) if badness(was) >= FAILED && badness(now) == 0 => (Change::Fixed, false),
         (Some(was), Some(now)) => (Change::Changed, badness(now) > badness(was)),
         // What passed and is not looked at any more may be broken.
-        (Some(was), None) => (Change::Gone, badness(was) == 0),
+        (Some(was), None) => (Change::Gone, was == Verdict::Pass),
         (None, now) => (Change::New, now.is_some_and(|now| badness(now) >= FAILED)),
     };
     Some(ScenarioChange { id: &shown.id, title: &shown.title, level: shown.level, change, was, now, worse })

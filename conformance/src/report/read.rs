@@ -83,5 +83,5 @@ fn shape(file: &str, error: &serde_json::Error) -> ReadError {
     let what = text.strip_suffix(&place).unwrap_or(&text).to_owned();
     let what =
         if error.is_data() { format!("not a report of this schema: {what}") } else { format!("not JSON: {what}") };
-    ReadError::Shape { file: file.to_owned(), line: error.line(), column: error.column(), what }
+    ReadError::Shape { file: file.to_owned(), line: error.line().max(1), column: error.column().max(1), what }
 }

@@ -149,6 +149,7 @@ fn sentence(what: &str, part: &Part) -> String {
     let Counts { passed, failed, errors, flaky, skipped, unsupported, .. } = part.statistics;
     let all = passed + failed + errors + flaky + skipped + unsupported;
     match part.result {
+        "none" if part.statistics.informational > 0 => format!("{what}: {} measured", part.statistics.informational),
         "none" => format!("{what}: none"),
         "success" => format!("{what}: all {passed} passed"),
         _ => {
