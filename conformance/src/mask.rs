@@ -107,7 +107,14 @@ impl Masks {
                 end += 1;
             }
             // Pieces may begin and end within a character of several bytes.
-            let (from, to) = (text.floor_char_boundary(at).max(kept), text.ceil_char_boundary(end));
+            let (mut from, mut to) = (at, end);
+            while !text.is_char_boundary(from) {
+                from -= 1;
+            }
+            while !text.is_char_boundary(to) {
+                to += 1;
+            }
+            let from = from.max(kept);
             out.push_str(&text[kept..from]);
             out.push_str(&self.masks[index]);
             (kept, at) = (to, to);

@@ -134,13 +134,12 @@ impl<'r> Diff<'r> {
             text.push_str(&format!("{change:8} {:8} {:6} {was:13} {now:13} {title}\n", one.id, one.level));
         }
         if !self.profiles.is_empty() {
-            text.push_str(&format!("\n{:12} {:10} {:10}\n", "profile", "was", "now"));
+            text.push_str(&format!("\n{:12} {:10} now\n", "profile", "was"));
         }
         for one in &self.profiles {
             let (was, now) = (one.was.unwrap_or("-"), one.now.unwrap_or("-"));
-            text.push_str(
-                &format!("{:12} {was:10} {now:10} {}", one.name, if one.worse { "worse" } else { "" }).trim_end(),
-            );
+            let step = if one.worse { "worse" } else { "" };
+            text.push_str(format!("{:12} {was:10} {now:10} {step}", one.name).trim_end());
             text.push('\n');
         }
         text.push_str(&format!("\n{}\n", self.last_line()));
