@@ -76,6 +76,11 @@ impl Manifests {
         Manifests(documents)
     }
 
+    /// The documents in order of age.
+    pub fn documents(&self) -> &[Value] {
+        &self.0
+    }
+
     /// Replaces the object of the same kind, namespace and name, or adds it as the youngest.
     pub fn apply(&mut self, manifest: Value) {
         match self.0.iter_mut().find(|old| key(old) == key(&manifest)) {

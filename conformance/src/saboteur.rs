@@ -10,7 +10,7 @@ pub enum Seam {
     Upstream,
     /// On what metrics and logs say.
     Telemetry,
-    /// On the way of configuration into the gateway.
+    /// On the way of configuration and signals into the gateway, and of what it says about them.
     Configuration,
 }
 
@@ -108,6 +108,10 @@ saboteurs! {
     RedirectFollowed "redirect-followed" Client [18]: "redirects are answered with 200",
     AnswerHeadersLost "answer-headers-lost" Client [13]: "the answer keeps only its framing headers",
     ProviderKeyInResponse "provider-key-in-response" Client [15, 17]: "the provider's key is told to the client",
+    ReadyLeaksConfig "ready-leaks-config" Client [15, 17]: "the readiness endpoint tells a key",
+    ReadyTooEarly "ready-too-early" Client [25]: "a gateway that was started anew is ready before its listeners are",
+    ReloadCutsStreams "reload-cuts-streams" Client [25]: "every change of the configuration cuts open connections",
+    ConfigLostOnRefusal "config-lost-on-refusal" Client [25]: "a refused configuration takes the old one with it",
     CancelNotPropagated "cancel-not-propagated" Client [7]: "the gateway never learns that the client has gone",
     DeadlineIgnored "deadline-ignored" Client [19]: "a timeout is never told to the client",
     StallNeverEnds "stall-never-ends" Client [1, 19]: "a stream that the gateway gives up stays open for ever",
@@ -153,6 +157,7 @@ saboteurs! {
     ConnectionPerRequest "connection-per-request" Upstream [20]: "every request opens a connection",
     StaleConnectionKept "stale-connection-kept" Upstream [20]: "connections that the provider closed are used again",
     PoolWedged "pool-wedged" Upstream [20]: "after one attempt without an answer, a provider's later ones hang",
+    TlsUnverified "tls-unverified" Upstream [18]: "any certificate of a provider will do",
     BackpressureLost "backpressure-lost" Upstream [10, 28]: "answers are read as fast as they come, however slow the client",
     TokensDoubled "tokens-doubled" Telemetry [11]: "tokens are counted twice",
     TokensLost "tokens-lost" Telemetry [11]: "tokens are not counted",
@@ -178,6 +183,13 @@ saboteurs! {
     SecretInMetrics "secret-in-metrics" Telemetry [17]: "the provider's key is a label",
     PromptInLog "prompt-in-log" Telemetry [17]: "prompts are logged",
     ReloadLost "reload-lost" Configuration [25]: "changes of the configuration are never seen",
+    ReloadHalfApplied "reload-half-applied" Configuration [25]: "of a change, only the first object is seen",
+    OldSecretKept "old-secret-kept" Configuration [15, 25]: "changes of Secrets are never seen",
+    InvalidFileAccepted "invalid-file-accepted" Configuration [25]: "a refused configuration is reported as taken",
+    StartsWhenBroken "starts-when-broken" Configuration [25]: "a start with a broken configuration looks like a good one",
+    SigtermKillsAtOnce "sigterm-kills-at-once" Configuration [25]: "SIGTERM ends everything at once",
+    SigtermIgnored "sigterm-ignored" Configuration [25]: "SIGTERM changes nothing",
+    ReadyForever "ready-forever" Configuration [25]: "readiness is always told, even while the gateway ends",
     CheckSilent "check-silent" Configuration [25]: "`--check` accepts everything",
     CheckPlaceless "check-placeless" Configuration [25]: "`--check` refuses everything without saying where",
 }

@@ -3,13 +3,14 @@
 
 mod answer;
 mod astray;
+pub(crate) mod configuration;
 mod context;
 mod events;
 mod incoming;
 mod request;
 mod response;
 mod stream;
-pub mod telemetry;
+pub(crate) mod telemetry;
 mod towards_gateway;
 mod towards_provider;
 
@@ -51,6 +52,10 @@ pub async fn start(context: Arc<Context>, hop: Hop, tls: Option<Arc<rustls::Serv
     let task = tokio::spawn(async move {
         let mut connections = tokio::task::JoinSet::new();
         while let Ok((stream, _)) = listener.accept().await {
+            if context.is_too_early() {
+                stream.reset();
+                continue;
+            }
             let _ = stream.set_nodelay(true);
             let (context, tls) = (Arc::clone(&context), tls.clone());
             connections.spawn(async move {

@@ -89,6 +89,8 @@ pub struct World {
 
 /// The folder that the target watches, and the one file in it.
 const FOLDER: &str = "manifests";
+/// The place of readiness among the client's seams; no listener has this port.
+const READY: u16 = 0;
 const FILE: &str = "manifests.yaml";
 /// The longest wait for a target to say that it has taken a change.
 const TAKEN: Duration = Duration::from_secs(5);
@@ -150,7 +152,10 @@ impl World {
     /// The address of one of the target's own endpoints.
     pub fn endpoint(&self, endpoint: Endpoint) -> Result<SocketAddr, WorldError> {
         let (address, name) = match endpoint {
-            Endpoint::Ready => (self.gateway.ready, "readiness"),
+            Endpoint::Ready => {
+                let seam = self.client_seams.get(&READY).map(|seam| seam.address);
+                (seam.or(self.gateway.ready), "readiness")
+            }
             Endpoint::Metrics => (self.gateway.metrics, "metrics"),
         };
         address.ok_or_else(|| WorldError::Scenario(format!("the target file does not say where {name} is")))
@@ -180,6 +185,9 @@ impl World {
 
     /// Whether the target says that it is ready.
     pub async fn is_ready(&self) -> bool {
+        if self.saboteur == Some(Saboteur::ReadyForever) {
+            return true;
+        }
         let (Some(address), Some(path)) = (self.gateway.ready, &self.target.file.telemetry.ready) else {
             return false;
         };
@@ -229,8 +237,9 @@ impl World {
             resumed.map_err(WorldError::io(format!("provider {} cannot listen again", name.value)))?;
         }
         let reload = self.configure(change).await?;
-        if let Some(signal) = &change.signal
-            && !self.gateway.signal(signal.value.of_the_system())
+        let signal = change.signal.as_ref().and_then(|signal| seam::configuration::signal(self.saboteur, signal.value));
+        if let Some(signal) = signal
+            && !self.gateway.signal(signal.of_the_system())
         {
             return Err(WorldError::Scenario("there is no process to signal".to_owned()));
         }
@@ -245,6 +254,9 @@ impl World {
         self.gateway.kill().await;
         self.past.extend(self.gateway.output.all());
         self.gateway = Instance::start(&self.target, &self.launch, self.origin).await?;
+        if let Some(context) = &self.context {
+            context.restarted();
+        }
         self.client_seams = build::client_seams(&self.gateway, self.context.as_ref()).await?;
         if let Some(address) = self.gateway.listeners.values().next() {
             self.vars.set("gateway.address", address.to_string());
@@ -259,19 +271,35 @@ impl World {
         if untouched && change.text.is_none() {
             return Ok(None);
         }
+        let before = self.manifests.clone();
         self.edit(change)?;
         let text = match &change.text {
-            Some(text) => self.vars.text(text),
-            None => self.manifests.print(),
+            Some(_) if self.saboteur == Some(Saboteur::ReloadLost) => None,
+            Some(text) => Some(self.vars.text(text)),
+            None => seam::configuration::reaching(self.saboteur, &before, &self.manifests),
         };
         let printed = self.gateway.output.len();
-        if self.saboteur != Some(Saboteur::ReloadLost) {
+        if let Some(text) = text {
             if let Some(half) = change.half {
                 self.half(&text, half.bytes).await?;
             }
             self.write(&text)?;
         }
-        Ok(if change.quiet { None } else { Some(self.reloaded(printed).await) })
+        let reload = if change.quiet { None } else { Some(self.reloaded(printed).await) };
+        self.spoil_reload(reload).await
+    }
+
+    /// What saboteurs do after a change.
+    async fn spoil_reload(&mut self, reload: Option<Reload>) -> Result<Option<Reload>, WorldError> {
+        if self.saboteur == Some(Saboteur::ReloadCutsStreams) {
+            self.client_seams = build::client_seams(&self.gateway, self.context.as_ref()).await?;
+        }
+        if let (Some(Reload::Refused(_)), Some(context)) = (&reload, &self.context) {
+            context.refused();
+        }
+        let accepted =
+            matches!(reload, Some(Reload::Refused(_))) && self.saboteur == Some(Saboteur::InvalidFileAccepted);
+        Ok(if accepted { Some(Reload::Taken) } else { reload })
     }
 
     /// Changes the manifests.

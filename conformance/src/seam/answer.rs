@@ -71,7 +71,9 @@ impl Context {
             Saboteur::BodyLimitHidden if status == 413 => set_status(head, "400 Bad Request"),
             Saboteur::RetryAfterLost => head.remove("retry-after"),
             Saboteur::ContentEncodingLost => head.remove("content-encoding"),
-            Saboteur::ProviderKeyInResponse => head.set("x-upstream-key", self.provider_key.clone()),
+            Saboteur::ProviderKeyInResponse | Saboteur::ReadyLeaksConfig => {
+                head.set("x-upstream-key", self.provider_key.clone())
+            }
             Saboteur::AnswerHeadersLost => {
                 head.headers.retain(|(name, _)| FRAMING.iter().any(|kept| kept.eq_ignore_ascii_case(name)));
             }

@@ -3,12 +3,16 @@
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use crate::saboteur::Saboteur;
 use crate::wire::Head;
 
 /// The header by which exchanges are told apart.
 pub(crate) const NONCE: &str = "x-windtunnel-nonce";
+
+/// How much too early readiness is told.
+const EARLY: Duration = Duration::from_millis(500);
 
 /// Which hop a seam sits on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,6 +64,10 @@ pub(super) struct State {
     in_flight: usize,
     /// The last answer that went to a client.
     last_answer: Option<Vec<u8>>,
+    /// When the gateway was started anew.
+    restarted: Option<Instant>,
+    /// Whether a configuration was refused.
+    pub(super) refused: bool,
 }
 
 impl Context {
@@ -82,6 +90,22 @@ impl Context {
     /// Remembers what the client sends.
     pub fn sent(&self, nonce: &str, head: Head, body: Vec<u8>) {
         self.state().sent.insert(nonce.to_owned(), (head, body));
+    }
+
+    /// The gateway was started anew.
+    pub(crate) fn restarted(&self) {
+        self.state().restarted = Some(Instant::now());
+    }
+
+    /// Whether a gateway that says it is ready is not yet.
+    pub(super) fn is_too_early(&self) -> bool {
+        let restarted = self.state().restarted.filter(|_| self.saboteur == Saboteur::ReadyTooEarly);
+        restarted.is_some_and(|restarted| restarted.elapsed() < EARLY)
+    }
+
+    /// A configuration was refused.
+    pub(crate) fn refused(&self) {
+        self.state().refused = true;
     }
 
     /// Every body that a client sent.

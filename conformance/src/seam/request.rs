@@ -17,6 +17,10 @@ pub(super) enum Action {
     Hang,
 }
 
+/// What a gateway says that has no configuration.
+const NOTHING_CONFIGURED: &[u8] =
+    b"HTTP/1.1 404 Not Found\r\ncontent-type: application/json\r\ncontent-length: 34\r\n\r\n{\"error\":{\"message\":\"not found\"}}\n";
+
 impl Context {
     /// A request at a hop.
     pub(super) fn request(&self, hop: Hop, mut head: Head, mut body: Vec<u8>) -> Action {
@@ -25,6 +29,9 @@ impl Context {
         let original = self.original(&nonce);
         match hop {
             Hop::Gateway(_) => {
+                if self.saboteur == Saboteur::ConfigLostOnRefusal && self.state().refused {
+                    return Action::Answer(NOTHING_CONFIGURED.to_vec());
+                }
                 towards_gateway::change(self.saboteur, &mut head, &mut body);
                 reframe(&mut head, &body);
             }

@@ -7,11 +7,12 @@ use std::path::Path;
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
+use mock_providers::script::Certificate;
 use mock_providers::tls::RunCa;
 use mock_providers::{MockProvider, Options};
 use serde_json::Value;
 
-use super::{FILE, FOLDER, SILENT, World, WorldError, provider, write};
+use super::{FILE, FOLDER, READY, SILENT, World, WorldError, provider, write};
 use crate::load::Loaded;
 use crate::manifest::{self, Manifests};
 use crate::mask::Secrets;
@@ -180,7 +181,8 @@ async fn upstreams(
         let names = tls_names(scenario, name, script.tls);
         let tls = (!names.is_empty()).then(|| {
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
-            CA.faulty_config(script.certificate, &names)
+            let any_will_do = context.is_some_and(|context| context.saboteur == Saboteur::TlsUnverified);
+            CA.faulty_config(if any_will_do { Certificate::Valid } else { script.certificate }, &names)
         });
         // A seam ends TLS itself, so that it can read what it spoils.
         script.tls = tls.is_some() && context.is_none();
@@ -278,9 +280,15 @@ pub(super) async fn client_seams(
 ) -> Result<BTreeMap<u16, Seam>, WorldError> {
     let mut seams = BTreeMap::new();
     let Some(context) = context.filter(|context| context.saboteur.seam() == Side::Client) else { return Ok(seams) };
-    for (port, address) in &gateway.listeners {
-        let seam = seam::start(Arc::clone(context), Hop::Gateway(*address), None).await;
-        seams.insert(*port, seam.map_err(WorldError::io("a seam cannot start"))?);
+    let listeners = gateway.listeners.iter().map(|(port, address)| (*port, *address));
+    let ready = gateway.ready.map(|address| (READY, address));
+    let places: Vec<(u16, SocketAddr)> = match context.saboteur {
+        Saboteur::ReadyLeaksConfig => ready.into_iter().collect(),
+        _ => listeners.collect(),
+    };
+    for (port, address) in places {
+        let seam = seam::start(Arc::clone(context), Hop::Gateway(address), None).await;
+        seams.insert(port, seam.map_err(WorldError::io("a seam cannot start"))?);
     }
     Ok(seams)
 }
