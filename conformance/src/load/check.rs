@@ -235,8 +235,13 @@ impl Check<'_> {
     }
 
     fn refuse(&mut self, problem: Problem, name: &str, names: Vec<&str>) {
+        /// More names than this are a list of their own.
+        const TOLD: usize = 20;
         let hint = match did_you_mean(name, names.iter().copied()) {
             Some(close) => format!("did you mean `{close}`?"),
+            None if names.len() > TOLD => {
+                format!("there are {} of them; `windtunnel list --help` says how to see them", names.len())
+            }
             None => format!("there are {}", names.join(", ")),
         };
         self.problems.push(problem.with_hint(hint));

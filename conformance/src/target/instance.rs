@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -255,15 +256,11 @@ struct Places {
 /// Port 0 where the process says which one it got, else a port that is free now.
 fn places(target: &Target, ports: &[u16]) -> std::io::Result<Places> {
     let says = &target.file.says;
-    let mut held = Vec::new();
-    let mut place = |said: bool| -> std::io::Result<SocketAddr> {
+    let place = |said: bool| -> std::io::Result<SocketAddr> {
         if said {
             return Ok(SocketAddr::from(([127, 0, 0, 1], 0)));
         }
-        let listener = TcpListener::bind("127.0.0.1:0")?;
-        let address = listener.local_addr()?;
-        held.push(listener);
-        Ok(address)
+        free_port().map(|port| SocketAddr::from(([127, 0, 0, 1], port)))
     };
     let mut listeners = BTreeMap::new();
     for port in ports {
@@ -271,6 +268,23 @@ fn places(target: &Target, ports: &[u16]) -> std::io::Result<Places> {
     }
     let metrics = Some(place(says.metrics.is_some())?);
     Ok(Places { listeners, metrics, ready: Some(place(says.ready.is_some())?) })
+}
+
+/// A port that nobody listens on, out of the range from which systems deal ports out by themselves: otherwise a mock
+/// or a client could get it before the target does. Each port is handed out once in a while only.
+fn free_port() -> std::io::Result<u16> {
+    const FIRST: u32 = 10_240;
+    const COUNT: u32 = 20_000;
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let start = std::process::id().wrapping_mul(7919);
+    for _ in 0..COUNT {
+        let next = start.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % COUNT;
+        let port = u16::try_from(FIRST + next).expect("10,240 and 20,000 are less than 65,536 together");
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return Ok(port);
+        }
+    }
+    Err(std::io::Error::other("no port is free"))
 }
 
 fn attached(target: &Target, attach: &Attach, launch: &Launch, origin: Instant) -> Instance {
