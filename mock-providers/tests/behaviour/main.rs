@@ -13,6 +13,7 @@ mod large;
 mod legacy;
 mod models;
 mod neglect;
+mod properties;
 mod refusal;
 mod responses;
 mod rules;

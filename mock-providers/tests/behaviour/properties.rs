@@ -1,0 +1,216 @@
+//! Whatever the script and whatever the bytes: no connection's task ends without a word.
+
+use std::time::Duration;
+
+use mock_providers::script::Provider;
+use mock_providers::{Journal, Options};
+use proptest::prelude::*;
+use serde_json::{Map, Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+/// One of a few values.
+fn one_of(values: &[Value]) -> BoxedStrategy<Value> {
+    proptest::sample::select(values.to_vec()).boxed()
+}
+
+fn time() -> BoxedStrategy<Value> {
+    one_of(&[json!("0ms"), json!("1us"), json!("2ms")])
+}
+
+fn number() -> BoxedStrategy<Value> {
+    one_of(&[json!(0), json!(1), json!(2), json!(7), json!(1000)])
+}
+
+/// A map that has each of the keys with that probability.
+fn some_of(weight: f64, keys: Vec<(&'static str, BoxedStrategy<Value>)>) -> BoxedStrategy<Value> {
+    let members: Vec<_> = keys
+        .into_iter()
+        .map(|(key, value)| proptest::option::weighted(weight, value.prop_map(move |v| (key, v))))
+        .collect();
+    let object = |members: Vec<Option<(&str, Value)>>| -> Value {
+        members.into_iter().flatten().map(|(key, value)| (key.to_owned(), value)).collect::<Map<_, _>>().into()
+    };
+    members.prop_map(object).boxed()
+}
+
+fn respond() -> BoxedStrategy<Value> {
+    let text = || one_of(&[json!(""), json!("hi"), json!("héé 你好 \u{1f300} a\r\n\r\nb\0"), json!("x".repeat(3000))]);
+    some_of(
+        0.15,
+        vec![
+            (
+                "status",
+                one_of(&[json!(0), json!(100), json!(200), json!(204), json!(304), json!(429), json!(503), json!(999)]),
+            ),
+            ("headers", one_of(&[json!({"x-a": ["1", "2"], "content-type": []}), json!({"content-length": "3"})])),
+            ("text", text()),
+            ("echo", one_of(&[json!(true)])),
+            ("tokens", number()),
+            ("blocks", one_of(&[json!([]), json!([{"tool_call": {"name": "f", "arguments": null}}, {"text": "é"}])])),
+            ("chunks", one_of(&[json!([]), json!(["", "a", "é"])])),
+            ("json", one_of(&[json!(null), json!({"usage": {"prompt_tokens": -1}})])),
+            ("body", text()),
+            (
+                "sse",
+                one_of(&[
+                    json!([]),
+                    json!([{"data": "a", "after": "1ms"}, {"raw": ""}, {"raw_base64": "/w=="}, "done"]),
+                ]),
+            ),
+            ("usage", one_of(&[json!("none"), json!({"prompt_tokens": u64::MAX / 2, "completion_tokens": 1})])),
+            ("size", one_of(&[json!(0), json!("300B"), json!("20KiB")])),
+            ("retry_after", time()),
+            ("retry_after_form", one_of(&[json!("http_date")])),
+            ("delay_head", time()),
+            ("framing", one_of(&[json!("content_length"), json!("chunked"), json!("close")])),
+            ("encoding", one_of(&[json!("gzip"), json!("deflate"), json!("br"), json!("zstd")])),
+            ("if_accepted", one_of(&[json!(true)])),
+        ],
+    )
+}
+
+fn fault() -> BoxedStrategy<Value> {
+    let point = |more: Vec<(&'static str, BoxedStrategy<Value>)>| {
+        let point = vec![("after_chunks", number()), ("after_events", number()), ("after_bytes", number())];
+        some_of(0.3, point.into_iter().chain(more).collect())
+    };
+    some_of(
+        0.1,
+        vec![
+            ("disconnect", point(vec![("how", one_of(&[json!("fin"), json!("rst")]))])),
+            ("truncate", point(vec![])),
+            ("stall", point(vec![("for", time())])),
+            ("error_event", point(vec![("error", one_of(&[json!({"code": 1})]))])),
+            ("missing_done", one_of(&[json!(true)])),
+            ("hang_before_head", one_of(&[json!(true), json!("1ms")])),
+            ("empty_response", one_of(&[json!(true)])),
+            ("rst_before_head", one_of(&[json!(true)])),
+            (
+                "split",
+                one_of(&[
+                    json!({"every": 0}),
+                    json!({"every": 3}),
+                    json!({"at": [0, 9, 4, 4], "inside_utf8": true, "gap": "0ms"}),
+                ]),
+            ),
+            ("dribble", one_of(&[json!({"bytes": 0, "gap": "0ms"}), json!({"bytes": 500, "gap": "1us"})])),
+        ],
+    )
+}
+
+fn script() -> BoxedStrategy<Value> {
+    let sequence = proptest::collection::vec(some_of(0.3, vec![("respond", respond()), ("times", number())]), 0..3);
+    some_of(0.3, vec![
+        ("auth", one_of(&[json!(null), json!(null), json!({"keys": ["k"]})])),
+        ("latency", some_of(0.3, vec![("head", time()), ("ttft", time()), ("itl", one_of(&[json!("0ms"), json!("1us")]))])),
+        ("accept", prop_oneof![8 => Just(json!("normal")), 1 => Just(json!("blackhole")), 1 => Just(json!({"stall": {"first": 1, "for": "1ms"}}))].boxed()),
+        ("idle_timeout", time()),
+        ("respond", respond()),
+        ("fault", fault()),
+        ("sequence", sequence.prop_map(Value::Array).boxed()),
+    ])
+}
+
+const PATHS: &[&str] = &[
+    "/v1/chat/completions",
+    "/v1/completions",
+    "/v1/responses",
+    "/v1/embeddings",
+    "/v1/moderations",
+    "/v1/models/é",
+    "/",
+];
+
+/// The fields that operations look at, with values that fit and values that do not.
+fn body() -> BoxedStrategy<String> {
+    let odd = || {
+        one_of(&[
+            json!(null),
+            json!(0),
+            json!(-1),
+            json!(1e300),
+            json!(""),
+            json!([]),
+            json!({}),
+            json!([[1], "x", {}]),
+        ])
+    };
+    let either = |usual: Value| prop_oneof![8 => Just(usual), 1 => odd()].boxed();
+    let messages = json!([{"role": "user", "content": "hi"}, {"role": "user", "content": [{"text": "é"}]}]);
+    some_of(
+        0.8,
+        vec![
+            ("model", either(json!("m"))),
+            ("model", either(json!("text-embedding-3-small"))),
+            ("messages", either(messages.clone())),
+            ("messages", either(messages.clone())),
+            ("input", either(messages)),
+            ("input", either(json!(["a", "b"]))),
+            ("prompt", either(json!("x"))),
+            ("stream", either(json!(true))),
+            ("stream_options", either(json!({"include_usage": true}))),
+            ("n", either(json!(3))),
+            ("max_tokens", either(json!(1))),
+            ("max_output_tokens", either(json!(2))),
+            ("stop", either(json!(["a", "é"]))),
+            ("dimensions", either(json!(3))),
+            ("tools", either(json!([{"function": {"name": "f", "parameters": {"enum": []}}}]))),
+            ("tool_choice", either(json!("required"))),
+            (
+                "response_format",
+                either(
+                    json!({"type": "json_schema", "json_schema": {"schema": {"type": "integer", "minimum": i64::MAX}}}),
+                ),
+            ),
+        ],
+    )
+    .prop_map(|body| body.to_string())
+    .boxed()
+}
+
+/// One to three requests, perhaps spoilt at one place, perhaps nothing but noise.
+fn bytes() -> BoxedStrategy<Vec<u8>> {
+    let accepted =
+        proptest::sample::select(vec!["", "accept-encoding: gzip, *;q=0\r\n", "authorization: Bearer k\r\n"]);
+    let request = (proptest::sample::select(PATHS), body(), accepted, any::<bool>()).prop_map(|(path, body, header, chunked)| {
+        let length = body.len();
+        match chunked {
+            true => format!("POST {path} HTTP/1.1\r\nhost: a\r\n{header}transfer-encoding: chunked\r\n\r\n{length:x}\r\n{body}\r\n0\r\n\r\n"),
+            false => format!("POST {path} HTTP/1.1\r\nhost: a\r\n{header}content-length: {length}\r\n\r\n{body}"),
+        }
+    });
+    let requests = proptest::collection::vec(request, 1..4).prop_map(|all| all.concat().into_bytes());
+    let spoilt = (requests.clone(), any::<proptest::sample::Index>(), any::<u8>()).prop_map(|(mut bytes, at, byte)| {
+        let at = at.index(bytes.len());
+        bytes[at] = byte;
+        bytes
+    });
+    prop_oneof![4 => requests, 2 => spoilt, 1 => proptest::collection::vec(any::<u8>(), 0..400)].boxed()
+}
+
+/// Sends the bytes, reads for a while, leaves, and waits for the provider's word about it.
+async fn exchange(script: Provider, bytes: &[u8]) -> Journal {
+    let options = Options { keep_sent: 1000, ..Options::default() };
+    let mock = mock_providers::start("a", script, options).await.expect("a free port");
+    let mut tcp = TcpStream::connect(mock.addr()).await.expect("open");
+    // The provider may have closed already; what became of it, its journal says.
+    let _ = tcp.write_all(bytes).await;
+    let _ = tokio::time::timeout(Duration::from_millis(15), tcp.read_to_end(&mut Vec::new())).await;
+    drop(tcp);
+    let ended = |journal: &Journal| journal.connections.len() == 1 && journal.open_connections().next().is_none();
+    tokio::time::timeout(Duration::from_secs(5), mock.wait_until(ended)).await.expect("its task has ended in order")
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 192, max_shrink_iters: 16, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_script_and_no_bytes_make_a_connection_end_without_a_word(script in script(), bytes in bytes()) {
+        let script: Provider = serde_json::from_value(script).expect("a well-formed script");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let journal = runtime.block_on(exchange(script, &bytes));
+        let (shown, closed_by) = (format!("{journal:?}"), journal.connections[0].closed_by);
+        prop_assert!(closed_by.is_some() && serde_json::to_string(&journal).is_ok(), "{}", shown);
+    }
+}
