@@ -42,7 +42,9 @@ impl<'a> Request<'a> {
 
     /// Whether the caller takes an answer in this encoding.
     pub(crate) fn accepts(&self, encoding: Encoding) -> bool {
-        plan::accepts(self.head.header("accept-encoding"), encoding)
+        let named = self.head.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("accept-encoding"));
+        let values: Vec<&str> = named.map(|(_, value)| value.as_str()).collect();
+        plan::accepts(&values.join(","), encoding)
     }
 
     /// The text of the last user message: of `messages`, or else of `input` or `prompt`, which may be the text itself.

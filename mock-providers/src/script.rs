@@ -112,6 +112,7 @@
 
 mod duration;
 mod fault;
+mod headers;
 mod matching;
 mod respond;
 mod size;
@@ -123,11 +124,9 @@ use std::time::Duration;
 use serde::Deserialize;
 
 pub use fault::{Disconnect, Dribble, ErrorEvent, Fault, Hang, How, Point, Split, Stall, Truncate};
+pub use headers::{HeaderValues, Headers};
 pub use matching::{BodyMatch, Glob, Path, Pattern, TextMatch, ValueMatch, When};
-pub use respond::{
-    Block, Encoding, Framing, HeaderValues, Headers, Respond, RetryAfterForm, SseEvent, ToolCall, UsageNumbers,
-    UsageSpec,
-};
+pub use respond::{Block, Encoding, Framing, Respond, RetryAfterForm, SseEvent, ToolCall, UsageNumbers, UsageSpec};
 
 /// A file for `windtunnel mock --config`.
 #[derive(Debug, Clone, Default, Deserialize)]

@@ -7,10 +7,10 @@ use std::time::Duration;
 use base64::Engine;
 use bytes::Bytes;
 use serde::Deserialize;
-use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer};
+use serde::de::{self, Deserializer, MapAccess, Visitor, value::MapAccessDeserializer};
 use serde_json::Value;
 
-use super::{Latency, duration, size};
+use super::{Headers, Latency, duration, size};
 
 /// One scripted answer; what is left out is as OpenAI would answer.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -122,69 +122,6 @@ pub enum Framing {
     Chunked,
     /// By the end of the connection.
     Close,
-}
-
-/// Headers in the order written.
-#[derive(Debug, Clone, Default)]
-pub struct Headers(pub Vec<(String, HeaderValues)>);
-
-impl<'de> Deserialize<'de> for Headers {
-    fn deserialize<D: Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
-        struct HeadersVisitor;
-        impl<'de> Visitor<'de> for HeadersVisitor {
-            type Value = Headers;
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a map of header names to a value or a list of values")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Headers, A::Error> {
-                let mut headers = Vec::new();
-                while let Some(entry) = map.next_entry()? {
-                    headers.push(entry);
-                }
-                Ok(Headers(headers))
-            }
-        }
-        reader.deserialize_map(HeadersVisitor)
-    }
-}
-
-/// The values of one header; none removes a default.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct HeaderValues(pub Vec<String>);
-
-impl<'de> Deserialize<'de> for HeaderValues {
-    fn deserialize<D: Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
-        struct ValuesVisitor;
-        impl<'de> Visitor<'de> for ValuesVisitor {
-            type Value = HeaderValues;
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a header value or a list of them")
-            }
-            fn visit_str<E: de::Error>(self, value: &str) -> Result<HeaderValues, E> {
-                Ok(HeaderValues(vec![value.to_owned()]))
-            }
-            fn visit_i64<E: de::Error>(self, value: i64) -> Result<HeaderValues, E> {
-                Ok(HeaderValues(vec![value.to_string()]))
-            }
-            fn visit_u64<E: de::Error>(self, value: u64) -> Result<HeaderValues, E> {
-                Ok(HeaderValues(vec![value.to_string()]))
-            }
-            fn visit_f64<E: de::Error>(self, value: f64) -> Result<HeaderValues, E> {
-                Ok(HeaderValues(vec![value.to_string()]))
-            }
-            fn visit_bool<E: de::Error>(self, value: bool) -> Result<HeaderValues, E> {
-                Ok(HeaderValues(vec![value.to_string()]))
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<HeaderValues, A::Error> {
-                let mut values = Vec::new();
-                while let Some(HeaderValues(more)) = seq.next_element()? {
-                    values.extend(more);
-                }
-                Ok(HeaderValues(values))
-            }
-        }
-        reader.deserialize_any(ValuesVisitor)
-    }
 }
 
 /// One part of an assistant's answer.

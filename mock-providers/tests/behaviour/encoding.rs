@@ -86,6 +86,7 @@ async fn an_encoding_may_depend_on_what_the_caller_accepts() {
         ("accept-encoding: identity\r\n", false),
         ("accept-encoding: gzip;q=0\r\n", false),
         ("Accept-Encoding: br, gzip\r\n", true),
+        ("Accept-Encoding: br\r\naccept-encoding: gzip\r\n", true),
     ] {
         let response = asking_for(accepted, script).await;
         assert_eq!(response.header("content-encoding").is_some(), encoded, "{accepted:?}");
