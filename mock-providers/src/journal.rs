@@ -6,6 +6,7 @@
 mod recorder;
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -187,6 +188,8 @@ pub enum Peer {
 pub struct ConnectionRecord {
     /// Counts from 1 within the provider.
     pub id: u64,
+    /// Where it came from.
+    pub peer: Option<SocketAddr>,
     /// When it was accepted.
     #[serde(serialize_with = "as_millis")]
     pub opened_at: Duration,

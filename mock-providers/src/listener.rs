@@ -103,19 +103,19 @@ impl Listener {
         }
     }
 
-    fn take(&mut self, accepted: io::Result<TcpStream>) {
+    fn take(&mut self, accepted: io::Result<(TcpStream, SocketAddr)>) {
         // A failed accept concerns a caller that has left already.
-        let Ok(tcp) = accepted else { return };
+        let Ok((tcp, peer)) = accepted else { return };
         let (shared, cut) = (self.shared.clone(), self.cut.subscribe());
-        let id = shared.recorder.opened(shared.now());
+        let id = shared.recorder.opened(shared.now(), Some(peer));
         let attention = shared.live().attention();
         self.connections.spawn(attend(tcp, shared, id, attention, cut));
     }
 }
 
-async fn accept(listener: Option<&TcpListener>) -> io::Result<TcpStream> {
+async fn accept(listener: Option<&TcpListener>) -> io::Result<(TcpStream, SocketAddr)> {
     match listener {
-        Some(listener) => listener.accept().await.map(|(tcp, _)| tcp),
+        Some(listener) => listener.accept().await,
         None => std::future::pending().await,
     }
 }

@@ -4,6 +4,7 @@
 //! Refuses to keep more than its bounds: the oldest records give way.
 
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -83,7 +84,7 @@ impl Recorder {
         }
     }
 
-    pub(crate) fn opened(&self, at: Duration) -> u64 {
+    pub(crate) fn opened(&self, at: Duration, peer: Option<SocketAddr>) -> u64 {
         let id = {
             let mut state = self.lock();
             state.last_connection += 1;
@@ -91,7 +92,7 @@ impl Recorder {
             if state.connections.len() == self.capacity {
                 state.connections.pop_front();
             }
-            state.connections.push_back(ConnectionRecord { id, opened_at: at, ..ConnectionRecord::default() });
+            state.connections.push_back(ConnectionRecord { id, peer, opened_at: at, ..ConnectionRecord::default() });
             id
         };
         self.tell();
