@@ -257,29 +257,7 @@ fn leaky(steps: &str) -> Outcome {
 /// Its secrets have values that a test can search for.
 const CANARY: &str = "canary-0123456789abcdef+/x";
 
-const LEAKY: &str = r#"
-id: LEAK-01
-title: The title names canary-0123456789abcdef+/x
-level: may
-profile: security
-needs: [chat]
-secrets: {caller: {}}
-providers:
-  a: {respond: {status: 418, body: "you sent canary-0123456789abcdef+/x as Y2FuYXJ5LTAxMjM0NTY3ODlhYmNkZWYrL3g= and canary-0123456789abcdef%2B%2Fx"}}
-gateway:
-  - use: fixtures/gateway.yaml
-  - kind: Secret
-    metadata: {name: key}
-    stringData: {Authorization: "canary-0123456789abcdef+/x"}
-  - kind: AgentgatewayBackend
-    metadata: {name: pool}
-    spec:
-      ai: {provider: {host: "${a.host}", port: "${a.port}", openai: {model: m-1}}}
-      policies: {auth: {secretRef: {name: key}}}
-  - use: fixtures/route-to-pool.yaml
-steps:
-STEPS
-"#;
+const LEAKY: &str = include_str!("cases/leaking/leak.txt");
 
 #[test]
 fn no_form_of_a_report_shows_a_secret() {

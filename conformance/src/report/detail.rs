@@ -1,8 +1,35 @@
-//! Everything about one scenario that is not a pass, as text: the body of JUnit failures and of TAP diagnostics.
+//! What several forms tell alike: counts that matter, why a scenario is not a pass in one sentence, and everything
+//! about it as text.
 
-use super::model::{Expectation, Report, Scenario};
-use crate::outcome::Verdict;
+use super::model::{Expectation, LevelCounts, Report, Scenario};
+use crate::outcome::{Counts, Verdict};
 use crate::render;
+
+impl LevelCounts {
+    /// Scenarios that hold, or were measured only.
+    pub fn held(&self) -> usize {
+        self.counts.passed.saturating_add(self.counts.informational)
+    }
+
+    /// Scenarios that count: all but those that need what the target does not claim.
+    pub fn claimed(&self) -> usize {
+        let Counts { passed, failed, errors, flaky, skipped, informational, .. } = self.counts;
+        [passed, failed, errors, flaky, skipped, informational].into_iter().fold(0, usize::saturating_add)
+    }
+}
+
+impl Scenario {
+    /// Whether it failed and that counts.
+    pub fn fails(&self) -> bool {
+        matches!(self.verdict, Verdict::Fail | Verdict::Flaky) && !self.is_excused()
+    }
+
+    /// Whether it failed as was announced, and still may.
+    pub fn is_excused(&self) -> bool {
+        let excused = self.expected_failure.as_ref().is_some_and(|excuse| !excuse.expired);
+        matches!(self.verdict, Verdict::Fail | Verdict::Flaky) && excused
+    }
+}
 
 /// One sentence: what is wrong, or why it was left out.
 pub(super) fn message(scenario: &Scenario) -> String {

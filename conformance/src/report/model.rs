@@ -181,19 +181,6 @@ pub struct LevelCounts {
     pub result: String,
 }
 
-impl LevelCounts {
-    /// Scenarios that hold, or were measured only.
-    pub fn held(&self) -> usize {
-        self.counts.passed.saturating_add(self.counts.informational)
-    }
-
-    /// Scenarios that count: all but those that need what the target does not claim.
-    pub fn claimed(&self) -> usize {
-        let Counts { passed, failed, errors, flaky, skipped, informational, .. } = self.counts;
-        [passed, failed, errors, flaky, skipped, informational].into_iter().fold(0, usize::saturating_add)
-    }
-}
-
 /// What became of one scenario.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Scenario {
@@ -254,19 +241,6 @@ pub struct Scenario {
 
 fn yes() -> bool {
     true
-}
-
-impl Scenario {
-    /// Whether it failed and that counts.
-    pub fn fails(&self) -> bool {
-        matches!(self.verdict, Verdict::Fail | Verdict::Flaky) && !self.is_excused()
-    }
-
-    /// Whether it failed as was announced, and still may.
-    pub fn is_excused(&self) -> bool {
-        let excused = self.expected_failure.as_ref().is_some_and(|excuse| !excuse.expired);
-        matches!(self.verdict, Verdict::Fail | Verdict::Flaky) && excused
-    }
 }
 
 /// A failure that the target file announces.
