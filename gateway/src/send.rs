@@ -147,6 +147,9 @@ pub fn build(
         Credential::None | Credential::Passthrough => (),
     }
     to.insert("traceparent", exchange.record.trace.header());
+    if !exchange.record.trace.continues() {
+        to.remove("tracestate");
+    }
     insert_host(&mut to, outbound);
     let target: Uri =
         outbound.target.parse().map_err(|_| Rejection::invalid("invalid_path", "the path is not a URI"))?;

@@ -20,7 +20,7 @@ impl Trace {
     #[must_use]
     pub fn begin(headers: &HeaderMap, mut random: impl FnMut() -> u64) -> Self {
         let span_id = random().max(1);
-        match headers.get("traceparent").and_then(|value| value.to_str().ok()).and_then(parse) {
+        match only(headers).and_then(parse) {
             Some((trace_id, parent_id, flags)) => Self { trace_id, span_id, parent_id, flags },
             None => {
                 let trace_id = u128::from(random()) << 64 | u128::from(random().max(1));
@@ -29,12 +29,25 @@ impl Trace {
         }
     }
 
+    /// Whether the caller's trace goes on; otherwise its `tracestate` ends here (W3C trace context, section 4.3).
+    #[must_use]
+    pub fn continues(&self) -> bool {
+        self.parent_id != 0
+    }
+
     /// The header for the provider, with the gateway's span as parent.
     #[must_use]
     pub fn header(&self) -> HeaderValue {
         let text = format!("00-{:032x}-{:016x}-{:02x}", self.trace_id, self.span_id, self.flags);
         HeaderValue::from_str(&text).expect("hex digits and dashes are a header value")
     }
+}
+
+/// The one `traceparent`; two contradict each other and count as none.
+fn only(headers: &HeaderMap) -> Option<&str> {
+    let mut values = headers.get_all("traceparent").iter();
+    let first = values.next()?.to_str().ok();
+    first.filter(|_| values.next().is_none())
 }
 
 fn parse(value: &str) -> Option<(u128, u64, u8)> {
@@ -71,6 +84,15 @@ mod tests {
         ] {
             assert!(parse(bad).is_none(), "{bad}");
         }
+    }
+
+    #[test]
+    fn two_contexts_are_none() {
+        let mut headers = HeaderMap::new();
+        headers.append("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".parse().unwrap());
+        assert!(Trace::begin(&headers, || 7).continues());
+        headers.append("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203332-01".parse().unwrap());
+        assert!(!Trace::begin(&headers, || 7).continues());
     }
 
     #[test]

@@ -41,9 +41,10 @@ fn profiles(run: &Run) -> String {
     for (name, outcomes) in run.profiles() {
         let held = |level| {
             let counts = Counts::of(outcomes.iter().copied().filter(|outcome| outcome.level == level));
-            match counts.executed() {
-                0 => "-".to_owned(),
-                executed => format!("{}/{executed}", counts.passed + counts.informational),
+            match (counts.executed() - counts.informational, counts.informational) {
+                (0, 0) => "-".to_owned(),
+                (0, measured) => format!("{measured} info"),
+                (executed, _) => format!("{}/{executed}", counts.passed),
             }
         };
         let all = Counts::of(outcomes.iter().copied());
