@@ -265,6 +265,14 @@ impl<'s> Player<'s> {
         failures
     }
 
+    /// Exchanges that reached a listener, whatever became of them.
+    fn reached(&self) -> usize {
+        let reached = |exchange: &&Exchange| {
+            !exchange.call.nonce.is_empty() && !matches!(exchange.end, crate::client::End::NotConnected(_))
+        };
+        self.exchanges.iter().filter(reached).count()
+    }
+
     /// Exchanges with a listener that got an answer.
     fn answered(&self) -> usize {
         self.exchanges.iter().filter(|exchange| exchange.head.is_some() && !exchange.call.nonce.is_empty()).count()
@@ -302,7 +310,7 @@ impl<'s> Player<'s> {
                 records: self.world.records(),
                 journals: &journals,
                 telemetry: &self.world.target.file.telemetry,
-                answered: self.answered(),
+                reached: self.reached(),
             };
             telemetry::judge(&mut judge, wanted, &evidence);
         }

@@ -278,10 +278,12 @@ impl World {
             Some(text) => Some(self.vars.text(text)),
             None => seam::configuration::reaching(self.saboteur, &before, &self.manifests),
         };
-        let printed = self.gateway.output.len();
+        let mut printed = self.gateway.output.len();
         if let Some(text) = text {
             if let Some(half) = change.half {
                 self.half(&text, half.bytes).await?;
+                // What was said about the half is no answer to the whole.
+                printed = self.gateway.output.len();
             }
             self.write(&text)?;
         }

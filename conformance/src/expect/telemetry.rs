@@ -25,8 +25,8 @@ pub struct Evidence<'e> {
     pub journals: &'e BTreeMap<String, Journal>,
     /// What things are called.
     pub telemetry: &'e Telemetry,
-    /// Exchanges that got an answer.
-    pub answered: usize,
+    /// Exchanges that reached the target.
+    pub reached: usize,
 }
 
 /// Judges telemetry.
@@ -122,9 +122,9 @@ fn series(judge: &mut Judge<'_>, expect: &TelemetryExpect, evidence: &Evidence<'
     }
     if let Some(wanted) = &expect.conserved {
         let counted = evidence.delta(&names.requests, |_| true);
-        let answered = Matcher::equals(evidence.answered);
-        if wanted.value != (answered.holds(&Seen::one(whole(counted))) && evidence.answered > 0) {
-            let expected = format!("{} requests, as many as were answered", evidence.answered);
+        let reached = Matcher::equals(evidence.reached);
+        if wanted.value != (reached.holds(&Seen::one(whole(counted))) && evidence.reached > 0) {
+            let expected = format!("{} requests, as many as reached the target", evidence.reached);
             judge.fail(".conserved", wanted, expected, whole(counted).to_string());
         }
     }

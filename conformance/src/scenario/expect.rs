@@ -400,7 +400,7 @@ pub struct TelemetryExpect {
     /// Labels of every series of the request counter.
     #[serde(default)]
     pub labels: BTreeMap<String, At<Matcher>>,
-    /// The sum of the request counter over all statuses is the number of exchanges that were answered.
+    /// The sum of the request counter over all statuses is the number of exchanges that reached the target.
     #[serde(default)]
     pub conserved: Option<At<bool>>,
     /// Input tokens that came from a cache.

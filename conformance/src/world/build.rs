@@ -116,12 +116,7 @@ async fn ground(
     let leak = keys.into_iter().chain(secrets.values().cloned()).next();
     let context = saboteur.map(|saboteur| Arc::new(Context::new(saboteur, leak.unwrap_or_default())));
     let upstreams = upstreams(scenario, &vars, context.as_ref(), origin).await?;
-    let traps = upstreams.traps.iter().map(|(name, trap)| (name, trap.addr()));
-    for (name, address) in upstreams.addresses.iter().map(|(name, address)| (name, *address)).chain(traps) {
-        vars.set(format!("{name}.host"), address.ip().to_string());
-        vars.set(format!("{name}.port"), address.port());
-        vars.set(format!("{name}.address"), address.to_string());
-    }
+    set_addresses(&mut vars, &upstreams);
     let (manifests, text) = manifests(loaded, &vars)?;
     std::fs::create_dir(folder.path().join(FOLDER)).map_err(WorldError::io("no folder for the manifests"))?;
     write(folder.path(), &text)?;
@@ -207,13 +202,37 @@ async fn upstreams(
         all.addresses.insert(name.clone(), address);
         all.mocks.insert(name.clone(), mock);
     }
+    traps(scenario, origin, &mut all).await?;
+    let mut vars = vars.clone();
+    set_addresses(&mut vars, &all);
+    // A script may name any provider and any trap, whichever of them stands first.
+    for (name, script) in &scenario.providers {
+        let filled = vars.value(&script.value);
+        if filled != script.value {
+            all.mocks[name].set_script(provider(name, &filled)?);
+        }
+    }
+    Ok(all)
+}
+
+/// `${NAME.host}`, `${NAME.port}` and `${NAME.address}` of all that listens.
+fn set_addresses(vars: &mut Vars, upstreams: &Upstreams) {
+    let traps = upstreams.traps.iter().map(|(name, trap)| (name, trap.addr()));
+    for (name, address) in upstreams.addresses.iter().map(|(name, address)| (name, *address)).chain(traps) {
+        vars.set(format!("{name}.host"), address.ip().to_string());
+        vars.set(format!("{name}.port"), address.port());
+        vars.set(format!("{name}.address"), address.to_string());
+    }
+}
+
+async fn traps(scenario: &Scenario, origin: Instant, all: &mut Upstreams) -> Result<(), WorldError> {
     for trap in &scenario.traps {
         let options = Options { bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), origin, ..Options::default() };
         let mock = mock_providers::start(&trap.value, mock_providers::script::Provider::default(), options).await;
         let mock = mock.map_err(|error| WorldError::Scenario(format!("trap {} cannot start: {error}", trap.value)))?;
         all.traps.insert(trap.value.clone(), mock);
     }
-    Ok(all)
+    Ok(())
 }
 
 /// The names a provider's certificate must carry; none means plain text.
