@@ -72,7 +72,6 @@ macro_rules! saboteurs {
 
 saboteurs! {
     DoneInvented "done-invented" Client [1, 2]: "a stream that breaks off gets `[DONE]` and a clean end",
-    FinishInvented "finish-invented" Client [1]: "a stream without its terminator gets a finish reason and `[DONE]`",
     StreamErrorAs200 "stream-error-as-200" Client [1, 2, 13]: "an error that answers a streaming request becomes a stream with status 200",
     ErrorEventDropped "error-event-dropped" Client [1, 13]: "error events are left out of streams",
     LastEventDropped "last-event-dropped" Client [8]: "the last event of a stream is lost",
@@ -88,7 +87,6 @@ saboteurs! {
     UsageChunkHidden "usage-chunk-hidden" Client [11]: "no stream keeps its usage chunk",
     StreamReplayed "stream-replayed" Client [3]: "a stream that breaks off starts again from its first event",
     ToolArgumentsLost "tool-arguments-lost" Client [13]: "tool calls arrive without their arguments",
-    ContentEncodingLost "content-encoding-lost" Client [9]: "compressed answers are not declared as such",
     AnswerTruncated "answer-truncated" Client [21]: "answers are cut at 1 MiB",
     AnswerMixed "answer-mixed" Client [15, 28]: "of exchanges at the same time, one gets the answer of another",
     SecondAnswerInvented "second-answer-invented" Client [18, 22]: "behind an error, a second answer follows",
@@ -117,6 +115,8 @@ saboteurs! {
     StallNeverEnds "stall-never-ends" Client [1, 19]: "a stream that the gateway gives up stays open for ever",
     LongStreamCut "long-stream-cut" Client [19]: "streams end a second after they began",
     AmbiguityAccepted "ambiguity-accepted" Client [18, 22]: "requests framed in two ways lose one of the framings",
+    FinishInvented "finish-invented" Upstream [1]: "a provider's stream without its terminator gets a finish reason and `[DONE]`",
+    ContentEncodingLost "content-encoding-lost" Upstream [9]: "compressed answers of providers are passed on as plain ones",
     ClientKeyForwarded "client-key-forwarded" Upstream [15]: "the client's credentials reach the provider",
     ProviderKeyDropped "provider-key-dropped" Upstream [14, 15]: "requests reach the provider without its key",
     KeysCrossed "keys-crossed" Upstream [5, 15]: "every provider gets the key of the first one",
@@ -131,7 +131,6 @@ saboteurs! {
     QueryDoubled "query-doubled" Upstream [14]: "queries reach the provider twice over",
     HostNotRewritten "host-not-rewritten" Upstream [14, 18]: "the client's Host reaches the provider",
     XffDoubled "xff-doubled" Upstream [18]: "the client's X-Forwarded-For reaches the provider beside another",
-    AcceptEncodingAdded "accept-encoding-added" Upstream [9]: "providers are asked for gzip, whatever the client accepts",
     BodyReserialised "body-reserialised" Upstream [14]: "bodies are parsed and written anew, keys sorted",
     NumbersRounded "numbers-rounded" Upstream [14]: "numbers in bodies become floating point",
     UnknownFieldsDropped "unknown-fields-dropped" Upstream [14]: "fields that the gateway does not know are left out",

@@ -38,8 +38,10 @@ impl Context {
     pub(super) fn way(&self, hop: Hop, head: &Head, nonce: &str) -> Way {
         let status = head.status().unwrap_or(0);
         let is_stream = head.get("content-type").is_some_and(|kind| kind.starts_with("text/event-stream"));
+        let cooked = || Cook::new(self.saboteur).map_or(Way::Raw, Way::Cooked);
+        let readable = is_stream && head.get("content-encoding").is_none();
         if matches!(hop, Hop::Provider(_)) {
-            return Way::Raw;
+            return if self.saboteur == Saboteur::FinishInvented && readable { cooked() } else { Way::Raw };
         }
         match self.saboteur {
             Saboteur::ErrorFieldsLost | Saboteur::ErrorNotJson | Saboteur::SecondAnswerInvented if status >= 400 => {
@@ -50,9 +52,7 @@ impl Context {
             Saboteur::DeadlineIgnored if status == 504 || status == 408 => Way::Never,
             Saboteur::AnswerTruncated | Saboteur::AnswerMixed if !is_stream && status == 200 => Way::Whole,
             Saboteur::ToolArgumentsLost if !is_stream && status == 200 => Way::Whole,
-            saboteur if is_stream && head.get("content-encoding").is_none() => {
-                Cook::new(saboteur).map_or(Way::Raw, Way::Cooked)
-            }
+            _ if readable => cooked(),
             _ => Way::Raw,
         }
     }
@@ -61,7 +61,7 @@ impl Context {
     pub(super) fn change_head(&self, hop: Hop, head: &mut Head, nonce: &str) {
         let status = head.status().unwrap_or(0);
         if matches!(hop, Hop::Provider(_)) {
-            return self.leak_headers(head, nonce, status);
+            return self.change_provider_head(head, nonce, status);
         }
         match self.saboteur {
             Saboteur::ErrorFlattenedTo200 if status >= 400 => set_status(head, "200 OK"),
@@ -70,7 +70,6 @@ impl Context {
             Saboteur::ErrorStatusLost if status >= 400 => set_status(head, "500 Internal Server Error"),
             Saboteur::BodyLimitHidden if status == 413 => set_status(head, "400 Bad Request"),
             Saboteur::RetryAfterLost => head.remove("retry-after"),
-            Saboteur::ContentEncodingLost => head.remove("content-encoding"),
             Saboteur::ProviderKeyInResponse | Saboteur::ReadyLeaksConfig => {
                 head.set("x-upstream-key", self.provider_key.clone())
             }
@@ -81,18 +80,21 @@ impl Context {
         }
     }
 
-    /// Gives the answer of a later attempt the headers of the one that failed.
-    fn leak_headers(&self, head: &mut Head, nonce: &str, status: u16) {
-        if self.saboteur != Saboteur::FailedHeadersLeak {
-            return;
-        }
-        let mut state = self.state();
-        if status >= 400 {
-            state.failed_headers.insert(nonce.to_owned(), head.headers.clone());
-        } else if let Some(failed) = state.failed_headers.remove(nonce) {
-            let missing: Vec<_> = failed.into_iter().filter(|(name, _)| head.get(name).is_none()).collect();
-            let framing = |name: &str| FRAMING.iter().any(|own| own.eq_ignore_ascii_case(name));
-            head.headers.extend(missing.into_iter().filter(|(name, _)| !framing(name)));
+    /// Changes the head of a provider's answer.
+    fn change_provider_head(&self, head: &mut Head, nonce: &str, status: u16) {
+        match self.saboteur {
+            Saboteur::ContentEncodingLost => head.remove("content-encoding"),
+            Saboteur::FailedHeadersLeak if status >= 400 => {
+                self.state().failed_headers.insert(nonce.to_owned(), head.headers.clone());
+            }
+            Saboteur::FailedHeadersLeak => {
+                let failed = self.state().failed_headers.remove(nonce).unwrap_or_default();
+                let framing = |name: &str| FRAMING.iter().any(|own| own.eq_ignore_ascii_case(name));
+                let missing = failed.into_iter().filter(|(name, _)| !framing(name) && head.get(name).is_none());
+                let missing: Vec<_> = missing.collect();
+                head.headers.extend(missing);
+            }
+            _ => {}
         }
     }
 

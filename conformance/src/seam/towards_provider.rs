@@ -67,7 +67,6 @@ fn change_head(saboteur: Saboteur, head: &mut Head) {
     match saboteur {
         Saboteur::ProviderKeyDropped => head.headers.retain(|(name, _)| !is_credential_header(name)),
         Saboteur::InternalHeaderAdded => head.set("x-gateway-route", "default/route"),
-        Saboteur::AcceptEncodingAdded => head.set("accept-encoding", "gzip"),
         Saboteur::TraceparentDropped => {
             head.remove("traceparent");
             head.remove("tracestate");

@@ -35,7 +35,6 @@ struct Upstreams {
     mocks: BTreeMap<String, MockProvider>,
     seams: Vec<Seam>,
     addresses: BTreeMap<String, SocketAddr>,
-    traps: BTreeMap<String, MockProvider>,
 }
 
 pub(super) async fn world(
@@ -62,7 +61,7 @@ pub(super) async fn world(
         saboteur,
         context: ground.context,
         mocks: ground.upstreams.mocks,
-        traps: ground.upstreams.traps,
+        traps: ground.traps,
         manifests: ground.manifests,
         hidden: hidden.clone(),
         root: Arc::clone(&loaded.root),
@@ -95,6 +94,7 @@ struct Ground {
     secrets: BTreeMap<String, String>,
     context: Option<Arc<Context>>,
     upstreams: Upstreams,
+    traps: BTreeMap<String, MockProvider>,
     manifests: Manifests,
     launch: Launch,
 }
@@ -115,8 +115,10 @@ async fn ground(
     keys.iter().for_each(|key| hidden.key(key));
     let leak = keys.into_iter().chain(secrets.values().cloned()).next();
     let context = saboteur.map(|saboteur| Arc::new(Context::new(saboteur, leak.unwrap_or_default())));
+    let traps = traps(scenario, origin).await?;
+    traps.iter().for_each(|(name, trap)| set_address(&mut vars, name, trap.addr()));
     let upstreams = upstreams(scenario, &vars, context.as_ref(), origin).await?;
-    set_addresses(&mut vars, &upstreams);
+    upstreams.addresses.iter().for_each(|(name, address)| set_address(&mut vars, name, *address));
     let (manifests, text) = manifests(loaded, &vars)?;
     std::fs::create_dir(folder.path().join(FOLDER)).map_err(WorldError::io("no folder for the manifests"))?;
     write(folder.path(), &text)?;
@@ -125,7 +127,7 @@ async fn ground(
         tokio::time::sleep(target.file.reload.unwrap_or(SILENT)).await;
     }
     let launch = launch(scenario, folder.path(), &manifests, &upstreams)?;
-    Ok(Ground { origin, folder, vars, secrets, context, upstreams, manifests, launch })
+    Ok(Ground { origin, folder, vars, secrets, context, upstreams, traps, manifests, launch })
 }
 
 /// Variables, options and random secrets.
@@ -202,10 +204,9 @@ async fn upstreams(
         all.addresses.insert(name.clone(), address);
         all.mocks.insert(name.clone(), mock);
     }
-    traps(scenario, origin, &mut all).await?;
     let mut vars = vars.clone();
-    set_addresses(&mut vars, &all);
-    // A script may name any provider and any trap, whichever of them stands first.
+    all.addresses.iter().for_each(|(name, address)| set_address(&mut vars, name, *address));
+    // A script may name any provider, whichever of them stands first.
     for (name, script) in &scenario.providers {
         let filled = vars.value(&script.value);
         if filled != script.value {
@@ -215,24 +216,23 @@ async fn upstreams(
     Ok(all)
 }
 
-/// `${NAME.host}`, `${NAME.port}` and `${NAME.address}` of all that listens.
-fn set_addresses(vars: &mut Vars, upstreams: &Upstreams) {
-    let traps = upstreams.traps.iter().map(|(name, trap)| (name, trap.addr()));
-    for (name, address) in upstreams.addresses.iter().map(|(name, address)| (name, *address)).chain(traps) {
-        vars.set(format!("{name}.host"), address.ip().to_string());
-        vars.set(format!("{name}.port"), address.port());
-        vars.set(format!("{name}.address"), address.to_string());
+/// Listeners that nobody must touch; provider scripts may name them.
+async fn traps(scenario: &Scenario, origin: Instant) -> Result<BTreeMap<String, MockProvider>, WorldError> {
+    let mut traps = BTreeMap::new();
+    for name in scenario.traps.iter().map(|trap| &trap.value) {
+        let options = Options { bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), origin, ..Options::default() };
+        let mock = mock_providers::start(name, mock_providers::script::Provider::default(), options).await;
+        let mock = mock.map_err(|error| WorldError::Scenario(format!("trap {name} cannot start: {error}")))?;
+        traps.insert(name.clone(), mock);
     }
+    Ok(traps)
 }
 
-async fn traps(scenario: &Scenario, origin: Instant, all: &mut Upstreams) -> Result<(), WorldError> {
-    for trap in &scenario.traps {
-        let options = Options { bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), origin, ..Options::default() };
-        let mock = mock_providers::start(&trap.value, mock_providers::script::Provider::default(), options).await;
-        let mock = mock.map_err(|error| WorldError::Scenario(format!("trap {} cannot start: {error}", trap.value)))?;
-        all.traps.insert(trap.value.clone(), mock);
-    }
-    Ok(())
+/// The references that lead to a listener of ours.
+fn set_address(vars: &mut Vars, name: &str, address: SocketAddr) {
+    vars.set(format!("{name}.host"), address.ip().to_string());
+    vars.set(format!("{name}.port"), address.port());
+    vars.set(format!("{name}.address"), address.to_string());
 }
 
 /// The names a provider's certificate must carry; none means plain text.
