@@ -115,6 +115,8 @@ mod fault;
 mod headers;
 mod matching;
 mod respond;
+#[cfg(feature = "schema")]
+mod schema;
 mod size;
 
 use std::collections::BTreeMap;
@@ -130,6 +132,7 @@ pub use respond::{Block, Encoding, Framing, Respond, RetryAfterForm, SseEvent, T
 
 /// A file for `windtunnel mock --config`.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// Seeds every synthetic value; default 0.
@@ -140,6 +143,7 @@ pub struct Config {
 
 /// One scripted provider.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Provider {
     /// The wire dialect it speaks when nothing is scripted.
@@ -157,7 +161,8 @@ pub struct Provider {
     /// Whether the port is open.
     pub accept: Accept,
     /// How long a connection may be idle between requests; no limit when left out.
-    #[serde(with = "duration::option")]
+    #[serde(deserialize_with = "duration::option::deserialize")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<schema::Time>"))]
     pub idle_timeout: Option<Duration>,
     /// When bytes leave.
     pub latency: Latency,
@@ -173,6 +178,7 @@ pub struct Provider {
 
 /// The API a provider speaks.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Dialect {
     /// OpenAI's HTTP API.
@@ -182,6 +188,7 @@ pub enum Dialect {
 
 /// The accepted credentials.
 #[derive(Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Auth {
     /// Bearer tokens that are let in.
@@ -196,6 +203,7 @@ impl std::fmt::Debug for Auth {
 
 /// Whether connections are accepted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Accept {
     /// The port is open.
@@ -211,17 +219,20 @@ pub enum Accept {
 
 /// Connections that are accepted but not attended to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct AcceptStall {
     /// How many, from the start of the script; later ones are served.
     pub first: u64,
     /// How long nothing is read or written; then they are closed.
-    #[serde(rename = "for", with = "duration")]
+    #[serde(rename = "for", deserialize_with = "duration::deserialize")]
+    #[cfg_attr(feature = "schema", schemars(with = "schema::Time"))]
     pub duration: Duration,
 }
 
 /// What a provider's TLS certificate is like.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Certificate {
     /// For the provider's names, from the run's CA.
@@ -239,21 +250,26 @@ pub enum Certificate {
 
 /// Delays of a response.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Latency {
     /// Before the response head.
-    #[serde(with = "duration::option")]
+    #[serde(deserialize_with = "duration::option::deserialize")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<schema::Time>"))]
     pub head: Option<Duration>,
     /// From the head to the first content event.
-    #[serde(with = "duration::option")]
+    #[serde(deserialize_with = "duration::option::deserialize")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<schema::Time>"))]
     pub ttft: Option<Duration>,
     /// Between the events after it.
-    #[serde(with = "duration::option")]
+    #[serde(deserialize_with = "duration::option::deserialize")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<schema::Time>"))]
     pub itl: Option<Duration>,
 }
 
 /// One rule: when it matches, and what it does.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Rule {
     /// How the journal names it.
@@ -272,6 +288,8 @@ pub struct Rule {
 
 /// One step of a sequence.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "ScriptStep"))]
 #[serde(deny_unknown_fields, default)]
 pub struct Step {
     /// The answer.

@@ -12,6 +12,7 @@ use super::duration;
 
 /// Everything that may go wrong with one response; an empty one changes nothing.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Fault {
     /// Answer with this status.
@@ -62,21 +63,23 @@ macro_rules! point {
 
 /// The connection ends in the middle of the response.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Disconnect {
     /// By FIN or by RST.
     pub how: How,
-    /// See [`Point::chunks`].
+    /// After this many content or tool-call deltas.
     pub after_chunks: Option<usize>,
-    /// See [`Point::events`].
+    /// After this many events of any kind.
     pub after_events: Option<usize>,
-    /// See [`Point::bytes`].
+    /// After this many bytes of the body.
     pub after_bytes: Option<usize>,
 }
 point!(Disconnect);
 
 /// How a connection ends.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum How {
     /// An orderly FIN, without the HTTP terminator.
@@ -88,42 +91,46 @@ pub enum How {
 
 /// The response ends early, in valid HTTP.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Truncate {
-    /// See [`Point::chunks`].
+    /// After this many content or tool-call deltas.
     pub after_chunks: Option<usize>,
-    /// See [`Point::events`].
+    /// After this many events of any kind.
     pub after_events: Option<usize>,
-    /// See [`Point::bytes`].
+    /// After this many bytes of the body.
     pub after_bytes: Option<usize>,
 }
 point!(Truncate);
 
 /// The response falls silent.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Stall {
-    /// See [`Point::chunks`].
+    /// After this many content or tool-call deltas.
     pub after_chunks: Option<usize>,
-    /// See [`Point::events`].
+    /// After this many events of any kind.
     pub after_events: Option<usize>,
-    /// See [`Point::bytes`].
+    /// After this many bytes of the body.
     pub after_bytes: Option<usize>,
     /// How long; for ever when left out.
-    #[serde(rename = "for", with = "duration::option")]
+    #[serde(rename = "for", deserialize_with = "duration::option::deserialize")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<super::schema::Time>"))]
     pub duration: Option<Duration>,
 }
 point!(Stall);
 
 /// The stream reports an error in band.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct ErrorEvent {
-    /// See [`Point::chunks`].
+    /// After this many content or tool-call deltas.
     pub after_chunks: Option<usize>,
-    /// See [`Point::events`].
+    /// After this many events of any kind.
     pub after_events: Option<usize>,
-    /// See [`Point::bytes`].
+    /// After this many bytes of the body.
     pub after_bytes: Option<usize>,
     /// What stands under `error`; default OpenAI's `server_error`.
     pub error: Option<Value>,
@@ -160,6 +167,7 @@ impl<'de> Deserialize<'de> for Hang {
 
 /// Where writes end; the kinds may be combined.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Split {
     /// After every n bytes of the body.
@@ -169,17 +177,20 @@ pub struct Split {
     /// After the first byte of every multi-byte character.
     pub inside_utf8: bool,
     /// Silence between the writes.
-    #[serde(with = "duration::option")]
+    #[serde(deserialize_with = "duration::option::deserialize")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<super::schema::Time>"))]
     pub gap: Option<Duration>,
 }
 
 /// A few bytes at a time.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Dribble {
     /// Bytes of each write.
     pub bytes: usize,
     /// Silence between the writes.
-    #[serde(with = "duration")]
+    #[serde(deserialize_with = "duration::deserialize")]
+    #[cfg_attr(feature = "schema", schemars(with = "super::schema::Time"))]
     pub gap: Duration,
 }

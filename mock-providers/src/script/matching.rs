@@ -13,6 +13,7 @@ use serde_json_path::JsonPath;
 
 /// All given keys must hold.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct When {
     /// Over the path without its query.
@@ -33,6 +34,7 @@ pub struct When {
 
 /// A pattern in which `*` stands for any run of characters.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct Glob(pub String);
 
@@ -135,8 +137,9 @@ impl TextMatch {
 }
 
 #[derive(Deserialize, Default)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
-struct TextConditions {
+pub(super) struct TextConditions {
     equals: Option<String>,
     contains: Option<String>,
     matches: Option<Pattern>,
@@ -196,8 +199,9 @@ fn contains(value: &Value, part: &Value) -> bool {
 }
 
 #[derive(Deserialize, Default)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
-struct ValueConditions {
+pub(super) struct ValueConditions {
     equals: Option<Value>,
     contains: Option<Value>,
     matches: Option<Pattern>,

@@ -14,6 +14,7 @@ use super::{Headers, Latency, duration, size};
 
 /// One scripted answer; what is left out is as OpenAI would answer.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Respond {
     /// The status code; default 200.
@@ -36,6 +37,7 @@ pub struct Respond {
     pub body: Option<String>,
     /// A literal body that is not text.
     #[serde(deserialize_with = "base64_bytes")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     pub body_base64: Option<Bytes>,
     /// Literal events.
     pub sse: Option<Vec<SseEvent>>,
@@ -47,14 +49,17 @@ pub struct Respond {
     pub model: Option<String>,
     /// Grow the body to this many bytes.
     #[serde(deserialize_with = "size::deserialize")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<super::schema::Size>"))]
     pub size: Option<usize>,
     /// The `retry-after` header.
-    #[serde(with = "duration::option")]
+    #[serde(deserialize_with = "duration::option::deserialize")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<super::schema::Time>"))]
     pub retry_after: Option<Duration>,
     /// How that header says it.
     pub retry_after_form: RetryAfterForm,
     /// Wait before the head, beside `latency.head`.
-    #[serde(with = "duration::option")]
+    #[serde(deserialize_with = "duration::option::deserialize")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<super::schema::Time>"))]
     pub delay_head: Option<Duration>,
     /// Replaces the provider's latency, key by key.
     pub latency: Latency,
@@ -70,6 +75,7 @@ pub struct Respond {
 
 /// The two forms of `retry-after`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum RetryAfterForm {
     /// Whole seconds, rounded up.
@@ -81,6 +87,7 @@ pub enum RetryAfterForm {
 
 /// A content coding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Encoding {
     /// `gzip`.
@@ -114,6 +121,7 @@ fn base64_bytes<'de, D: Deserializer<'de>>(reader: D) -> Result<Option<Bytes>, D
 
 /// How the end of a body is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Framing {
     /// By a `content-length`.
@@ -126,6 +134,7 @@ pub enum Framing {
 
 /// One part of an assistant's answer.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Block {
     /// Text.
@@ -136,6 +145,7 @@ pub enum Block {
 
 /// A call of a function tool.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct ToolCall {
     /// The function.
@@ -160,6 +170,7 @@ pub enum UsageSpec {
 
 /// Literal usage; prompt and completion are estimated when left out.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct UsageNumbers {
     /// Tokens of the prompt.
@@ -205,13 +216,16 @@ pub struct SseEvent {
 }
 
 #[derive(Deserialize, Default)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
-struct EventKeys {
+pub(super) struct EventKeys {
     data: Option<Value>,
     raw: Option<String>,
     #[serde(deserialize_with = "base64_bytes")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     raw_base64: Option<Bytes>,
-    #[serde(with = "duration::option")]
+    #[serde(deserialize_with = "duration::option::deserialize")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<super::schema::Time>"))]
     after: Option<Duration>,
 }
 
