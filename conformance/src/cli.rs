@@ -30,6 +30,14 @@ pub enum Command {
     List(ListArgs),
     /// Say what a scenario demands, and why
     Explain(ExplainArgs),
+    /// Write a new scenario that runs as it is
+    New(NewArgs),
+    /// Print the JSON Schema of a kind of file, for editors
+    Schema {
+        /// The kind of file
+        #[arg(value_enum, default_value_t = crate::schema::Kind::Scenario)]
+        kind: crate::schema::Kind,
+    },
     /// Compare reports that `run --report json=FILE` wrote
     Report(ReportArgs),
     /// Run the reference gateway
@@ -48,8 +56,11 @@ pub enum Command {
 /// Flags of `run`.
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    /// Ids, globs such as 'FO-*', or files; default is the whole suite
+    /// Ids, globs such as 'FO-*', files or folders; default is the whole suite
     pub names: Vec<String>,
+    /// The value of a scenario's variable, instead of the one in its file (may be given several times)
+    #[arg(long = "var", value_name = "NAME=VALUE")]
+    pub variables: Vec<String>,
     /// The gateway under test: `reference`, or a target file
     #[arg(long, value_name = "reference|FILE", env = "WINDTUNNEL_TARGET", default_value = "reference")]
     pub target: String,
@@ -77,7 +88,7 @@ pub struct RunArgs {
     /// Stop at the first scenario that does not pass
     #[arg(long, env = "WINDTUNNEL_FAIL_FAST", value_parser = clap::builder::BoolishValueParser::new())]
     pub fail_fast: bool,
-    /// The scenario folder; default is the nearest `scenarios` from here upward
+    /// The scenario folder; default is the nearest `scenarios` from here upward, else the suite in this program
     #[arg(long, value_name = "DIR", env = "WINDTUNNEL_SCENARIOS")]
     pub scenarios: Option<PathBuf>,
 }
@@ -122,7 +133,13 @@ pub struct ListArgs {
     /// List the profiles
     #[arg(long, group = "what")]
     pub profiles: bool,
-    /// The scenario folder
+    /// List the options that a target may declare
+    #[arg(long, group = "what")]
+    pub options: bool,
+    /// As JSON, for machines
+    #[arg(long)]
+    pub json: bool,
+    /// The scenario folder; default is the nearest `scenarios` from here upward, else the suite in this program
     #[arg(long, value_name = "DIR", env = "WINDTUNNEL_SCENARIOS")]
     pub scenarios: Option<PathBuf>,
 }
@@ -130,12 +147,31 @@ pub struct ListArgs {
 /// Flags of `explain`.
 #[derive(Debug, Args)]
 pub struct ExplainArgs {
-    /// Ids or globs
+    /// Ids, globs or files
     #[arg(required = true)]
     pub names: Vec<String>,
-    /// The scenario folder
+    /// The file itself
+    #[arg(long)]
+    pub yaml: bool,
+    /// The scenario folder; default is the nearest `scenarios` from here upward, else the suite in this program
     #[arg(long, value_name = "DIR", env = "WINDTUNNEL_SCENARIOS")]
     pub scenarios: Option<PathBuf>,
+}
+
+/// Flags of `new`.
+#[derive(Debug, Args)]
+pub struct NewArgs {
+    /// The id: a group in capital letters and a number, such as FO-31 or MY-01
+    pub id: String,
+    /// The requirement in one sentence
+    #[arg(long)]
+    pub title: Option<String>,
+    /// The profile; default is that of the id's group
+    #[arg(long, value_name = "PROFILE")]
+    pub profile: Option<String>,
+    /// Where the file goes; default is the group's folder in the nearest `scenarios` from here upward, else here
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
 }
 
 /// Flags of `report`.

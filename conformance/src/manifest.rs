@@ -2,12 +2,12 @@
 //! Knows kinds only by name; what they mean is the target's business.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
 use base64::Engine as _;
-use gateway::yaml::{self, Source};
+use gateway::yaml;
 use serde_json::Value;
 
+use crate::load::Roots;
 use crate::scenario::ObjectRef;
 
 /// The apiVersion of every kind for which it may be left out.
@@ -29,7 +29,7 @@ const API_VERSIONS: &[(&str, &str)] = &[
 ];
 
 /// The documents that one entry stands for: itself, or those of the file it uses.
-pub fn documents(entry: &Value, root: &Path) -> Result<Vec<Value>, String> {
+pub fn documents(entry: &Value, root: &Roots) -> Result<Vec<Value>, String> {
     let Some(object) = entry.as_object() else {
         return Err("a manifest is a map".to_owned());
     };
@@ -39,9 +39,7 @@ pub fn documents(entry: &Value, root: &Path) -> Result<Vec<Value>, String> {
     let (Some(used), 1) = (used.as_str(), object.len()) else {
         return Err("`use` names one file and stands alone".to_owned());
     };
-    let path = root.join(used);
-    let text = std::fs::read_to_string(&path).map_err(|error| format!("`{used}` cannot be read: {error}"))?;
-    let source = Source::new(used, text);
+    let source = root.read(used)?;
     let read = |document| yaml::read::<Value>(&source, document).map_err(|problem| problem.to_string());
     yaml::documents(&source).iter().map(|document| read(document).and_then(|manifest| completed(&manifest))).collect()
 }
@@ -192,8 +190,8 @@ mod tests {
     #[test]
     fn a_known_kind_gets_its_version() {
         let manifest = json!({"kind": "AIRoute", "metadata": {"name": "r"}});
-        let all = documents(&manifest, Path::new(".")).expect("a manifest");
+        let all = documents(&manifest, &Roots::default()).expect("a manifest");
         assert_eq!(all[0]["apiVersion"], "agentgateway.dev/v1alpha1");
-        assert!(documents(&json!({"kind": "Foo"}), Path::new(".")).is_err());
+        assert!(documents(&json!({"kind": "Foo"}), &Roots::default()).is_err());
     }
 }

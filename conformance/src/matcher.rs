@@ -4,8 +4,11 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer};
 use serde_json::{Number, Value};
+
+use crate::schema::forms;
 
 mod judge;
 
@@ -39,7 +42,7 @@ enum Condition {
 }
 
 /// The type of a JSON value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum JsonType {
     Null,
@@ -71,34 +74,53 @@ fn choices<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<Valu
     }
 }
 
-/// The map form.
-#[derive(Debug, serde::Deserialize)]
+/// Named conditions; all of them must hold.
+#[derive(Debug, serde::Deserialize, JsonSchema)]
+#[schemars(rename = "Conditions")]
 #[serde(deny_unknown_fields)]
-struct Named {
+pub(crate) struct Named {
+    /// The same value; 1 equals 1.0, a text equals only a text.
     #[serde(default, deserialize_with = "given")]
     equals: Option<Value>,
+    /// A text contains it (a list: each of them), an array has it, an object has the key.
     #[serde(default, deserialize_with = "given")]
     contains: Option<Value>,
+    /// A regular expression finds something.
+    #[schemars(with = "Option<forms::Pattern>")]
     matches: Option<Pattern>,
+    /// There is no occurrence.
     absent: Option<bool>,
+    /// There is an occurrence.
     present: Option<bool>,
+    /// One of these; or a reference to a list, such as `${options.timeout_status}`.
     #[serde(default, deserialize_with = "choices")]
+    #[schemars(with = "Option<forms::Choices>")]
     r#in: Option<Vec<Value>>,
+    /// From the first to the second number; null leaves a side open.
     between: Option<(Option<f64>, Option<f64>)>,
+    /// Close enough to a number.
     near: Option<Near>,
+    /// On the number of elements of a single array, else of occurrences.
     count: Option<Box<Matcher>>,
+    /// One occurrence, and it equals this; in a body: found once.
     #[serde(default, deserialize_with = "given")]
     exactly_once: Option<Value>,
+    /// The type of the value.
     r#type: Option<JsonType>,
+    /// Every key of this is there with its value, at any depth.
     #[serde(default, deserialize_with = "given")]
     subset: Option<Value>,
+    /// The same bytes.
     bytes_equal: Option<String>,
+    /// Common keys stand in the same order as in this object, list of names or JSON text.
     #[serde(default, deserialize_with = "given")]
     same_order_as: Option<Value>,
+    /// This does not hold.
     not: Option<Box<Matcher>>,
 }
 
-#[derive(Debug, serde::Deserialize)]
+/// A number and how far from it is near.
+#[derive(Debug, serde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Near {
     value: f64,

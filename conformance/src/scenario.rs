@@ -9,21 +9,39 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use mock_providers::script::Provider;
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
+use serde_saphyr::Spanned;
 
 use crate::matcher::Matcher;
+use crate::schema::{forms, names};
 use expect::{ExchangeExpect, FinalExpect, TelemetryExpect};
 use text::OneOrMany;
 
 /// A value together with where it stands in the file.
-pub type At<T> = serde_saphyr::Spanned<T>;
+#[derive(Debug, Clone)]
+pub struct At<T> {
+    /// The value.
+    pub value: T,
+    /// Its place.
+    pub referenced: serde_saphyr::Location,
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for At<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Spanned { value, referenced, .. } = Spanned::deserialize(deserializer)?;
+        Ok(At { value, referenced })
+    }
+}
 
 /// One scenario file.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Scenario {
     /// Stable name such as `FO-01`.
+    #[schemars(with = "names::Id")]
     pub id: At<String>,
     /// The requirement in one sentence.
     pub title: String,
@@ -33,9 +51,11 @@ pub struct Scenario {
     /// How binding the requirement is.
     pub level: Level,
     /// The named set whose result this scenario counts for.
+    #[schemars(with = "names::Profile")]
     pub profile: At<String>,
     /// Capabilities a target must claim.
     #[serde(default)]
+    #[schemars(with = "Vec<names::Capability>")]
     pub needs: Vec<At<String>>,
     /// Takes too long for the quick set.
     #[serde(default)]
@@ -57,6 +77,7 @@ pub struct Scenario {
     pub variables: BTreeMap<String, Value>,
     /// Mock providers by name, each a mock script (kept as data until `${…}` is filled in).
     #[serde(default)]
+    #[schemars(with = "BTreeMap<String, Provider>")]
     pub providers: BTreeMap<String, At<Value>>,
     /// Listeners that nothing may ever connect to.
     #[serde(default)]
@@ -66,6 +87,7 @@ pub struct Scenario {
     pub connect_to: BTreeMap<String, At<String>>,
     /// Kubernetes manifests, in order of age.
     #[serde(default)]
+    #[schemars(with = "Vec<forms::Manifest>")]
     pub gateway: Vec<At<Value>>,
     /// The same as exact text, for manifests that are malformed on purpose.
     #[serde(default)]
@@ -84,6 +106,7 @@ pub struct Scenario {
     pub expect: FinalExpect,
     /// Saboteurs that must turn this scenario red.
     #[serde(default)]
+    #[schemars(with = "Vec<names::Saboteur>")]
     pub sabotage: Vec<At<String>>,
 }
 
@@ -112,7 +135,7 @@ impl Scenario {
 }
 
 /// How binding a requirement is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Level {
     /// A wire standard, or an indefensible harm.
@@ -134,7 +157,7 @@ impl fmt::Display for Level {
 }
 
 /// A secret drawn at random for each run.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Secret {
     /// Put before the random part, such as `sk-`.
@@ -146,7 +169,7 @@ pub struct Secret {
 }
 
 /// What `gateway --check` must say about the manifests.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CheckExpect {
     /// Whether the check must fail (exit code 1) or succeed (0).
@@ -160,13 +183,14 @@ pub struct CheckExpect {
 }
 
 /// How a start with these manifests must end: with an exit code that is not 0, or without ever becoming ready.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StartExpect {
     /// Whether the start must fail.
     pub fails: At<bool>,
     /// How long readiness is watched for; default 3 s.
     #[serde(default, deserialize_with = "text::optional_duration")]
+    #[schemars(with = "Option<text::Span>")]
     pub within: Option<Duration>,
     /// On everything printed, where the target reports problems.
     #[serde(default)]
@@ -174,7 +198,7 @@ pub struct StartExpect {
 }
 
 /// One thing that happens: exactly one of `request`, `change`, `wait_until`, `join` and `steps`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Step {
     /// For `${steps.ID.…}` and messages.
@@ -207,7 +231,7 @@ pub struct Step {
 }
 
 /// An HTTP request, written byte by byte by the client.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Request {
     /// `get: /path`
@@ -266,6 +290,7 @@ pub struct Request {
     pub read: Option<SlowRead>,
     /// Keep the connection open this long after the answer, to see what else comes.
     #[serde(default, deserialize_with = "text::optional_duration")]
+    #[schemars(with = "Option<text::Span>")]
     pub hold: Option<Duration>,
     /// One of the target's own endpoints instead of a listener.
     #[serde(default)]
@@ -275,6 +300,7 @@ pub struct Request {
     pub close_after: Option<CloseAfter>,
     /// Give up after this long; default 10 s.
     #[serde(default, deserialize_with = "text::optional_duration")]
+    #[schemars(with = "Option<text::Span>")]
     pub deadline: Option<Duration>,
 }
 
@@ -297,7 +323,7 @@ impl Request {
 }
 
 /// An endpoint of the target that serves no traffic.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Endpoint {
     /// Readiness.
@@ -307,7 +333,7 @@ pub enum Endpoint {
 }
 
 /// The request leaves in pieces.
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SlowWrite {
     /// Size of a piece.
@@ -317,7 +343,7 @@ pub struct SlowWrite {
 }
 
 /// The client stops reading for a while.
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SlowRead {
     /// After so many bytes of the connection.
@@ -328,7 +354,7 @@ pub struct SlowRead {
 }
 
 /// When the client walks away: exactly one of the keys.
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CloseAfter {
     /// After so many complete events of a stream.
@@ -343,7 +369,7 @@ pub struct CloseAfter {
 }
 
 /// How often a request is sent, and how many at once.
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Repeat {
     /// In total.
@@ -358,11 +384,13 @@ fn one() -> usize {
 }
 
 /// A change around the gateway. Configuration changes wait until the gateway says it has taken or refused them.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[schemars(transform = forms::with_kill)]
 #[serde(deny_unknown_fields)]
 pub struct Change {
     /// Manifests created, or replaced by kind, namespace and name.
     #[serde(default)]
+    #[schemars(with = "Vec<forms::Manifest>")]
     pub apply: Vec<At<Value>>,
     /// Manifests removed.
     #[serde(default)]
@@ -381,6 +409,7 @@ pub struct Change {
     pub start: Vec<At<String>>,
     /// Providers that answer by another script from now on.
     #[serde(default)]
+    #[schemars(with = "BTreeMap<String, Provider>")]
     pub script: BTreeMap<String, At<Value>>,
     /// Providers that listen again and answer every request well.
     #[serde(default)]
@@ -403,7 +432,7 @@ pub struct Change {
 }
 
 /// A half-written file.
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Half {
     /// What of it is there at first.
@@ -411,7 +440,7 @@ pub struct Half {
 }
 
 /// A signal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Signal {
     /// Please end.
@@ -425,7 +454,7 @@ pub enum Signal {
 }
 
 /// Names one manifest.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ObjectRef {
     /// Its kind.
@@ -438,11 +467,12 @@ pub struct ObjectRef {
 }
 
 /// Polls until everything in it holds, or fails when the time is up.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WaitUntil {
     /// The longest wait; default 2 s.
     #[serde(default, deserialize_with = "text::optional_duration")]
+    #[schemars(with = "Option<text::Span>")]
     pub within: Option<Duration>,
     /// Sent again and again until `expect` holds for its answer.
     #[serde(default)]
@@ -465,7 +495,7 @@ pub struct WaitUntil {
 }
 
 /// How the target's process ended.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ExitExpect {
     /// Its exit code.

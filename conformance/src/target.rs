@@ -13,7 +13,7 @@ use std::sync::Arc;
 use gateway::yaml::{self, Problem, Source, did_you_mean};
 use serde_json::Value;
 
-pub use file::{ExpectedFailure, Quirk, Supports, TargetFile, Telemetry};
+pub use file::{ExpectedFailure, Pattern, Quirk, Supports, TargetFile, Telemetry};
 pub use instance::{Checked, Instance, Launch, LaunchError, Started, check, resident};
 pub use lines::Lines;
 

@@ -7,7 +7,6 @@ pub(crate) use build::random;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -16,7 +15,7 @@ use mock_providers::{Journal, MockProvider};
 use serde_json::Value;
 
 use crate::client;
-use crate::load::Loaded;
+use crate::load::{Loaded, Roots};
 use crate::manifest::{self, Manifests};
 use crate::mask::Secrets;
 use crate::saboteur::Saboteur;
@@ -78,7 +77,7 @@ pub struct World {
     manifests: Manifests,
     /// Where later secrets are made known.
     hidden: Secrets,
-    root: Arc<PathBuf>,
+    root: Arc<Roots>,
     folder: tempfile::TempDir,
     launch: Launch,
     /// What the target printed in its lives before the present one.

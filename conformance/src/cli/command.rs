@@ -5,6 +5,7 @@ mod explain;
 mod gateway;
 mod list;
 mod mock;
+mod new;
 mod report;
 mod run;
 mod stop;
@@ -44,6 +45,8 @@ pub fn dispatch(cli: Cli) -> Result<ExitCode, Error> {
         Command::Trust(args) => trust::trust(&args),
         Command::List(args) => list::list(&args),
         Command::Explain(args) => explain::explain(&args),
+        Command::New(args) => new::new(&args),
+        Command::Schema { kind } => print(&kind.text()).map(|()| ExitCode::SUCCESS),
         Command::Report(args) => report::report(&args),
         Command::Gateway(args) => gateway::gateway(*args),
         Command::Mock(args) => mock::mock(&args),

@@ -2,7 +2,7 @@
 
 use gateway::yaml::{Problem, Source, did_you_mean};
 
-use super::{Loaded, at, manifests, place};
+use super::{Loaded, at, manifests, names, place};
 use crate::capability::{CAPABILITIES, PROFILES};
 use crate::saboteur::Saboteur;
 use crate::scenario::expect::{FinalExpect, ProviderExpect, ShareExpect, TelemetryExpect};
@@ -19,6 +19,7 @@ pub(super) fn scenario(loaded: &Loaded) -> Vec<Problem> {
     }
     check.at_end(&loaded.scenario.expect);
     check.references();
+    check.variables();
     check.problems
 }
 
@@ -34,6 +35,10 @@ struct Check<'a> {
 impl Check<'_> {
     fn head(&mut self) {
         let scenario = self.scenario;
+        if !names::is_id(&scenario.id.value) {
+            let problem = at(self.source, &scenario.id, format!("`{}` is no id", scenario.id.value));
+            self.problems.push(problem.with_hint("a group in capital letters and a number, such as MY-01"));
+        }
         self.known("profile", &scenario.profile, PROFILES.iter().map(|profile| profile.name));
         for need in &scenario.needs {
             self.known("capability", need, CAPABILITIES.iter().map(|capability| capability.name));
@@ -251,13 +256,27 @@ impl Check<'_> {
     fn references(&mut self) {
         let source = self.source;
         for (start, name) in vars::references(&source.text) {
-            let line_start = source.text[..start].rfind('\n').map_or(0, |at| at + 1);
-            if source.text[line_start..start].contains('#') || self.reference_known(name) {
+            if in_comment(source, start) || self.reference_known(name) {
                 continue;
             }
             let problem = offset(source, start, name.len() + 3, format!("`${{{name}}}` names nothing"));
             let names = self.reference_names();
             self.refuse(problem, name, names.iter().map(String::as_str).collect());
+        }
+    }
+
+    /// A variable is filled before anything runs: only with what is known by then.
+    fn variables(&mut self) {
+        let texts = self.scenario.variables.values().map(ToString::to_string);
+        let early = ["env.", "options.", "secrets."];
+        for text in texts.collect::<Vec<_>>() {
+            let late = |name: &&str| !early.iter().any(|prefix| name.starts_with(prefix));
+            for name in vars::references(&text).into_iter().map(|(_, name)| name).filter(late) {
+                let found = self.source.text.find(&format!("${{{name}}}")).unwrap_or(0);
+                let message = format!("a variable cannot be made of `${{{name}}}`");
+                let problem = offset(self.source, found, name.len() + 3, message);
+                self.problems.push(problem.with_hint("only of `${env.…}`, `${options.…}` and `${secrets.…}`"));
+            }
         }
     }
 
@@ -285,8 +304,19 @@ impl Check<'_> {
     }
 }
 
+/// Whether this byte of a line lies in a comment: behind a `#` that begins a word and is not quoted.
+pub(super) fn in_comment(source: &Source, start: usize) -> bool {
+    let line_start = source.text[..start].rfind('\n').map_or(0, |at| at + 1);
+    let before = &source.text[line_start..start];
+    before.match_indices('#').any(|(at, _)| {
+        let lead = &before[..at];
+        let word = lead.chars().next_back().is_none_or(char::is_whitespace);
+        word && lead.matches('"').count() % 2 == 0
+    })
+}
+
 /// A problem at a byte offset.
-fn offset(source: &Source, start: usize, width: usize, message: String) -> Problem {
+pub(super) fn offset(source: &Source, start: usize, width: usize, message: String) -> Problem {
     let before = &source.text[..start];
     let line = before.matches('\n').count() + 1;
     let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;

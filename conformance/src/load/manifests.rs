@@ -1,8 +1,6 @@
 //! Reads a scenario's manifests as the gateway will, before anything runs, and says where in the scenario (or in the
 //! fixture it uses) a mistake stands. Refuses what the strict reader refuses; what objects mean together is not judged.
 
-use std::path::Path;
-
 use gateway::yaml::{self, Problem, Source};
 use serde_json::Value;
 
@@ -32,7 +30,7 @@ fn of_entry(loaded: &Loaded, entry: &At<Value>, vars: &Vars, refused: bool) -> V
         Ok(documents) => documents,
         Err(message) => return vec![at(&loaded.source, entry, message)],
     };
-    let fixture = entry.value.get("use").and_then(Value::as_str).and_then(|used| fixture(&loaded.root, used));
+    let fixture = entry.value.get("use").and_then(Value::as_str).and_then(|used| loaded.root.read(used).ok());
     let source = fixture.as_ref().unwrap_or(&loaded.source);
     let starts: Vec<usize> = match &fixture {
         Some(fixture) => yaml::documents(fixture).iter().map(|one| line_start(&fixture.text, one.first_line)).collect(),
@@ -40,12 +38,6 @@ fn of_entry(loaded: &Loaded, entry: &At<Value>, vars: &Vars, refused: bool) -> V
     };
     let each = documents.iter().zip(starts);
     each.flat_map(|(document, start)| of_document(source, start, vars.value(document))).collect()
-}
-
-fn fixture(root: &Path, used: &str) -> Option<Source> {
-    let path = root.join(used);
-    let text = std::fs::read_to_string(&path).ok()?;
-    Some(Source::new(super::shown(&path), text))
 }
 
 fn of_document(source: &Source, start: usize, document: Value) -> Vec<Problem> {

@@ -64,6 +64,14 @@ pub(super) fn closest_ids<'n>(word: &str, ids: impl Iterator<Item = &'n str> + C
     near.into_iter().map(|(_, id)| id.to_owned()).collect()
 }
 
+/// Whether it is an id: a group in capital letters and a number.
+pub(crate) fn is_id(word: &str) -> bool {
+    word.split_once('-').is_some_and(|(group, number)| {
+        let letters = !group.is_empty() && group.chars().all(|c| c.is_ascii_uppercase());
+        letters && !number.is_empty() && number.chars().all(|c| c.is_ascii_digit())
+    })
+}
+
 /// `FO-07` is number 7 of group `FO`.
 fn numbered(id: &str) -> Option<(&str, u32)> {
     let (group, number) = id.rsplit_once('-')?;

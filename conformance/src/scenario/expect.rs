@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::At;
@@ -14,7 +15,7 @@ use crate::matcher::Matcher;
 pub type JsonMatchers = Pairs<At<Matcher>, JsonPath>;
 
 /// What the client must see of one exchange.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ExchangeExpect {
     /// The status code.
@@ -66,7 +67,7 @@ pub struct ExchangeExpect {
 }
 
 /// How the client saw the answer end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Ended {
     /// The transfer was complete.
@@ -91,7 +92,7 @@ impl std::fmt::Display for Ended {
 }
 
 /// Whether something is there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Presence {
     /// At least once.
@@ -103,7 +104,7 @@ pub enum Presence {
 }
 
 /// What the client must see of a stream.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StreamExpect {
     /// Number of events, `[DONE]` not counted.
@@ -145,7 +146,7 @@ pub struct StreamExpect {
 }
 
 /// One event of a stream.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EventExpect {
     /// The data.
@@ -160,7 +161,7 @@ pub struct EventExpect {
 }
 
 /// Gaps between the arrivals of events.
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Gaps {
     /// The least length of such a gap.
@@ -170,7 +171,7 @@ pub struct Gaps {
 }
 
 /// A part of all requests: exactly one of the keys.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ShareExpect {
     /// The expected probability; judged by the binomial bound at 99.99 %.
@@ -185,7 +186,7 @@ pub struct ShareExpect {
 }
 
 /// What must hold at the end.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FinalExpect {
     /// What each provider saw.
@@ -203,7 +204,7 @@ pub struct FinalExpect {
 }
 
 /// On the resident memory of the target's process.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MemoryExpect {
     /// From before the first step to its highest point at most so much, such as `64MiB`.
@@ -211,7 +212,7 @@ pub struct MemoryExpect {
 }
 
 /// What a provider must have seen.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ProviderExpect {
     /// Number of requests.
@@ -241,7 +242,7 @@ pub struct ProviderExpect {
 }
 
 /// On the time between the arrivals of requests.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GapsExpect {
     /// None is shorter.
@@ -249,7 +250,7 @@ pub struct GapsExpect {
 }
 
 /// What one upstream request must look like.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RequestExpect {
     /// The method.
@@ -288,7 +289,7 @@ pub struct RequestExpect {
 }
 
 /// On TLS between target and provider.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TlsExpect {
     /// The server name that the target asked for.
@@ -306,7 +307,7 @@ impl RequestExpect {
 }
 
 /// How the body of an upstream request was framed.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FramingExpect {
     /// `exact`: one Content-Length equal to the body; `absent`: none.
@@ -318,7 +319,7 @@ pub struct FramingExpect {
 }
 
 /// On the Content-Length header.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ContentLength {
     /// Once, and equal to the body's length.
@@ -328,7 +329,7 @@ pub enum ContentLength {
 }
 
 /// How an upstream exchange must have ended: exactly one of the keys.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EndExpect {
     /// The answer was written whole.
@@ -343,16 +344,17 @@ pub struct EndExpect {
 }
 
 /// A bound on how late a close was passed on.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ClosedWithin {
     /// After the client's own close; default 1 s.
     #[serde(default, deserialize_with = "optional_duration")]
+    #[schemars(with = "Option<Span>")]
     pub within: Option<Duration>,
 }
 
 /// On the connections a provider saw.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ConnectionsExpect {
     /// How many were opened.
@@ -370,11 +372,12 @@ pub struct ConnectionsExpect {
 }
 
 /// What telemetry must show, as differences to before the first step.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TelemetryExpect {
     /// How long to poll until everything is equal; default is the target's.
     #[serde(default, deserialize_with = "optional_duration")]
+    #[schemars(with = "Option<Span>")]
     pub settle: Option<Duration>,
     /// Request counters.
     #[serde(default)]
@@ -415,7 +418,7 @@ pub struct TelemetryExpect {
 }
 
 /// On the number of series.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SeriesExpect {
     /// How many are new.
@@ -423,7 +426,7 @@ pub struct SeriesExpect {
 }
 
 /// On a histogram of times, as differences.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HistogramExpect {
     /// New samples.
@@ -439,7 +442,7 @@ pub struct HistogramExpect {
 pub struct OneOrList<T>(pub Vec<T>);
 
 /// The request counter, over all series that carry these labels.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CounterExpect {
     /// By how much it grew.
@@ -459,7 +462,7 @@ pub struct CounterExpect {
 }
 
 /// The token counters, over all series that carry these labels.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TokensExpect {
     /// The mock provider whose reported usage `reported` means; default all of them.
@@ -480,7 +483,7 @@ pub struct TokensExpect {
 }
 
 /// By how much a counter grew; the word `reported` stands for what the mock reported.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DeltaExpect {
     /// A matcher, or `reported`.
@@ -488,7 +491,7 @@ pub struct DeltaExpect {
 }
 
 /// Where a secret must never appear.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CanaryExpect {
     /// In addition to the places of every secret.

@@ -6,14 +6,16 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::scenario::At;
 use crate::scenario::text::{Span, optional_duration};
+use crate::schema::names;
 
 /// One target file.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TargetFile {
     /// The project's name, as reports show it.
@@ -34,9 +36,11 @@ pub struct TargetFile {
     pub supports: Supports,
     /// Taken out of `supports: all`.
     #[serde(default)]
+    #[schemars(with = "Vec<names::Capability>")]
     pub except: Vec<At<String>>,
     /// Declared choices where reasonable gateways differ: lists of allowed values.
     #[serde(default)]
+    #[schemars(with = "names::Options")]
     pub options: BTreeMap<String, At<Vec<Value>>>,
     /// Allowed differences, for the report.
     #[serde(default)]
@@ -55,6 +59,7 @@ pub struct TargetFile {
     pub says: Says,
     /// How long a changed configuration takes, for a target that says nothing; default 1 s.
     #[serde(default, deserialize_with = "optional_duration")]
+    #[schemars(with = "Option<Span>")]
     pub reload: Option<Duration>,
     /// A command that judges manifests and ends with 0 or 1.
     #[serde(default)]
@@ -100,8 +105,8 @@ impl<'de> Deserialize<'de> for Supports {
 }
 
 /// A version as text, or a command whose output ends with it.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(untagged)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(untagged, deny_unknown_fields)]
 pub enum Version {
     /// As it is.
     Text(String),
@@ -113,7 +118,7 @@ pub enum Version {
 }
 
 /// An allowed difference.
-#[derive(Debug, Clone, Deserialize, Serialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Quirk {
     /// What is different.
@@ -123,7 +128,7 @@ pub struct Quirk {
 }
 
 /// A failure that is known.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ExpectedFailure {
     /// The scenario.
@@ -136,7 +141,7 @@ pub struct ExpectedFailure {
 
 /// How a process is started. Its environment also has `WINDTUNNEL_CONFIG`, `WINDTUNNEL_LISTEN`, `WINDTUNNEL_METRICS`,
 /// `WINDTUNNEL_READY`, `WINDTUNNEL_UPSTREAM_CA`, `WINDTUNNEL_CONNECT_TO` and `WINDTUNNEL_PROVIDERS`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Start {
     /// Program and arguments, with `${…}` filled in; an argument whose reference is empty is left out.
@@ -146,11 +151,12 @@ pub struct Start {
     pub env: BTreeMap<String, String>,
     /// How long it may take to serve; default 10 s.
     #[serde(default, deserialize_with = "optional_duration")]
+    #[schemars(with = "Option<Span>")]
     pub within: Option<Duration>,
 }
 
 /// A gateway that somebody else started. Its scenarios run one after the other.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Attach {
     /// Its address for each listener port of the manifests; `0` stands for all others.
@@ -167,7 +173,7 @@ pub struct Attach {
 }
 
 /// Regular expressions on the lines of both output streams.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Says {
     /// Names a listener's real address, in the groups `port` and `address`; ports are then not chosen for it.
@@ -200,7 +206,7 @@ impl<'de> Deserialize<'de> for Pattern {
 }
 
 /// Telemetry: places, and native names for the neutral ones.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Telemetry {
     /// The path of the Prometheus text; none means that there are no metrics.
@@ -220,7 +226,7 @@ pub struct Telemetry {
 }
 
 /// What metrics are called.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Names {
     /// The request counter.
@@ -248,7 +254,7 @@ impl Default for Names {
 }
 
 /// What labels and their values are called.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Labels {
     /// The status of the answer.

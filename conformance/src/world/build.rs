@@ -13,7 +13,7 @@ use mock_providers::{MockProvider, Options};
 use serde_json::Value;
 
 use super::{FILE, FOLDER, READY, SILENT, World, WorldError, provider, write};
-use crate::load::Loaded;
+use crate::load::{self, Loaded};
 use crate::manifest::{self, Manifests};
 use crate::mask::Secrets;
 use crate::saboteur::{Saboteur, Seam as Side};
@@ -136,9 +136,6 @@ pub(super) fn values(
     options: &BTreeMap<String, Value>,
 ) -> Result<(Vars, BTreeMap<String, String>), WorldError> {
     let mut vars = Vars::default();
-    for (name, value) in &scenario.variables {
-        vars.set(name.clone(), value.clone());
-    }
     for (name, values) in options {
         vars.set(format!("options.{name}"), values.clone());
     }
@@ -156,6 +153,10 @@ pub(super) fn values(
         };
         vars.set(format!("secrets.{name}"), value.clone());
         secrets.insert(name.clone(), value);
+    }
+    let variables: Vec<_> = scenario.variables.iter().map(|(name, value)| (name.clone(), vars.value(value))).collect();
+    for (name, value) in variables {
+        vars.set(name, value);
     }
     Ok((vars, secrets))
 }
@@ -248,6 +249,9 @@ fn tls_names(scenario: &Scenario, provider: &str, tls: bool) -> Vec<String> {
 
 /// The manifests and the text that stands for them.
 pub(super) fn manifests(loaded: &Loaded, vars: &Vars) -> Result<(Manifests, String), WorldError> {
+    if let Some(problem) = load::unset(loaded).first() {
+        return Err(WorldError::Scenario(problem.to_string()));
+    }
     let mut documents: Vec<Value> = Vec::new();
     for entry in &loaded.scenario.gateway {
         let more = manifest::documents(&entry.value, &loaded.root).map_err(WorldError::Scenario)?;
