@@ -23,7 +23,7 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode, Error> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Error::io("no runtime"))?;
     let target = runtime.block_on(target(&args.target)?.identified());
     let plan = plan(args, target)?;
-    let scenarios = match select(args) {
+    let mut scenarios = match select(args) {
         Ok(scenarios) if scenarios.is_empty() => {
             eprintln!("error: no scenario fits both the names and the profiles");
             return Ok(ExitCode::from(3));
@@ -35,6 +35,7 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode, Error> {
         }
         Err(error) => return Err(Error::Input(error.to_string())),
     };
+    load::fill(&mut scenarios, &args.variables).map_err(|error| Error::Input(error.to_string()))?;
     for sink in &args.report {
         // Noticed now, not after a long run; an older report stays until there is a newer one.
         let opened = std::fs::OpenOptions::new().create(true).append(true).open(&sink.path);

@@ -25,7 +25,7 @@ pub(super) fn trust(args: &TrustArgs) -> Result<ExitCode, Error> {
     }
     let root = load::find_root(args.scenarios.as_deref());
     let selection = Selection { names: args.names.clone(), ..Selection::default() };
-    let scenarios = match load::select(root.as_deref(), &selection) {
+    let mut scenarios = match load::select(root.as_deref(), &selection) {
         Ok(scenarios) => scenarios,
         Err(error @ (SelectError::NothingMatches { .. } | SelectError::NoScenarios)) => {
             eprintln!("error: {error}");
@@ -33,6 +33,7 @@ pub(super) fn trust(args: &TrustArgs) -> Result<ExitCode, Error> {
         }
         Err(error) => return Err(Error::Input(error.to_string())),
     };
+    load::fill(&mut scenarios, &[]).map_err(|error| Error::Input(error.to_string()))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Error::io("no runtime"))?;
     let ended = runtime.block_on(unless_stopped(probe::run(scenarios, &plan, progress)));
     // Whatever still runs is dropped here, and with it gateways and temporary folders.
