@@ -6,10 +6,12 @@ pub mod forms;
 pub mod names;
 
 use clap::ValueEnum;
+use mock_providers::script::Config;
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
 use serde_json::{Value, json};
 
+use crate::report::model::Report;
 use crate::scenario::Scenario;
 use crate::target::TargetFile;
 
@@ -22,15 +24,18 @@ pub enum Kind {
     Mock,
     /// A target file.
     Target,
+    /// A report of `run --report json=…`.
+    Report,
 }
 
 impl Kind {
     /// The schema.
     pub fn schema(self) -> Value {
         match self {
-            Kind::Scenario => document::<Scenario>("A Windtunnel scenario"),
-            Kind::Mock => document::<mock_providers::script::Config>("A configuration of Windtunnel's mock providers"),
-            Kind::Target => document::<TargetFile>("A Windtunnel target"),
+            Kind::Scenario => document::<Scenario>("A Windtunnel scenario", read()),
+            Kind::Mock => document::<Config>("A configuration of Windtunnel's mock providers", read()),
+            Kind::Target => document::<TargetFile>("A Windtunnel target", read()),
+            Kind::Report => document::<Report>("A Windtunnel report", read().for_serialize()),
         }
     }
 
@@ -40,11 +45,19 @@ impl Kind {
     }
 }
 
-fn document<T: JsonSchema>(title: &str) -> Value {
-    let settings = SchemaSettings::draft2020_12().with_transform(|schema: &mut Schema| tidy(schema));
-    let mut schema = settings.into_generator().into_root_schema_for::<T>();
-    schema.insert("title".to_owned(), json!(title));
-    schema.to_value()
+/// Of files that are read.
+fn read() -> SchemaSettings {
+    SchemaSettings::draft2020_12().with_transform(|schema: &mut Schema| tidy(schema))
+}
+
+fn document<T: JsonSchema>(title: &str, settings: SchemaSettings) -> Value {
+    let made = settings.into_generator().into_root_schema_for::<T>().to_value();
+    let mut document = json!({"$schema": made["$schema"], "title": title});
+    if let (Value::Object(document), Value::Object(made)) = (&mut document, made) {
+        let rest = made.into_iter().filter(|(key, _)| key != "$schema" && key != "title");
+        document.extend(rest);
+    }
+    document
 }
 
 /// Formats such as `uint16` say nothing to an editor, and a default of null is none.

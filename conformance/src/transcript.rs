@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use mock_providers::credentials::{redact, redact_query};
 use mock_providers::{End, Journal, RequestRecord};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::client::{End as Ending, Exchange};
@@ -12,7 +13,7 @@ use crate::seam::NONCE;
 use crate::wire::Head;
 
 /// Who saw it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Lane {
     /// The test client.
@@ -24,7 +25,7 @@ pub enum Lane {
 }
 
 /// One thing that was seen.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Entry {
     /// Milliseconds since the start of the scenario.
     pub at: f64,
@@ -35,7 +36,7 @@ pub struct Entry {
 }
 
 /// Everything that was seen.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Transcript(pub Vec<Entry>);
 

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -15,7 +16,7 @@ use crate::transcript::Transcript;
 pub const SCHEMA: &str = "windtunnel.report/v1";
 
 /// A whole report.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Report {
     /// Always [`SCHEMA`].
     pub schema: String,
@@ -42,7 +43,7 @@ pub struct Report {
 }
 
 /// The suite that was run.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Suite {
     /// Of the harness.
@@ -54,7 +55,7 @@ pub struct Suite {
 }
 
 /// The gateway under test.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Target {
     /// Who makes it.
@@ -83,7 +84,7 @@ pub struct Target {
 }
 
 /// An allowed difference.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Quirk {
     /// What is different.
@@ -93,7 +94,7 @@ pub struct Quirk {
 }
 
 /// What stands between the harness and the gateway.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Adapter {
     /// Its name.
@@ -103,7 +104,7 @@ pub struct Adapter {
 }
 
 /// The machine of the run.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Environment {
     /// Operating system.
@@ -120,7 +121,7 @@ pub struct Environment {
 }
 
 /// Lateness of timers, in milliseconds.
-#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Noise {
     /// Half of them are later.
@@ -130,7 +131,7 @@ pub struct Noise {
 }
 
 /// When and how the suite was run.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct RunFacts {
     /// Seconds since 1970.
@@ -151,7 +152,7 @@ pub struct RunFacts {
 }
 
 /// The result of one profile.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Profile {
     /// As in the scenarios.
@@ -171,7 +172,7 @@ pub struct Profile {
 }
 
 /// The scenarios of one profile and level.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct LevelCounts {
     /// By verdict.
@@ -182,7 +183,7 @@ pub struct LevelCounts {
 }
 
 /// What became of one scenario.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Scenario {
     /// Its id.
     pub id: String,
@@ -244,7 +245,7 @@ fn yes() -> bool {
 }
 
 /// A failure that the target file announces.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct ExpectedFailure {
     /// Where it is tracked.
@@ -256,7 +257,7 @@ pub struct ExpectedFailure {
 }
 
 /// An expectation that did not hold.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Expectation {
     /// The scenario's id and where in it.
     #[serde(default)]

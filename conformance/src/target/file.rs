@@ -118,7 +118,7 @@ pub enum Version {
 }
 
 /// An allowed difference.
-#[derive(Debug, Clone, Deserialize, JsonSchema, Serialize)]
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Quirk {
     /// What is different.
