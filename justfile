@@ -30,6 +30,10 @@ pages *ARGS:
 run *ARGS:
     cargo run --release -- run {{ARGS}}
 
+# Whether each scenario turns red under the saboteurs that it names: `just trust 'ST-*'`.
+trust *ARGS:
+    cargo run --release -- trust {{ARGS}}
+
 # All benches, or one: `just bench --bench round_trip`.
 bench *ARGS:
     cargo bench -p benches {{ARGS}}

@@ -113,7 +113,7 @@ saboteurs! {
     CancelNotPropagated "cancel-not-propagated" Client [7]: "the gateway never learns that the client has gone",
     DeadlineIgnored "deadline-ignored" Client [19]: "a timeout is never told to the client",
     StallNeverEnds "stall-never-ends" Client [1, 19]: "a stream that the gateway gives up stays open for ever",
-    LongStreamCut "long-stream-cut" Client [19]: "streams end a second after they began",
+    LongStreamCut "long-stream-cut" Client [19]: "streams end half a second after they began",
     AmbiguityAccepted "ambiguity-accepted" Client [18, 22]: "requests framed in two ways lose one of the framings",
     FinishInvented "finish-invented" Upstream [1]: "a provider's stream without its terminator gets a finish reason and `[DONE]`",
     ContentEncodingLost "content-encoding-lost" Upstream [9]: "compressed answers of providers are passed on as plain ones",

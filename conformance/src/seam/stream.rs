@@ -53,7 +53,7 @@ impl Cook {
 
     /// How long it may live.
     pub(super) fn lifetime(&self) -> Option<Duration> {
-        (self.saboteur == Saboteur::LongStreamCut).then_some(Duration::from_secs(1))
+        (self.saboteur == Saboteur::LongStreamCut).then_some(Duration::from_millis(500))
     }
 
     /// The next piece of data: what goes out instead.
