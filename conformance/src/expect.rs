@@ -8,6 +8,8 @@ pub mod providers;
 pub mod stream;
 pub mod telemetry;
 
+use std::time::Duration;
+
 use serde::Serialize;
 use serde_json::Value;
 
@@ -45,6 +47,8 @@ pub struct Failure {
 pub struct Judge<'v> {
     vars: &'v Vars,
     path: String,
+    /// What the host's unpunctuality adds to upper bounds on time.
+    slack: Duration,
     /// What did not hold so far.
     pub failures: Vec<Failure>,
 }
@@ -52,7 +56,12 @@ pub struct Judge<'v> {
 impl<'v> Judge<'v> {
     /// For expectations below `path`.
     pub fn new(vars: &'v Vars, path: impl Into<String>) -> Judge<'v> {
-        Judge { vars, path: path.into(), failures: Vec::new() }
+        Judge { vars, path: path.into(), slack: Duration::ZERO, failures: Vec::new() }
+    }
+
+    /// With upper bounds on time widened.
+    pub fn lenient(self, slack: Duration) -> Judge<'v> {
+        Judge { slack, ..self }
     }
 
     /// The values for `${…}`.
@@ -62,7 +71,7 @@ impl<'v> Judge<'v> {
 
     /// Judges with a longer path.
     pub fn below(&mut self, part: &str, judge: impl FnOnce(&mut Judge<'v>)) {
-        let mut inner = Judge::new(self.vars, format!("{}{part}", self.path));
+        let mut inner = Judge { slack: self.slack, ..Judge::new(self.vars, format!("{}{part}", self.path)) };
         judge(&mut inner);
         self.failures.append(&mut inner.failures);
     }

@@ -41,6 +41,8 @@ pub struct Setting {
 const SETTLE: Duration = Duration::from_secs(5);
 /// The same when a saboteur is at work: something is expected not to hold.
 const SETTLE_SABOTAGED: Duration = Duration::from_millis(1500);
+/// The most that upper bounds are widened by.
+const SLACK: Duration = Duration::from_millis(250);
 /// The longest that one scenario may take.
 const LIMIT: Duration = Duration::from_secs(60);
 /// The same for those that are long by nature.
@@ -265,6 +267,12 @@ impl<'s> Player<'s> {
         failures
     }
 
+    /// What upper bounds on time are widened by: twice the lateness of this host's own clock since the scenario began.
+    fn slack(&self) -> Duration {
+        let noise = self.setting.noise.as_ref().map(|noise| noise.since(self.world.origin)).unwrap_or_default();
+        Duration::from_secs_f64(2e-3 * noise.p99).min(SLACK)
+    }
+
     /// Exchanges that reached a listener, whatever became of them.
     fn reached(&self) -> usize {
         let reached = |exchange: &&Exchange| {
@@ -300,7 +308,7 @@ impl<'s> Player<'s> {
         expect: &BTreeMap<String, ProviderExpect>,
         wanted: Option<&TelemetryExpect>,
     ) -> Vec<Failure> {
-        let mut judge = Judge::new(&self.world.vars, path);
+        let mut judge = Judge::new(&self.world.vars, path).lenient(self.slack());
         let journals = self.world.journals();
         providers::judge(&mut judge, expect, &journals, &self.sent());
         if let Some(wanted) = wanted {

@@ -105,7 +105,7 @@ fn ended(judge: &mut Judge<'_>, expect: &ExchangeExpect, exchange: &Exchange) {
         false => Seen::Bytes(exchange.extra.clone()),
     });
     let took = took(exchange);
-    if let Some(limit) = expect.within.as_ref().filter(|limit| took > limit.value.0) {
+    if let Some(limit) = expect.within.as_ref().filter(|limit| took > limit.value.0 + judge.slack) {
         judge.late(".within", limit, format!("within {:?}", limit.value.0), millis(took));
     }
     if let Some(limit) = expect.not_before.as_ref().filter(|limit| took < limit.value.0) {
@@ -128,7 +128,7 @@ pub fn judge_all(judge: &mut Judge<'_>, expect: &ExchangeExpect, exchanges: &[Ex
         let mut times: Vec<Duration> = exchanges.iter().map(took).collect();
         times.sort_unstable();
         let slow = times.get((times.len() * 99).div_ceil(100).saturating_sub(1)).copied().unwrap_or_default();
-        if slow > limit.value.0 {
+        if slow > limit.value.0 + judge.slack {
             judge.late(".p99", limit, format!("within {:?}", limit.value.0), millis(slow));
         }
     }

@@ -189,7 +189,7 @@ fn end(judge: &mut Judge<'_>, expect: &At<EndExpect>, record: &RequestRecord, se
     };
     let client = record.header(NONCE).and_then(|nonce| sent.get(nonce)).map(|exchange| exchange.ended_at);
     let late = at.saturating_sub(client.unwrap_or_default());
-    if late > limit {
+    if late > limit + judge.slack {
         judge.late(".end", expect, expected, format!("after {}", millis(late)));
     }
 }

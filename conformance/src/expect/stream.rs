@@ -89,7 +89,7 @@ fn complete(judge: &mut Judge<'_>, wanted: &At<bool>, exchange: &Exchange, done:
 fn timing(judge: &mut Judge<'_>, expect: &StreamExpect, exchange: &Exchange, events: &[(Duration, Event)]) {
     if let Some(limit) = &expect.first_event_within {
         let took = events.first().map(|(at, _)| at.saturating_sub(exchange.sent_at));
-        if took.is_none_or(|took| took > limit.value.0) {
+        if took.is_none_or(|took| took > limit.value.0 + judge.slack) {
             let actual = took.map_or_else(|| "no event".to_owned(), millis);
             judge.late(".first_event_within", limit, format!("within {:?}", limit.value.0), actual);
         }

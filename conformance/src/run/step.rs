@@ -184,6 +184,7 @@ impl<'s> Player<'s> {
     fn judge_now(&self, path: &str, expect: &ExchangeExpect, exchanges: &[Exchange]) -> Vec<Failure> {
         let journals = self.world.journals();
         let index_of = providers::by_nonce(&journals);
+        let slack = self.slack();
         let mut failures = Vec::new();
         let mut by_provider: Vec<Served> = Vec::new();
         for (index, exchange) in exchanges.iter().enumerate() {
@@ -192,13 +193,13 @@ impl<'s> Player<'s> {
                 let vars = self.world.vars.with("i", index).with("nonce", exchange.call.nonce.clone());
                 let several = exchanges.len() > 1;
                 let path = if several { format!("{path} (request {index})") } else { path.to_owned() };
-                let mut judge = Judge::new(&vars, path);
+                let mut judge = Judge::new(&vars, path).lenient(slack);
                 exchange::judge(&mut judge, expect, exchange, &served);
                 failures.append(&mut judge.failures);
             }
             by_provider.push(served);
         }
-        let mut judge = Judge::new(&self.world.vars, path);
+        let mut judge = Judge::new(&self.world.vars, path).lenient(slack);
         for (name, share) in &expect.distribution {
             let hits = by_provider.iter().filter(|served| served.by.as_ref() == Some(name)).count();
             distribution::judge(&mut judge, &format!(".distribution.{name}"), share, hits, exchanges.len());
