@@ -1,25 +1,25 @@
 //! One scenario → one outcome: starts its world, goes through its steps, judges, takes it down.
 //! Nothing a target does makes it panic or hang: each step has a deadline.
 
+mod end;
 mod hide;
 mod memory;
+mod single;
 mod step;
 pub mod suite;
 
-use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::client::Exchange;
-use crate::expect::{Failure, Judge, canary, providers, telemetry};
+use crate::expect::{Failure, Judge};
 use crate::load::Loaded;
 use crate::mask::Secrets;
 use crate::noise::Noise;
 use crate::outcome::{Outcome, Verdict};
 use crate::saboteur::Saboteur;
-use crate::scenario::expect::{FinalExpect, ProviderExpect, TelemetryExpect};
-use crate::scenario::{At, CheckExpect, Scenario, StartExpect, Step};
-use crate::target::{Checked, LaunchError, Started, Target};
+use crate::scenario::{At, Scenario, Step};
+use crate::target::{LaunchError, Target};
 use crate::transcript::Transcript;
 use crate::vars::Vars;
 use crate::world::{World, WorldError};
@@ -84,10 +84,10 @@ async fn once(loaded: &Loaded, setting: &Setting, secrets: &Secrets) -> Outcome 
     let limit = if loaded.scenario.long { LIMIT_LONG } else { LIMIT };
     let played = match &loaded.scenario {
         Scenario { check: Some(expect), .. } => {
-            check(loaded, expect, setting, secrets).await.map(|failures| (failures, Transcript::default()))
+            single::check(loaded, expect, setting, secrets).await.map(|failures| (failures, Transcript::default()))
         }
         Scenario { start: Some(expect), .. } => {
-            start(loaded, expect, setting, secrets).await.map(|failures| (failures, Transcript::default()))
+            single::start(loaded, expect, setting, secrets).await.map(|failures| (failures, Transcript::default()))
         }
         _ => match tokio::time::timeout(limit, play(loaded, setting, secrets)).await {
             Ok(played) => played,
@@ -149,68 +149,6 @@ fn unfinished(loaded: &Loaded, limit: Duration) -> Failure {
     judge.failures.remove(0)
 }
 
-/// A scenario about the check of manifests.
-async fn check(
-    loaded: &Loaded,
-    expect: &At<CheckExpect>,
-    setting: &Setting,
-    secrets: &Secrets,
-) -> Result<Vec<Failure>, WorldError> {
-    let checked = crate::world::check(loaded, &setting.target, secrets).await?;
-    let checked = match setting.saboteur {
-        Some(Saboteur::CheckSilent) => Checked { code: Some(0), output: String::new() },
-        Some(Saboteur::CheckPlaceless) => Checked { code: Some(1), output: "error".to_owned() },
-        _ => checked,
-    };
-    let vars = Vars::default();
-    let mut judge = Judge::new(&vars, "check");
-    let fails = &expect.value.fails;
-    if checked.code != Some(i32::from(fails.value)) {
-        let actual = checked.code.map_or_else(|| "ended by a signal".to_owned(), |code| format!("exit code {code}"));
-        let actual = format!("{actual}\n{}", checked.output);
-        judge.fail(".fails", fails, format!("exit code {}", i32::from(fails.value)), actual);
-    }
-    if let Some(place) = &expect.value.at
-        && !checked.output.contains(&format!(":{}", place.value))
-    {
-        judge.fail(".at", place, format!("a message about {}", place.value), checked.output.clone());
-    }
-    judge.maybe(".message", expect.value.message.as_ref(), || crate::matcher::Seen::one(checked.output.clone()));
-    Ok(judge.failures)
-}
-
-/// A scenario about a start with these manifests.
-async fn start(
-    loaded: &Loaded,
-    expect: &At<StartExpect>,
-    setting: &Setting,
-    secrets: &Secrets,
-) -> Result<Vec<Failure>, WorldError> {
-    let within = expect.value.within.unwrap_or(Duration::from_secs(3));
-    let started = crate::world::start_only(loaded, &setting.target, within, secrets).await?;
-    let vars = Vars::default();
-    let mut judge = Judge::new(&vars, "start");
-    let sabotaged = setting.saboteur == Some(Saboteur::StartsWhenBroken);
-    let (failed, actual, output) = match started {
-        Started::Ended(_, output) | Started::Silent(output) if sabotaged => (false, "it serves".to_owned(), output),
-        Started::Serving(mut instance) => {
-            instance.kill().await;
-            (false, "it serves".to_owned(), instance.output.text(0))
-        }
-        Started::Ended(code, output) => {
-            (code != Some(0), code.map_or("ended by a signal".to_owned(), |code| format!("exit code {code}")), output)
-        }
-        Started::Silent(output) => (true, "it was never ready".to_owned(), output),
-    };
-    let fails = &expect.value.fails;
-    if failed != fails.value {
-        let expected = if fails.value { "an exit code that is not 0, or never ready" } else { "it serves" };
-        judge.fail(".fails", fails, expected, format!("{actual}\n{output}").trim_end());
-    }
-    judge.maybe(".message", expect.value.message.as_ref(), || crate::matcher::Seen::one(output.clone()));
-    Ok(judge.failures)
-}
-
 /// A scenario with steps.
 async fn play(loaded: &Loaded, setting: &Setting, secrets: &Secrets) -> Result<(Vec<Failure>, Transcript), WorldError> {
     let world = World::start(loaded, &setting.target, setting.saboteur, secrets).await?;
@@ -248,134 +186,6 @@ impl<'s> Player<'s> {
             }
         }
         Ok(Vec::new())
-    }
-
-    /// What must hold at the end: polled until it does or its time is up.
-    async fn at_end(&self, scenario: &Scenario) -> Vec<Failure> {
-        let FinalExpect { providers, telemetry, .. } = &scenario.expect;
-        let limit = self.setting.settle(telemetry.as_ref().and_then(|telemetry| telemetry.settle));
-        let mut patience = Patience::new(limit);
-        let mut failures = loop {
-            let failures = self.judged("expect", providers, telemetry.as_ref()).await;
-            if failures.is_empty() || !patience.more().await {
-                break failures;
-            }
-        };
-        failures.extend(self.unexpected(scenario));
-        failures.extend(self.leaks(scenario).await);
-        failures.extend(self.grown(scenario));
-        failures
-    }
-
-    /// What upper bounds on time are widened by: twice the lateness of this host's own clock since the scenario began.
-    fn slack(&self) -> Duration {
-        let noise = self.setting.noise.as_ref().map(|noise| noise.since(self.world.origin)).unwrap_or_default();
-        Duration::from_secs_f64(2e-3 * noise.p99).min(SLACK)
-    }
-
-    /// Exchanges that reached a listener, whatever became of them.
-    fn reached(&self) -> usize {
-        let reached = |exchange: &&Exchange| {
-            !exchange.call.nonce.is_empty() && !matches!(exchange.end, crate::client::End::NotConnected(_))
-        };
-        self.exchanges.iter().filter(reached).count()
-    }
-
-    /// Exchanges with a listener that got an answer.
-    fn answered(&self) -> usize {
-        self.exchanges.iter().filter(|exchange| exchange.head.is_some() && !exchange.call.nonce.is_empty()).count()
-    }
-
-    /// Whether the target grew too much.
-    fn grown(&self, scenario: &Scenario) -> Vec<Failure> {
-        let mut judge = Judge::new(&self.world.vars, "expect.memory");
-        let Some(expect) = &scenario.expect.memory else { return judge.failures };
-        let most = expect.growth.value.0;
-        match self.memory.as_ref().map(Memory::growth) {
-            Some(growth) if growth <= most => {}
-            Some(growth) => {
-                judge.fail(".growth", &expect.growth, format!("at most {most} bytes"), format!("{growth} bytes"))
-            }
-            None => judge.fail(".growth", &expect.growth, format!("at most {most} bytes"), "this system does not tell"),
-        }
-        judge.failures
-    }
-
-    /// Providers and telemetry at this moment.
-    async fn judged(
-        &self,
-        path: &str,
-        expect: &BTreeMap<String, ProviderExpect>,
-        wanted: Option<&TelemetryExpect>,
-    ) -> Vec<Failure> {
-        let mut judge = Judge::new(&self.world.vars, path).lenient(self.slack());
-        let journals = self.world.journals();
-        providers::judge(&mut judge, expect, &journals, &self.sent());
-        if let Some(wanted) = wanted {
-            let evidence = telemetry::Evidence {
-                before: &self.world.before,
-                now: self.world.metrics().await,
-                records: self.world.records(),
-                journals: &journals,
-                telemetry: &self.world.target.file.telemetry,
-                reached: self.reached(),
-            };
-            telemetry::judge(&mut judge, wanted, &evidence);
-        }
-        judge.failures
-    }
-
-    fn sent(&self) -> HashMap<&str, &Exchange> {
-        self.exchanges.iter().map(|exchange| (exchange.call.nonce.as_str(), exchange)).collect()
-    }
-
-    fn unexpected(&self, scenario: &Scenario) -> Vec<Failure> {
-        let mut judge = Judge::new(&self.world.vars, "providers");
-        let journals = self.world.journals();
-        for record in providers::unexpected(&journals, &self.sent()).into_iter().take(3) {
-            let actual = format!("{} received {} {}", record.provider, record.method, record.path);
-            judge.fail("", &scenario.id, "only requests that a step caused", actual);
-        }
-        for (name, journal) in self.world.trapped() {
-            if let Some(place) =
-                scenario.traps.iter().find(|trap| trap.value == *name && !journal.connections.is_empty())
-            {
-                let requests: Vec<String> =
-                    journal.requests.iter().map(|request| format!(", {} {}", request.method, request.path)).collect();
-                let actual = format!("{} connections{}", journal.connections.len(), requests.concat());
-                judge.fail(&format!(".{name}"), place, "a trap that nobody touches", actual);
-            }
-        }
-        judge.failures
-    }
-
-    async fn leaks(&self, scenario: &Scenario) -> Vec<Failure> {
-        let mut judge = Judge::new(&self.world.vars, "expect.canary");
-        // Every exchange that got an answer leaves a record; the search waits for the last of them.
-        let mut patience = Patience::new(Duration::from_millis(300));
-        while self.world.records().len() < self.answered() && patience.more().await {}
-        let journals = self.world.journals();
-        let lines: Vec<String> = self.world.log_lines().into_iter().map(|(_, line)| line).collect();
-        let places = canary::Places {
-            exchanges: self.exchanges.iter().collect(),
-            journals: &journals,
-            logs: lines.join("\n"),
-            metrics: self.world.scrape().await,
-        };
-        for leak in canary::leaks(scenario, &self.world.secrets, &self.world.keys, &places) {
-            let expected = format!("{} never at {}", leak.secret, leak.place);
-            match leak.canary.and_then(|name| scenario.expect.canary.get(&name)) {
-                Some(place) => judge.fail(&format!(".{}", leak.secret), place, expected, "it is there"),
-                None => judge.fail(&format!(".{}", leak.secret), &scenario.id, expected, "it is there"),
-            }
-        }
-        judge.failures
-    }
-
-    fn transcript(&self) -> Transcript {
-        let lines = self.world.log_lines();
-        let exchanges: Vec<&Exchange> = self.exchanges.iter().collect();
-        Transcript::new(&exchanges, &self.world.journals(), &lines)
     }
 }
 

@@ -2,6 +2,7 @@
 //! Owns what it claims and declares; a running one is an [`Instance`]. Reached only through sockets, files, signals
 //! and its output, so that any gateway can stand here.
 
+mod command;
 mod file;
 mod instance;
 mod lines;
@@ -13,8 +14,9 @@ use std::sync::Arc;
 use gateway::yaml::{self, Problem, Source, did_you_mean};
 use serde_json::Value;
 
+pub use command::{Checked, check};
 pub use file::{ExpectedFailure, Pattern, Quirk, Supports, TargetFile, Telemetry};
-pub use instance::{Checked, Instance, Launch, LaunchError, Started, check, resident};
+pub use instance::{Instance, Launch, LaunchError, Started, resident};
 pub use lines::Lines;
 
 use crate::capability::{CAPABILITIES, OPTIONS};
@@ -105,7 +107,7 @@ impl Target {
         self.version = match &self.file.version {
             None => None,
             Some(file::Version::Text(text)) => Some(text.clone()),
-            Some(file::Version::Command { command }) => instance::version(&self, command).await,
+            Some(file::Version::Command { command }) => command::version(&self, command).await,
         };
         Arc::new(self)
     }

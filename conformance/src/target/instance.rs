@@ -2,20 +2,19 @@
 //! Each wait has an end; what it printed is kept.
 
 use std::collections::BTreeMap;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tokio::net::TcpStream;
-use tokio::process::{Child, Command};
+use tokio::process::Child;
 
+use super::command::{Places, command, places, values};
 use super::file::{Attach, Pattern};
 use super::{Lines, Target};
-use crate::vars::Vars;
 
 /// What one target is started with.
 #[derive(Debug, Clone, Default)]
@@ -98,7 +97,7 @@ struct Process {
 }
 
 /// The longest wait for a target to serve, and to take a change.
-const START: Duration = Duration::from_secs(10);
+pub(super) const START: Duration = Duration::from_secs(10);
 
 impl Instance {
     /// Starts the target, or attaches to it, and waits until it serves.
@@ -237,56 +236,12 @@ impl Drop for Instance {
         }
     }
 }
-
 /// Resident memory of a process in bytes, where the system tells (Linux: `/proc/PID/statm`, in pages of 4 KiB).
 pub fn resident(pid: u32) -> Option<u64> {
     const PAGE: u64 = 4096;
     let text = std::fs::read_to_string(format!("/proc/{pid}/statm")).ok()?;
     Some(text.split_whitespace().nth(1)?.parse::<u64>().ok()? * PAGE)
 }
-
-/// Where a process is told to listen.
-#[derive(Debug, Default)]
-struct Places {
-    listeners: BTreeMap<u16, SocketAddr>,
-    metrics: Option<SocketAddr>,
-    ready: Option<SocketAddr>,
-}
-
-/// Port 0 where the process says which one it got, else a port that is free now.
-fn places(target: &Target, ports: &[u16]) -> std::io::Result<Places> {
-    let says = &target.file.says;
-    let place = |said: bool| -> std::io::Result<SocketAddr> {
-        if said {
-            return Ok(SocketAddr::from(([127, 0, 0, 1], 0)));
-        }
-        free_port().map(|port| SocketAddr::from(([127, 0, 0, 1], port)))
-    };
-    let mut listeners = BTreeMap::new();
-    for port in ports {
-        listeners.insert(*port, place(says.listener.is_some())?);
-    }
-    let metrics = Some(place(says.metrics.is_some())?);
-    Ok(Places { listeners, metrics, ready: Some(place(says.ready.is_some())?) })
-}
-
-/// A port that nobody listens on, out of the range from which systems deal ports out by themselves: otherwise a mock
-/// or a client could get it before the target does. Each port is handed out once in a while only.
-fn free_port() -> std::io::Result<u16> {
-    const FIRST: u32 = 10_240;
-    const COUNT: u32 = 20_000;
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    let start = std::process::id().wrapping_mul(7919);
-    for _ in 0..COUNT {
-        let next = start.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % COUNT;
-        let port = u16::try_from(FIRST + next).expect("10,240 and 20,000 are less than 65,536 together");
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return Ok(port);
-        }
-    }
-    Err(std::io::Error::other("no port is free"))
-}
-
 fn attached(target: &Target, attach: &Attach, launch: &Launch, origin: Instant) -> Instance {
     let other = attach.listeners.get(&0).copied();
     let real = |port: &u16| Some((*port, attach.listeners.get(port).copied().or(other)?));
@@ -326,98 +281,4 @@ fn spawn(target: &Target, launch: &Launch, origin: Instant) -> Result<(Instance,
     let pid = pid.ok_or_else(|| LaunchError::Missing("its process".to_owned()))?;
     let process = Some(Process { child: Mutex::new(child), pid });
     Ok((Instance { listeners: BTreeMap::new(), metrics: None, ready: None, output, process }, places))
-}
-
-/// `${…}` in commands, environment and paths of a target file.
-fn values(target: &Target, launch: &Launch, places: &Places) -> Vars {
-    let mut vars = Vars::default();
-    let pairs = |map: &mut dyn Iterator<Item = (String, SocketAddr)>| {
-        map.map(|(name, address)| format!("{name}={address}")).collect::<Vec<_>>().join(",")
-    };
-    vars.set("windtunnel", target.exe.display().to_string());
-    vars.set("folder", launch.folder.display().to_string());
-    vars.set("config", launch.config.display().to_string());
-    vars.set("ca", launch.upstream_ca.display().to_string());
-    vars.set("listeners", pairs(&mut places.listeners.iter().map(|(port, address)| (port.to_string(), *address))));
-    vars.set("providers", pairs(&mut launch.providers.iter().map(|(name, address)| (name.clone(), *address))));
-    vars.set("connect_to", launch.connect_to.join(","));
-    let text = |address: Option<&SocketAddr>| address.map(ToString::to_string).unwrap_or_default();
-    vars.set("listener", text(places.listeners.values().next()));
-    vars.set("provider", text(launch.providers.values().next()));
-    vars.set("metrics", text(places.metrics.as_ref()));
-    vars.set("ready", text(places.ready.as_ref()));
-    for (port, address) in &places.listeners {
-        vars.set(format!("listener.{port}"), address.to_string());
-    }
-    for (name, address) in &launch.providers {
-        vars.set(format!("provider.{name}"), address.to_string());
-    }
-    for (name, value) in std::env::vars_os() {
-        vars.set(format!("env.{}", name.to_string_lossy()), value.to_string_lossy().into_owned());
-    }
-    vars
-}
-
-/// A command with its references filled in, both outputs piped, in a process group of its own.
-fn command(words: &[String], vars: &Vars) -> Command {
-    let filled = |word: &String| {
-        let text = vars.text(word);
-        let left_out = word.ends_with('}') && text.ends_with('=') || text.is_empty();
-        (!left_out).then_some(text)
-    };
-    let mut words = words.iter().filter_map(filled);
-    let mut command = Command::new(words.next().unwrap_or_default());
-    command.args(words).stdout(Stdio::piped()).stderr(Stdio::piped()).stdin(Stdio::null());
-    command.kill_on_drop(true).process_group(0);
-    for (name, _) in std::env::vars_os() {
-        let name = name.to_string_lossy().into_owned();
-        if name.starts_with("WINDTUNNEL_") || name.starts_with("OTEL_") {
-            command.env_remove(name);
-        }
-    }
-    let told = [
-        ("CONFIG", "config"),
-        ("LISTEN", "listeners"),
-        ("METRICS", "metrics"),
-        ("READY", "ready"),
-        ("UPSTREAM_CA", "ca"),
-        ("CONNECT_TO", "connect_to"),
-        ("PROVIDERS", "providers"),
-    ];
-    for (name, value) in told {
-        let value = vars.text(&format!("${{{value}}}"));
-        if !value.is_empty() && !value.starts_with("${") {
-            command.env(format!("WINDTUNNEL_{name}"), value);
-        }
-    }
-    command
-}
-
-/// What the check command said.
-#[derive(Debug, Clone)]
-pub struct Checked {
-    /// The exit code; `None` when a signal ended it.
-    pub code: Option<i32>,
-    /// Both output streams.
-    pub output: String,
-}
-
-/// Runs the target's check command on a file of manifests.
-pub async fn check(target: &Target, launch: &Launch) -> Result<Checked, LaunchError> {
-    let vars = values(target, launch, &Places::default());
-    let output = command(&target.file.check, &vars).output();
-    let output = tokio::time::timeout(START, output)
-        .await
-        .map_err(|_| LaunchError::Silent { within: START, output: String::new() })?
-        .map_err(|source| LaunchError::Spawn { command: target.file.check.join(" "), source })?;
-    let text = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
-    Ok(Checked { code: output.status.code(), output: text })
-}
-
-/// The last word of what a version command prints.
-pub(super) async fn version(target: &Target, words: &[String]) -> Option<String> {
-    let vars = values(target, &Launch::default(), &Places::default());
-    let output = tokio::time::timeout(START, command(words, &vars).output()).await.ok()?.ok()?;
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    text.lines().next()?.split_whitespace().last().map(str::to_owned)
 }

@@ -1,0 +1,142 @@
+//! What must hold at the end of a scenario, or at any moment that a step waits for: providers, telemetry, secrets,
+//! traps and memory.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use super::memory::Memory;
+use super::{Patience, Player, SLACK};
+use crate::client::{End, Exchange};
+use crate::expect::{Failure, Judge, canary, providers, telemetry};
+use crate::scenario::Scenario;
+use crate::scenario::expect::{FinalExpect, ProviderExpect, TelemetryExpect};
+use crate::transcript::Transcript;
+
+impl Player<'_> {
+    /// What must hold at the end: polled until it does or its time is up.
+    pub(super) async fn at_end(&self, scenario: &Scenario) -> Vec<Failure> {
+        let FinalExpect { providers, telemetry, .. } = &scenario.expect;
+        let limit = self.setting.settle(telemetry.as_ref().and_then(|telemetry| telemetry.settle));
+        let mut patience = Patience::new(limit);
+        let mut failures = loop {
+            let failures = self.judged("expect", providers, telemetry.as_ref()).await;
+            if failures.is_empty() || !patience.more().await {
+                break failures;
+            }
+        };
+        failures.extend(self.unexpected(scenario));
+        failures.extend(self.leaks(scenario).await);
+        failures.extend(self.grown(scenario));
+        failures
+    }
+
+    /// What upper bounds on time are widened by: twice the lateness of this host's own clock since the scenario began.
+    pub(super) fn slack(&self) -> Duration {
+        let noise = self.setting.noise.as_ref().map(|noise| noise.since(self.world.origin)).unwrap_or_default();
+        Duration::from_secs_f64(2e-3 * noise.p99).min(SLACK)
+    }
+
+    /// Exchanges that reached a listener, whatever became of them.
+    fn reached(&self) -> usize {
+        let reached =
+            |exchange: &&Exchange| !exchange.call.nonce.is_empty() && !matches!(exchange.end, End::NotConnected(_));
+        self.exchanges.iter().filter(reached).count()
+    }
+
+    /// Exchanges with a listener that got an answer.
+    fn answered(&self) -> usize {
+        self.exchanges.iter().filter(|exchange| exchange.head.is_some() && !exchange.call.nonce.is_empty()).count()
+    }
+
+    /// Whether the target grew too much.
+    fn grown(&self, scenario: &Scenario) -> Vec<Failure> {
+        let mut judge = Judge::new(&self.world.vars, "expect.memory");
+        let Some(expect) = &scenario.expect.memory else { return judge.failures };
+        let most = expect.growth.value.0;
+        match self.memory.as_ref().map(Memory::growth) {
+            Some(growth) if growth <= most => {}
+            Some(growth) => {
+                judge.fail(".growth", &expect.growth, format!("at most {most} bytes"), format!("{growth} bytes"))
+            }
+            None => judge.fail(".growth", &expect.growth, format!("at most {most} bytes"), "this system does not tell"),
+        }
+        judge.failures
+    }
+
+    /// Providers and telemetry at this moment.
+    pub(super) async fn judged(
+        &self,
+        path: &str,
+        expect: &BTreeMap<String, ProviderExpect>,
+        wanted: Option<&TelemetryExpect>,
+    ) -> Vec<Failure> {
+        let mut judge = Judge::new(&self.world.vars, path).lenient(self.slack());
+        let journals = self.world.journals();
+        providers::judge(&mut judge, expect, &journals, &self.sent());
+        if let Some(wanted) = wanted {
+            let evidence = telemetry::Evidence {
+                before: &self.world.before,
+                now: self.world.metrics().await,
+                records: self.world.records(),
+                journals: &journals,
+                telemetry: &self.world.target.file.telemetry,
+                reached: self.reached(),
+            };
+            telemetry::judge(&mut judge, wanted, &evidence);
+        }
+        judge.failures
+    }
+
+    fn sent(&self) -> HashMap<&str, &Exchange> {
+        self.exchanges.iter().map(|exchange| (exchange.call.nonce.as_str(), exchange)).collect()
+    }
+
+    fn unexpected(&self, scenario: &Scenario) -> Vec<Failure> {
+        let mut judge = Judge::new(&self.world.vars, "providers");
+        let journals = self.world.journals();
+        for record in providers::unexpected(&journals, &self.sent()).into_iter().take(3) {
+            let actual = format!("{} received {} {}", record.provider, record.method, record.path);
+            judge.fail("", &scenario.id, "only requests that a step caused", actual);
+        }
+        for (name, journal) in self.world.trapped() {
+            if let Some(place) =
+                scenario.traps.iter().find(|trap| trap.value == *name && !journal.connections.is_empty())
+            {
+                let requests: Vec<String> =
+                    journal.requests.iter().map(|request| format!(", {} {}", request.method, request.path)).collect();
+                let actual = format!("{} connections{}", journal.connections.len(), requests.concat());
+                judge.fail(&format!(".{name}"), place, "a trap that nobody touches", actual);
+            }
+        }
+        judge.failures
+    }
+
+    async fn leaks(&self, scenario: &Scenario) -> Vec<Failure> {
+        let mut judge = Judge::new(&self.world.vars, "expect.canary");
+        // Every exchange that got an answer leaves a record; the search waits for the last of them.
+        let mut patience = Patience::new(Duration::from_millis(300));
+        while self.world.records().len() < self.answered() && patience.more().await {}
+        let journals = self.world.journals();
+        let lines: Vec<String> = self.world.log_lines().into_iter().map(|(_, line)| line).collect();
+        let places = canary::Places {
+            exchanges: self.exchanges.iter().collect(),
+            journals: &journals,
+            logs: lines.join("\n"),
+            metrics: self.world.scrape().await,
+        };
+        for leak in canary::leaks(scenario, &self.world.secrets, &self.world.keys, &places) {
+            let expected = format!("{} never at {}", leak.secret, leak.place);
+            match leak.canary.and_then(|name| scenario.expect.canary.get(&name)) {
+                Some(place) => judge.fail(&format!(".{}", leak.secret), place, expected, "it is there"),
+                None => judge.fail(&format!(".{}", leak.secret), &scenario.id, expected, "it is there"),
+            }
+        }
+        judge.failures
+    }
+
+    pub(super) fn transcript(&self) -> Transcript {
+        let lines = self.world.log_lines();
+        let exchanges: Vec<&Exchange> = self.exchanges.iter().collect();
+        Transcript::new(&exchanges, &self.world.journals(), &lines)
+    }
+}

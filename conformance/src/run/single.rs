@@ -1,0 +1,75 @@
+//! Scenarios without steps: what the check of manifests says, and how a start with them ends.
+
+use std::time::Duration;
+
+use super::Setting;
+use crate::expect::{Failure, Judge};
+use crate::load::Loaded;
+use crate::mask::Secrets;
+use crate::saboteur::Saboteur;
+use crate::scenario::{At, CheckExpect, StartExpect};
+use crate::target::{Checked, Started};
+use crate::vars::Vars;
+use crate::world::WorldError;
+
+/// A scenario about the check of manifests.
+pub(super) async fn check(
+    loaded: &Loaded,
+    expect: &At<CheckExpect>,
+    setting: &Setting,
+    secrets: &Secrets,
+) -> Result<Vec<Failure>, WorldError> {
+    let checked = crate::world::check(loaded, &setting.target, secrets).await?;
+    let checked = match setting.saboteur {
+        Some(Saboteur::CheckSilent) => Checked { code: Some(0), output: String::new() },
+        Some(Saboteur::CheckPlaceless) => Checked { code: Some(1), output: "error".to_owned() },
+        _ => checked,
+    };
+    let vars = Vars::default();
+    let mut judge = Judge::new(&vars, "check");
+    let fails = &expect.value.fails;
+    if checked.code != Some(i32::from(fails.value)) {
+        let actual = checked.code.map_or_else(|| "ended by a signal".to_owned(), |code| format!("exit code {code}"));
+        let actual = format!("{actual}\n{}", checked.output);
+        judge.fail(".fails", fails, format!("exit code {}", i32::from(fails.value)), actual);
+    }
+    if let Some(place) = &expect.value.at
+        && !checked.output.contains(&format!(":{}", place.value))
+    {
+        judge.fail(".at", place, format!("a message about {}", place.value), checked.output.clone());
+    }
+    judge.maybe(".message", expect.value.message.as_ref(), || crate::matcher::Seen::one(checked.output.clone()));
+    Ok(judge.failures)
+}
+
+/// A scenario about a start with these manifests.
+pub(super) async fn start(
+    loaded: &Loaded,
+    expect: &At<StartExpect>,
+    setting: &Setting,
+    secrets: &Secrets,
+) -> Result<Vec<Failure>, WorldError> {
+    let within = expect.value.within.unwrap_or(Duration::from_secs(3));
+    let started = crate::world::start_only(loaded, &setting.target, within, secrets).await?;
+    let vars = Vars::default();
+    let mut judge = Judge::new(&vars, "start");
+    let sabotaged = setting.saboteur == Some(Saboteur::StartsWhenBroken);
+    let (failed, actual, output) = match started {
+        Started::Ended(_, output) | Started::Silent(output) if sabotaged => (false, "it serves".to_owned(), output),
+        Started::Serving(mut instance) => {
+            instance.kill().await;
+            (false, "it serves".to_owned(), instance.output.text(0))
+        }
+        Started::Ended(code, output) => {
+            (code != Some(0), code.map_or("ended by a signal".to_owned(), |code| format!("exit code {code}")), output)
+        }
+        Started::Silent(output) => (true, "it was never ready".to_owned(), output),
+    };
+    let fails = &expect.value.fails;
+    if failed != fails.value {
+        let expected = if fails.value { "an exit code that is not 0, or never ready" } else { "it serves" };
+        judge.fail(".fails", fails, expected, format!("{actual}\n{output}").trim_end());
+    }
+    judge.maybe(".message", expect.value.message.as_ref(), || crate::matcher::Seen::one(output.clone()));
+    Ok(judge.failures)
+}
