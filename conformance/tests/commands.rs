@@ -269,7 +269,7 @@ fn the_mock_tells_its_address_and_answers() {
 fn help_names_only_commands_that_exist() {
     let (status, text) = code(&["--help"]);
     assert_eq!(status, 0);
-    for later in ["lint", "validate", "simulate", "bench", "schema"] {
+    for later in ["lint", "validate", "simulate", "bench"] {
         assert!(!text.contains(&format!("  {later}")), "{later} in {text}");
     }
 }

@@ -35,7 +35,7 @@ pub enum FillError {
         /// The scenario.
         id: String,
         /// The value in its file.
-        own: Value,
+        own: String,
     },
     /// Scenarios that are wrong with these values, or miss something in the environment.
     #[error(transparent)]
@@ -64,7 +64,7 @@ fn set(scenarios: &mut [Loaded], name: &str, value: &str) -> Result<(), FillErro
             name: name.to_owned(),
             value: value.to_owned(),
             id,
-            own: own.clone(),
+            own: own.to_string(),
         })?;
     }
     if found { Ok(()) } else { Err(unknown(scenarios, name)) }

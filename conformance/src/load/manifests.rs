@@ -17,7 +17,7 @@ pub(super) fn problems(loaded: &Loaded) -> Vec<Problem> {
     let refused = scenario.check.as_ref().is_some_and(|check| check.value.fails.value);
     let mut problems = Vec::new();
     problems.extend(scenario.gateway.iter().flat_map(|entry| of_entry(loaded, entry, &vars, refused)));
-    for change in scenario.steps.iter().filter_map(|step| step.value.change.as_ref()) {
+    for change in scenario.all_steps().filter_map(|step| step.change.as_ref()) {
         let refused = change.refused.is_some();
         problems.extend(change.apply.iter().flat_map(|entry| of_entry(loaded, entry, &vars, refused)));
     }

@@ -31,9 +31,8 @@ pub(super) fn new(args: &NewArgs) -> Result<ExitCode, Error> {
     let place = Place::of(args, group);
     std::fs::create_dir_all(&place.folder).map_err(Error::io(place.folder.display().to_string()))?;
     let file = place.folder.join(format!("{}.yaml", args.id));
-    write_new(&file, &skeleton(args, profile, &place.schema))?;
-    let schema = place.folder.join(&place.schema);
-    let made = if schema.exists() { None } else { Some(schema) };
+    write_new(&file, &skeleton(args, profile, &place.modeline))?;
+    let made = if place.schema.exists() { None } else { Some(place.schema) };
     if let Some(schema) = &made {
         write_new(schema, &Kind::Scenario.text())?;
     }
@@ -76,21 +75,37 @@ fn free(id: &str) -> Result<(), Error> {
     }
 }
 
-/// Where a scenario goes.
+/// Where a scenario goes, and the schema for editors.
 struct Place {
     folder: PathBuf,
-    /// The schema's file, as seen from there.
-    schema: String,
+    schema: PathBuf,
+    /// The schema, as the scenario names it.
+    modeline: String,
 }
 
 impl Place {
     fn of(args: &NewArgs, group: &str) -> Place {
+        let beside = |folder: &Path| Place {
+            folder: folder.to_owned(),
+            schema: folder.join(SCHEMA),
+            modeline: SCHEMA.to_owned(),
+        };
         match (&args.dir, load::find_root(None)) {
-            (Some(dir), _) => Place { folder: dir.clone(), schema: SCHEMA.to_owned() },
-            (None, Some(root)) => Place { folder: root.join(group.to_lowercase()), schema: format!("../{SCHEMA}") },
-            (None, None) => Place { folder: PathBuf::from("."), schema: SCHEMA.to_owned() },
+            (Some(dir), _) => beside(dir),
+            (None, Some(root)) => Place {
+                folder: shown(&root.join(group.to_lowercase())),
+                schema: shown(&root.join(SCHEMA)),
+                modeline: format!("../{SCHEMA}"),
+            },
+            (None, None) => beside(Path::new(".")),
         }
     }
+}
+
+/// Below the current folder as seen from there.
+fn shown(path: &Path) -> PathBuf {
+    let here = std::env::current_dir().unwrap_or_default();
+    path.strip_prefix(here).unwrap_or(path).to_owned()
 }
 
 fn skeleton(args: &NewArgs, profile: &str, schema: &str) -> String {
