@@ -26,6 +26,8 @@ pub enum Command {
     Run(RunArgs),
     /// Try each scenario with the saboteurs that it names (exit code 0 all turn red, 1 not, 3 nothing ran)
     Trust(TrustArgs),
+    /// Try random scripts and requests against a gateway (exit code 0 all invariants held, 1 not, 3 nothing ran)
+    Fuzz(FuzzArgs),
     /// List scenarios, or saboteurs, capabilities, profiles
     List(ListArgs),
     /// Say what a scenario demands, and why
@@ -120,6 +122,43 @@ pub struct TrustArgs {
     #[arg(long, value_name = "DIR", env = "WINDTUNNEL_SCENARIOS")]
     pub scenarios: Option<PathBuf>,
 }
+
+/// Flags of `fuzz`.
+#[derive(Debug, Args)]
+#[command(after_help = FUZZ_EXAMPLES)]
+pub struct FuzzArgs {
+    /// The gateway under test: `reference`, or a target file
+    #[arg(long, value_name = "reference|FILE", env = "WINDTUNNEL_TARGET", default_value = "reference")]
+    pub target: String,
+    /// So many random cases
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..))]
+    pub cases: u32,
+    /// Where the cases begin; default is drawn and printed
+    #[arg(long, value_name = "SEED")]
+    pub seed: Option<u64>,
+    /// Put this defect around the gateway; see `list --saboteurs`
+    #[arg(long, value_name = "NAME", env = "WINDTUNNEL_SABOTAGE")]
+    pub sabotage: Option<String>,
+    /// Cases at once; default is four for each core
+    #[arg(long, value_name = "N", env = "WINDTUNNEL_JOBS", value_parser = clap::value_parser!(u32).range(1..))]
+    pub jobs: Option<u32>,
+    /// Go on until so many different faults are found
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    pub faults: u32,
+    /// How long a fault is made smaller
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
+    pub shrink: Duration,
+    /// Where scenarios of faults are written
+    #[arg(long, value_name = "DIR", default_value = "faults")]
+    pub out: PathBuf,
+}
+
+const FUZZ_EXAMPLES: &str = "\
+A case that fails is made smaller and written to --out as a scenario: `windtunnel run FILE` runs it again.
+
+Examples:
+  windtunnel fuzz --cases 2000 --faults 5
+  windtunnel fuzz --seed 7 --sabotage done-invented";
 
 /// Flags of `list`.
 #[derive(Debug, Args)]

@@ -1,6 +1,7 @@
 //! Actual against expected: each expectation that does not hold becomes a [`Failure`] with its place in the file.
 //! One module per kind of evidence. Nothing here waits; `run` polls.
 
+mod as_sent;
 pub mod canary;
 pub mod distribution;
 pub mod exchange;

@@ -12,6 +12,7 @@ pub mod client;
 pub mod date;
 pub mod decoy;
 pub mod expect;
+pub mod fuzz;
 pub mod link;
 pub mod load;
 pub mod manifest;

@@ -2,6 +2,7 @@
 
 mod decoy;
 mod explain;
+mod fuzz;
 mod gateway;
 mod list;
 mod mock;
@@ -43,6 +44,7 @@ pub fn dispatch(cli: Cli) -> Result<ExitCode, Error> {
     match cli.command {
         Command::Run(args) => run::run(&args),
         Command::Trust(args) => trust::trust(&args),
+        Command::Fuzz(args) => fuzz::fuzz(&args),
         Command::List(args) => list::list(&args),
         Command::Explain(args) => explain::explain(&args),
         Command::New(args) => new::new(&args),

@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Judge, header, parse, stream};
+use super::{Judge, as_sent, header, parse, stream};
 use crate::client::{End, Exchange};
 use crate::matcher::Seen;
-use crate::scenario::At;
 use crate::scenario::expect::{Ended, ExchangeExpect};
 
 /// Who served an exchange, by its nonce.
@@ -19,6 +18,10 @@ pub struct Served {
     pub attempts: usize,
     /// The bytes of the last answer's body.
     pub sent: Vec<u8>,
+    /// The last answer was what the provider had to say, and all of it was sent.
+    pub whole: bool,
+    /// Its transfer ended in order, whatever was missing in it.
+    pub in_order: bool,
 }
 
 /// Judges one exchange.
@@ -41,55 +44,11 @@ pub fn judge(judge: &mut Judge<'_>, expect: &ExchangeExpect, exchange: &Exchange
         judge.below(".stream", |judge| stream::judge(judge, expect, exchange));
     }
     if let Some(wanted) = &expect.as_sent {
-        as_sent(judge, wanted, exchange, served);
+        as_sent::judge(judge, wanted, exchange, served);
     }
     ended(judge, expect, exchange);
     judge.maybe(".served_by", expect.served_by.as_ref(), || Seen::maybe(served.by.clone()));
     judge.maybe(".attempts", expect.attempts.as_ref(), || Seen::one(served.attempts));
-}
-
-/// Compares what came with what the provider sent.
-fn as_sent(judge: &mut Judge<'_>, wanted: &At<bool>, exchange: &Exchange, served: &Served) {
-    let head = exchange.head.as_ref();
-    let stream =
-        head.and_then(|head| head.get("content-type")).is_some_and(|kind| kind.starts_with("text/event-stream"));
-    let whole = exchange.end == End::Clean;
-    let (came, sent) = if stream {
-        let (mut came, sent) = (payloads(&exchange.body), payloads(&served.sent));
-        let told = |events: &[String]| events.last().is_some_and(|event| is_error(event));
-        if told(&came) && !told(&sent) {
-            came.pop();
-            return same(judge, wanted, &came.join("\n"), &sent.join("\n"), false);
-        }
-        (came.join("\n"), sent.join("\n"))
-    } else {
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        (text(&exchange.body), text(&served.sent))
-    };
-    same(judge, wanted, &came, &sent, whole);
-}
-
-fn same(judge: &mut Judge<'_>, wanted: &At<bool>, came: &str, sent: &str, whole: bool) {
-    let same = if whole { came == sent } else { sent.starts_with(came) };
-    if same != wanted.value {
-        let what = if whole { "what the provider sent" } else { "the beginning of what the provider sent" };
-        let shown = |text: &str| Seen::one(text).describe();
-        judge.fail(".as_sent", wanted, format!("{what}: {}", shown(sent)), shown(came));
-    }
-}
-
-/// The data of all events but those that carry nothing but usage.
-fn payloads(body: &[u8]) -> Vec<String> {
-    let only_usage = |data: &str| {
-        let value: Value = serde_json::from_str(data).unwrap_or_default();
-        value["usage"].is_object() && value["choices"].as_array().is_none_or(Vec::is_empty)
-    };
-    let events = crate::sse::events(body).into_iter().map(|event| event.data);
-    events.filter(|data| !only_usage(data)).collect()
-}
-
-fn is_error(data: &str) -> bool {
-    serde_json::from_str::<Value>(data).is_ok_and(|value| value.get("error").is_some())
 }
 
 fn ended(judge: &mut Judge<'_>, expect: &ExchangeExpect, exchange: &Exchange) {

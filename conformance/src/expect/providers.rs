@@ -10,7 +10,9 @@ use super::{Judge, distribution, header, parse};
 use crate::client::Exchange;
 use crate::matcher::Seen;
 use crate::scenario::At;
-use crate::scenario::expect::{ContentLength, EndExpect, FramingExpect, GapsExpect, ProviderExpect, RequestExpect};
+use crate::scenario::expect::{
+    ContentLength, EndExpect, ExchangeExpect, FramingExpect, GapsExpect, ProviderExpect, RequestExpect,
+};
 use crate::seam::NONCE;
 
 /// The exchanges of a run by nonce.
@@ -218,6 +220,37 @@ pub fn by_nonce(journals: &BTreeMap<String, Journal>) -> HashMap<&str, Served> {
         served.by = Some(name.clone());
         served.attempts += 1;
         served.sent = record.sent.concat();
+        served.whole = record.end == End::Complete;
+        served.in_order = served.whole || record.end == End::Fault && ended_in_order(record);
     }
     found
+}
+
+/// Faults that cut an answer short but close its transfer properly.
+fn ended_in_order(record: &RequestRecord) -> bool {
+    let mut faults = record.fault.as_deref().unwrap_or_default().split('+');
+    faults.all(|fault| !matches!(fault, "disconnect" | "empty_response" | "rst_before_head" | "hang_before_head"))
+}
+
+/// Judges every upstream request that was made for one exchange; where there may be none, `attempts` says so.
+pub fn attempts(
+    judge: &mut Judge<'_>,
+    expect: &ExchangeExpect,
+    journals: &BTreeMap<String, Journal>,
+    exchange: &Exchange,
+) {
+    let Some(every) = &expect.every_attempt else { return };
+    let sent = Sent::from([(exchange.call.nonce.as_str(), exchange)]);
+    let mut any = expect.attempts.is_some();
+    for (name, journal) in journals {
+        let own = |record: &&RequestRecord| record.header(NONCE) == Some(&exchange.call.nonce);
+        for record in journal.requests.iter().filter(own) {
+            any = true;
+            let part = format!(".every_attempt (provider {name}, request {})", record.seq);
+            judge.below(&part, |judge| request(judge, every, Arrival { record, before: None, journal }, &sent));
+        }
+    }
+    if let Some(place) = every.place().filter(|_| !any) {
+        judge.fail(".every_attempt", place, "upstream requests", "there is none");
+    }
 }

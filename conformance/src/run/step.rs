@@ -170,6 +170,7 @@ impl<'s> Player<'s> {
         let about_upstream = expect.served_by.is_some()
             || expect.attempts.is_some()
             || expect.as_sent.is_some()
+            || expect.every_attempt.is_some()
             || !expect.distribution.is_empty();
         let limit = if about_upstream { self.setting.settle(None) / 5 } else { Duration::ZERO };
         let mut patience = Patience::new(limit);
@@ -195,6 +196,7 @@ impl<'s> Player<'s> {
                 let path = if several { format!("{path} (request {index})") } else { path.to_owned() };
                 let mut judge = Judge::new(&vars, path).lenient(slack);
                 exchange::judge(&mut judge, expect, exchange, &served);
+                providers::attempts(&mut judge, expect, &journals, exchange);
                 failures.append(&mut judge.failures);
             }
             by_provider.push(served);

@@ -36,8 +36,9 @@ pub struct ExchangeExpect {
     /// How the answer ended; a list names several possibilities.
     #[serde(default)]
     pub ended: Option<At<OneOrList<Ended>>>,
-    /// What came is what the serving provider sent: the same bytes, or of a stream the same events; of an answer that
-    /// broke off, its beginning. A usage chunk may be hidden, an error event may follow.
+    /// What came is what the serving provider sent, and ended as that did: the same bytes, or of a stream the same
+    /// events; of an answer that broke off, its beginning, and no terminator. A usage chunk may be hidden, an error event
+    /// may follow; where the provider gave no whole answer, an error object of the gateway's own will do.
     #[serde(default)]
     pub as_sent: Option<At<bool>>,
     /// Bytes behind the end of the answer.
@@ -55,6 +56,9 @@ pub struct ExchangeExpect {
     /// How many upstream requests were made for it.
     #[serde(default)]
     pub attempts: Option<At<Matcher>>,
+    /// Holds for every upstream request that was made for it.
+    #[serde(default)]
+    pub every_attempt: Option<RequestExpect>,
     /// With `repeat`: how often each status came; 0 stands for no answer.
     #[serde(default)]
     pub statuses: BTreeMap<u16, At<Matcher>>,

@@ -1,0 +1,76 @@
+//! `windtunnel fuzz`: random cases, told as they go, and the faults that they show.
+
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+
+use super::stop::{Ended, unless_stopped};
+use super::{Error, print, saboteur};
+use crate::cli::FuzzArgs;
+use crate::fuzz::{self, Found, Plan};
+use crate::render::{self, Style};
+use crate::run::Setting;
+
+pub(super) fn fuzz(args: &FuzzArgs) -> Result<ExitCode, Error> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Error::io("no runtime"))?;
+    let target = runtime.block_on(super::run::target(&args.target)?.identified());
+    let saboteur = args.sabotage.as_deref().map(saboteur).transpose()?;
+    let cores = std::thread::available_parallelism().map_or(2, usize::from);
+    let number = |number: u32| usize::try_from(number).unwrap_or(1);
+    let jobs = if target.concurrent() { args.jobs.map_or(4 * cores, number) } else { 1 };
+    let plan = Plan {
+        setting: Setting { saboteur, ..Setting::of(target) },
+        cases: number(args.cases),
+        seed: args.seed.unwrap_or_else(crate::world::random),
+        jobs,
+        faults: number(args.faults),
+        shrink: args.shrink,
+        out: args.out.clone(),
+    };
+    let ended = runtime.block_on(unless_stopped(fuzz::run(&plan, |ran| progress(ran, plan.cases))))?;
+    drop(runtime);
+    progress_ends();
+    match ended {
+        Ended::Done(Ok(found)) => tell(args, &plan, &found),
+        Ended::Done(Err(error)) => Err(Error::Input(error.to_string())),
+        Ended::Stopped(code) => {
+            eprintln!("error: stopped by a signal");
+            Ok(ExitCode::from(code))
+        }
+    }
+}
+
+fn tell(args: &FuzzArgs, plan: &Plan, found: &Found) -> Result<ExitCode, Error> {
+    let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let style = Style { colour: !plain && std::io::stdout().is_terminal() };
+    for fault in &found.faults {
+        let text = render::failure(&fault.outcome, args.sabotage.as_deref(), style);
+        let (file, case, steps) = (fault.file.display(), fault.case, fault.steps);
+        print(&format!("{text}\ncase {case}, made smaller {steps} times, is {file}\n\n"))?;
+    }
+    let (ran, faults, seed) = (found.ran - found.unsupported, found.faults.len(), plan.seed);
+    let unsupported = match found.unsupported {
+        0 => String::new(),
+        some => format!(", {some} not claimed"),
+    };
+    print(&format!("fuzz: {ran} cases{unsupported}, {faults} faults, --seed {seed}\n"))?;
+    Ok(ExitCode::from(match (faults, ran) {
+        (0, 0) => 3,
+        (0, _) => 0,
+        _ => 1,
+    }))
+}
+
+fn progress(ran: usize, of: usize) {
+    let mut out = std::io::stderr();
+    if out.is_terminal() {
+        let _ = write!(out, "\r\x1b[2K[{ran}/{of}]");
+        let _ = out.flush();
+    }
+}
+
+fn progress_ends() {
+    let mut out = std::io::stderr();
+    if out.is_terminal() {
+        let _ = write!(out, "\r\x1b[2K");
+    }
+}
