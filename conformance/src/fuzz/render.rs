@@ -34,7 +34,7 @@ pub(super) fn scenario(case: &Case) -> Rendered {
         "steps": steps,
         "expect": at_end(case),
     }));
-    let id = format!("PROP-{:08x}", digest(rest.as_bytes()));
+    let id = format!("PROP-{}", digest(rest.as_bytes()));
     Rendered { text: format!("id: {id}\n{rest}"), id }
 }
 
