@@ -56,11 +56,15 @@ fn document<T: JsonSchema>(title: &str, settings: SchemaSettings) -> Value {
     if let (Value::Object(document), Value::Object(made)) = (&mut document, made) {
         let rest = made.into_iter().filter(|(key, _)| key != "$schema" && key != "title");
         document.extend(rest);
+        // By name, so that a new shape does not move all others in the committed file.
+        if let Some(shapes) = document.get_mut("$defs").and_then(Value::as_object_mut) {
+            shapes.sort_keys();
+        }
     }
     document
 }
 
-/// Formats such as `uint16` say nothing to an editor, and a default of null is none.
+/// Formats such as `uint16` say nothing to an editor, a default of null is none, and sentences go on over line ends.
 fn tidy(schema: &mut Schema) {
     if schema
         .get("format")
@@ -68,6 +72,9 @@ fn tidy(schema: &mut Schema) {
         .is_some_and(|format| format.starts_with("uint") || format == "double")
     {
         schema.remove("format");
+    }
+    if let Some(Value::String(text)) = schema.get_mut("description") {
+        *text = text.replace('\n', " ");
     }
     if schema.get("default").is_some_and(Value::is_null) {
         schema.remove("default");
