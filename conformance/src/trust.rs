@@ -9,6 +9,7 @@ pub mod text;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use crate::expect::Failure;
 use crate::outcome::{Outcome, Verdict};
 use crate::saboteur::Saboteur;
 
@@ -28,7 +29,7 @@ impl Said {
     pub fn of(outcome: &Outcome) -> Said {
         match outcome.verdict {
             Verdict::Pass => Said::Green,
-            Verdict::Fail => Said::Red(outcome.failures.first().map(|first| place(&first.path)).unwrap_or_default()),
+            Verdict::Fail => Said::Red(outcome.failures.first().map(expectation).unwrap_or_default()),
             other => Said::Unclear(outcome.why.clone().unwrap_or_else(|| format!("the verdict is {other}"))),
         }
     }
@@ -36,6 +37,21 @@ impl Said {
     /// Whether it fails.
     pub fn is_red(&self) -> bool {
         matches!(self, Said::Red(_))
+    }
+}
+
+/// Which expectation failed; with the place of a leak, and with what was counted or answered instead: too many is
+/// not the same defect as too few.
+fn expectation(failure: &Failure) -> String {
+    let path = place(&failure.path);
+    let number = || Some(&failure.actual).filter(|actual| actual.parse::<u64>().is_ok());
+    match path.as_str() {
+        leak if leak.contains(".canary.") => format!("{path}: {}", failure.expected),
+        counted if counted.contains(".telemetry.") || counted.ends_with(".status") => match number() {
+            Some(number) => format!("{path}: {number}"),
+            None => path,
+        },
+        _ => path,
     }
 }
 
@@ -172,6 +188,18 @@ pub(crate) mod tests {
         assert_eq!((found.exit_code(100.0), found.exit_code(0.0)), (1, 1));
         assert_eq!(trust(&rows[..1], &said[..1]).exit_code(100.0), 0);
         assert_eq!(trust(rows, &[]).exit_code(0.0), 3);
+    }
+
+    #[test]
+    fn too_many_is_not_the_same_as_too_few() {
+        let failed = |path: &str, actual: &str| {
+            let (expected, actual) = ("never at logs".to_owned(), actual.to_owned());
+            expectation(&Failure { path: path.to_owned(), line: 1, column: 1, width: 1, expected, actual, late: false })
+        };
+        assert_eq!(failed("expect.telemetry.requests.delta", "2"), "expect.telemetry.requests.delta: 2");
+        assert_eq!(failed("expect.telemetry.ttft.mean", "81.5"), "expect.telemetry.ttft.mean");
+        assert_eq!(failed("expect.canary.secrets.a", "it is there"), "expect.canary.secrets.a: never at logs");
+        assert_eq!(failed("expect.providers.a.count", "2"), "expect.providers.a.count");
     }
 
     #[test]

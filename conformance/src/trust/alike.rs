@@ -1,5 +1,6 @@
 //! Saboteurs that the suite cannot tell apart, and which run would help most to tell them apart.
-//! Two are told apart by a scenario that is red under one and green under the other, or red at another place.
+//! Two are told apart by a scenario that is red under one and green under the other, or red at another place or
+//! with another status or count there.
 
 use std::collections::{BTreeSet, HashMap};
 
