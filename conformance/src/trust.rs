@@ -194,7 +194,16 @@ pub(crate) mod tests {
     fn too_many_is_not_the_same_as_too_few() {
         let failed = |path: &str, actual: &str| {
             let (expected, actual) = ("never at logs".to_owned(), actual.to_owned());
-            expectation(&Failure { path: path.to_owned(), line: 1, column: 1, width: 1, expected, actual, late: false })
+            expectation(&Failure {
+                path: path.to_owned(),
+                line: 1,
+                column: 1,
+                width: 1,
+                expected,
+                actual,
+                excerpt: String::new(),
+                late: false,
+            })
         };
         assert_eq!(failed("expect.telemetry.requests.delta", "2"), "expect.telemetry.requests.delta: 2");
         assert_eq!(failed("expect.telemetry.ttft.mean", "81.5"), "expect.telemetry.ttft.mean");

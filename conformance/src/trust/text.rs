@@ -20,7 +20,7 @@ pub fn text(trust: &Trust, style: Style) -> String {
     section(&mut text, style, "not tried", unsupported);
     let uncaught = trust.uncaught().into_iter().map(|saboteur| {
         let named = pairs.iter().any(|pair| pair.saboteur == saboteur);
-        let why = if named { "every scenario that names it stays green" } else { "no scenario names it" };
+        let why = if named { "no scenario that names it turns red" } else { "no scenario names it" };
         format!("{:28} {why}", saboteur.name())
     });
     section(&mut text, style, "saboteurs that nothing catches", uncaught);
@@ -75,7 +75,7 @@ mod tests {
           A-02     tokens-lost                  no folder
 
         saboteurs that nothing catches (1)
-          tokens-lost                  every scenario that names it stays green
+          tokens-lost                  no scenario that names it turns red
 
         saboteurs that the suite cannot tell apart (1)
           log-lost                     log-doubled
