@@ -105,8 +105,8 @@ impl Trial {
     }
 }
 
-/// Runs random cases; `told` hears how many have been run.
-pub async fn run(plan: &Plan, mut told: impl FnMut(usize)) -> Result<Found, Error> {
+/// Runs random cases; `told` hears how many have been run, and of each fault.
+pub async fn run(plan: &Plan, mut told: impl FnMut(usize, Option<&Fault>)) -> Result<Found, Error> {
     let folder = tempfile::tempdir().map_err(|error| Error::Io(std::env::temp_dir(), error))?;
     let mut found = Found::default();
     let mut kinds: Vec<String> = Vec::new();
@@ -122,7 +122,7 @@ pub async fn run(plan: &Plan, mut told: impl FnMut(usize)) -> Result<Found, Erro
         let Ok(ended) = joined else { continue };
         let (trial, outcome) = ended?;
         found.ran += 1;
-        told(found.ran);
+        told(found.ran, None);
         match outcome.verdict {
             Verdict::Pass => continue,
             Verdict::Unsupported => found.unsupported += 1,
@@ -130,13 +130,21 @@ pub async fn run(plan: &Plan, mut told: impl FnMut(usize)) -> Result<Found, Erro
             _ => {
                 kinds.push(shrink::kind(&outcome));
                 let (trial, outcome, steps) = shrink::smallest(trial, outcome, plan, folder.path()).await?;
-                found.faults.push(keep(&trial, outcome, steps, &plan.out)?);
+                let fault = keep(&trial, outcome, steps, &plan.out)?;
+                told(found.ran, Some(&fault));
+                found.faults.push(fault);
             }
         }
         if found.faults.len() >= plan.faults.max(1) {
             return Ok(found);
         }
     }
+}
+
+/// A seed that nobody chose.
+pub fn any_seed() -> u64 {
+    // Short enough to be typed.
+    crate::world::random() % 1_000_000_000
 }
 
 /// Each case has a seed of its own, so that it can be had alone.

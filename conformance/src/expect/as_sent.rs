@@ -1,5 +1,5 @@
 //! Whether the client got what the serving provider sent, and saw it end as it ended: nothing is lost, nothing is
-//! invented. Knows what a gateway may do: hide a usage chunk, tell an error behind a stream that broke off, answer by an
+//! invented. Knows what a gateway may do: hide usage that the client did not ask for, tell an error behind a stream that broke off, answer by an
 //! error of its own when the provider gave no whole answer, and put a provider's error that is no JSON into an object.
 
 use serde_json::Value;
@@ -83,14 +83,14 @@ fn compare<T: PartialEq>(
     }
 }
 
-/// Type and data of all events but those that carry nothing but usage.
+/// Type and data of all events but those that carry nothing but usage; that others carry none may be hidden with it.
 fn events(body: &[u8]) -> Vec<(String, String)> {
     let only_usage = |data: &str| {
         let value: Value = serde_json::from_str(data).unwrap_or_default();
         value["usage"].is_object() && value["choices"].as_array().is_none_or(Vec::is_empty)
     };
-    let events = sse::events(body).into_iter().map(|event| (event.event, event.data));
-    events.filter(|(_, data)| !only_usage(data)).collect()
+    let events = sse::events(body).into_iter().filter(|event| !only_usage(&event.data));
+    events.map(|event| (event.event, event.data.replace(",\"usage\":null", ""))).collect()
 }
 
 fn is_error(data: &str) -> bool {
@@ -151,6 +151,8 @@ mod tests {
         let whole = [ONE, USAGE, DONE];
         assert!(streamed(&whole, End::Clean, &whole, Way::Whole));
         assert!(streamed(&[ONE, DONE], End::Clean, &whole, Way::Whole), "usage may be hidden");
+        let with_null = ONE.replace("}}]}", "}}],\"usage\":null}");
+        assert!(streamed(&[ONE, DONE], End::Clean, &[&with_null, USAGE, DONE], Way::Whole));
         assert!(!streamed(&[ONE], End::Clean, &whole, Way::Whole));
         assert!(!streamed(&[ONE], End::ClosedEarly, &whole, Way::Whole));
         assert!(!streamed(&[ONE, ERROR], End::ClosedEarly, &whole, Way::Whole));

@@ -73,7 +73,8 @@ const ASKS: &[(&str, bool)] = &[
 /// One request.
 pub(super) fn request(draw: &mut Draw) -> Asked {
     let stream = draw.chance(55);
-    let asks = draw.optional(if stream { 60 } else { 5 }, |draw| draw.pick(ASKS));
+    // Providers refuse them without a stream.
+    let asks = draw.optional(if stream { 60 } else { 0 }, |draw| draw.pick(ASKS));
     let body = body(draw, stream, asks.map(|(text, _)| text));
     let chunked = draw.optional(20, |draw| draw.pick(&[1000, 17, 1]));
     let mut headers = credentials(draw);

@@ -67,12 +67,19 @@ fn flow(value: &Value) -> String {
     }
 }
 
-/// A text without quotes where nobody could take it for something else.
+/// A text without quotes where nobody could take it for something else, and with those that need least escaping.
 fn scalar(text: &str) -> String {
     let word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '/');
     let first = text.chars().next().is_some_and(|c| c.is_ascii_alphabetic() || c == '/');
     let meant = ["true", "false", "null", "yes", "no", "on", "off", "y", "n"].contains(&text.to_lowercase().as_str());
-    if first && !meant && text.chars().all(word) { text.to_owned() } else { Value::from(text).to_string() }
+    let odd = |c: char| c == '\'' || c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}');
+    if first && !meant && text.chars().all(word) {
+        text.to_owned()
+    } else if text.contains(['"', '\\']) && !text.contains(odd) {
+        format!("'{text}'")
+    } else {
+        Value::from(text).to_string()
+    }
 }
 
 #[cfg(test)]
@@ -85,6 +92,7 @@ mod tests {
         let long = "x".repeat(150);
         let value = json!({
             "id": "PROP-1", "yes": "no", "number": "12", "port": "${a.port}", "odd": "a\n\"\\\u{1f600}: #", "none": {},
+            "json": "{\"a\":\"\\u00e9 \u{feff} '\"}", "single": "{\"a\":\"\\u00e9 # \u{1f600}\"}: ", "back\\": "\u{2028}\"",
             "steps": [{"a": 1}, {"b": [long, {"c": [null, true, -0.5]}], "d": {"e": long}}], "list": [1, 2], "empty": [],
         });
         let text = text(&value);

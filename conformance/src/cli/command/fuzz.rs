@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use super::stop::{Ended, unless_stopped};
 use super::{Error, print, saboteur};
 use crate::cli::FuzzArgs;
-use crate::fuzz::{self, Found, Plan};
+use crate::fuzz::{self, Fault, Found, Plan};
 use crate::render::{self, Style};
 use crate::run::Setting;
 
@@ -20,17 +20,23 @@ pub(super) fn fuzz(args: &FuzzArgs) -> Result<ExitCode, Error> {
     let plan = Plan {
         setting: Setting { saboteur, ..Setting::of(target) },
         cases: number(args.cases),
-        seed: args.seed.unwrap_or_else(crate::world::random),
+        seed: args.seed.unwrap_or_else(fuzz::any_seed),
         jobs,
         faults: number(args.faults),
         shrink: args.shrink,
         out: args.out.clone(),
     };
-    let ended = runtime.block_on(unless_stopped(fuzz::run(&plan, |ran| progress(ran, plan.cases))))?;
+    let told = |ran, fault: Option<&Fault>| {
+        progress(ran, plan.cases);
+        if let Some(fault) = fault {
+            tell(args, fault);
+        }
+    };
+    let ended = runtime.block_on(unless_stopped(fuzz::run(&plan, told)))?;
     drop(runtime);
     progress_ends();
     match ended {
-        Ended::Done(Ok(found)) => tell(args, &plan, &found),
+        Ended::Done(Ok(found)) => sum(&plan, &found),
         Ended::Done(Err(error)) => Err(Error::Input(error.to_string())),
         Ended::Stopped(code) => {
             eprintln!("error: stopped by a signal");
@@ -39,20 +45,24 @@ pub(super) fn fuzz(args: &FuzzArgs) -> Result<ExitCode, Error> {
     }
 }
 
-fn tell(args: &FuzzArgs, plan: &Plan, found: &Found) -> Result<ExitCode, Error> {
+fn tell(args: &FuzzArgs, fault: &Fault) {
+    progress_ends();
     let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let style = Style { colour: !plain && std::io::stdout().is_terminal() };
-    for fault in &found.faults {
-        let text = render::failure(&fault.outcome, args.sabotage.as_deref(), style);
-        let (file, case, steps) = (fault.file.display(), fault.case, fault.steps);
-        print(&format!("{text}\ncase {case}, made smaller {steps} times, is {file}\n\n"))?;
-    }
+    let text = render::failure(&fault.outcome, args.sabotage.as_deref(), style);
+    let (file, case, steps) = (fault.file.display(), fault.case, fault.steps);
+    // A reader that has gone does not end the search: the scenario is written.
+    let _ = print(&format!("{text}\ncase {case}, made smaller {steps} times, is {file}\n\n"));
+}
+
+fn sum(plan: &Plan, found: &Found) -> Result<ExitCode, Error> {
     let (ran, faults, seed) = (found.ran - found.unsupported, found.faults.len(), plan.seed);
     let unsupported = match found.unsupported {
         0 => String::new(),
         some => format!(", {some} not claimed"),
     };
-    print(&format!("fuzz: {ran} cases{unsupported}, {faults} faults, --seed {seed}\n"))?;
+    let plural = if faults == 1 { "" } else { "s" };
+    print(&format!("fuzz: {ran} cases{unsupported}, {faults} fault{plural}, --seed {seed}\n"))?;
     Ok(ExitCode::from(match (faults, ran) {
         (0, 0) => 3,
         (0, _) => 0,
