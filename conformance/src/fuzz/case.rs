@@ -74,10 +74,16 @@ impl Case {
         }
     }
 
-    /// Whether the gateway can have read all usage that was sent.
+    /// Requests in all.
+    pub(super) fn exchanges(&self) -> usize {
+        self.requests.iter().map(|asked| asked.times).sum()
+    }
+
+    /// Whether it is beyond doubt which usage the gateway has read.
     pub(super) fn counts_tokens(&self) -> bool {
-        let lost = |turn: &Turn| turn.fate == Fate::Reset;
+        let whole = self.requests.iter().any(|asked| !asked.stream);
+        let unclear = |turn: &Turn| turn.fate == Fate::Reset || turn.fate == Fate::Torn && whole;
         let left = self.requests.iter().any(|asked| asked.leaves.is_some());
-        !left && !self.limited && !self.providers.iter().flatten().any(lost)
+        !left && !self.limited && !self.providers.iter().flatten().any(unclear)
     }
 }

@@ -32,6 +32,8 @@ pub(super) enum Fate {
     NoTerminator,
     /// It may break off, at the place given or by its end.
     Broken,
+    /// It may break off anywhere: whether a JSON text reported its usage before is a matter of taste.
+    Torn,
     /// It may break off by a reset: what was written before may be lost.
     Reset,
 }
@@ -50,6 +52,24 @@ const TEXTS: &[&str] = &[
     "é",
 ];
 
+/// Events of a stream in the spellings that the standard allows.
+const EVENTS: &[&str] = &[
+    "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"one \"}}]}\n\n",
+    ": ping\n\n",
+    "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"zwölf 👩‍👩‍👧\"}}]}\r\n\r\n",
+    "event: chunk\nid: 7\ndata: {\"choices\":[]}\n\n",
+    "data:{\"choices\":[{\"index\":0,\ndata:\"delta\":{\"content\":\"two lines\"}}]}\n\n",
+    "retry: 100\r\rdata: {\"choices\":[],\"more\":1}\r\r",
+    "data: no JSON\n\n",
+    "\n\n",
+];
+
+const FINISH: &str = "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n";
+
+fn event(raw: &str) -> Value {
+    json!({ "raw": raw })
+}
+
 /// One turn.
 pub(super) fn turn(draw: &mut Draw) -> Turn {
     let mut respond = Map::new();
@@ -65,14 +85,20 @@ pub(super) fn turn(draw: &mut Draw) -> Turn {
 
 fn answer(draw: &mut Draw, respond: &mut Map<String, Value>) -> bool {
     let text = |draw: &mut Draw| draw.pick(TEXTS);
-    match draw.below(4) {
+    match draw.below(5) {
         0 => respond.insert("text".to_owned(), text(draw).into()),
         1 => respond.insert("chunks".to_owned(), draw.list(5, 60, text).into()),
         2 => respond.insert("tokens".to_owned(), draw.pick(&[1, 5, 40]).into()),
-        _ => {
+        3 => {
             let arguments = json!({"city": text(draw)});
             let call = json!({"tool_call": {"name": "look_up", "arguments": arguments}});
             respond.insert("blocks".to_owned(), json!([{"text": "Let me look. "}, call]))
+        }
+        _ => {
+            let mut events: Vec<Value> = draw.list(5, 60, |draw| draw.pick(EVENTS)).into_iter().map(event).collect();
+            events.extend([event(FINISH), json!("done")]);
+            respond.insert("sse".to_owned(), events.into());
+            return false;
         }
     };
     let usage = draw.optional(60, |draw| match draw.chance(60) {
@@ -115,8 +141,8 @@ fn fault(draw: &mut Draw) -> (Map<String, Value>, Fate) {
         10 => ("dribble", json!({"bytes": draw.pick(&[100, 33]), "gap": "1ms"}), Fate::Whole),
         11 => ("stall", placed(draw, json!({"for": "120ms"})), Fate::Whole),
         12 => ("missing_done", json!(true), Fate::NoTerminator),
-        13..15 => ("truncate", placed(draw, json!({})), Fate::Broken),
-        15..18 => ("disconnect", placed(draw, json!({})), Fate::Broken),
+        13..15 => ("truncate", placed(draw, json!({})), Fate::Torn),
+        15..18 => ("disconnect", placed(draw, json!({})), Fate::Torn),
         18 => ("disconnect", placed(draw, json!({"how": "rst"})), Fate::Reset),
         19 => ("error_event", placed(draw, json!({})), Fate::Broken),
         20 => (draw.pick(&["empty_response", "rst_before_head"]), json!(true), Fate::Nothing),

@@ -138,7 +138,11 @@ fn step(case: &Case, at: usize, asked: &Asked) -> Value {
     if let Some(leaves) = &asked.leaves {
         request["close_after"] = leaves.clone();
     }
-    json!({"request": request, "expect": expect(case, at, asked)})
+    let mut step = json!({"request": request, "expect": expect(case, at, asked)});
+    if asked.times > 1 {
+        step["repeat"] = json!({"times": asked.times, "concurrency": asked.times});
+    }
+    step
 }
 
 fn expect(case: &Case, at: usize, asked: &Asked) -> Value {
@@ -169,7 +173,7 @@ fn status(case: &Case, asked: &Asked) -> Option<Value> {
         Fate::Whole | Fate::NoTerminator => json!(turn.status),
         Fate::Nothing => json!({"in": "${options.exhausted_status}"}),
         Fate::Silence => json!({"in": "${options.timeout_status}"}),
-        Fate::Broken | Fate::Reset => json!({"between": [200, 599]}),
+        Fate::Broken | Fate::Torn | Fate::Reset => json!({"between": [200, 599]}),
     })
 }
 
@@ -227,12 +231,12 @@ fn attempt(case: &Case, at: usize, asked: &Asked) -> Value {
 
 fn at_end(case: &Case) -> Value {
     let mut telemetry = json!({
-        "requests": {"delta": case.requests.len()},
-        "log_count": case.requests.len(),
+        "requests": {"delta": case.exchanges()},
+        "log_count": case.exchanges(),
         "log_every": {"end": {"in": ["complete", "client_closed", "upstream_failed", "timed_out", "rejected"]}},
         "exposition": true,
     });
-    let foretold: Vec<Value> = case.requests.iter().filter_map(|asked| record(case, asked)).collect();
+    let foretold: Vec<Value> = case.requests.iter().flat_map(|asked| records(case, asked)).collect();
     if !foretold.is_empty() {
         telemetry["log"] = foretold.into();
     }
@@ -249,7 +253,12 @@ fn at_end(case: &Case) -> Value {
     })
 }
 
-/// The log record of a request of which everything is known.
+/// The log records of a request, where everything is known.
+fn records(case: &Case, asked: &Asked) -> impl Iterator<Item = Value> {
+    let record = record(case, asked);
+    std::iter::repeat_n(record, asked.times).flatten()
+}
+
 fn record(case: &Case, asked: &Asked) -> Option<Value> {
     if asked.body.refused {
         return Some(json!({"http.status": {"in": "${options.refused_status}"}, "end": "rejected"}));

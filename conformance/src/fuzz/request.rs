@@ -9,6 +9,8 @@ use super::draw::Draw;
 pub(super) struct Asked {
     /// Its body.
     pub(super) body: Body,
+    /// So many of it at once.
+    pub(super) times: usize,
     /// Whether it asks for a stream.
     pub(super) stream: bool,
     /// Whether it asks for the usage of the stream.
@@ -88,7 +90,8 @@ pub(super) fn request(draw: &mut Draw) -> Asked {
         (sent.to_owned(), seen.map(str::to_owned))
     });
     let leaves = if body.refused { None } else { draw.optional(10, |draw| leaving(draw, stream)) };
-    Asked { body, stream, asks_usage: asks.is_some_and(|(_, asks)| asks), chunked, headers, query, leaves }
+    let times = draw.optional(12, |draw| draw.size(4) + 2).unwrap_or(1);
+    Asked { body, times, stream, asks_usage: asks.is_some_and(|(_, asks)| asks), chunked, headers, query, leaves }
 }
 
 fn leaving(draw: &mut Draw, stream: bool) -> Value {
