@@ -26,7 +26,8 @@ fi
 
 # The line behind the marker, without its backquotes.
 quoted=$(sed -n '/<!-- trust -->/{n;s/`//g;p;}' README.md)
-if [[ $quoted != "$measured" ]]; then
+# How many look alike hangs on what fails first, which a busy host may change; it is told, not compared.
+if [[ ${quoted%, [0-9]* pairs alike} != "${measured%, [0-9]* pairs alike}" ]]; then
     printf 'README.md says  %s\nbut measured is %s\n' "${quoted:-nothing behind <!-- trust -->}" "$measured" >&2
     exit 1
 fi

@@ -50,6 +50,7 @@ sabotage: [SABOTAGE]
 
 const SEES_MODELS: &str = "{providers: {a: {count: 1, every_request: {json: {$.model: m-1}}}}}";
 const SEES_LOGS: &str = "{telemetry: {log_count: 1, settle: 500ms}}";
+const SEES_TRACES: &str = "{telemetry: {log_every: {trace.id: {present: true}}, settle: 500ms}}";
 const BLIND: &str = "{}";
 
 #[test]
@@ -80,10 +81,10 @@ fn a_saboteur_that_no_scenario_names_is_uncaught() {
 
 #[test]
 fn saboteurs_that_look_the_same_are_told() {
-    let folder = suite(&[("LOG-01", SEES_LOGS, "log-lost, log-doubled")]);
+    let folder = suite(&[("TRACE-01", SEES_TRACES, "log-lost, trace-id-lost")]);
     let (status, text) = trust(folder.path(), &["*"]);
     assert_eq!(status, 0, "{text}");
-    assert!(text.contains("cannot tell apart (1)\n  log-lost                     log-doubled"), "{text}");
+    assert!(text.contains("cannot tell apart (1)\n  log-lost                     trace-id-lost"), "{text}");
 }
 
 #[test]
