@@ -12,6 +12,9 @@ use crate::scenario::Scenario;
 use crate::scenario::expect::{FinalExpect, ProviderExpect, TelemetryExpect};
 use crate::transcript::Transcript;
 
+/// How long what holds at the end must go on holding.
+const STEADY: Duration = Duration::from_millis(25);
+
 impl Player<'_> {
     /// What must hold at the end: polled until it does or its time is up.
     pub(super) async fn at_end(&self, scenario: &Scenario) -> Vec<Failure> {
@@ -19,7 +22,12 @@ impl Player<'_> {
         let limit = self.setting.settle(telemetry.as_ref().and_then(|telemetry| telemetry.settle));
         let mut patience = Patience::new(limit);
         let mut failures = loop {
-            let failures = self.judged("expect", providers, telemetry.as_ref()).await;
+            let mut failures = self.judged("expect", providers, telemetry.as_ref()).await;
+            if failures.is_empty() {
+                // A counter on its way to too much passes the right value: what holds must still hold a moment later.
+                tokio::time::sleep(STEADY).await;
+                failures = self.judged("expect", providers, telemetry.as_ref()).await;
+            }
             if failures.is_empty() || !patience.more().await {
                 break failures;
             }
