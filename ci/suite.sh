@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# The main job: every scenario against the reference gateway, over real sockets. Arguments go to `windtunnel run`.
+# The main job: every scenario, long ones too, against the reference gateway, over real sockets.
+# Arguments go to `windtunnel run`.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-cargo run --release --locked -- run "$@"
+cargo run --release --locked -- run --long "$@"
