@@ -38,6 +38,11 @@ const SABOTEURS: &[Saboteur] = &[
     Saboteur::UsageChunkShown,
     Saboteur::NumbersRounded,
     Saboteur::StreamReplayed,
+    Saboteur::CrlfBroken,
+    Saboteur::CommentAsData,
+    Saboteur::AnswerMixed,
+    Saboteur::ErrorFlattenedTo200,
+    Saboteur::StallNeverEnds,
 ];
 const IN_GATE: usize = 2;
 
@@ -81,7 +86,7 @@ async fn a_defect_is_found_made_smaller_and_written_as_a_scenario_that_shows_it(
     let all = std::env::var("WINDTUNNEL_PROPERTY_SABOTEURS").is_ok_and(|which| which == "all");
     for saboteur in &SABOTEURS[..if all { SABOTEURS.len() } else { IN_GATE }] {
         let folder = tempfile::tempdir().expect("a folder");
-        let plan = plan(setting().under(*saboteur), CASES_SABOTAGED, Duration::from_secs(4));
+        let plan = plan(setting().under(*saboteur), CASES_SABOTAGED, Duration::from_secs(5));
         let plan = Plan { out: folder.path().to_owned(), ..plan };
         let found = fuzz::run(&plan, |_, _| {}).await.expect("cases are scenarios");
         let fault = found.faults.first();

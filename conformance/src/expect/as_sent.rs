@@ -43,8 +43,7 @@ fn difference(exchange: &Exchange, served: &Served) -> Option<(String, String)> 
 
 fn stream(exchange: &Exchange, served: &Served) -> Option<(String, String)> {
     let (mut came, sent) = (events(&exchange.body), events(&served.sent));
-    let ends = |event: &(String, String)| event.1 == "[DONE]" || is_error(&event.1);
-    let finished = sent.iter().any(ends);
+    let finished = sent.iter().any(|(_, data)| is_end(data) || is_error(data));
     let whole = served.whole && finished;
     let shown = |events: &[(String, String)]| {
         let data: Vec<&str> = events.iter().map(|(_, data)| data.as_str()).collect();
@@ -93,8 +92,17 @@ fn events(body: &[u8]) -> Vec<(String, String)> {
     events.map(|event| (event.event, event.data.replace(",\"usage\":null", ""))).collect()
 }
 
+/// The terminator of a stream; one of responses has no `[DONE]`.
+fn is_end(data: &str) -> bool {
+    let kind = || serde_json::from_str::<Value>(data).ok()?["type"].as_str().map(str::to_owned);
+    data == "[DONE]" || matches!(kind().as_deref(), Some("response.completed" | "response.incomplete"))
+}
+
+/// An error object, or an error event as a stream of responses has it.
 fn is_error(data: &str) -> bool {
-    serde_json::from_str::<Value>(data).is_ok_and(|value| value.get("error").is_some_and(|error| !error.is_null()))
+    let Ok(value) = serde_json::from_str::<Value>(data) else { return false };
+    let kind = value["type"].as_str().unwrap_or_default();
+    value.get("error").is_some_and(|error| !error.is_null()) || matches!(kind, "error" | "response.failed")
 }
 
 #[cfg(test)]
@@ -164,6 +172,8 @@ mod tests {
     fn a_stream_that_broke_off_gets_no_terminator() {
         assert!(streamed(&[ONE, ERROR], End::ClosedEarly, &[ONE], Way::Broken));
         assert!(streamed(&[ONE, ERROR], End::Clean, &[ONE], Way::Broken));
+        let event = "event: error\ndata: {\"type\":\"error\",\"message\":\"broken\"}\n\n";
+        assert!(streamed(&[ONE, event], End::ClosedEarly, &[ONE], Way::Broken));
         assert!(streamed(&[ONE], End::ClosedEarly, &[ONE], Way::Broken));
         assert!(!streamed(&[ONE], End::Clean, &[ONE], Way::Broken));
         assert!(!streamed(&[ONE, DONE], End::Clean, &[ONE], Way::Broken));

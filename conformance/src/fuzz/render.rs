@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::case::Case;
 use super::provider::{Fate, Turn};
-use super::request::Asked;
+use super::request::{Asked, Operation};
 use super::yaml;
 
 const NAMES: [&str; 2] = ["a", "b"];
@@ -47,6 +47,9 @@ fn needs(case: &Case) -> Vec<&'static str> {
     let mut needs = vec!["chat", "key_injection", "byte_exact_bodies", "telemetry.requests", "telemetry.access_log"];
     let mut also = |name: &'static str, needed: bool| needs.extend(needed.then_some(name));
     let any = |wanted: fn(&Asked) -> bool| case.requests.iter().any(wanted);
+    also("completions", any(|asked| asked.operation == Operation::Completions));
+    also("responses", any(|asked| asked.operation == Operation::Responses));
+    also("embeddings", any(|asked| asked.operation == Operation::Embeddings));
     also("streaming", any(|asked| asked.stream));
     also("streaming.usage_hidden", any(|asked| asked.stream && !asked.asks_usage));
     also("input_validation", any(|asked| asked.body.refused));
@@ -127,7 +130,7 @@ fn manifests(case: &Case) -> Vec<Value> {
 
 fn step(case: &Case, at: usize, asked: &Asked) -> Value {
     let query = asked.query.as_ref().map(|(sent, _)| format!("?{sent}")).unwrap_or_default();
-    let mut request = json!({"post": format!("/v1/chat/completions{query}")});
+    let mut request = json!({"post": format!("{}{query}", asked.operation.path())});
     let mut headers = Map::from_iter([("content-type".to_owned(), "application/json".into())]);
     headers.extend(asked.headers.iter().map(|(name, value)| ((*name).to_owned(), value.as_str().into())));
     request["headers"] = headers.into();
@@ -155,6 +158,9 @@ fn expect(case: &Case, at: usize, asked: &Asked) -> Value {
         expect.insert("status".to_owned(), status);
     }
     expect.insert("as_sent".to_owned(), true.into());
+    if asked.leaves.is_none() {
+        expect.insert("ended".to_owned(), json!(["clean", "aborted"]));
+    }
     if let Some(stream) = stream(case, asked) {
         expect.insert("stream".to_owned(), stream);
     }
@@ -187,6 +193,9 @@ fn stream(case: &Case, asked: &Asked) -> Option<Value> {
         add("usage_chunk", "absent".into());
     }
     match case.foretold(asked) {
+        Some(Turn { status: 200, fate: Fate::Whole, .. }) if !asked.operation.has_stream_options() => {
+            add("replacement_character", "absent".into());
+        }
         Some(Turn { status: 200, fate: Fate::Whole, usage, .. }) => {
             add("complete", true.into());
             add("finish_reason", json!({"present": true}));
@@ -203,12 +212,12 @@ fn stream(case: &Case, asked: &Asked) -> Option<Value> {
 
 /// What every upstream request must look like.
 fn attempt(case: &Case, at: usize, asked: &Asked) -> Value {
-    let asks = asked.stream && !asked.asks_usage;
+    let asks = asked.stream && !asked.asks_usage && asked.operation.has_stream_options();
     let whole = format!("${{body-{at}}}");
     let seen = asked.query.as_ref().and_then(|(_, seen)| seen.as_deref());
     let mut attempt = json!({
         "method": "POST",
-        "path": "/v1/chat/completions",
+        "path": asked.operation.path(),
         "query": seen.map_or(json!({"absent": true}), Value::from),
         "headers": {"authorization": {"exactly_once": "Bearer ${secrets.provider}"}},
         "framing": {"content_length": "exact"},

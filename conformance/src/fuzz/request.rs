@@ -4,9 +4,47 @@ use serde_json::{Value, json};
 
 use super::draw::Draw;
 
+/// What is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Operation {
+    Chat,
+    Completions,
+    Responses,
+    Embeddings,
+}
+
+impl Operation {
+    /// Its path.
+    pub(super) fn path(self) -> &'static str {
+        match self {
+            Operation::Chat => "/v1/chat/completions",
+            Operation::Completions => "/v1/completions",
+            Operation::Responses => "/v1/responses",
+            Operation::Embeddings => "/v1/embeddings",
+        }
+    }
+
+    /// Whether its streams tell usage only when asked, and end with `[DONE]`.
+    pub(super) fn has_stream_options(self) -> bool {
+        matches!(self, Operation::Chat | Operation::Completions)
+    }
+
+    /// The member that carries the prompt.
+    fn prompt(self, draw: &mut Draw) -> String {
+        let prompt = draw.pick(PROMPTS);
+        match self {
+            Operation::Chat => format!(r#""messages":[{{"role":"user","content":{prompt}}}]"#),
+            Operation::Completions => format!(r#""prompt":{prompt}"#),
+            Operation::Responses | Operation::Embeddings => format!(r#""input":{prompt}"#),
+        }
+    }
+}
+
 /// One request of the client.
 #[derive(Debug, Clone)]
 pub(super) struct Asked {
+    /// What is asked for.
+    pub(super) operation: Operation,
     /// Its body.
     pub(super) body: Body,
     /// So many of it at once.
@@ -60,7 +98,6 @@ const PROMPTS: &[&str] = &[
     r#""sag etwas Schönes über Käse""#,
     r#""\ud83d\udc4b \u4f60\u597d\n\ttab""#,
     r#""stream\":true,\"model\":\"x""#,
-    r#"[{"type":"text","text":"two"},{"text":"parts","type":"text"}]"#,
 ];
 
 const ASKS: &[(&str, bool)] = &[
@@ -74,10 +111,12 @@ const ASKS: &[(&str, bool)] = &[
 
 /// One request.
 pub(super) fn request(draw: &mut Draw) -> Asked {
-    let stream = draw.chance(55);
+    use Operation::{Chat, Completions, Embeddings, Responses};
+    let operation = draw.pick(&[Chat, Chat, Chat, Chat, Chat, Chat, Completions, Responses, Embeddings]);
+    let stream = operation != Embeddings && draw.chance(55);
     // Providers refuse them without a stream.
-    let asks = draw.optional(if stream { 60 } else { 0 }, |draw| draw.pick(ASKS));
-    let body = body(draw, stream, asks.map(|(text, _)| text));
+    let asks = draw.optional(if stream && operation.has_stream_options() { 60 } else { 0 }, |draw| draw.pick(ASKS));
+    let body = body(draw, operation, stream, asks.map(|(text, _)| text));
     let chunked = draw.optional(20, |draw| draw.pick(&[1000, 17, 1]));
     let mut headers = credentials(draw);
     headers.extend(draw.optional(15, |_| ("accept-encoding", "gzip, deflate".to_owned())));
@@ -91,7 +130,17 @@ pub(super) fn request(draw: &mut Draw) -> Asked {
     });
     let leaves = if body.refused { None } else { draw.optional(10, |draw| leaving(draw, stream)) };
     let times = draw.optional(12, |draw| draw.size(4) + 2).unwrap_or(1);
-    Asked { body, times, stream, asks_usage: asks.is_some_and(|(_, asks)| asks), chunked, headers, query, leaves }
+    Asked {
+        operation,
+        body,
+        times,
+        stream,
+        asks_usage: asks.is_some_and(|(_, asks)| asks),
+        chunked,
+        headers,
+        query,
+        leaves,
+    }
 }
 
 fn leaving(draw: &mut Draw, stream: bool) -> Value {
@@ -122,11 +171,10 @@ fn credentials(draw: &mut Draw) -> Vec<(&'static str, String)> {
 }
 
 /// The members in some order, each as its exact text; those that a gateway edits are not kept.
-fn body(draw: &mut Draw, stream: bool, options: Option<&str>) -> Body {
+fn body(draw: &mut Draw, operation: Operation, stream: bool, options: Option<&str>) -> Body {
     let model = if draw.chance(90) { Some(draw.pick(&[r#""model":"#, r#""mod\u0065l" : "#])) } else { None };
     let model = model.map(|key| (key, draw.pick(&[r#""any""#, r#""gpt-4o-mini""#, r#""名前/\"x\"""#])));
-    let mut members: Vec<Member> =
-        vec![Member::kept(format!(r#""messages":[{{"role":"user","content":{}}}]"#, draw.pick(PROMPTS)))];
+    let mut members: Vec<Member> = vec![Member::kept(operation.prompt(draw))];
     members.extend(stream.then(|| Member::kept(r#""stream":true"#.to_owned())));
     let odd = draw.optional(70, |draw| draw.list(4, 50, |draw| draw.pick(MEMBERS)));
     let mut odd = odd.unwrap_or_default();

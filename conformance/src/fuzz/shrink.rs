@@ -8,13 +8,16 @@ use tokio::task::JoinSet;
 use super::draw::Draw;
 use super::{Error, Plan, Trial};
 use crate::outcome::Outcome;
+use crate::trust::Said;
 
 /// In which way a case fails: the place of the first expectation that does not hold, numbers aside.
 pub(super) fn kind(outcome: &Outcome) -> String {
-    let place = outcome.failures.first().map(|failure| failure.path.as_str());
-    let place = place.or(outcome.why.as_deref()).unwrap_or_default();
-    let plain: String = place.chars().filter(|c| !c.is_ascii_digit()).collect();
-    format!("{} {}", outcome.verdict, plain.replace("provider b", "provider a"))
+    let told = match Said::of(outcome) {
+        Said::Red(place) => place,
+        Said::Green => String::new(),
+        Said::Unclear(why) => why,
+    };
+    told.chars().filter(|c| !c.is_ascii_digit()).collect()
 }
 
 /// The smallest case found that fails like this one, and how many steps led to it.
