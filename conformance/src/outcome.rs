@@ -87,6 +87,8 @@ pub struct Outcome {
     pub source: Arc<Source>,
     /// What `run` must be told to run it alone.
     pub argument: String,
+    /// What `--target` must be told, if anything.
+    pub target: Option<String>,
     /// The verdict.
     pub verdict: Verdict,
     /// The verdict of each repeat.
@@ -120,6 +122,7 @@ impl Outcome {
             sabotage: scenario.sabotage.iter().map(|name| name.value.clone()).collect(),
             source: Arc::clone(&loaded.source),
             argument: loaded.argument(),
+            target: None,
             verdict,
             repeats: vec![verdict],
             duration,

@@ -67,7 +67,8 @@ pub fn failure(outcome: &Outcome, sabotage: Option<&str>, style: Style) -> Strin
     if !outcome.transcript.0.is_empty() {
         text.push_str(&format!("\n{}", transcript(&outcome.transcript)));
     }
-    let again = sabotage.map(|name| format!(" --sabotage {name}")).unwrap_or_default();
+    let target = outcome.target.iter().map(|target| format!(" --target {target}"));
+    let again: String = target.chain(sabotage.map(|name| format!(" --sabotage {name}"))).collect();
     text.push_str(&format!("\nrun only this one: windtunnel run {}{again}\n", outcome.argument));
     text
 }

@@ -71,6 +71,7 @@ impl Setting {
 pub async fn scenario(loaded: &Loaded, setting: &Setting) -> Outcome {
     let secrets = Secrets::default();
     let mut outcome = once(loaded, setting, &secrets).await;
+    outcome.target.clone_from(&setting.target.argument);
     hide::hide(&mut outcome, &secrets.masks());
     outcome
 }

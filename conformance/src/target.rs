@@ -30,6 +30,8 @@ pub struct Target {
     pub file: TargetFile,
     /// Its version, when it is known.
     pub version: Option<String>,
+    /// What `--target` was told, unless it is the reference gateway.
+    pub argument: Option<String>,
     /// This binary: `${windtunnel}` in commands.
     pub exe: PathBuf,
 }
@@ -48,7 +50,8 @@ impl Target {
         let text = std::fs::read_to_string(path).map_err(|error| {
             Problems(vec![Problem::of_file(path, format!("the target file cannot be read: {error}"))])
         })?;
-        Target::read(Source::new(path, text), exe)
+        let target = Target::read(Source::new(path, text), exe)?;
+        Ok(Target { argument: Some(path.display().to_string()), ..target })
     }
 
     fn read(source: Source, exe: &Path) -> Result<Target, Problems> {
@@ -59,7 +62,7 @@ impl Target {
         let file: TargetFile = yaml::read(&source, document).map_err(|problem| Problems(vec![problem]))?;
         let problems = problems(&source, &file);
         if problems.is_empty() {
-            Ok(Target { file, version: None, exe: exe.to_owned() })
+            Ok(Target { file, version: None, argument: None, exe: exe.to_owned() })
         } else {
             Err(Problems(problems))
         }

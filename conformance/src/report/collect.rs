@@ -70,6 +70,11 @@ fn seconds(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1e3).round() / 1e3
 }
 
+/// The flag that names the target, unless it is the reference gateway.
+fn targeted(target: Option<&str>) -> String {
+    target.map(|target| format!(" --target {}", quoted(target))).unwrap_or_default()
+}
+
 /// What does the whole suite again in the same way; the command line narrows it to what was asked for.
 fn command(run: &Run) -> String {
     let mut command = "windtunnel run".to_owned();
@@ -79,7 +84,8 @@ fn command(run: &Run) -> String {
     if run.repeat > 1 {
         command.push_str(&format!(" --repeat {}", run.repeat));
     }
-    command + &sabotaged(run.sabotage.as_deref())
+    let target = run.outcomes.iter().find_map(|outcome| outcome.target.as_deref());
+    command + &targeted(target) + &sabotaged(run.sabotage.as_deref())
 }
 
 fn sabotaged(name: Option<&str>) -> String {
@@ -134,7 +140,12 @@ fn scenario(outcome: &Outcome, sabotage: Option<&str>) -> Scenario {
         anchors: outcome.anchors.clone(),
         evidence: outcome.evidence.clone(),
         sabotage: outcome.sabotage.clone(),
-        command: format!("windtunnel run {}{}", quoted(&outcome.argument), sabotaged(sabotage)),
+        command: format!(
+            "windtunnel run {}{}{}",
+            quoted(&outcome.argument),
+            targeted(outcome.target.as_deref()),
+            sabotaged(sabotage)
+        ),
         transcript: outcome.transcript.clone(),
     }
 }
