@@ -1,6 +1,6 @@
-//! The property at system level: random mock scripts × random requests keep the invariants. Nothing is invented, lost or
-//! told twice: no terminator, no byte, no log record, no token, no secret. Each case is rendered as a scenario and run like
-//! one; a case that fails is made smaller and written out as a file that `windtunnel run` takes.
+//! The property at system level: random mock scripts × random requests keep the invariants. Nothing is invented, lost
+//! or told twice: no terminator, no byte, no log record, no token, no secret. Each case is rendered as a scenario and
+//! run like one; a case that fails is made smaller and written out as a file that `windtunnel run` takes.
 
 mod case;
 mod draw;

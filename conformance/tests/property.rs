@@ -1,6 +1,6 @@
-//! The property at system level: whatever the providers say and whatever is asked, the reference gateway invents nothing,
-//! loses nothing and tells nothing twice. That the property can fail is shown by saboteurs: it finds them, makes the case
-//! smaller and writes a scenario that is red under them and green without.
+//! The property at system level: whatever the providers say and whatever is asked, the reference gateway invents
+//! nothing, loses nothing and tells nothing twice. That the property can fail is shown by saboteurs: it finds them,
+//! makes the case smaller and writes a scenario that is red under them and green without.
 //!
 //! `WINDTUNNEL_PROPERTY_CASES` (or `PROPTEST_CASES`) and `WINDTUNNEL_PROPERTY_SEED` say what is tried,
 //! `WINDTUNNEL_PROPERTY_OUT` where scenarios go, `WINDTUNNEL_PROPERTY_SABOTEURS=all` that every saboteur is.

@@ -1,6 +1,7 @@
 //! Whether the client got what the serving provider sent, and saw it end as it ended: nothing is lost, nothing is
-//! invented. Knows what a gateway may do: hide usage that the client did not ask for, tell an error behind a stream that broke off, answer by an
-//! error of its own when the provider gave no whole answer, and put a provider's error that is no JSON into an object.
+//! invented. Knows what a gateway may do: hide usage that the client did not ask for, tell an error behind a stream that
+//! broke off, answer by an error of its own when the provider gave no whole answer, and put a provider's error that is
+//! no JSON into an object.
 
 use serde_json::Value;
 

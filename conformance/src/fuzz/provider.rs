@@ -106,7 +106,10 @@ fn answer(draw: &mut Draw, respond: &mut Map<String, Value>) -> bool {
         true => {
             let (prompt, completion) = (draw.below(5000), draw.below(900));
             let (cached, reasoning) = (draw.below(prompt + 1), draw.below(completion + 1));
-            json!({"prompt_tokens": prompt, "completion_tokens": completion, "cached_tokens": cached, "reasoning_tokens": reasoning})
+            json!({
+                "prompt_tokens": prompt, "completion_tokens": completion,
+                "cached_tokens": cached, "reasoning_tokens": reasoning,
+            })
         }
     });
     let reported = usage.as_ref() != Some(&json!("none"));

@@ -1,5 +1,5 @@
-//! A case as a scenario file: its world, its steps, and the invariants as expectations. The vocabulary is the public one,
-//! so a case that fails is a scenario that anybody can run.
+//! A case as a scenario file: its world, its steps, and the invariants as expectations. The vocabulary is the public
+//! one, so a case that fails is a scenario that anybody can run.
 
 use serde_json::{Map, Value, json};
 
@@ -96,7 +96,8 @@ fn providers(case: &Case) -> Map<String, Value> {
 fn manifests(case: &Case) -> Vec<Value> {
     let provider = |name: &str| {
         let openai = if case.renamed { json!({"model": format!("m-{name}")}) } else { json!({}) };
-        json!({"name": name, "host": format!("${{{name}.host}}"), "port": format!("${{{name}.port}}"), "openai": openai})
+        let (host, port) = (format!("${{{name}.host}}"), format!("${{{name}.port}}"));
+        json!({"name": name, "host": host, "port": port, "openai": openai})
     };
     let all: Vec<Value> = NAMES.iter().take(case.providers.len()).map(|name| provider(name)).collect();
     let groups: Vec<Value> = match case.one_group {
@@ -119,12 +120,20 @@ fn manifests(case: &Case) -> Vec<Value> {
         rule["retry"] = json!({"attempts": retry.attempts, "codes": retry.codes});
     }
     let listeners = json!([{"name": "http", "port": 8080, "protocol": "HTTP"}]);
-    let metadata = |name: &str| json!({"name": name});
+    let parents = json!([{"name": "gateway"}]);
+    let manifest = |kind: &str, name: &str, more: Value| {
+        let mut manifest = json!({"kind": kind, "metadata": {"name": name}});
+        manifest
+            .as_object_mut()
+            .into_iter()
+            .for_each(|keys| keys.extend(more.as_object().cloned().unwrap_or_default()));
+        manifest
+    };
     vec![
-        json!({"kind": "Gateway", "metadata": metadata("gateway"), "spec": {"gatewayClassName": "agentgateway", "listeners": listeners}}),
-        json!({"kind": "Secret", "metadata": metadata("provider-key"), "stringData": {"Authorization": "${secrets.provider}"}}),
-        json!({"kind": "AgentgatewayBackend", "metadata": metadata("pool"), "spec": {"ai": {"groups": groups}, "policies": policies}}),
-        json!({"kind": "HTTPRoute", "metadata": metadata("pool"), "spec": {"parentRefs": [metadata("gateway")], "rules": [rule]}}),
+        manifest("Gateway", "gateway", json!({"spec": {"gatewayClassName": "agentgateway", "listeners": listeners}})),
+        manifest("Secret", "provider-key", json!({"stringData": {"Authorization": "${secrets.provider}"}})),
+        manifest("AgentgatewayBackend", "pool", json!({"spec": {"ai": {"groups": groups}, "policies": policies}})),
+        manifest("HTTPRoute", "pool", json!({"spec": {"parentRefs": parents, "rules": [rule]}})),
     ]
 }
 

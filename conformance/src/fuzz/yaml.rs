@@ -92,8 +92,9 @@ mod tests {
         let long = "x".repeat(150);
         let value = json!({
             "id": "PROP-1", "yes": "no", "number": "12", "port": "${a.port}", "odd": "a\n\"\\\u{1f600}: #", "none": {},
-            "json": "{\"a\":\"\\u00e9 \u{feff} '\"}", "single": "{\"a\":\"\\u00e9 # \u{1f600}\"}: ", "back\\": "\u{2028}\"",
-            "steps": [{"a": 1}, {"b": [long, {"c": [null, true, -0.5]}], "d": {"e": long}}], "list": [1, 2], "empty": [],
+            "json": "{\"a\":\"\\u00e9 \u{feff} '\"}", "single": "{\"a\":\"\\u00e9 # \u{1f600}\"}: ",
+            "back\\": "\u{2028}\"", "list": [1, 2], "empty": [],
+            "steps": [{"a": 1}, {"b": [long, {"c": [null, true, -0.5]}], "d": {"e": long}}],
         });
         let text = text(&value);
         let back: Value = serde_saphyr::from_str(&text).expect("YAML");
