@@ -15,8 +15,14 @@ use crate::world::WorldError;
 /// How long a client waits when a scenario does not say.
 pub const DEADLINE: Duration = Duration::from_secs(5);
 
-/// Builds one call; `${nonce}` and `${i}` are already in `vars`.
-pub fn build(request: &Request, address: SocketAddr, nonce: &str, vars: &Vars) -> Result<Call, WorldError> {
+/// Builds one call; an empty path is the `declared` one; `${nonce}` and `${i}` are already in `vars`.
+pub fn build(
+    request: &Request,
+    address: SocketAddr,
+    declared: &str,
+    nonce: &str,
+    vars: &Vars,
+) -> Result<Call, WorldError> {
     let body = body(request, vars)?;
     let (method, wire) = match (&request.raw, &request.raw_base64) {
         (Some(raw), _) => raw_bytes(&vars.text(raw)),
@@ -26,7 +32,7 @@ pub fn build(request: &Request, address: SocketAddr, nonce: &str, vars: &Vars) -
             // The nonce is put in as text, where the bytes are text.
             (method.into_owned(), replaced(&wire, b"${nonce}", nonce.as_bytes()))
         }
-        _ => written(request, address, nonce, vars, &body)?,
+        _ => written(request, address, declared, nonce, vars, &body)?,
     };
     let leave = match request.close_after {
         Some(close) => match (close.events, close.bytes) {
@@ -78,12 +84,14 @@ fn replaced(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
 fn written(
     request: &Request,
     address: SocketAddr,
+    declared: &str,
     nonce: &str,
     vars: &Vars,
     body: &[u8],
 ) -> Result<(String, Vec<u8>), WorldError> {
     let (method, path) =
         request.target().ok_or_else(|| WorldError::Scenario("a request has exactly one method".to_owned()))?;
+    let path = if path.is_empty() { declared } else { path };
     let given = |name: &str| request.headers.0.iter().any(|(known, _)| known.eq_ignore_ascii_case(name));
     let mut head = format!("{method} {} HTTP/1.1\r\n", vars.text(path));
     let mut add = |name: &str, value: &str| head.push_str(&format!("{name}: {value}\r\n"));
@@ -147,7 +155,7 @@ mod tests {
     fn wire(yaml: &str) -> String {
         let request: Request = serde_saphyr::from_str(yaml).expect("a request");
         let address = "127.0.0.1:80".parse().expect("an address");
-        let call = build(&request, address, "n1", &Vars::default()).expect("a call");
+        let call = build(&request, address, "", "n1", &Vars::default()).expect("a call");
         String::from_utf8(call.wire.to_vec()).expect("text")
     }
 

@@ -91,6 +91,7 @@ capabilities! {
     "tls.upstream": "providers are reached through verified TLS",
     "telemetry.requests": "requests are counted",
     "telemetry.tokens": "tokens are counted as the provider reported them",
+    "telemetry.tokens_not_estimated": "tokens that no provider reported are not made up",
     "telemetry.cached_tokens": "cached and reasoning tokens are counted as parts",
     "telemetry.exposition": "metrics are well-formed Prometheus text",
     "telemetry.series_bounded": "what clients invent makes no series",
@@ -126,6 +127,17 @@ pub const OPTIONS: &[Choice] = &[
     Choice { name: "unknown_model_status", usual: "[400, 404]", summary: "status of a model that is not configured" },
     Choice { name: "body_limit_status", usual: "[413]", summary: "status of a body that is too large" },
     Choice { name: "encoded_request_status", usual: "[200, 415]", summary: "status of a compressed request" },
+    Choice { name: "complete_ends", usual: "[\"complete\"]", summary: "how the log calls an exchange that ended well" },
+    Choice {
+        name: "failed_ends",
+        usual: "[\"upstream_failed\", \"timed_out\"]",
+        summary: "how the log calls one that the provider failed",
+    },
+    Choice {
+        name: "rejected_ends",
+        usual: "[\"rejected\"]",
+        summary: "how the log calls one that the gateway refused",
+    },
     Choice {
         name: "client_closed_ends",
         usual: "[\"client_closed\"]",

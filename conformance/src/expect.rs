@@ -70,9 +70,14 @@ impl<'v> Judge<'v> {
         self.vars
     }
 
+    /// Collects on its own, under a longer path.
+    pub fn inner(&self, part: &str) -> Judge<'v> {
+        Judge { slack: self.slack, ..Judge::new(self.vars, format!("{}{part}", self.path)) }
+    }
+
     /// Judges with a longer path.
     pub fn below(&mut self, part: &str, judge: impl FnOnce(&mut Judge<'v>)) {
-        let mut inner = Judge { slack: self.slack, ..Judge::new(self.vars, format!("{}{part}", self.path)) };
+        let mut inner = self.inner(part);
         judge(&mut inner);
         self.failures.append(&mut inner.failures);
     }

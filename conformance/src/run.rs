@@ -154,7 +154,8 @@ fn unfinished(loaded: &Loaded, limit: Duration) -> Failure {
 async fn play(loaded: &Loaded, setting: &Setting, secrets: &Secrets) -> Result<(Vec<Failure>, Transcript), WorldError> {
     let world = World::start(loaded, &setting.target, setting.saboteur, secrets).await?;
     let memory = loaded.scenario.expect.memory.as_ref().and_then(|_| Memory::watch(&world.gateway));
-    let mut player = Player { world, setting, exchanges: Vec::new(), background: Vec::new(), memory };
+    let mut player =
+        Player { world, setting, exchanges: Vec::new(), background: Vec::new(), memory, long: loaded.scenario.long };
     let mut failures = player.steps("steps", &loaded.scenario.steps).await?;
     if failures.is_empty() {
         failures = player.join_all().await?;
@@ -176,6 +177,8 @@ struct Player<'s> {
     /// Requests that go on beside the steps.
     background: Vec<Background<'s>>,
     memory: Option<Memory>,
+    /// The scenario takes long by nature.
+    long: bool,
 }
 
 impl<'s> Player<'s> {

@@ -172,6 +172,7 @@ saboteurs! {
     SeriesPerRequest "series-per-request" Telemetry [23, 28]: "every request opens a series of its own",
     ExpositionBroken "exposition-broken" Telemetry [23]: "the metrics text repeats a series and declares no types",
     TtftLost "ttft-lost" Telemetry [23]: "the time to the first token is not measured",
+    TpotDoubled "tpot-doubled" Telemetry [23]: "the time per output token is twice what it was",
     TtftForEverything "ttft-for-everything" Telemetry [23]: "every request has a time to its first token",
     LogLost "log-lost" Telemetry [23]: "exchanges are not logged",
     LogDoubled "log-doubled" Telemetry [23]: "exchanges are logged twice",

@@ -134,14 +134,16 @@ impl World {
     }
 
     /// The address of one of the target's own endpoints.
-    pub fn endpoint(&self, endpoint: Endpoint) -> Result<SocketAddr, WorldError> {
-        let (address, name) = match endpoint {
+    pub fn endpoint(&self, endpoint: Endpoint) -> Result<(SocketAddr, &str), WorldError> {
+        let telemetry = &self.target.file.telemetry;
+        let (address, path, name) = match endpoint {
             Endpoint::Ready => {
                 let seam = self.client_seams.get(&READY).map(|seam| seam.address);
-                (seam.or(self.gateway.ready), "readiness")
+                (seam.or(self.gateway.ready), &telemetry.ready, "readiness")
             }
-            Endpoint::Metrics => (self.gateway.metrics, "metrics"),
+            Endpoint::Metrics => (self.gateway.metrics, &telemetry.metrics, "metrics"),
         };
+        let address = address.zip(path.as_deref());
         address.ok_or_else(|| WorldError::Scenario(format!("the target file does not say where {name} is")))
     }
 

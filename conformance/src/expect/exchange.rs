@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::{Judge, as_sent, header, parse, stream};
 use crate::client::{End, Exchange};
 use crate::matcher::Seen;
+use crate::scenario::At;
 use crate::scenario::expect::{Ended, ExchangeExpect};
 
 /// Who served an exchange, by its nonce.
@@ -46,9 +47,26 @@ pub fn judge(judge: &mut Judge<'_>, expect: &ExchangeExpect, exchange: &Exchange
     if let Some(wanted) = &expect.as_sent {
         as_sent::judge(judge, wanted, exchange, served);
     }
+    any_of(judge, &expect.any_of, exchange, served);
     ended(judge, expect, exchange);
     judge.maybe(".served_by", expect.served_by.as_ref(), || Seen::maybe(served.by.clone()));
     judge.maybe(".attempts", expect.attempts.as_ref(), || Seen::one(served.attempts));
+}
+
+/// One of several possibilities must hold as a whole; else the failures of the closest are told.
+fn any_of(judge: &mut Judge<'_>, several: &[At<ExchangeExpect>], exchange: &Exchange, served: &Served) {
+    let mut closest: Option<Judge<'_>> = None;
+    for (index, one) in several.iter().enumerate() {
+        let mut inner = judge.inner(&format!(".any_of[{index}]"));
+        self::judge(&mut inner, &one.value, exchange, served);
+        if inner.failures.is_empty() {
+            return;
+        }
+        if closest.as_ref().is_none_or(|closest| inner.failures.len() < closest.failures.len()) {
+            closest = Some(inner);
+        }
+    }
+    judge.failures.extend(closest.into_iter().flat_map(|closest| closest.failures));
 }
 
 fn ended(judge: &mut Judge<'_>, expect: &ExchangeExpect, exchange: &Exchange) {

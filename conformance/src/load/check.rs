@@ -206,7 +206,32 @@ impl Check<'_> {
         }
     }
 
+    /// A target that does not claim a kind of telemetry must not be judged by it.
+    fn telemetry_needs(&mut self, telemetry: &TelemetryExpect) {
+        let requests = telemetry.requests.is_some() || !telemetry.labels.is_empty() || telemetry.conserved.is_some();
+        let log = !telemetry.log.is_empty() || !telemetry.log_every.is_empty() || telemetry.log_count.is_some();
+        let uses = [
+            (requests, "telemetry.requests"),
+            (telemetry.tokens.is_some(), "telemetry.tokens"),
+            (log, "telemetry.access_log"),
+            (telemetry.ttft.is_some(), "telemetry.ttft"),
+            (telemetry.time_per_output_token.is_some(), "telemetry.time_per_output_token"),
+            (telemetry.cached_tokens.is_some(), "telemetry.cached_tokens"),
+            (telemetry.series.is_some(), "telemetry.series_bounded"),
+            (telemetry.exposition.is_some(), "telemetry.exposition"),
+        ];
+        for (_, need) in uses.iter().filter(|(used, _)| *used) {
+            if !self.scenario.needs.iter().any(|known| known.value == *need) {
+                let message = format!("what is expected of telemetry needs the capability `{need}`");
+                self.problems.push(
+                    at(self.source, &self.scenario.id, message).with_hint(format!("add it to `needs: […, {need}]`")),
+                );
+            }
+        }
+    }
+
     fn telemetry(&mut self, telemetry: &TelemetryExpect) {
+        self.telemetry_needs(telemetry);
         for tokens in telemetry.tokens.iter().flat_map(|list| &list.0) {
             if let Some(provider) = &tokens.provider {
                 self.provider(provider);

@@ -111,17 +111,18 @@ impl<'s> Player<'s> {
 
     /// Builds a request as often as it will be sent, and lets the seams know.
     async fn calls(&self, request: &Request, repeat: Option<Repeat>) -> Result<Calls, WorldError> {
-        let address = match request.at {
+        let (address, declared) = match request.at {
             Some(endpoint) => self.world.endpoint(endpoint)?,
-            None => self.world.listener(request.port)?,
+            None => (self.world.listener(request.port)?, ""),
         };
         let mut all = Calls::default();
         for i in 0..repeat.map_or(1, |repeat| repeat.times) {
             let nonce = format!("{:016x}", crate::world::random());
             let vars = self.world.vars.with("nonce", nonce.clone());
             let vars = if repeat.is_some() { vars.with("i", i) } else { vars };
-            let mut call = call::build(request, address, &nonce, &vars)?;
-            if self.world.saboteur.is_some() {
+            let mut call = call::build(request, address, declared, &nonce, &vars)?;
+            // A scenario that names its own deadline, or takes long, is not cut short: it would be red by that alone.
+            if self.world.saboteur.is_some() && request.deadline.is_none() && !self.long {
                 call.deadline = call.deadline.min(DEADLINE_SABOTAGED);
             }
             if request.at.is_some() {

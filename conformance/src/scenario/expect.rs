@@ -67,6 +67,9 @@ pub struct ExchangeExpect {
     /// Holds for every upstream request that was made for it.
     #[serde(default)]
     pub every_attempt: Option<RequestExpect>,
+    /// At least one of these holds as a whole.
+    #[serde(default)]
+    pub any_of: Vec<At<ExchangeExpect>>,
     /// With `repeat`: how often each status came; 0 stands for no answer.
     #[serde(default)]
     pub statuses: BTreeMap<u16, At<Matcher>>,

@@ -36,6 +36,10 @@ pub(crate) fn metrics(saboteur: Saboteur, telemetry: &Telemetry, metrics: &mut M
         }),
         Saboteur::StatusLabelLost => change(metrics, &is_failure, &|sample| set(sample, &telemetry.labels.status, "")),
         Saboteur::SeriesPerRequest => tells.open_series(&mut metrics.samples),
+        Saboteur::TpotDoubled => {
+            let sum = format!("{}_sum", telemetry.names.time_per_output_token);
+            change(metrics, &|sample: &Sample| sample.name == sum, &|sample| sample.value *= 2.0);
+        }
         Saboteur::TtftLost => metrics.samples.retain(|sample| !sample.name.starts_with(&telemetry.names.ttft)),
         Saboteur::TtftForEverything => {
             let (name, requests) = (format!("{}_count", telemetry.names.ttft), tells.requests(metrics, |_| true));
