@@ -1,6 +1,8 @@
 //! The client of a scenario: writes exact bytes, records every read with its time and how the connection ended.
 //! Never judges and never panics on what a target does.
 
+mod limit;
+
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -184,7 +186,7 @@ async fn run(exchange: &mut Exchange, origin: Instant) -> End {
     let answer = async {
         let end = read(exchange, &mut reader, origin).await;
         if let Some(hold) = pace.hold.filter(|_| matches!(end, End::Clean)) {
-            let _ = tokio::time::timeout(hold, reader.read_to_end(&mut exchange.extra)).await;
+            let _ = tokio::time::timeout(hold, (&mut reader).take(limit::EXTRA).read_to_end(&mut exchange.extra)).await;
         }
         end
     };
@@ -263,7 +265,10 @@ impl Answer<'_> {
     fn feed(&mut self, bytes: &[u8], now: Duration) -> Option<End> {
         self.pending.extend_from_slice(bytes);
         while self.decoder.is_none() {
-            let end = head_end(&self.pending)?;
+            let Some(end) = head_end(&self.pending) else {
+                return (self.pending.len() > limit::HEAD)
+                    .then(|| End::Malformed(format!("a head of more than {} bytes", limit::HEAD)));
+            };
             let Some(head) = Head::parse(&self.pending[..end]).filter(|head| head.status().is_some()) else {
                 return Some(End::Malformed("the answer does not start with an HTTP head".to_owned()));
             };
@@ -286,12 +291,17 @@ impl Answer<'_> {
         let decoder = self.decoder.as_mut()?;
         let pending = std::mem::take(&mut self.pending);
         let fed = decoder.feed(&pending, &mut self.exchange.body);
-        self.exchange.reads.push((now, self.exchange.body.len()));
+        if self.exchange.reads.len() < limit::READS {
+            self.exchange.reads.push((now, self.exchange.body.len()));
+        }
         match fed {
             Err(what) => return Some(End::Malformed(what)),
             Ok(taken) if decoder.complete() => {
                 self.exchange.extra = pending[taken..].to_vec();
                 return Some(End::Clean);
+            }
+            Ok(_) if self.exchange.body.len() > limit::BODY => {
+                return Some(End::Malformed(format!("a body of more than {} bytes", limit::BODY)));
             }
             Ok(_) => {}
         }

@@ -151,7 +151,9 @@ impl Outcome {
         let mut repeats = std::mem::take(&mut self.repeats);
         repeats.extend(&next.repeats);
         let duration = self.duration + next.duration;
-        let mut kept = if matches!(verdict, Verdict::Pass) { next } else { self };
+        let failed = |verdict| matches!(verdict, Verdict::Fail | Verdict::Flaky);
+        let take_next = verdict == Verdict::Pass || verdict == Verdict::Error && failed(next_verdict);
+        let mut kept = if take_next { next } else { self };
         kept.verdict = verdict.and(next_verdict);
         kept.repeats = repeats;
         kept.duration = duration;
@@ -163,8 +165,10 @@ impl Verdict {
     /// Of several runs of one scenario: mixed results are `flaky`.
     fn and(self, other: Verdict) -> Verdict {
         match (self, other) {
-            (Verdict::Error, _) | (_, Verdict::Error) => Verdict::Error,
             (one, other) if one == other => one,
+            // What failed has failed; what passed once and could not be judged once is not judged.
+            (Verdict::Error, Verdict::Pass) | (Verdict::Pass, Verdict::Error) => Verdict::Error,
+            (Verdict::Error, other) | (other, Verdict::Error) => other,
             _ => Verdict::Flaky,
         }
     }

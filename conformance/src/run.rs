@@ -90,10 +90,7 @@ async fn once(loaded: &Loaded, setting: &Setting, secrets: &Secrets) -> Outcome 
         Scenario { start: Some(expect), .. } => {
             single::start(loaded, expect, setting, secrets).await.map(|failures| (failures, Transcript::default()))
         }
-        _ => match tokio::time::timeout(limit, play(loaded, setting, secrets)).await {
-            Ok(played) => played,
-            Err(_) => Ok((vec![unfinished(loaded, limit)], Transcript::default())),
-        },
+        _ => play(loaded, setting, secrets, limit).await,
     };
     let duration = started.elapsed();
     let outcome = |verdict| Outcome::new(loaded, verdict, duration);
@@ -124,6 +121,9 @@ fn not_claimed(loaded: &Loaded, target: &Target) -> Option<String> {
     match (no_check, no_start) {
         (true, _) => Some("the target file has no `check` command".to_owned()),
         (_, true) => Some("the target is not started by us: there is no process".to_owned()),
+        _ if target.file.attach.is_some() && !loaded.scenario.connect_to.is_empty() => {
+            Some("the target is not started by us: it does not know where upstreams are".to_owned())
+        }
         _ => None,
     }
 }
@@ -131,8 +131,7 @@ fn not_claimed(loaded: &Loaded, target: &Target) -> Option<String> {
 /// A target that does not serve with good manifests has failed, unless its adapter says what it cannot do.
 fn not_started(loaded: &Loaded, error: &LaunchError, duration: Duration) -> Outcome {
     let said = error.to_string();
-    let unable = said.lines().find_map(|line| line.trim().strip_prefix("unsupported ")).map(str::to_owned);
-    match unable {
+    match said.lines().find_map(unable) {
         Some(what) => Outcome { why: Some(what), ..Outcome::new(loaded, Verdict::Unsupported, duration) },
         None => {
             let vars = Vars::default();
@@ -143,26 +142,35 @@ fn not_started(loaded: &Loaded, error: &LaunchError, duration: Duration) -> Outc
     }
 }
 
+/// `unsupported CAPABILITY: reason`: what an adapter says when it cannot express a scenario.
+fn unable(line: &str) -> Option<String> {
+    let (name, reason) = line.trim().strip_prefix("unsupported ")?.split_once(": ")?;
+    crate::capability::is_capability(name).then(|| format!("{name}: {reason}"))
+}
+
 fn unfinished(loaded: &Loaded, limit: Duration) -> Failure {
     let vars = Vars::default();
     let mut judge = Judge::new(&vars, "steps");
-    judge.late("", &loaded.scenario.id, format!("the end of the scenario within {limit:?}"), "it was still going on");
+    judge.fail("", &loaded.scenario.id, format!("the end of the scenario within {limit:?}"), "it was still going on");
     judge.failures.remove(0)
 }
 
 /// A scenario with steps.
-async fn play(loaded: &Loaded, setting: &Setting, secrets: &Secrets) -> Result<(Vec<Failure>, Transcript), WorldError> {
+async fn play(
+    loaded: &Loaded,
+    setting: &Setting,
+    secrets: &Secrets,
+    limit: Duration,
+) -> Result<(Vec<Failure>, Transcript), WorldError> {
     let world = World::start(loaded, &setting.target, setting.saboteur, secrets).await?;
     let memory = loaded.scenario.expect.memory.as_ref().and_then(|_| Memory::watch(&world.gateway));
     let mut player =
         Player { world, setting, exchanges: Vec::new(), background: Vec::new(), memory, long: loaded.scenario.long };
-    let mut failures = player.steps("steps", &loaded.scenario.steps).await?;
-    if failures.is_empty() {
-        failures = player.join_all().await?;
-    }
-    if failures.is_empty() {
-        failures = player.at_end(&loaded.scenario).await;
-    }
+    // The evidence outlives a scenario that has no end of its own.
+    let failures = match tokio::time::timeout(limit, player.whole(&loaded.scenario)).await {
+        Ok(failures) => failures?,
+        Err(_) => vec![unfinished(loaded, limit)],
+    };
     let transcript = if failures.is_empty() { Transcript::default() } else { player.transcript() };
     player.world.stop().await;
     Ok((failures, transcript))
@@ -182,6 +190,18 @@ struct Player<'s> {
 }
 
 impl<'s> Player<'s> {
+    /// The steps, what goes on beside them, and the end.
+    async fn whole(&mut self, scenario: &'s Scenario) -> Result<Vec<Failure>, WorldError> {
+        let mut failures = self.steps("steps", &scenario.steps).await?;
+        if failures.is_empty() {
+            failures = self.join_all().await?;
+        }
+        if failures.is_empty() {
+            failures = self.at_end(scenario).await;
+        }
+        Ok(failures)
+    }
+
     async fn steps(&mut self, path: &str, steps: &'s [At<Step>]) -> Result<Vec<Failure>, WorldError> {
         for (index, step) in steps.iter().enumerate() {
             let failures = self.step(&format!("{path}[{index}]"), step).await?;

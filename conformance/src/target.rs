@@ -141,6 +141,9 @@ fn problems(source: &Source, file: &TargetFile) -> Vec<Problem> {
             problems.push(at(source, failure, message));
         }
     }
+    if file.telemetry.names.tokens.is_empty() {
+        problems.push(Problem::of_file(&source.path, "`telemetry.names.tokens` names at least one counter"));
+    }
     match (&file.start, &file.attach) {
         (Some(start), None) if start.value.command.is_empty() => {
             problems.push(at(source, start, "`command` names a program and its arguments"));

@@ -120,10 +120,16 @@ fn labels(text: &str) -> Vec<(String, String)> {
     labels
 }
 
+/// The field without which a line is no access-log record.
+const STATUS: &str = "http.status";
+
 /// The access-log records among the lines of a target's output, their fields under our names.
 pub fn records(lines: Vec<(Duration, String)>, telemetry: &Telemetry) -> Vec<Value> {
     let parsed = lines.into_iter().filter_map(|(_, line)| serde_json::from_str::<Value>(&line).ok());
     let mut records: Vec<Value> = parsed.filter(Value::is_object).collect();
+    let status = telemetry.fields.get(STATUS).map_or(STATUS, String::as_str);
+    // A start-up message in JSON is no exchange.
+    records.retain(|record| field(record, status).is_some());
     for (ours, theirs) in &telemetry.fields {
         for record in &mut records {
             if let Some(value) = field(record, theirs).cloned() {

@@ -73,8 +73,10 @@ fn provider(judge: &mut Judge<'_>, expect: &ProviderExpect, journal: &Journal, t
         let tls = journal.connections.iter().any(|connection| connection.tls.is_some());
         judge.maybe(".connections.count", expect.count.as_ref(), || Seen::one(journal.connections.len()));
         judge.maybe(".connections.most_requests", expect.most_requests.as_ref(), || Seen::one(most));
-        if let Some(wanted) = expect.tls.as_ref().filter(|wanted| wanted.value != tls) {
-            judge.fail(".connections.tls", wanted, format!("TLS: {}", wanted.value), format!("TLS: {tls}"));
+        let none = journal.connections.is_empty();
+        if let Some(wanted) = expect.tls.as_ref().filter(|wanted| none || wanted.value != tls) {
+            let actual = if none { "no connection".to_owned() } else { format!("TLS: {tls}") };
+            judge.fail(".connections.tls", wanted, format!("TLS: {}", wanted.value), actual);
         }
     }
 }
@@ -83,15 +85,17 @@ fn provider(judge: &mut Judge<'_>, expect: &ProviderExpect, journal: &Journal, t
 fn together(judge: &mut Judge<'_>, expect: &ProviderExpect, journal: &Journal) {
     let requests = &journal.requests;
     if let Some(wanted) = &expect.body_equal {
-        let equal = requests.windows(2).all(|pair| pair[0].body == pair[1].body);
+        let equal = requests.len() > 1 && requests.windows(2).all(|pair| pair[0].body == pair[1].body);
         if equal != wanted.value {
             judge.fail(".body_equal", wanted, wanted.value.to_string(), format!("{equal}, {} bodies", requests.len()));
         }
     }
     if let Some(GapsExpect { at_least }) = &expect.gaps {
         let gaps = requests.windows(2).map(|pair| pair[1].received_at.saturating_sub(pair[0].received_at));
-        if let Some(short) = gaps.min().filter(|gap| *gap < at_least.value.0) {
-            judge.fail(".gaps", at_least, format!("{:?} or more", at_least.value.0), millis(short));
+        let shortest = gaps.min();
+        if shortest.is_none_or(|gap| gap < at_least.value.0) {
+            let actual = shortest.map_or_else(|| "fewer than two requests".to_owned(), millis);
+            judge.fail(".gaps", at_least, format!("{:?} or more", at_least.value.0), actual);
         }
     }
     judge.maybe(".at_once", expect.at_once.as_ref(), || Seen::one(at_once(requests)));
@@ -200,11 +204,6 @@ fn end(judge: &mut Judge<'_>, expect: &At<EndExpect>, record: &RequestRecord, se
 pub fn unexpected<'j>(journals: &'j BTreeMap<String, Journal>, sent: &Sent<'_>) -> Vec<&'j RequestRecord> {
     let requests = journals.values().flat_map(|journal| &journal.requests);
     requests.filter(|record| !record.header(NONCE).is_some_and(|nonce| sent.contains_key(nonce))).collect()
-}
-
-/// Who served the exchange with this nonce.
-pub fn served(journals: &BTreeMap<String, Journal>, nonce: &str) -> Served {
-    by_nonce(journals).remove(nonce).unwrap_or_default()
 }
 
 /// Who served each exchange.

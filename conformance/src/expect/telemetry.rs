@@ -32,6 +32,9 @@ pub struct Evidence<'e> {
 /// Judges telemetry.
 pub fn judge(judge: &mut Judge<'_>, expect: &TelemetryExpect, evidence: &Evidence<'_>) {
     judge.below(".telemetry", |judge| {
+        if let Some(place) = expect.on_metrics().filter(|_| evidence.now.samples.is_empty()) {
+            judge.fail("", &place, "metrics", "there are none");
+        }
         for counter in expect.requests.iter().flat_map(|list| &list.0) {
             requests(judge, counter, evidence);
         }
@@ -115,6 +118,9 @@ fn series(judge: &mut Judge<'_>, expect: &TelemetryExpect, evidence: &Evidence<'
         judge.check(".series.growth", &series.growth, &Seen::one(new));
     }
     for (label, matcher) in &expect.labels {
+        if !evidence.now.has(&names.requests, |_| true) {
+            judge.fail(&format!(".labels[{label}]"), matcher, "series of the request counter", "there is none");
+        }
         let native = if label == "status" { labels.status.as_str() } else { label };
         for sample in evidence.now.samples.iter().filter(|sample| sample.name == names.requests) {
             judge.check(&format!(".labels[{label}]"), matcher, &Seen::one(sample.label(native).unwrap_or_default()));

@@ -78,20 +78,26 @@ impl fmt::Display for ProfileResult {
 
 /// The result of the scenarios of one profile, or of one level of it.
 pub fn result<'o>(outcomes: impl Iterator<Item = &'o Outcome>) -> ProfileResult {
-    let (mut ran, mut partial) = (false, false);
+    let (mut held, mut musts, mut partial, mut failed) = (false, false, false, false);
     for outcome in outcomes {
         match outcome.verdict {
             Verdict::Fail | Verdict::Flaky if outcome.level == Level::Must => return ProfileResult::Failure,
-            Verdict::Pass | Verdict::Fail | Verdict::Flaky => ran = true,
+            Verdict::Pass => {
+                held = true;
+                musts |= outcome.level == Level::Must;
+            }
+            Verdict::Fail | Verdict::Flaky => failed = true,
             Verdict::Error | Verdict::Skipped => partial = true,
             // Not claimed is allowed; claimed and yet not run is not.
             Verdict::Unsupported => partial |= outcome.claimed,
             Verdict::Informational => {}
         }
     }
-    match (ran, partial) {
-        (_, true) => ProfileResult::Partial,
-        (true, false) => ProfileResult::Success,
-        (false, false) => ProfileResult::None,
+    match (held, failed) {
+        _ if partial => ProfileResult::Partial,
+        // Without a single MUST, a failed SHOULD is all that is known.
+        (_, true) if !musts => ProfileResult::Partial,
+        (true, _) => ProfileResult::Success,
+        (false, _) => ProfileResult::None,
     }
 }

@@ -41,10 +41,14 @@ fn not_claimed_is_allowed_but_claimed_and_not_run_is_partial() {
 }
 
 #[test]
-fn mixed_repeats_are_flaky_and_an_error_stays_an_error() {
+fn mixed_repeats_are_flaky_and_an_error_hides_no_failure() {
     let flaky = outcome(Level::Must, Verdict::Pass).repeated(outcome(Level::Must, Verdict::Fail));
     assert_eq!((flaky.verdict, flaky.repeats.len()), (Verdict::Flaky, 2));
-    let error = flaky.repeated(outcome(Level::Must, Verdict::Error));
+    let still = flaky.repeated(outcome(Level::Must, Verdict::Error));
+    assert_eq!(still.verdict, Verdict::Flaky);
+    let failed = outcome(Level::Must, Verdict::Error).repeated(outcome(Level::Must, Verdict::Fail));
+    assert_eq!(failed.verdict, Verdict::Fail);
+    let error = outcome(Level::Must, Verdict::Pass).repeated(outcome(Level::Must, Verdict::Error));
     assert_eq!(error.verdict, Verdict::Error);
 }
 

@@ -10,6 +10,7 @@ use crate::client::{End, Exchange};
 use crate::expect::{Failure, Judge, canary, providers, telemetry};
 use crate::scenario::Scenario;
 use crate::scenario::expect::{FinalExpect, ProviderExpect, TelemetryExpect};
+use crate::telemetry::records;
 use crate::transcript::Transcript;
 
 /// How long what holds at the end must go on holding.
@@ -122,8 +123,10 @@ impl Player<'_> {
     async fn leaks(&self, scenario: &Scenario) -> Vec<Failure> {
         let mut judge = Judge::new(&self.world.vars, "expect.canary");
         // Every exchange that got an answer leaves a record; the search waits for the last of them.
-        let mut patience = Patience::new(Duration::from_millis(300));
-        while self.world.records().len() < self.answered() && patience.more().await {}
+        let telemetry = &self.world.target.file.telemetry;
+        let logs = self.world.target.claims("telemetry.access_log");
+        let mut patience = Patience::new(if logs { self.setting.settle(None) } else { Duration::from_millis(300) });
+        while records(self.world.log_lines(), telemetry).len() < self.answered() && patience.more().await {}
         let journals = self.world.journals();
         let lines: Vec<String> = self.world.log_lines().into_iter().map(|(_, line)| line).collect();
         let places = canary::Places {

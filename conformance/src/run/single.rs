@@ -8,7 +8,7 @@ use crate::load::Loaded;
 use crate::mask::Secrets;
 use crate::saboteur::Saboteur;
 use crate::scenario::{At, CheckExpect, StartExpect};
-use crate::target::{Checked, Started};
+use crate::target::{Checked, LaunchError, Started};
 use crate::vars::Vars;
 use crate::world::WorldError;
 
@@ -49,7 +49,8 @@ pub(super) async fn start(
     setting: &Setting,
     secrets: &Secrets,
 ) -> Result<Vec<Failure>, WorldError> {
-    let within = expect.value.within.unwrap_or(Duration::from_secs(3));
+    let declared = setting.target.file.start.as_ref().and_then(|start| start.value.within).unwrap_or_default();
+    let within = expect.value.within.unwrap_or(Duration::from_secs(3)).max(declared);
     let started = crate::world::start_only(loaded, &setting.target, within, secrets).await?;
     let vars = Vars::default();
     let mut judge = Judge::new(&vars, "start");
@@ -59,6 +60,10 @@ pub(super) async fn start(
         Started::Serving(mut instance) => {
             instance.kill().await;
             (false, "it serves".to_owned(), instance.output.text(0))
+        }
+        Started::Ended(code, output) if output.lines().any(|line| super::unable(line).is_some()) => {
+            let status = code.map_or_else(|| "a signal".to_owned(), |code| format!("exit code {code}"));
+            return Err(WorldError::Launch(LaunchError::Ended { status, output }));
         }
         Started::Ended(code, output) => {
             (code != Some(0), code.map_or("ended by a signal".to_owned(), |code| format!("exit code {code}")), output)

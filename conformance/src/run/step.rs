@@ -31,6 +31,8 @@ const TOLD: usize = 3;
 pub(super) struct Background<'s> {
     step: &'s At<Step>,
     path: String,
+    /// How many requests are to be sent.
+    asked: usize,
     running: JoinSet<Vec<Exchange>>,
 }
 
@@ -43,8 +45,9 @@ impl<'s> Player<'s> {
             let concurrency = repeat.map_or(1, |repeat| repeat.concurrency);
             let mut running = JoinSet::new();
             let patience = !expects_silence(&step.value.expect);
+            let asked = calls.calls.len();
             running.spawn(drive(calls.calls, concurrency, self.world.origin, patience));
-            let background = Background { step, path: path.to_owned(), running };
+            let background = Background { step, path: path.to_owned(), asked, running };
             if step.value.background {
                 self.background.push(background);
                 return Ok(Vec::new());
@@ -95,8 +98,17 @@ impl<'s> Player<'s> {
         let joined = background.running.join_next().await;
         let exchanges = joined.unwrap_or(Ok(Vec::new()));
         let exchanges = exchanges.map_err(|error| WorldError::Scenario(format!("a client broke: {error}")))?;
-        let Background { step, path, .. } = background;
-        let failures = self.judge_exchanges(&format!("{path}.expect"), &step.value.expect, &exchanges).await;
+        let Background { step, path, asked, .. } = background;
+        let mut failures = self.judge_exchanges(&format!("{path}.expect"), &step.value.expect, &exchanges).await;
+        if exchanges.len() < asked {
+            let mut judge = Judge::new(&self.world.vars, path);
+            let actual = format!(
+                "{} requests: {GIVEN_UP} of them got no answer in time, the rest was not sent",
+                exchanges.len()
+            );
+            judge.fail("", step, format!("{asked} requests"), actual);
+            failures.append(&mut judge.failures);
+        }
         self.keep(step, exchanges);
         Ok(failures)
     }
@@ -219,7 +231,7 @@ impl<'s> Player<'s> {
         match (reload, &change.refused) {
             (None | Some(Reload::Unknown), _) | (Some(Reload::Taken), None) => {}
             (Some(Reload::Silent), _) => {
-                judge.late("", step, "the gateway reloads", "it said nothing about the change");
+                judge.fail("", step, "the gateway reloads", "it said nothing about the change");
             }
             (Some(Reload::Taken), Some(wanted)) => {
                 judge.fail(".refused", wanted, "the change is refused", "it was taken");
@@ -236,12 +248,12 @@ impl<'s> Player<'s> {
         if let Some(wanted) = &wait.ready {
             let ready = self.world.is_ready().await;
             if ready != wanted.value {
-                judge.late(".ready", wanted, format!("ready: {}", wanted.value), format!("ready: {ready}"));
+                judge.fail(".ready", wanted, format!("ready: {}", wanted.value), format!("ready: {ready}"));
             }
         }
         if let Some(wanted) = &wait.exited {
             match self.world.gateway.exited() {
-                None => judge.late(".exited", wanted, "an end of the process", "it is running"),
+                None => judge.fail(".exited", wanted, "an end of the process", "it is running"),
                 Some(status) => {
                     let code = Seen::maybe(status.code());
                     if let Some(matcher) = wanted.value.code.as_ref().filter(|matcher| !matcher.holds(&code)) {

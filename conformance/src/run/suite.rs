@@ -143,7 +143,9 @@ pub(crate) async fn guarded(loaded: &Arc<Loaded>, setting: &Setting) -> Outcome 
     match tokio::spawn(async move { super::scenario(&inner, &own).await }).await {
         Ok(outcome) => outcome,
         Err(error) => {
-            let why = Some(format!("the harness broke: {error}"));
+            // The panic's own words may hold secrets; they are on standard error, for us.
+            let how = if error.is_panic() { "a panic, told on standard error" } else { "it was cancelled" };
+            let why = Some(format!("the harness broke: {how}"));
             Outcome { why, ..Outcome::new(loaded, Verdict::Error, started.elapsed()) }
         }
     }

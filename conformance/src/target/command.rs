@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
 use std::process::Stdio;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::process::Command;
 
-use super::Target;
 use super::instance::{Launch, LaunchError, START};
+use super::{Lines, Target};
 use crate::vars::Vars;
 
 /// Where a process is told to listen.
@@ -129,20 +131,31 @@ pub struct Checked {
 
 /// Runs the target's check command on a file of manifests.
 pub async fn check(target: &Target, launch: &Launch) -> Result<Checked, LaunchError> {
-    let vars = values(target, launch, &Places::default());
-    let output = command(&target.file.check, &vars).output();
-    let output = tokio::time::timeout(START, output)
-        .await
-        .map_err(|_| LaunchError::Silent { within: START, output: String::new() })?
-        .map_err(|source| LaunchError::Spawn { command: target.file.check.join(" "), source })?;
-    let text = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
-    Ok(Checked { code: output.status.code(), output: text })
+    run(&target.file.check, &values(target, launch, &Places::default())).await
 }
 
-/// The last word of what a version command prints.
+/// The last word of the first line that a version command prints.
 pub(super) async fn version(target: &Target, words: &[String]) -> Option<String> {
     let vars = values(target, &Launch::default(), &Places::default());
-    let output = tokio::time::timeout(START, command(words, &vars).output()).await.ok()?.ok()?;
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    text.lines().next()?.split_whitespace().last().map(str::to_owned)
+    let said = run(words, &vars).await.ok()?.output;
+    said.lines().next()?.split_whitespace().last().map(str::to_owned)
+}
+
+/// Runs a command to its end, and ends what it leaves behind.
+async fn run(words: &[String], vars: &Vars) -> Result<Checked, LaunchError> {
+    let failed = |source| LaunchError::Spawn { command: words.join(" "), source };
+    let mut child = command(words, vars).spawn().map_err(failed)?;
+    let group = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
+    let output = Lines::default();
+    if let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) {
+        output.read(stdout, Instant::now());
+        output.read(stderr, Instant::now());
+    }
+    let ended = tokio::time::timeout(START, child.wait()).await;
+    if let Some(group) = group {
+        let _ = kill_process_group(group, Signal::KILL);
+    }
+    let status = ended.map_err(|_| LaunchError::Endless(words.join(" ")))?.map_err(failed)?;
+    let _ = tokio::time::timeout(Duration::from_millis(500), output.find(usize::MAX, |_| false)).await;
+    Ok(Checked { code: status.code(), output: output.text(0) })
 }

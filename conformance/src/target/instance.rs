@@ -14,7 +14,7 @@ use tokio::process::Child;
 
 use super::command::{Places, command, places, values};
 use super::file::{Attach, Pattern};
-use super::{Lines, Target};
+use super::{Lines, Target, lines};
 
 /// What one target is started with.
 #[derive(Debug, Clone, Default)]
@@ -60,6 +60,9 @@ pub enum LaunchError {
         /// What it said.
         output: String,
     },
+    /// A command that judges manifests or prints a version goes on and on.
+    #[error("the command `{0}` did not end within 10s")]
+    Endless(String),
     /// It serves, but not what was asked.
     #[error("the target does not say where it listens for {0}")]
     Missing(String),
@@ -96,7 +99,7 @@ struct Process {
     pid: Pid,
 }
 
-/// The longest wait for a target to serve, and to take a change.
+/// The longest wait for a target to serve, and for a command that judges manifests or prints a version.
 pub(super) const START: Duration = Duration::from_secs(10);
 
 impl Instance {
@@ -211,7 +214,8 @@ impl Instance {
 
     /// Sends a signal; false when there is no process of ours.
     pub fn signal(&self, signal: Signal) -> bool {
-        self.process.as_ref().is_some_and(|process| kill_process(process.pid, signal).is_ok())
+        self.exited().is_none()
+            && self.process.as_ref().is_some_and(|process| kill_process(process.pid, signal).is_ok())
     }
 
     /// Its process id, when it is ours.
@@ -221,9 +225,10 @@ impl Instance {
 
     /// Ends it without asking, and waits for that.
     pub async fn kill(&mut self) {
-        if let Some(process) = &mut self.process {
+        // Taken out: once it is reaped, its number may be another process's.
+        if let Some(process) = self.process.take() {
             let _ = kill_process_group(process.pid, Signal::KILL);
-            let child = process.child.get_mut().unwrap_or_else(PoisonError::into_inner);
+            let mut child = process.child.into_inner().unwrap_or_else(PoisonError::into_inner);
             let _ = child.kill().await;
         }
     }
@@ -236,12 +241,14 @@ impl Drop for Instance {
         }
     }
 }
+
 /// Resident memory of a process in bytes, where the system tells (Linux: `/proc/PID/statm`, in pages of 4 KiB).
 pub fn resident(pid: u32) -> Option<u64> {
     const PAGE: u64 = 4096;
     let text = std::fs::read_to_string(format!("/proc/{pid}/statm")).ok()?;
     Some(text.split_whitespace().nth(1)?.parse::<u64>().ok()? * PAGE)
 }
+
 fn attached(target: &Target, attach: &Attach, launch: &Launch, origin: Instant) -> Instance {
     let other = attach.listeners.get(&0).copied();
     let real = |port: &u16| Some((*port, attach.listeners.get(port).copied().or(other)?));
@@ -268,14 +275,16 @@ fn spawn(target: &Target, launch: &Launch, origin: Instant) -> Result<(Instance,
     for (name, value) in start.iter().flat_map(|start| &start.env) {
         command.env(name, vars.text(value));
     }
+    let log = target.file.telemetry.log.as_ref().map(|file| PathBuf::from(vars.text(&file.display().to_string())));
+    let log = log.map(|file| (lines::length(&file), file));
     let mut child = command.stdin(Stdio::piped()).spawn().map_err(failed)?;
     let output = Lines::default();
     if let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) {
         output.read(stdout, origin);
         output.read(stderr, origin);
     }
-    if let Some(file) = &target.file.telemetry.log {
-        output.tail(PathBuf::from(vars.text(&file.display().to_string())), origin);
+    if let Some((from, file)) = log {
+        output.tail(file, from, origin);
     }
     let pid = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
     let pid = pid.ok_or_else(|| LaunchError::Missing("its process".to_owned()))?;

@@ -5,13 +5,26 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncSeekExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncSeekExt, BufReader};
 use tokio::sync::watch;
+
+/// Bytes of a line that are kept.
+const LINE: u64 = 256 * 1024;
+/// Lines that are kept; what a target prints beyond them is read and dropped.
+const KEPT: usize = 100_000;
+/// Bytes that are kept of all lines together.
+const BYTES: usize = 64 * 1024 * 1024;
+
+#[derive(Debug, Default)]
+struct Kept {
+    lines: Vec<(Duration, String)>,
+    bytes: usize,
+}
 
 /// The lines of one or more streams, with the time at which each came.
 #[derive(Debug, Clone)]
 pub struct Lines {
-    lines: Arc<Mutex<Vec<(Duration, String)>>>,
+    lines: Arc<Mutex<Kept>>,
     count: Arc<watch::Sender<usize>>,
     /// Streams that have not ended.
     open: Arc<watch::Sender<usize>>,
@@ -32,7 +45,8 @@ impl Lines {
     /// Of a file, from its present end on.
     pub fn follow(file: PathBuf, origin: Instant) -> Lines {
         let lines = Lines::default();
-        lines.tail(file, origin);
+        let from = length(&file);
+        lines.tail(file, from, origin);
         lines
     }
 
@@ -43,7 +57,8 @@ impl Lines {
         tokio::spawn(async move {
             let mut reader = BufReader::new(stream);
             let mut line = Vec::new();
-            while reader.read_until(b'\n', &mut line).await.is_ok_and(|size| size > 0) {
+            // A longer line goes on as the next one.
+            while (&mut reader).take(LINE).read_until(b'\n', &mut line).await.is_ok_and(|size| size > 0) {
                 lines.push(origin, &line);
                 line.clear();
             }
@@ -51,8 +66,8 @@ impl Lines {
         });
     }
 
-    /// Adds the lines that a file grows by, for as long as anybody listens.
-    pub fn tail(&self, file: PathBuf, origin: Instant) {
+    /// Adds the lines that a file has or gets behind its first `from` bytes, for as long as anybody listens.
+    pub fn tail(&self, file: PathBuf, from: u64, origin: Instant) {
         let lines = self.clone();
         // A file has no end: more may always come.
         self.open.send_modify(|open| *open += 1);
@@ -61,7 +76,7 @@ impl Lines {
             let mut reader = loop {
                 match tokio::fs::File::open(&file).await {
                     Ok(mut file) => {
-                        let _ = file.seek(std::io::SeekFrom::End(0)).await;
+                        let _ = file.seek(std::io::SeekFrom::Start(from)).await;
                         break BufReader::new(file);
                     }
                     Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
@@ -71,8 +86,8 @@ impl Lines {
                 }
             };
             while Arc::strong_count(&lines.lines) > 1 {
-                match reader.read_until(b'\n', &mut line).await {
-                    Ok(size) if size > 0 && line.ends_with(b"\n") => {
+                match (&mut reader).take(LINE).read_until(b'\n', &mut line).await {
+                    Ok(size) if size > 0 && (line.ends_with(b"\n") || line.len() as u64 >= LINE) => {
                         lines.push(origin, &line);
                         line.clear();
                     }
@@ -85,14 +100,17 @@ impl Lines {
 
     fn push(&self, origin: Instant, line: &[u8]) {
         let text = String::from_utf8_lossy(line).trim_end().to_owned();
-        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
-        lines.push((origin.elapsed(), text));
-        self.count.send_replace(lines.len());
+        let mut kept = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.lines.len() < KEPT && kept.bytes + text.len() <= BYTES {
+            kept.bytes += text.len();
+            kept.lines.push((origin.elapsed(), text));
+            self.count.send_replace(kept.lines.len());
+        }
     }
 
     /// All lines so far.
     pub fn all(&self) -> Vec<(Duration, String)> {
-        self.lines.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner).lines.clone()
     }
 
     /// How many there are.
@@ -112,14 +130,16 @@ impl Lines {
         loop {
             count.borrow_and_update();
             let ended = *open.borrow_and_update() == 0;
-            let seen = self.all();
-            if let Some(index) = (next..seen.len()).find(|index| wanted(&seen[*index].1)) {
-                return Some((index, seen[index].1.clone()));
+            let kept = self.lines.lock().unwrap_or_else(PoisonError::into_inner).lines.len();
+            if let Some(found) = self.first(next, &wanted) {
+                return Some(found);
             }
             if ended {
                 return None;
             }
-            next = seen.len().max(start);
+            next = kept.max(start);
+            // A target that prints without pause must not keep us from noticing that time is up.
+            tokio::task::yield_now().await;
             tokio::select! {
                 changed = count.changed() => changed.ok()?,
                 changed = open.changed() => changed.ok()?,
@@ -127,9 +147,27 @@ impl Lines {
         }
     }
 
-    /// As one text, from a line on.
-    pub fn text(&self, start: usize) -> String {
-        let lines: Vec<String> = self.all().into_iter().skip(start).map(|(_, line)| line).collect();
-        lines.join("\n")
+    /// The first line from `start` on that `wanted` accepts.
+    fn first(&self, start: usize, wanted: &impl Fn(&str) -> bool) -> Option<(usize, String)> {
+        let kept = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        let index = (start..kept.lines.len()).find(|index| wanted(&kept.lines[*index].1))?;
+        Some((index, kept.lines[index].1.clone()))
     }
+
+    /// As one text, from a line on; of a long one the beginning and the end.
+    pub fn text(&self, start: usize) -> String {
+        const SHOWN: usize = 40;
+        let kept = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        let lines: Vec<&str> = kept.lines.iter().skip(start).map(|(_, line)| line.as_str()).collect();
+        if lines.len() <= 2 * SHOWN {
+            return lines.join("\n");
+        }
+        let left_out = format!("… {} lines …", lines.len() - 2 * SHOWN);
+        [&lines[..SHOWN], &[left_out.as_str()], &lines[lines.len() - SHOWN..]].concat().join("\n")
+    }
+}
+
+/// The length of a file; one that is not there yet has none.
+pub(super) fn length(file: &std::path::Path) -> u64 {
+    std::fs::metadata(file).map_or(0, |facts| facts.len())
 }

@@ -56,6 +56,21 @@ pub struct TelemetryExpect {
     pub time_per_output_token: Option<HistogramExpect>,
 }
 
+impl TelemetryExpect {
+    /// The first expectation that rests on metrics, for its place in the file.
+    pub fn on_metrics(&self) -> Option<At<()>> {
+        fn place<T>(at: &At<T>) -> At<()> {
+            At { value: (), referenced: at.referenced }
+        }
+        let requests = self.requests.iter().flat_map(|list| &list.0).map(|counter| place(&counter.delta)).next();
+        let deltas = self.tokens.iter().flat_map(|list| &list.0).flat_map(|tokens| [&tokens.input, &tokens.output]);
+        let tokens = deltas.chain([&self.cached_tokens]).flatten().map(|delta| place(&delta.delta)).next();
+        let series = self.series.as_ref().map(|series| place(&series.growth));
+        let flags = self.exposition.as_ref().or(self.conserved.as_ref()).map(place::<bool>);
+        requests.or(tokens).or(series).or(flags).or_else(|| self.labels.values().next().map(place))
+    }
+}
+
 /// On the number of series.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
