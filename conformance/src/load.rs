@@ -21,7 +21,7 @@ use crate::scenario::Scenario;
 pub(crate) use fill::unset;
 pub use fill::{FillError, fill};
 pub use find::{Roots, find_root};
-pub use select::{SelectError, Selection, select};
+pub use select::{SelectError, Selection, left_out, select};
 
 /// A scenario together with the file it came from.
 #[derive(Debug, Clone)]

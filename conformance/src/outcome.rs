@@ -240,6 +240,8 @@ pub struct Run {
     pub sabotage: Option<String>,
     /// Whether it stopped at the first failure.
     pub stopped: bool,
+    /// Scenarios of the suite that nobody asked for, by profile.
+    pub left_out: BTreeMap<String, usize>,
     /// What was tested.
     pub target: About,
     /// How punctual the host was before the run.
@@ -255,6 +257,13 @@ impl Run {
         }
         let known = crate::capability::PROFILES.iter();
         known.filter_map(|profile| Some((profile.name, by_name.remove(profile.name)?))).collect()
+    }
+
+    /// The result of a profile: one of which a part was not asked for is `partial` at best.
+    pub fn result_of(&self, profile: &str, outcomes: &[&Outcome]) -> ProfileResult {
+        let result = result(outcomes.iter().copied());
+        let whole = self.left_out.get(profile).is_none_or(|count| *count == 0);
+        if result == ProfileResult::Success && !whole { ProfileResult::Partial } else { result }
     }
 
     /// The exit code: 0 ok, 1 the target failed, 2 we did, 3 nothing ran.

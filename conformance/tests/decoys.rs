@@ -1,6 +1,7 @@
 //! Four things that are no gateways, asked everything: the verdicts are sensible, come in bounded time, and none of
 //! them is a pass on what only a gateway can do.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,6 +27,7 @@ async fn outcomes(decoy: &str) -> Vec<Outcome> {
         shuffle: None,
         fail_fast: false,
         long: false,
+        left_out: BTreeMap::new(),
     };
     let scenarios: Vec<Loaded> = load::suite(&here.join("../scenarios")).expect("the suite");
     let all = scenarios.len();

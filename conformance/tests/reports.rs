@@ -1,6 +1,7 @@
 //! The forms of reports: one small run with every verdict, word by word; secrets in none of them; reports read back,
 //! compared, put side by side. Pages in a real browser are `ci/report.sh`.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::Arc;
@@ -95,6 +96,7 @@ fn fixed() -> Run {
         seed: Some(7),
         repeat: 2,
         sabotage: None,
+        left_out: BTreeMap::new(),
         stopped: false,
         target: About {
             project: "example-gateway".to_owned(),

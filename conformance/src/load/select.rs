@@ -1,6 +1,7 @@
 //! What the command line names: ids, globs, files, folders and profiles, turned into loaded scenarios.
 //! Every name must match something; what a name that matches nothing was meant to be, `names` says.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::{Loaded, Problems, duplicate, find, find_root, names, read_files_in, suite_in};
@@ -90,6 +91,17 @@ pub fn select(root: Option<&Path>, selection: &Selection) -> Result<Vec<Loaded>,
         };
     }
     Ok(chosen)
+}
+
+/// How many scenarios of the suite are not among the chosen ones, by profile.
+pub fn left_out(root: Option<&Path>, chosen: &[Loaded]) -> BTreeMap<String, usize> {
+    let mut left_out = BTreeMap::new();
+    for one in suite_in(root).unwrap_or_default() {
+        if !chosen.iter().any(|chosen| chosen.id() == one.id()) {
+            *left_out.entry(one.scenario.profile.value).or_default() += 1;
+        }
+    }
+    left_out
 }
 
 /// Adds scenarios of the suite to files of the command line: the same file counts once, the same id twice is refused.

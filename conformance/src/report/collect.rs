@@ -14,7 +14,7 @@ use crate::scenario::Level;
 impl Report {
     /// The report of a run.
     pub fn of(run: &Run) -> Report {
-        let (sabotage, supports) = (run.sabotage.as_deref(), &run.target.supports);
+        let sabotage = run.sabotage.as_deref();
         Report {
             schema: SCHEMA.to_owned(),
             suite: Suite {
@@ -34,7 +34,7 @@ impl Report {
                 command: command(run),
             },
             summary: Counts::of(run.outcomes.iter()),
-            profiles: run.profiles().iter().map(|(name, outcomes)| profile(name, outcomes, supports)).collect(),
+            profiles: run.profiles().iter().map(|(name, outcomes)| profile(run, name, outcomes)).collect(),
             scenarios: run.outcomes.iter().map(|outcome| scenario(outcome, sabotage)).collect(),
         }
     }
@@ -102,7 +102,8 @@ pub fn quoted(word: &str) -> String {
     }
 }
 
-fn profile(name: &str, outcomes: &[&Outcome], supports: &[String]) -> Profile {
+fn profile(run: &Run, name: &str, outcomes: &[&Outcome]) -> Profile {
+    let supports = &run.target.supports;
     let level = |level: Level| {
         let of_level = || outcomes.iter().copied().filter(|outcome| outcome.level == level);
         LevelCounts { counts: Counts::of(of_level()), result: result(of_level()).to_string() }
@@ -112,7 +113,7 @@ fn profile(name: &str, outcomes: &[&Outcome], supports: &[String]) -> Profile {
     let (supported, unsupported) = names.partition(|name| supports.contains(name));
     Profile {
         name: name.to_owned(),
-        result: result(outcomes.iter().copied()).to_string(),
+        result: run.result_of(name, outcomes).to_string(),
         must: level(Level::Must),
         should: level(Level::Should),
         may: level(Level::May),

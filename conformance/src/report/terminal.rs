@@ -1,6 +1,6 @@
 //! The verdict table, the failures, and the sums by profile, for people.
 
-use crate::outcome::{Counts, Run, Verdict, result};
+use crate::outcome::{Counts, Run, Verdict};
 use crate::render::{self, Style};
 use crate::scenario::Level;
 
@@ -48,11 +48,13 @@ fn profiles(run: &Run) -> String {
             }
         };
         let all = Counts::of(outcomes.iter().copied());
-        let result = result(outcomes.iter().copied());
+        let result = run.result_of(name, &outcomes);
+        let left_out = run.left_out.get(name).copied().unwrap_or(0);
         let (must, should, may) = (held(Level::Must), held(Level::Should), held(Level::May));
         text.push_str(&format!(
             "{name:11} {result:8} {must:>7} {should:>7} {may:>7} {:>8} {:>12}\n",
-            all.skipped, all.unsupported
+            all.skipped + left_out,
+            all.unsupported
         ));
     }
     text

@@ -1,5 +1,6 @@
 //! Many scenarios: in parallel, shuffled, repeated, with progress told as they finish.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -29,6 +30,8 @@ pub struct Plan {
     pub fail_fast: bool,
     /// Also those that take long.
     pub long: bool,
+    /// Scenarios of the suite that nobody asked for, by profile.
+    pub left_out: BTreeMap<String, usize>,
 }
 
 /// How often a `must` whose verdict rests on time is run.
@@ -90,6 +93,7 @@ pub async fn run(scenarios: Vec<Loaded>, plan: &Plan, mut told: impl FnMut(&Outc
         repeat: plan.repeat,
         sabotage: plan.setting.saboteur.map(Saboteur::name).map(str::to_owned),
         stopped,
+        left_out: plan.left_out.clone(),
         target: About::of(&setting.target),
         noise,
     }

@@ -1,5 +1,6 @@
 //! `windtunnel run`: selects, runs, tells, and turns the result into an exit code.
 
+use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
@@ -22,7 +23,7 @@ use crate::target::Target;
 pub(super) fn run(args: &RunArgs) -> Result<ExitCode, Error> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Error::io("no runtime"))?;
     let target = runtime.block_on(target(&args.target)?.identified());
-    let plan = plan(args, target)?;
+    let mut plan = plan(args, target)?;
     let mut scenarios = match select(args) {
         Ok(scenarios) if scenarios.is_empty() => {
             eprintln!("error: no scenario fits both the names and the profiles");
@@ -40,6 +41,9 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode, Error> {
         // Noticed now, not after a long run; an older report stays until there is a newer one.
         let opened = std::fs::OpenOptions::new().create(true).append(true).open(&sink.path);
         opened.map_err(Error::io(format!("cannot write {}", sink.path.display())))?;
+    }
+    if !args.names.is_empty() {
+        plan.left_out = load::left_out(load::find_root(args.scenarios.as_deref()).as_deref(), &scenarios);
     }
     let ended = runtime.block_on(unless_stopped(scenarios, &plan));
     // Whatever still runs is dropped here, and with it gateways and temporary folders.
@@ -92,6 +96,7 @@ fn plan(args: &RunArgs, target: Arc<Target>) -> Result<Plan, Error> {
         shuffle: args.shuffle,
         fail_fast: args.fail_fast,
         long: args.long,
+        left_out: BTreeMap::new(),
     })
 }
 
