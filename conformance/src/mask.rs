@@ -137,7 +137,10 @@ fn spellings(secret: &str) -> Vec<String> {
         }
         all.push(percent(secret, |byte| format!("%{byte:02X}")));
         all.push(percent(secret, |byte| format!("%{byte:02x}")));
-        all.push(secret.replace('\\', "\\\\").replace('"', "\\\""));
+        // In JSON, and in JSON that stands in JSON.
+        let quoted = |text: &str| text.replace('\\', "\\\\").replace('"', "\\\"");
+        all.push(quoted(secret));
+        all.push(quoted(&quoted(secret)));
     }
     all.retain(|spelling| spelling.trim().len() >= SHORTEST);
     all.sort_unstable();

@@ -192,6 +192,9 @@ pub struct CheckExpect {
 pub struct StartExpect {
     /// Whether the start must fail.
     pub fails: At<bool>,
+    /// Manifests with which the same target must serve: the positive control.
+    #[serde(default)]
+    pub control: Vec<At<Value>>,
     /// How long readiness is watched for; default 3 s.
     #[serde(default, deserialize_with = "text::optional_duration")]
     #[schemars(with = "Option<text::Span>")]

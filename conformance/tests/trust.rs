@@ -30,7 +30,7 @@ id: ID
 title: A request is answered
 level: may
 profile: core
-needs: [chat]
+needs: [chat, telemetry.access_log]
 providers:
   a: {respond: {text: hello}}
 gateway:

@@ -44,7 +44,14 @@ fn digest(bytes: &[u8]) -> u32 {
 }
 
 fn needs(case: &Case) -> Vec<&'static str> {
-    let mut needs = vec!["chat", "key_injection", "byte_exact_bodies", "telemetry.requests", "telemetry.access_log"];
+    let mut needs = vec![
+        "chat",
+        "key_injection",
+        "byte_exact_bodies",
+        "telemetry.requests",
+        "telemetry.access_log",
+        "telemetry.exposition",
+    ];
     let mut also = |name: &'static str, needed: bool| needs.extend(needed.then_some(name));
     let any = |wanted: fn(&Asked) -> bool| case.requests.iter().any(wanted);
     also("completions", any(|asked| asked.operation == Operation::Completions));
