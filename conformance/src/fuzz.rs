@@ -72,6 +72,9 @@ pub enum Error {
     /// A file.
     #[error("cannot write {path}: {source}", path = .0.display(), source = .1)]
     Io(PathBuf, #[source] std::io::Error),
+    /// A case could not be judged; nobody is to blame but us, or the target file.
+    #[error("a case could not be run: {0}")]
+    Run(String),
     /// The generator wrote something that is no scenario.
     #[error("a generated scenario is not one:\n{0}")]
     Scenario(#[from] Problems),
@@ -126,6 +129,7 @@ pub async fn run(plan: &Plan, mut told: impl FnMut(usize, Option<&Fault>)) -> Re
         match outcome.verdict {
             Verdict::Pass => continue,
             Verdict::Unsupported => found.unsupported += 1,
+            Verdict::Error => return Err(Error::Run(outcome.why.unwrap_or_default())),
             _ if kinds.contains(&shrink::kind(&outcome)) => {}
             _ => {
                 kinds.push(shrink::kind(&outcome));

@@ -20,7 +20,7 @@ pub use instance::{Instance, Launch, LaunchError, Started, resident};
 pub use lines::Lines;
 
 use crate::capability::{CAPABILITIES, OPTIONS};
-use crate::load::{Problems, at};
+use crate::load::{Problems, at, place};
 use crate::scenario::At;
 
 /// A gateway that can be tested.
@@ -144,6 +144,7 @@ fn problems(source: &Source, file: &TargetFile) -> Vec<Problem> {
     if file.telemetry.names.tokens.is_empty() {
         problems.push(Problem::of_file(&source.path, "`telemetry.names.tokens` names at least one counter"));
     }
+    problems.extend(references(source));
     match (&file.start, &file.attach) {
         (Some(start), None) if start.value.command.is_empty() => {
             problems.push(at(source, start, "`command` names a program and its arguments"));
@@ -154,6 +155,47 @@ fn problems(source: &Source, file: &TargetFile) -> Vec<Problem> {
             problems.push(problem.with_hint("add `start: {command: […]}` or `attach: {listeners: {0: ADDR:PORT}}`"));
         }
         _ => {}
+    }
+    problems
+}
+
+/// What a command may name.
+const REFERENCES: &[&str] = &[
+    "windtunnel",
+    "folder",
+    "config",
+    "ca",
+    "listeners",
+    "listener",
+    "providers",
+    "provider",
+    "connect_to",
+    "metrics",
+    "ready",
+];
+
+/// Every `${…}` must name something that a run will have, or a variable that is set.
+fn references(source: &Source) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for (line, text) in source.text.lines().enumerate().filter(|(_, text)| !text.trim_start().starts_with('#')) {
+        for (at, name) in crate::vars::references(text) {
+            let known = match name.split_once('.') {
+                Some(("env", variable)) => std::env::var_os(variable).is_some(),
+                Some(("listener" | "provider", _)) => true,
+                _ => REFERENCES.contains(&name),
+            };
+            if known {
+                continue;
+            }
+            let column = text[..at].chars().count() + 1;
+            let problem = place(source, line + 1, column, name.len() + 3, format!("`${{{name}}}` names nothing"));
+            let hint = match (name.strip_prefix("env."), did_you_mean(name, REFERENCES.iter().copied())) {
+                (Some(variable), _) => format!("the variable {variable} is not set"),
+                (None, Some(close)) => format!("did you mean `{close}`?"),
+                (None, None) => format!("there are {}", REFERENCES.join(", ")),
+            };
+            problems.push(problem.with_hint(hint));
+        }
     }
     problems
 }
@@ -189,6 +231,13 @@ mod tests {
         assert!(error.to_string().contains("t.yaml:3:"), "{error}");
         let error = read("name: x\nsupports: all\n").expect_err("no way to it");
         assert!(error.to_string().contains("add `start"), "{error}");
+    }
+
+    #[test]
+    fn a_reference_to_nothing_is_refused() {
+        let error = read("name: x\nsupports: all\nstart: {command: [x, '${listner}']}\n").expect_err("nothing");
+        assert!(error.to_string().contains("t.yaml:3:"), "{error}");
+        assert!(error.to_string().contains("did you mean `listener`?"), "{error}");
     }
 
     #[test]

@@ -104,6 +104,12 @@ impl Check<'_> {
         if let Some(request) = request {
             self.request(step, request);
         }
+        if let Some((served, name)) = step.value.expect.served_by.as_ref().and_then(|by| Some((by, by.value.word()?)))
+            && !name.contains("${")
+        {
+            let named = At { value: name.to_owned(), referenced: served.referenced };
+            self.known_as("provider", &named, name);
+        }
         for (name, share) in &step.value.expect.distribution {
             self.provider_key(name);
             self.share(share);

@@ -69,7 +69,9 @@ pub fn select(root: Option<&Path>, selection: &Selection) -> Result<Vec<Loaded>,
         }
         for name in &ids {
             if !all.iter().any(|one| names::glob(name, one.id())) {
-                let close = names::closest_ids(name, all.iter().map(Loaded::id));
+                let file = format!("./{name}.yaml");
+                let beside = Path::new(&file).is_file();
+                let close = if beside { vec![file] } else { names::closest_ids(name, all.iter().map(Loaded::id)) };
                 return Err(SelectError::NothingMatches { name: (*name).clone(), close });
             }
         }

@@ -163,11 +163,12 @@ fn a_wrapper_says_what_it_cannot_do() {
     let document = text("targets/README.md");
     let folder = tempfile::tempdir().expect("a folder");
     let path = my_gateway(folder.path());
-    let target = blocks(&document, "yaml")[2].replace("supports: [chat, model_override, key_injection]", "supports: all");
+    let target =
+        blocks(&document, "yaml")[2].replace("supports: [chat, model_override, key_injection]", "supports: all");
     write(folder.path(), "other.yaml", &target);
     program(folder.path(), "other-gateway.sh", &blocks(&document, "sh")[0]);
     let scenario = blocks(&text("scenarios/README.md"), "yaml")[0]
-        
+
         .replace("traps: [evil]", "")
         .replace("  - use: fixtures/route-to-pool.yaml", "  - use: fixtures/route-to-pool.yaml\n  - {kind: AIRoute, metadata: {name: x}, spec: {parentRefs: [{name: gateway}], rules: [{backendRefs: [{name: pool}]}]}}");
     write(folder.path(), "mine.yaml", &scenario);

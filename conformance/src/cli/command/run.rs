@@ -42,7 +42,9 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode, Error> {
         let opened = std::fs::OpenOptions::new().create(true).append(true).open(&sink.path);
         opened.map_err(Error::io(format!("cannot write {}", sink.path.display())))?;
     }
-    if !args.names.is_empty() {
+    if args.names.is_empty() && args.profiles.is_empty() {
+        known_failures(&plan.setting.target, &scenarios)?;
+    } else if !args.names.is_empty() {
         plan.left_out = load::left_out(load::find_root(args.scenarios.as_deref()).as_deref(), &scenarios);
     }
     let ended = runtime.block_on(unless_stopped(scenarios, &plan));
@@ -98,6 +100,19 @@ fn plan(args: &RunArgs, target: Arc<Target>) -> Result<Plan, Error> {
         long: args.long,
         left_out: BTreeMap::new(),
     })
+}
+
+/// An excuse for a scenario that does not exist excuses nothing.
+fn known_failures(target: &Target, scenarios: &[Loaded]) -> Result<(), Error> {
+    let ids = || scenarios.iter().map(Loaded::id);
+    let failures = target.file.expected_failures.iter().map(|failure| &failure.value.id);
+    match failures.into_iter().find(|id| !ids().any(|known| known == *id)) {
+        None => Ok(()),
+        Some(id) => {
+            let close = did_you_mean(id, ids()).map(|close| format!("; did you mean `{close}`?")).unwrap_or_default();
+            Err(Error::Input(format!("expected_failures: no scenario is called `{id}`{close}")))
+        }
+    }
 }
 
 /// The target of this name.
