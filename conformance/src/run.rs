@@ -1,6 +1,7 @@
 //! One scenario → one outcome: starts its world, goes through its steps, judges, takes it down.
 //! Nothing a target does makes it panic or hang: each step has a deadline.
 
+mod drive;
 mod end;
 mod hide;
 mod memory;

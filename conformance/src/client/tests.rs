@@ -22,9 +22,9 @@ async fn server(pieces: Vec<&'static [u8]>, reset: bool) -> SocketAddr {
     address
 }
 
-async fn get(pieces: Vec<&'static [u8]>, reset: bool, leave: Leave) -> Exchange {
-    let call = Call {
-        address: server(pieces, reset).await,
+fn call(address: SocketAddr, leave: Leave) -> Call {
+    Call {
+        address,
         method: "GET".into(),
         wire: Bytes::from_static(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"),
         body: Bytes::new(),
@@ -32,8 +32,11 @@ async fn get(pieces: Vec<&'static [u8]>, reset: bool, leave: Leave) -> Exchange 
         leave,
         pace: Pace::default(),
         deadline: Duration::from_secs(10),
-    };
-    send(call, Instant::now()).await
+    }
+}
+
+async fn get(pieces: Vec<&'static [u8]>, reset: bool, leave: Leave) -> Exchange {
+    send(call(server(pieces, reset).await, leave), Instant::now()).await
 }
 
 #[tokio::test]
@@ -86,4 +89,33 @@ async fn the_client_leaves_after_the_events_it_wanted() {
     let pieces: Vec<&[u8]> = vec![b"HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\ndata: a\n\ndata: b\n\n"];
     let exchange = get(pieces, false, Leave::AfterEvents(2)).await;
     assert_eq!(exchange.end, End::WeClosed);
+}
+
+/// A server that sends these bytes again and again until nobody listens.
+async fn endless(start: &'static [u8], again: &'static [u8]) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.expect("a client");
+        let mut going_on = stream.write_all(start).await.is_ok();
+        let block = again.repeat(64 * 1024 / again.len());
+        while going_on {
+            going_on = stream.write_all(&block).await.is_ok();
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn whoever_sends_a_head_or_a_body_without_end_is_cut_off() {
+    let start: [(&[u8], &[u8]); 2] = [
+        (b"HTTP/1.1 200 OK\r\nx: ", b"y"),
+        (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", b"8\r\nabcdefgh\r\n"),
+    ];
+    for (start, again) in start {
+        let call = Call { deadline: Duration::from_secs(60), ..call(endless(start, again).await, Leave::AtEnd) };
+        let exchange = send(call, Instant::now()).await;
+        assert!(matches!(&exchange.end, End::Malformed(what) if what.contains("more than")), "{:?}", exchange.end);
+        assert!(exchange.body.len() < 2 * limit::BODY);
+    }
 }

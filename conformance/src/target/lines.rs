@@ -171,3 +171,21 @@ impl Lines {
 pub(super) fn length(file: &std::path::Path) -> u64 {
     std::fs::metadata(file).map_or(0, |facts| facts.len())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn output_without_an_end_of_line_is_kept_in_pieces_and_up_to_a_limit() {
+        let lines = Lines::default();
+        lines.read(tokio::io::repeat(b'x').take(3 * LINE), Instant::now());
+        assert_eq!(lines.find(usize::MAX, |_| false).await, None);
+        assert_eq!(lines.len(), 3);
+        let short = Lines::default();
+        short.read(std::io::Cursor::new("a line\n".repeat(KEPT + 5)), Instant::now());
+        assert_eq!(short.find(usize::MAX, |_| false).await, None);
+        assert_eq!(short.len(), KEPT);
+        assert!(short.text(0).contains("lines …") && short.text(0).len() < 1000);
+    }
+}
