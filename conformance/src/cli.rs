@@ -1,6 +1,7 @@
 //! The command line of `windtunnel`: flags and their meaning, nothing else. One file per command does the work.
 
 pub mod command;
+mod examples;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -57,6 +58,7 @@ pub enum Command {
 
 /// Flags of `run`.
 #[derive(Debug, Args)]
+#[command(after_help = examples::RUN_EXAMPLES)]
 pub struct RunArgs {
     /// Ids, globs such as 'FO-*', files or folders; default is the whole suite
     pub names: Vec<String>,
@@ -97,6 +99,7 @@ pub struct RunArgs {
 
 /// Flags of `trust`.
 #[derive(Debug, Args)]
+#[command(after_help = examples::TRUST_EXAMPLES)]
 pub struct TrustArgs {
     /// Ids, globs such as 'FO-*', or files; default is the whole suite
     pub names: Vec<String>,
@@ -125,7 +128,7 @@ pub struct TrustArgs {
 
 /// Flags of `fuzz`.
 #[derive(Debug, Args)]
-#[command(after_help = FUZZ_EXAMPLES)]
+#[command(after_help = examples::FUZZ_EXAMPLES)]
 pub struct FuzzArgs {
     /// The gateway under test: `reference`, or a target file
     #[arg(long, value_name = "reference|FILE", env = "WINDTUNNEL_TARGET", default_value = "reference")]
@@ -153,15 +156,9 @@ pub struct FuzzArgs {
     pub out: PathBuf,
 }
 
-const FUZZ_EXAMPLES: &str = "\
-A case that fails is made smaller and written to --out as a scenario: `windtunnel run FILE` runs it again.
-
-Examples:
-  windtunnel fuzz --cases 2000 --faults 5
-  windtunnel fuzz --seed 7 --sabotage done-invented";
-
 /// Flags of `list`.
 #[derive(Debug, Args)]
+#[command(after_help = examples::LIST_EXAMPLES)]
 pub struct ListArgs {
     /// List the saboteurs
     #[arg(long, group = "what")]
@@ -185,6 +182,7 @@ pub struct ListArgs {
 
 /// Flags of `explain`.
 #[derive(Debug, Args)]
+#[command(after_help = examples::EXPLAIN_EXAMPLES)]
 pub struct ExplainArgs {
     /// Ids, globs or files
     #[arg(required = true)]
@@ -199,6 +197,7 @@ pub struct ExplainArgs {
 
 /// Flags of `new`.
 #[derive(Debug, Args)]
+#[command(after_help = examples::NEW_EXAMPLES)]
 pub struct NewArgs {
     /// The id: a group in capital letters and a number, such as FO-31 or MY-01
     pub id: String,
@@ -225,7 +224,7 @@ pub struct ReportArgs {
 #[derive(Debug, Subcommand)]
 pub enum ReportCommand {
     /// Say what changed (exit code 0 nothing got worse, 1 something did, 2 a file is no report)
-    #[command(after_help = DIFF_EXAMPLES)]
+    #[command(after_help = examples::DIFF_EXAMPLES)]
     Diff {
         /// The older report
         #[arg(value_name = "OLD.json")]
@@ -238,7 +237,7 @@ pub enum ReportCommand {
         json: bool,
     },
     /// Print one HTML page with the targets side by side
-    #[command(after_help = MATRIX_EXAMPLES)]
+    #[command(after_help = examples::MATRIX_EXAMPLES)]
     Matrix {
         /// One report for each target
         #[arg(required = true, value_name = "REPORT.json")]
@@ -246,21 +245,9 @@ pub enum ReportCommand {
     },
 }
 
-const DIFF_EXAMPLES: &str = "\
-Worse is: a scenario that fails and did not before, a new one that fails, one that passed and is left out or gone,
-a profile with a lesser result.
-
-Examples:
-  windtunnel run --report json=before.json
-  windtunnel run --report json=after.json
-  windtunnel report diff before.json after.json";
-
-const MATRIX_EXAMPLES: &str = "\
-Examples:
-  windtunnel report matrix one.json another.json > matrix.html";
-
 /// Flags of `gateway`.
 #[derive(Debug, Args)]
+#[command(after_help = examples::GATEWAY_EXAMPLES)]
 pub struct GatewayArgs {
     /// A manifest file, or a folder of them; watched for changes
     #[arg(long, value_name = "FILE|DIR", env = "WINDTUNNEL_CONFIG")]
@@ -311,6 +298,7 @@ pub struct GatewayArgs {
 
 /// Flags of `mock`.
 #[derive(Debug, Args)]
+#[command(after_help = examples::MOCK_EXAMPLES)]
 pub struct MockArgs {
     /// Providers and their scripts; default is an OpenAI-compatible provider on 127.0.0.1:8090
     #[arg(long, value_name = "FILE", env = "WINDTUNNEL_MOCK_CONFIG")]
@@ -322,6 +310,7 @@ pub struct MockArgs {
 
 /// Flags of `decoy`.
 #[derive(Debug, Args)]
+#[command(after_help = examples::DECOY_EXAMPLES)]
 pub struct DecoyArgs {
     /// What it does
     #[arg(value_enum)]

@@ -1,0 +1,67 @@
+//! What `--help` shows at its end: commands that can be typed as they are.
+
+pub(super) const RUN_EXAMPLES: &str = "\
+Examples:
+  windtunnel run                                        the suite against the reference gateway
+  windtunnel run FO-01 'ST-*'                           some of it
+  windtunnel run --profile streaming --repeat 20 --shuffle 7
+  windtunnel run ST-10 --sabotage done-invented         see a failure
+  windtunnel run --target my-gateway.yaml --report html=run.html,junit=run.xml
+  windtunnel run ./checks/                              scenarios of your own";
+
+pub(super) const TRUST_EXAMPLES: &str = "\
+Examples:
+  windtunnel trust                                      every scenario with every saboteur that it names
+  windtunnel trust 'FO-*' --saboteur failover-dropped
+  windtunnel trust ./checks/MY-01.yaml";
+
+pub(super) const LIST_EXAMPLES: &str = "\
+Examples:
+  windtunnel list --saboteurs
+  windtunnel list --json | jq -r '.[].id'";
+
+pub(super) const EXPLAIN_EXAMPLES: &str = "\
+Examples:
+  windtunnel explain FO-01
+  windtunnel explain 'SE-*' --yaml";
+
+pub(super) const NEW_EXAMPLES: &str = "\
+Examples:
+  windtunnel new MY-01 --dir ./checks
+  windtunnel new MY-02 --profile failover --title 'Our pool survives its first provider'";
+
+pub(super) const GATEWAY_EXAMPLES: &str = "\
+Examples:
+  windtunnel gateway --config manifests/ --check
+  windtunnel gateway --config manifests/ --listen 80=127.0.0.1:8080
+  windtunnel gateway --config all.yaml --connect-to api.openai.com:443=127.0.0.1:9443 --upstream-ca ca.pem";
+
+pub(super) const MOCK_EXAMPLES: &str = "\
+Examples:
+  windtunnel mock                                       an OpenAI-compatible provider on 127.0.0.1:8090
+  windtunnel mock --config mocks.yaml --write-ca ca.pem";
+
+pub(super) const DECOY_EXAMPLES: &str = "\
+Examples:
+  windtunnel decoy yes --listen 127.0.0.1:8080
+  windtunnel run --target targets/decoys/hang.yaml";
+
+pub(super) const FUZZ_EXAMPLES: &str = "\
+A case that fails is made smaller and written to --out as a scenario: `windtunnel run FILE` runs it again.
+
+Examples:
+  windtunnel fuzz --cases 2000 --faults 5
+  windtunnel fuzz --seed 7 --sabotage done-invented";
+
+pub(super) const DIFF_EXAMPLES: &str = "\
+Worse is: a scenario that fails and did not before, a new one that fails, one that passed and is left out or gone,
+a profile with a lesser result.
+
+Examples:
+  windtunnel run --report json=before.json
+  windtunnel run --report json=after.json
+  windtunnel report diff before.json after.json";
+
+pub(super) const MATRIX_EXAMPLES: &str = "\
+Examples:
+  windtunnel report matrix one.json another.json > matrix.html";
