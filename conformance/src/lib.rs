@@ -2,8 +2,9 @@
 //!
 //! Reading order: [`scenario`] (what a file says), [`load`] (finding and checking files), [`world`] (mocks, manifests
 //! and the [`target`] around one scenario), [`run`] (steps), [`expect`] with [`matcher`] (judging), [`outcome`],
-//! [`render`] and [`report`] (telling). [`saboteur`] and [`seam`] are the negative controls, [`trust`] tries them on the suite,
-//! [`cli`] is the command line.
+//! [`render`] and [`report`] (telling). [`noise`] says how punctual the host was, [`mask`] keeps secrets out of it all.
+//! [`saboteur`] and [`seam`] are the negative controls, [`trust`] tries them on the suite, a [`decoy`] is no gateway at
+//! all, [`fuzz`] makes scenarios up. [`schema`] is for editors, [`cli`] is the command line.
 
 pub mod call;
 pub mod capability;

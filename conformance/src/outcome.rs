@@ -223,6 +223,9 @@ impl Counts {
     }
 }
 
+/// Numbers of scenarios by profile and level.
+pub type LeftOut = BTreeMap<(String, Level), usize>;
+
 /// A whole run.
 #[derive(Debug, Clone)]
 pub struct Run {
@@ -240,8 +243,8 @@ pub struct Run {
     pub sabotage: Option<String>,
     /// Whether it stopped at the first failure.
     pub stopped: bool,
-    /// Scenarios of the suite that nobody asked for, by profile.
-    pub left_out: BTreeMap<String, usize>,
+    /// Scenarios of the suite that nobody asked for, by profile and level.
+    pub left_out: LeftOut,
     /// What was tested.
     pub target: About,
     /// How punctual the host was before the run.
@@ -259,10 +262,17 @@ impl Run {
         known.filter_map(|profile| Some((profile.name, by_name.remove(profile.name)?))).collect()
     }
 
-    /// The result of a profile: one of which a part was not asked for is `partial` at best.
-    pub fn result_of(&self, profile: &str, outcomes: &[&Outcome]) -> ProfileResult {
-        let result = result(outcomes.iter().copied());
-        let whole = self.left_out.get(profile).is_none_or(|count| *count == 0);
+    /// How many scenarios of a profile, or of one level of it, nobody asked for.
+    pub fn left_out_of(&self, profile: &str, level: Option<Level>) -> usize {
+        let fits = |(name, of): &(String, Level)| name == profile && level.is_none_or(|level| level == *of);
+        self.left_out.iter().filter(|(key, _)| fits(key)).map(|(_, count)| count).sum()
+    }
+
+    /// The result of a profile, or of one level of it: what was not asked for as a whole is `partial` at best.
+    pub fn result_of(&self, profile: &str, level: Option<Level>, outcomes: &[&Outcome]) -> ProfileResult {
+        let fits = |outcome: &&Outcome| level.is_none_or(|level| level == outcome.level);
+        let result = result(outcomes.iter().copied().filter(fits));
+        let whole = self.left_out_of(profile, level) == 0;
         if result == ProfileResult::Success && !whole { ProfileResult::Partial } else { result }
     }
 

@@ -19,7 +19,7 @@ use crate::mask::Secrets;
 use crate::noise::Noise;
 use crate::outcome::{Outcome, Verdict};
 use crate::saboteur::Saboteur;
-use crate::scenario::{At, Scenario, Step};
+use crate::scenario::{At, Endpoint, Scenario, Step};
 use crate::target::{LaunchError, Target};
 use crate::transcript::Transcript;
 use crate::vars::Vars;
@@ -124,6 +124,13 @@ fn not_claimed(loaded: &Loaded, target: &Target) -> Option<String> {
         (_, true) => Some("the target is not started by us: there is no process".to_owned()),
         _ if target.file.attach.is_some() && !loaded.scenario.connect_to.is_empty() => {
             Some("the target is not started by us: it does not know where upstreams are".to_owned())
+        }
+        // An endpoint that nobody knows is not "not ready".
+        _ if loaded.scenario.asks(Endpoint::Ready) && target.file.telemetry.ready.is_none() => {
+            Some("the target file does not say where readiness is".to_owned())
+        }
+        _ if loaded.scenario.asks(Endpoint::Metrics) && target.file.telemetry.metrics.is_none() => {
+            Some("the target file does not say where metrics are".to_owned())
         }
         _ => None,
     }

@@ -132,6 +132,13 @@ impl Scenario {
         self.expect.memory.is_some() || self.all_steps().any(process)
     }
 
+    /// Whether a step asks one of the target's own endpoints.
+    pub fn asks(&self, endpoint: Endpoint) -> bool {
+        let at = |request: &Option<Request>| request.as_ref().is_some_and(|request| request.at == Some(endpoint));
+        let ready = |wait: &WaitUntil| at(&wait.request) || endpoint == Endpoint::Ready && wait.ready.is_some();
+        self.all_steps().any(|step| at(&step.request) || step.wait_until.as_ref().is_some_and(ready))
+    }
+
     /// Its background steps.
     pub fn background(&self) -> impl Iterator<Item = &Step> {
         self.all_steps().filter(|step| step.background)

@@ -38,6 +38,12 @@ fn main() -> ExitCode {
         eprintln!("error: there are no scenarios; a suite that runs nothing proves nothing");
         return ExitCode::FAILURE;
     }
+    let (scenarios, unclaimed): (Vec<Loaded>, Vec<Loaded>) =
+        scenarios.into_iter().partition(|loaded| TARGET.lacks(&loaded.scenario.needs).is_none());
+    if !unclaimed.is_empty() && !arguments.list {
+        let ids: Vec<&str> = unclaimed.iter().map(Loaded::id).collect();
+        eprintln!("not claimed by the reference gateway, not run: {}", ids.join(", "));
+    }
     let trials = scenarios.into_iter().map(Arc::new).flat_map(trials).collect();
     libtest_mimic::run(&arguments, trials).exit_code()
 }
@@ -45,9 +51,8 @@ fn main() -> ExitCode {
 fn trials(loaded: Arc<Loaded>) -> Vec<Trial> {
     let id = loaded.id().to_owned();
     let green = Arc::clone(&loaded);
-    // Ignored, and told as such: what the reference gateway does not claim, and what takes minutes
-    // (`cargo test conformance -- --include-ignored` runs the latter).
-    let ignored = loaded.scenario.long || TARGET.lacks(&loaded.scenario.needs).is_some();
+    // What takes minutes is run with `cargo test conformance -- --include-ignored`.
+    let ignored = loaded.scenario.long;
     let mut trials = vec![Trial::test(format!("conformance::{id}"), move || holds(&green)).with_ignored_flag(ignored)];
     for name in &loaded.scenario.sabotage {
         let (red, name) = (Arc::clone(&loaded), name.value.clone());
@@ -65,8 +70,7 @@ fn outcome(loaded: &Loaded, saboteur: Option<Saboteur>) -> Outcome {
 fn holds(loaded: &Loaded) -> Result<(), Failed> {
     let outcome = outcome(loaded, None);
     match outcome.verdict {
-        // Only asked for with --include-ignored: not claimed is no failure.
-        Verdict::Pass | Verdict::Unsupported => Ok(()),
+        Verdict::Pass => Ok(()),
         _ => Err(render::failure(&outcome, None, Style::default()).into()),
     }
 }
@@ -74,7 +78,7 @@ fn holds(loaded: &Loaded) -> Result<(), Failed> {
 fn is_noticed(loaded: &Loaded, name: &str) -> Result<(), Failed> {
     let outcome = outcome(loaded, Saboteur::named(name));
     match outcome.verdict {
-        Verdict::Fail | Verdict::Unsupported => Ok(()),
+        Verdict::Fail => Ok(()),
         Verdict::Pass => Err(format!("{} passes although {name} is at work", loaded.id()).into()),
         _ => Err(render::failure(&outcome, Some(name), Style::default()).into()),
     }

@@ -1,8 +1,9 @@
 //! What the command line names: ids, globs, files, folders and profiles, turned into loaded scenarios.
 //! Every name must match something; what a name that matches nothing was meant to be, `names` says.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+
+use crate::outcome::LeftOut;
 
 use super::{Loaded, Problems, duplicate, find, find_root, names, read_files_in, suite_in};
 
@@ -95,12 +96,12 @@ pub fn select(root: Option<&Path>, selection: &Selection) -> Result<Vec<Loaded>,
     Ok(chosen)
 }
 
-/// How many scenarios of the suite are not among the chosen ones, by profile.
-pub fn left_out(root: Option<&Path>, chosen: &[Loaded]) -> BTreeMap<String, usize> {
-    let mut left_out = BTreeMap::new();
+/// How many scenarios of the suite are not among the chosen ones, by profile and level.
+pub fn left_out(root: Option<&Path>, chosen: &[Loaded]) -> LeftOut {
+    let mut left_out = LeftOut::new();
     for one in suite_in(root).unwrap_or_default() {
         if !chosen.iter().any(|chosen| chosen.id() == one.id()) {
-            *left_out.entry(one.scenario.profile.value).or_default() += 1;
+            *left_out.entry((one.scenario.profile.value, one.scenario.level)).or_default() += 1;
         }
     }
     left_out

@@ -62,3 +62,24 @@ fn a_known_failure_is_excused_until_its_day() {
     let passed = outcome(Level::Must, Verdict::Pass);
     assert!(Outcome { expected_failure: excuse(false), ..passed }.passed_unexpectedly());
 }
+
+#[test]
+fn what_nobody_asked_for_makes_its_profile_and_its_level_partial() {
+    let passed = outcome(Level::Must, Verdict::Pass);
+    let left_out = LeftOut::from([(("auth".to_owned(), Level::Should), 2)]);
+    let run = Run {
+        outcomes: Vec::new(),
+        duration: Duration::ZERO,
+        started: 0,
+        seed: None,
+        repeat: 1,
+        sabotage: None,
+        stopped: false,
+        left_out,
+        target: About::default(),
+        noise: Lateness::default(),
+    };
+    assert_eq!(run.result_of("auth", None, &[&passed]), ProfileResult::Partial);
+    assert_eq!(run.result_of("auth", Some(Level::Must), &[&passed]), ProfileResult::Success);
+    assert_eq!(run.result_of("core", None, &[&passed]), ProfileResult::Success);
+}

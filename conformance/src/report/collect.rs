@@ -8,7 +8,7 @@ use super::model::{
 };
 use crate::capability::CAPABILITIES;
 use crate::expect::Failure;
-use crate::outcome::{About, Counts, Excuse, Outcome, Run, Verdict, result};
+use crate::outcome::{About, Counts, Excuse, Outcome, Run, Verdict};
 use crate::scenario::Level;
 
 impl Report {
@@ -106,14 +106,14 @@ fn profile(run: &Run, name: &str, outcomes: &[&Outcome]) -> Profile {
     let supports = &run.target.supports;
     let level = |level: Level| {
         let of_level = || outcomes.iter().copied().filter(|outcome| outcome.level == level);
-        LevelCounts { counts: Counts::of(of_level()), result: result(of_level()).to_string() }
+        LevelCounts { counts: Counts::of(of_level()), result: run.result_of(name, Some(level), outcomes).to_string() }
     };
     let needed = |name: &str| outcomes.iter().any(|outcome| outcome.needs.iter().any(|need| need == name));
     let names = CAPABILITIES.iter().map(|capability| capability.name).filter(|name| needed(name)).map(str::to_owned);
     let (supported, unsupported) = names.partition(|name| supports.contains(name));
     Profile {
         name: name.to_owned(),
-        result: run.result_of(name, outcomes).to_string(),
+        result: run.result_of(name, None, outcomes).to_string(),
         must: level(Level::Must),
         should: level(Level::Should),
         may: level(Level::May),

@@ -48,8 +48,8 @@ fn profiles(run: &Run) -> String {
             }
         };
         let all = Counts::of(outcomes.iter().copied());
-        let result = run.result_of(name, &outcomes);
-        let left_out = run.left_out.get(name).copied().unwrap_or(0);
+        let result = run.result_of(name, None, &outcomes);
+        let left_out = run.left_out_of(name, None);
         let (must, should, may) = (held(Level::Must), held(Level::Should), held(Level::May));
         text.push_str(&format!(
             "{name:11} {result:8} {must:>7} {should:>7} {may:>7} {:>8} {:>12}\n",

@@ -224,6 +224,11 @@ impl<'s> Player<'s> {
     }
 
     async fn change(&mut self, path: &str, change: &Change, step: &At<Step>) -> Result<Vec<Failure>, WorldError> {
+        if let (Some(_), Some(status)) = (&change.signal, self.world.gateway.exited()) {
+            let mut judge = Judge::new(&self.world.vars, path);
+            judge.fail(".signal", step, "a running target to signal", format!("it ended by itself: {status}"));
+            return Ok(judge.failures);
+        }
         let reload = self.world.change(change).await?;
         let vars = self.world.vars.clone();
         let mut judge = Judge::new(&vars, path);

@@ -1,6 +1,5 @@
 //! Many scenarios: in parallel, shuffled, repeated, with progress told as they finish.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -10,7 +9,7 @@ use super::Setting;
 use crate::date::Date;
 use crate::load::Loaded;
 use crate::noise::Noise;
-use crate::outcome::{About, Excuse, Outcome, Run, Verdict};
+use crate::outcome::{About, Excuse, LeftOut, Outcome, Run, Verdict};
 use crate::saboteur::Saboteur;
 use crate::scenario::Level;
 use crate::target::Target;
@@ -30,8 +29,8 @@ pub struct Plan {
     pub fail_fast: bool,
     /// Also those that take long.
     pub long: bool,
-    /// Scenarios of the suite that nobody asked for, by profile.
-    pub left_out: BTreeMap<String, usize>,
+    /// Scenarios of the suite that nobody asked for, by profile and level.
+    pub left_out: LeftOut,
 }
 
 /// How often a `must` whose verdict rests on time is run.

@@ -61,7 +61,7 @@ pub enum LaunchError {
         output: String,
     },
     /// A command that judges manifests or prints a version goes on and on.
-    #[error("the command `{0}` did not end within 10s")]
+    #[error("the command `{0}` did not end within {START:?}")]
     Endless(String),
     /// It serves, but not what was asked.
     #[error("the target does not say where it listens for {0}")]

@@ -29,6 +29,7 @@ pub enum Reload {
     /// The target says nothing of reloads; its declared time has passed.
     Unknown,
 }
+
 impl World {
     /// Does what a change step says; what became of a changed configuration.
     pub async fn change(&mut self, change: &Change) -> Result<Option<Reload>, WorldError> {

@@ -1,23 +1,21 @@
 //! `windtunnel run`: selects, runs, tells, and turns the result into an exit code.
 
-use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use gateway::yaml::did_you_mean;
-use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Error, print};
+use super::stop::{Ended, unless_stopped};
+use super::{Error, print, saboteur};
 use crate::cli::RunArgs;
 use crate::load::{self, Loaded, SelectError, Selection};
-use crate::outcome::{Outcome, Run};
+use crate::outcome::{LeftOut, Outcome, Run};
 use crate::render::Style;
 use crate::report::{self, Report, quoted};
 use crate::run::Setting;
 use crate::run::suite::{self, Plan};
-use crate::saboteur::Saboteur;
 use crate::target::Target;
 
 pub(super) fn run(args: &RunArgs) -> Result<ExitCode, Error> {
@@ -47,7 +45,9 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode, Error> {
     } else if !args.names.is_empty() {
         plan.left_out = load::left_out(load::find_root(args.scenarios.as_deref()).as_deref(), &scenarios);
     }
-    let ended = runtime.block_on(unless_stopped(scenarios, &plan));
+    let total = scenarios.len();
+    let all = suite::run(scenarios, &plan, |outcome, left| progress(outcome, total - left, total));
+    let ended = runtime.block_on(unless_stopped(all));
     // Whatever still runs is dropped here, and with it gateways and temporary folders.
     drop(runtime);
     clear_progress();
@@ -63,32 +63,8 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode, Error> {
     }
 }
 
-enum Ended {
-    Done(Box<Run>),
-    /// By a signal, with its exit code.
-    Stopped(u8),
-}
-
-/// Runs until all is done or SIGINT or SIGTERM comes.
-async fn unless_stopped(scenarios: Vec<Loaded>, plan: &Plan) -> Result<Ended, Error> {
-    let (mut term, mut int) = (
-        signal(SignalKind::terminate()).map_err(Error::io("no signals"))?,
-        signal(SignalKind::interrupt()).map_err(Error::io("no signals"))?,
-    );
-    let total = scenarios.len();
-    let all = suite::run(scenarios, plan, |outcome, left| progress(outcome, total - left, total));
-    Ok(tokio::select! {
-        run = all => Ended::Done(Box::new(run)),
-        _ = int.recv() => Ended::Stopped(128 + 2),
-        _ = term.recv() => Ended::Stopped(128 + 15),
-    })
-}
-
 fn plan(args: &RunArgs, target: Arc<Target>) -> Result<Plan, Error> {
-    let saboteur = match &args.sabotage {
-        None => None,
-        Some(name) => Some(Saboteur::named(name).ok_or_else(|| Error::Input(unknown_saboteur(name)))?),
-    };
+    let saboteur = args.sabotage.as_deref().map(saboteur).transpose()?;
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
     let jobs = args.jobs.and_then(|jobs| usize::try_from(jobs).ok());
     Ok(Plan {
@@ -98,7 +74,7 @@ fn plan(args: &RunArgs, target: Arc<Target>) -> Result<Plan, Error> {
         shuffle: args.shuffle,
         fail_fast: args.fail_fast,
         long: args.long,
-        left_out: BTreeMap::new(),
+        left_out: LeftOut::new(),
     })
 }
 
@@ -127,14 +103,6 @@ pub(super) fn target(name: &str) -> Result<Target, Error> {
         file => Target::load(std::path::Path::new(file), &exe),
     };
     target.map_err(|problems| Error::Input(problems.to_string()))
-}
-
-fn unknown_saboteur(name: &str) -> String {
-    let names = Saboteur::ALL.iter().map(|saboteur| saboteur.name());
-    match did_you_mean(name, names) {
-        Some(close) => format!("no saboteur is called `{name}`; did you mean `{close}`?"),
-        None => format!("no saboteur is called `{name}`; see `windtunnel list --saboteurs`"),
-    }
 }
 
 fn select(args: &RunArgs) -> Result<Vec<Loaded>, SelectError> {

@@ -103,34 +103,18 @@ fn plain(text: &str) -> Markup {
     html! { code { (text) } }
 }
 
-/// `owner/repo#12` is a public thread.
+/// A public report, as a link where its address is known.
 fn evidence(text: &str) -> Markup {
-    let word = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
-    let thread = text.split_once('#').filter(|(repository, number)| {
-        let parts: Vec<&str> = repository.split('/').collect();
-        parts.len() == 2 && parts.iter().all(|part| word(part)) && number.parse::<u64>().is_ok()
-    });
-    match thread {
-        Some((repository, number)) => {
-            let address = format!("https://github.com/{repository}/issues/{number}");
-            html! { a href=(address) rel="noreferrer noopener" { (text) } }
-        }
-        None => super::link(text),
-    }
+    linked(text, crate::link::evidence(text)).unwrap_or_else(|| html! { (text) })
 }
 
-/// `rfc9110#15.6.4` is a section.
+/// A standard, as a link where its address is known.
 fn standard(text: &str) -> Markup {
-    let rfc = text.strip_prefix("rfc").map(|rest| rest.split_once('#').unwrap_or((rest, "")));
-    let digits = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_digit());
-    match rfc {
-        Some((number, section)) if digits(number) && section.chars().all(|c| c.is_ascii_digit() || c == '.') => {
-            let section = if section.is_empty() { String::new() } else { format!("#section-{section}") };
-            let address = format!("https://www.rfc-editor.org/rfc/rfc{number}{section}");
-            html! { a href=(address) rel="noreferrer noopener" { (text) } }
-        }
-        _ => plain(text),
-    }
+    linked(text, crate::link::anchor(text)).unwrap_or_else(|| plain(text))
+}
+
+fn linked(text: &str, address: Option<String>) -> Option<Markup> {
+    address.map(|address| html! { a href=(address) rel="noreferrer noopener" { (text) } })
 }
 
 #[cfg(test)]
