@@ -12,21 +12,31 @@ use crate::credentials;
 use crate::digest::{self, Random};
 use crate::journal::Usage;
 use crate::openai::{self, ApiError};
+use crate::pace::Pace;
 use crate::plan::{Answer, Kind, Piece, Plan};
 use crate::request::Request;
 use crate::rules::{Live, Selected};
-use crate::script::{Encoding, Framing, Latency, Provider, Respond, RetryAfterForm, SseEvent};
+use crate::script::{Encoding, Fault, Framing, Latency, Provider, Respond, RetryAfterForm, SseEvent};
 
 /// What a dialect may draw on.
 pub(crate) struct Context<'a> {
     pub(crate) provider: &'a Provider,
     pub(crate) respond: &'a Respond,
+    /// What goes wrong; those who make answers obey its semantic keys, `plan` all others.
+    pub(crate) fault: &'a Fault,
     /// The script's latency, with the answer's own laid over it.
     pub(crate) latency: Latency,
     /// Follows from seed, provider, request and occurrence.
     pub(crate) random: Random,
     /// Follows from the seed alone.
     pub(crate) seed: u64,
+}
+
+impl Context<'_> {
+    /// The times of this answer's events.
+    pub(crate) fn pace(&self) -> Pace {
+        Pace::new(&self.latency)
+    }
 }
 
 /// The plan for a request, and the name of the rule it comes from.
@@ -36,7 +46,7 @@ pub(crate) fn plan<'l>(live: &'l Live, request: &Request<'_>, random: Random, se
     let latency = live.provider.latency.overlaid(&respond.latency);
     let delay = latency.head.unwrap_or_default() + respond.delay_head.unwrap_or_default();
     let common = common_headers(&random, delay);
-    let context = Context { provider: &live.provider, respond, latency, random, seed };
+    let context = Context { provider: &live.provider, respond, fault: &fault, latency, random, seed };
     let mut answer = match denied {
         Some(error) => error.answer(),
         None => answer(request, &context, fault.status.or(respond.status)),
@@ -53,7 +63,7 @@ pub(crate) fn plan<'l>(live: &'l Live, request: &Request<'_>, random: Random, se
     }
     let accepted = |encoding: &Encoding| !respond.if_accepted || request.accepts(*encoding);
     plan.encoding = respond.encoding.filter(accepted);
-    plan.apply(fault);
+    plan.apply(&fault);
     (rule, plan)
 }
 

@@ -13,12 +13,14 @@ mod digest;
 mod journal;
 mod listener;
 mod openai;
+mod pace;
 mod plan;
 mod provider;
 mod request;
 mod rules;
 pub mod script;
 pub mod tls;
+mod tokens;
 mod wire;
 
 pub use journal::{ConnectionRecord, End, Journal, Peer, RequestRecord, TlsFacts, TlsFailure, Usage};

@@ -3,6 +3,7 @@
 //! Owns the shape that dialects fill, faults reshape and `deliver` carries out. Refuses to touch sockets.
 
 mod encoding;
+mod events;
 mod faults;
 mod padding;
 
@@ -14,6 +15,7 @@ use crate::journal::Usage;
 use crate::script::{Encoding, Framing, Respond};
 
 pub(crate) use encoding::accepts;
+pub(crate) use events::Events;
 
 /// Everything about one response.
 #[derive(Debug)]
@@ -79,12 +81,18 @@ pub(crate) struct Piece {
 /// What an event is, for those who count.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// A role, finish or usage event.
+    /// Any event that is none of the others.
     #[default]
     Frame,
+    /// The first delta of a choice.
+    Role,
     /// Content or a piece of a tool call.
     Content,
-    /// `[DONE]`.
+    /// The end of a choice.
+    Finish,
+    /// Usage alone.
+    Usage,
+    /// `[DONE]`, or the terminal event of another dialect.
     Done,
 }
 

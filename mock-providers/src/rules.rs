@@ -2,6 +2,7 @@
 //!
 //! Owns matching and counting; refuses to change the script it was given: a new script is a new value.
 
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::attend::Attention;
@@ -27,7 +28,8 @@ struct LiveRule {
 pub(crate) struct Selected<'a> {
     pub(crate) rule: &'a str,
     pub(crate) respond: &'a Respond,
-    pub(crate) fault: &'a Fault,
+    /// What goes wrong with it, all that happens at once laid over each other.
+    pub(crate) fault: Cow<'a, Fault>,
 }
 
 impl Live {
@@ -57,7 +59,7 @@ impl Live {
             return Selected {
                 rule: &live.name,
                 respond: respond.unwrap_or(&self.nothing.0),
-                fault: fault.unwrap_or(&self.nothing.1),
+                fault: Cow::Borrowed(fault.unwrap_or(&self.nothing.1)),
             };
         }
         self.unscripted()
@@ -77,7 +79,7 @@ impl Live {
 
     /// What a request gets that no rule may answer.
     pub(crate) fn unscripted(&self) -> Selected<'_> {
-        Selected { rule: "default", respond: &self.nothing.0, fault: &self.nothing.1 }
+        Selected { rule: "default", respond: &self.nothing.0, fault: Cow::Borrowed(&self.nothing.1) }
     }
 }
 

@@ -40,7 +40,7 @@ pub(super) fn answer(request: &Request<'_>, context: &Context<'_>) -> Result<Ans
     let wishes = validate(object(request)?)?;
     let completion = Completion::new(request, &wishes, context);
     Ok(match wishes.stream {
-        true => Answer::stream(stream::pieces(&completion, wishes.include_usage, &context.latency)),
+        true => Answer::stream(stream::pieces(&completion, wishes.include_usage, context.pace())),
         false => Answer::json(200, completion.json(), completion.usage),
     })
 }

@@ -12,6 +12,7 @@ use crate::digest::{BASE62, HEX, Random, hash};
 use crate::journal::Usage;
 use crate::request::Request;
 use crate::script::{Block, Respond, ToolCall};
+use crate::tokens;
 
 /// One answer, with all its choices.
 pub(super) struct Completion {
@@ -108,7 +109,7 @@ impl Part {
     }
 
     fn text(text: &str) -> Self {
-        Part::Text(synth::pieces(text).into_iter().map(str::to_owned).collect())
+        Part::Text(tokens::pieces(text).into_iter().map(str::to_owned).collect())
     }
 
     fn call(name: &str, arguments: &Value, id: Option<&str>, random: &mut Random) -> Self {
@@ -120,7 +121,7 @@ impl Part {
         Part::Call {
             id: id.map_or_else(|| format!("call_{}", random.word(24, BASE62)), str::to_owned),
             name: name.to_owned(),
-            arguments: synth::pieces(&arguments).into_iter().map(str::to_owned).collect(),
+            arguments: tokens::pieces(&arguments).into_iter().map(str::to_owned).collect(),
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::digest::{Random, hash};
 use crate::journal::Usage;
 use crate::plan::Answer;
 use crate::request::Request;
+use crate::tokens;
 
 const MAX_INPUTS: usize = 2048;
 /// Of models whose size we do not know.
@@ -56,7 +57,7 @@ struct Input {
 
 impl Input {
     fn text(text: &str) -> Self {
-        Self { key: hash(text.as_bytes()), tokens: usage::words(text).max(1) }
+        Self { key: hash(text.as_bytes()), tokens: tokens::words(text).max(1) }
     }
 
     fn tokens(tokens: &[Value]) -> Self {

@@ -8,12 +8,12 @@ use serde_json::{Map, Value, json};
 use super::chat::Wishes;
 use super::completion::{Choice, Completion, Part};
 use super::parameters::{count, flag, include_usage, model, object, stops};
-use super::stream::{Pace, done};
+use super::stream::done;
 use super::{ApiError, usage};
 use crate::answer::Context;
+use crate::pace::Pace;
 use crate::plan::{Answer, Kind, Piece};
 use crate::request::Request;
-use crate::script::Latency;
 
 /// However many prompts there are.
 const MAX_CHOICES: usize = 2048;
@@ -23,7 +23,7 @@ pub(super) fn answer(request: &Request<'_>, context: &Context<'_>) -> Result<Ans
     let wishes = validate(object(request)?)?;
     let completion = Completion::new(request, &wishes, context);
     Ok(match wishes.stream {
-        true => Answer::stream(pieces(&completion, wishes.include_usage, &context.latency)),
+        true => Answer::stream(pieces(&completion, wishes.include_usage, context.pace())),
         false => Answer::json(200, json(&completion), completion.usage),
     })
 }
@@ -81,7 +81,7 @@ fn json(completion: &Completion) -> String {
     body.to_string()
 }
 
-fn pieces(completion: &Completion, include_usage: bool, latency: &Latency) -> Vec<Piece> {
+fn pieces(completion: &Completion, include_usage: bool, mut pace: Pace) -> Vec<Piece> {
     let used = completion.usage.filter(|_| include_usage);
     let chunk = |choices: Value| {
         let mut chunk = frame(completion, choices);
@@ -91,7 +91,7 @@ fn pieces(completion: &Completion, include_usage: bool, latency: &Latency) -> Ve
         chunk
     };
     let event = |chunk: Value| Piece { bytes: format!("data: {chunk}\n\n").into(), ..Piece::default() };
-    let (mut pieces, mut pace) = (Vec::new(), Pace::new(latency));
+    let mut pieces = Vec::new();
     for (index, own) in completion.choices.iter().enumerate() {
         let deltas = texts(own).map(|text| event(chunk(json!([choice(index, text, None)]))));
         pieces.extend(deltas.map(|piece| Piece { gap: pace.next(), kind: Kind::Content, ..piece }));

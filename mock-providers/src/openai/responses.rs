@@ -20,7 +20,7 @@ pub(super) fn answer(request: &Request<'_>, context: &Context<'_>) -> Result<Ans
     let wishes = validate(object(request)?)?;
     let completion = Completion::new(request, &wishes, context);
     Ok(match wishes.stream {
-        true => Answer::stream(events::pieces(&completion, &context.latency)),
+        true => Answer::stream(events::pieces(&completion, context.pace())),
         false => Answer::json(200, whole(&completion).to_string(), completion.usage),
     })
 }

@@ -3,6 +3,7 @@
 //! Owns their order and exact bytes: role, content and calls, one finish chunk for each choice, usage, `[DONE]`.
 //! Everything that is equal in all chunks is rendered once.
 
+use std::io::Write;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,51 +11,36 @@ use serde_json::{Value, json};
 
 use super::completion::{Choice, Completion, Part};
 use super::usage;
-use crate::plan::{Kind, Piece};
-use crate::script::Latency;
+use crate::pace::Pace;
+use crate::plan::{Events, Kind, Piece};
 
 /// The events of a completion, with the gaps between them.
-pub(super) fn pieces(completion: &Completion, include_usage: bool, latency: &Latency) -> Vec<Piece> {
+pub(super) fn pieces(completion: &Completion, include_usage: bool, mut pace: Pace) -> Vec<Piece> {
     let frames = Frames::new(completion, include_usage && completion.usage.is_some());
-    let mut pieces: Vec<Piece> = Vec::new();
+    let deltas = interleaved(&completion.choices);
+    let mut events = Events::with_capacity((frames.before.len() + 128) * (deltas.len() + 4), deltas.len() + 4);
     for (index, choice) in completion.choices.iter().enumerate() {
-        pieces.push(Piece { bytes: frames.choice(index, &role(choice), None), ..Piece::default() });
+        events.push(Kind::Role, Duration::ZERO, |out| frames.choice(out, index, &role(choice), None));
     }
-    let mut pace = Pace::new(latency);
-    for (index, delta) in interleaved(&completion.choices) {
-        let bytes = frames.choice(index, &delta, None);
-        pieces.push(Piece { bytes, gap: pace.next(), kind: Kind::Content, ..Piece::default() });
+    for (index, delta) in deltas {
+        events.push(Kind::Content, pace.next(), |out| frames.choice(out, index, &delta, None));
     }
     for (index, choice) in completion.choices.iter().enumerate() {
-        let bytes = frames.choice(index, "{}", Some(&choice.finish));
-        pieces.push(Piece { bytes, gap: pace.next(), ..Piece::default() });
+        events.push(Kind::Finish, pace.next(), |out| frames.choice(out, index, "{}", Some(&choice.finish)));
     }
     if let (true, Some(used)) = (include_usage, completion.usage) {
-        pieces.push(Piece { bytes: frames.usage(usage::chat_json(&used)), usage: Some(used), ..Piece::default() });
+        events.push(Kind::Usage, Duration::ZERO, |out| frames.usage(out, usage::chat_json(&used)));
+        events.reports(Some(used));
     }
-    pieces.push(done());
-    pieces
+    events.push(Kind::Done, Duration::ZERO, |out| out.extend_from_slice(DONE));
+    events.finish()
 }
+
+const DONE: &[u8] = b"data: [DONE]\n\n";
 
 /// The last event of a stream.
 pub(super) fn done() -> Piece {
-    Piece { bytes: Bytes::from_static(b"data: [DONE]\n\n"), kind: Kind::Done, ..Piece::default() }
-}
-
-/// The gaps before content events: the first is the time to the first token.
-pub(super) struct Pace {
-    next: Duration,
-    then: Duration,
-}
-
-impl Pace {
-    pub(super) fn new(latency: &Latency) -> Self {
-        Self { next: latency.ttft.unwrap_or_default(), then: latency.itl.unwrap_or_default() }
-    }
-
-    pub(super) fn next(&mut self) -> Duration {
-        std::mem::replace(&mut self.next, self.then)
-    }
+    Piece { bytes: Bytes::from_static(DONE), kind: Kind::Done, ..Piece::default() }
 }
 
 /// What all chunks of a stream share.
@@ -75,17 +61,18 @@ impl Frames {
         Self { before, after: if null_usage { "],\"usage\":null}\n\n" } else { "]}\n\n" } }
     }
 
-    fn choice(&self, index: usize, delta: &str, finish: Option<&str>) -> Bytes {
+    fn choice(&self, out: &mut Vec<u8>, index: usize, delta: &str, finish: Option<&str>) {
         let finish = finish.map_or_else(|| "null".to_owned(), |finish| json!(finish).to_string());
         let Self { before, after } = self;
-        let choice = format!(
+        write!(
+            out,
             "{before}{{\"index\":{index},\"delta\":{delta},\"logprobs\":null,\"finish_reason\":{finish}}}{after}"
-        );
-        choice.into()
+        )
+        .expect("a write into memory succeeds");
     }
 
-    fn usage(&self, usage: Value) -> Bytes {
-        format!("{}],\"usage\":{usage}}}\n\n", self.before).into()
+    fn usage(&self, out: &mut Vec<u8>, usage: Value) {
+        write!(out, "{}],\"usage\":{usage}}}\n\n", self.before).expect("a write into memory succeeds");
     }
 }
 

@@ -1,38 +1,17 @@
-//! Made-up content: words, JSON that fits a schema, and the cutting of text into word pieces.
+//! Made-up content: words, and JSON that fits a schema.
 //!
-//! Owns the estimate of tokens: one per piece, a piece being a word of at most twelve characters with the space
-//! before it. Refuses to imitate a real tokenizer.
+//! Owns what is said when nothing is scripted. Refuses randomness of its own: the draws are the request's.
 
 use serde_json::{Map, Value, json};
 
 use crate::digest::Random;
 
-const PIECE: usize = 12;
 const DEPTH: usize = 8;
 const WORDS: &[&str] = &[
     "the", "wind", "moves", "over", "a", "model", "wing", "and", "each", "thread", "of", "smoke", "bends", "where",
     "pressure", "falls", "so", "what", "was", "hidden", "in", "numbers", "can", "now", "be", "seen", "by", "patient",
     "eyes", "before", "anything", "flies",
 ];
-
-/// Cuts a text into the pieces that a stream sends.
-pub(super) fn pieces(text: &str) -> Vec<&str> {
-    let mut pieces = Vec::new();
-    let (mut start, mut letters, mut in_word) = (0, 0, false);
-    for (at, character) in text.char_indices() {
-        let space = character.is_whitespace();
-        if (space && in_word) || letters == PIECE {
-            pieces.push(&text[start..at]);
-            (start, letters) = (at, 0);
-        }
-        in_word = !space;
-        letters += 1;
-    }
-    if start < text.len() {
-        pieces.push(&text[start..]);
-    }
-    pieces
-}
 
 /// A sentence of n words.
 pub(super) fn words(count: usize, random: &mut Random) -> String {
@@ -104,15 +83,6 @@ fn object(schema: &Value, random: &mut Random, depth: usize) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn pieces_put_together_are_the_text() {
-        for text in ["served by b", "  two  spaces ", "", "你好世界 héé", "anextremelylongwordindeed"] {
-            assert_eq!(pieces(text).concat(), text);
-        }
-        assert_eq!(pieces("served by b"), ["served", " by", " b"]);
-        assert_eq!(pieces("anextremelylongword").len(), 2);
-    }
 
     #[test]
     fn a_made_up_value_has_the_members_of_its_schema() {

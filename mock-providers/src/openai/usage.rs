@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::journal::Usage;
 use crate::request::{Request, text_of};
 use crate::script::UsageSpec;
+use crate::tokens::words;
 
 /// What is reported, if anything is.
 pub(super) fn of(spec: &UsageSpec, prompt: u64, completion: u64) -> Option<Usage> {
@@ -40,11 +41,6 @@ fn loose(value: &Value) -> u64 {
         Value::Object(item) => item.get("content").map_or(0, |content| words(&text_of(content))),
         _ => 0,
     }
-}
-
-/// The words of a text.
-pub(super) fn words(text: &str) -> u64 {
-    text.split_whitespace().count() as u64
 }
 
 /// As chat completions report it.

@@ -10,33 +10,133 @@ use serde_json::Value;
 
 use super::duration;
 
-/// Everything that may go wrong with one response; an empty one changes nothing.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields, default)]
-pub struct Fault {
-    /// Answer with this status.
-    pub status: Option<u16>,
-    /// End the connection in the middle.
-    pub disconnect: Option<Disconnect>,
-    /// End the response early, but cleanly.
-    pub truncate: Option<Truncate>,
-    /// Fall silent.
-    pub stall: Option<Stall>,
-    /// Report an error inside the stream, and end; without a stream the answer is a 500 with that error.
-    pub error_event: Option<ErrorEvent>,
-    /// Leave `[DONE]` out.
-    pub missing_done: bool,
-    /// Take the request and say nothing.
-    pub hang_before_head: Option<Hang>,
-    /// Take the request and close.
-    pub empty_response: bool,
-    /// Take the request and reset.
-    pub rst_before_head: bool,
-    /// Force write boundaries.
-    pub split: Option<Split>,
-    /// Write slowly.
-    pub dribble: Option<Dribble>,
+/// Where in an exchange a key of a fault takes effect, from the first bytes of a connection to the meaning of the answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// Nowhere: it says when the fault happens.
+    Trigger,
+    /// Before a connection carries requests.
+    Connection,
+    /// While the request is read.
+    Request,
+    /// In the head of the response, or instead of it.
+    Head,
+    /// In a JSON body.
+    Body,
+    /// In the bytes of the body and their times, whatever they say.
+    Transport,
+    /// In the events of a stream.
+    Content,
+    /// In what the answer says, all of it well-formed.
+    Semantic,
+    /// As if a quota were used up.
+    Quota,
+}
+
+/// One key of a fault: whether the script gives it.
+trait Key {
+    fn is_given(&self) -> bool;
+}
+
+impl Key for bool {
+    fn is_given(&self) -> bool {
+        *self
+    }
+}
+
+impl<T> Key for Option<T> {
+    fn is_given(&self) -> bool {
+        self.is_some()
+    }
+}
+
+impl<T> Key for Vec<T> {
+    fn is_given(&self) -> bool {
+        !self.is_empty()
+    }
+}
+
+/// The catalogue as one list: the struct that is read, the names that journals use and the overlay of two faults.
+macro_rules! catalogue {
+    ($($stage:ident { $($(#[$attribute:meta])* $name:ident: $type:ty,)* })*) => {
+        /// Everything that may go wrong with one exchange; an empty one changes nothing.
+        #[derive(Debug, Clone, Default, Deserialize)]
+        #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+        #[serde(deny_unknown_fields, default)]
+        pub struct Fault {
+            $($($(#[$attribute])* pub $name: $type,)*)*
+        }
+
+        impl Fault {
+            /// Every key with its stage, in the order in which they take effect.
+            pub const CATALOGUE: &[(&'static str, Stage)] = &[$($((stringify!($name), Stage::$stage),)*)*];
+
+            /// The keys that are given, but for those that say when.
+            pub fn names(&self) -> Vec<&'static str> {
+                let mut names = Vec::new();
+                $($(
+                    if Stage::$stage != Stage::Trigger && self.$name.is_given() {
+                        names.push(stringify!($name));
+                    }
+                )*)*
+                names
+            }
+
+            /// Takes over what another fault does, key by key; not when it does it.
+            pub fn overlay(&mut self, other: &Fault) {
+                $($(
+                    if Stage::$stage != Stage::Trigger && other.$name.is_given() {
+                        self.$name = other.$name.clone();
+                    }
+                )*)*
+            }
+        }
+    };
+}
+
+catalogue! {
+    Head {
+        /// Answer with this status.
+        status: Option<u16>,
+        /// Take the request and say nothing.
+        hang_before_head: Option<Hang>,
+        /// Take the request and close.
+        empty_response: bool,
+        /// Take the request and reset.
+        rst_before_head: bool,
+    }
+    Transport {
+        /// End the connection in the middle.
+        disconnect: Option<Disconnect>,
+        /// End the response early, but cleanly.
+        truncate: Option<Truncate>,
+        /// Fall silent.
+        stall: Option<Stall>,
+        /// Force write boundaries.
+        split: Option<Split>,
+        /// Write slowly.
+        dribble: Option<Dribble>,
+    }
+    Content {
+        /// Report an error inside the stream, and end; without a stream the answer is a 500 with that error.
+        error_event: Option<ErrorEvent>,
+        /// Leave `[DONE]` out.
+        missing_done: bool,
+    }
+    Semantic {
+        /// The model refuses: the text is a refusal.
+        refuse: bool,
+        /// The content filter ends the answer.
+        content_filter: bool,
+        /// The answer is cut as if its token limit were reached.
+        length_cut: bool,
+        /// `max_tokens` and its kin are not honoured.
+        ignore_max_tokens: bool,
+        /// `stop` is not honoured.
+        ignore_stop: bool,
+        /// `n` is not honoured: there is one choice.
+        ignore_n: bool,
+    }
 }
 
 /// A place in the response body; the earliest of those given counts, none is right after the head.

@@ -6,13 +6,12 @@ use serde_json::{Map, Value, json};
 
 use super::{is_incomplete, item, item_id, parts, response, text_part, whole};
 use crate::openai::completion::{Completion, Part};
-use crate::openai::stream::Pace;
+use crate::pace::Pace;
 use crate::plan::{Kind, Piece};
-use crate::script::Latency;
 
 /// The events of a response, with the gaps between them.
-pub(super) fn pieces(completion: &Completion, latency: &Latency) -> Vec<Piece> {
-    let mut events = Events { pieces: Vec::new(), pace: Pace::new(latency) };
+pub(super) fn pieces(completion: &Completion, pace: Pace) -> Vec<Piece> {
+    let mut events = Events { pieces: Vec::new(), pace };
     let begun = response(completion, "in_progress", Vec::new(), None);
     events.frame("response.created", json!({ "response": begun.clone() }));
     events.frame("response.in_progress", json!({ "response": begun }));
