@@ -147,8 +147,13 @@ pub fn parse(body: &[u8]) -> Result<Value, String> {
     }
 }
 
+/// Headers as the client keeps them, borrowed.
+pub fn pairs(headers: &[(String, String)]) -> impl Iterator<Item = (&str, &str)> {
+    headers.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+}
+
 /// Header values by name, letter case aside.
-pub fn header(headers: &[(String, String)], name: &str) -> Seen {
-    let values = headers.iter().filter(|(known, _)| known.eq_ignore_ascii_case(name));
-    Seen::Values(values.map(|(_, value)| Value::from(value.as_str())).collect())
+pub fn header<'h>(headers: impl Iterator<Item = (&'h str, &'h str)>, name: &str) -> Seen {
+    let values = headers.filter(|(known, _)| known.eq_ignore_ascii_case(name));
+    Seen::Values(values.map(|(_, value)| Value::from(value)).collect())
 }

@@ -146,11 +146,11 @@ fn shown(body: &str) -> String {
 }
 
 fn upstream(name: &str, request: &RequestRecord, entries: &mut Vec<Entry>) {
-    let query = request.query.as_deref().map(|query| format!("?{}", redact_query(query))).unwrap_or_default();
-    let headers = request.headers.iter().map(|(name, value)| format!("\n{name}: {}", redact(name, value)));
+    let query = request.head.query().map(|query| format!("?{}", redact_query(query))).unwrap_or_default();
+    let headers = request.head.headers().map(|(name, value)| format!("\n{name}: {}", redact(name, value)));
     let headers: String = headers.collect();
     let body = shown(&String::from_utf8_lossy(&request.body));
-    let text = format!("{name} < {} {}{query}{headers}{body}", request.method, request.path);
+    let text = format!("{name} < {} {}{query}{headers}{body}", request.head.method(), request.head.path());
     entries.push(entry(request.received_at, Lane::Upstream, text));
     let fault = request.fault.as_deref().map(|fault| format!(", fault {fault}")).unwrap_or_default();
     if let (Some(status), Some(at)) = (request.status, request.head_at) {

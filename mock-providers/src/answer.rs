@@ -3,6 +3,7 @@
 //! Owns what every dialect shares: literal bodies, scripted statuses, latency, common headers.
 //! Refuses to know the shape of any API; that is the dialect's.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
@@ -40,7 +41,7 @@ impl Context<'_> {
 }
 
 /// The plan for a request, and the name of the rule it comes from.
-pub(crate) fn plan<'l>(live: &'l Live, request: &Request<'_>, random: Random, seed: u64) -> (&'l str, Plan) {
+pub(crate) fn plan<'l>(live: &'l Live, request: &Request<'_>, random: Random, seed: u64) -> (&'l Arc<str>, Plan) {
     let denied = live.provider.auth.as_ref().and_then(|auth| refusal(&auth.keys, request));
     let Selected { rule, respond, fault } = if denied.is_some() { live.unscripted() } else { live.select(request) };
     let latency = live.provider.latency.overlaid(&respond.latency);
@@ -74,7 +75,7 @@ impl Latency {
 }
 
 fn refusal(keys: &[String], request: &Request<'_>) -> Option<ApiError> {
-    let presented = credentials::bearer(&request.head.headers);
+    let presented = credentials::bearer(&request.head.lines);
     match presented {
         Some(key) if keys.iter().any(|known| known == key) => None,
         Some(key) => Some(ApiError::wrong_key(key)),

@@ -103,23 +103,25 @@ async fn exchange(wire: &mut Wire, shared: &Shared, head: &Head, place: (u64, u3
     let body_at = problem.is_none().then(|| exchange.now());
     let request = Request::new(head, &body);
     let live = shared.live();
-    shared.recorder.update(exchange.seq, |record| {
+    let note_body = |record: &mut RequestRecord| {
         record.body = body.clone();
         record.body_complete = body_at.is_some();
         record.body_at = body_at;
         record.model = request.model().map(str::to_owned);
         record.stream = request.stream();
-    });
+    };
     if let Some(problem) = problem {
+        shared.recorder.update(exchange.seq, note_body);
         return refuse_body(wire, exchange, problem).await;
     }
     let random = shared.random(head, &body);
     let (rule, plan) = answer::plan(&live, &request, random, shared.seed);
     shared.recorder.update(exchange.seq, |record| {
-        record.rule = rule.to_owned();
+        note_body(record);
+        record.rule = rule.clone();
         record.fault = plan.fault.clone();
     });
-    deliver::deliver(wire, &plan, exchange, head.keep_alive, head.method == "HEAD").await
+    deliver::deliver(wire, &plan, exchange, head.keep_alive, head.method() == "HEAD").await
 }
 
 fn record(shared: &Shared, head: &Head, (connection, on_connection): (u64, u32)) -> RequestRecord {
@@ -128,10 +130,7 @@ fn record(shared: &Shared, head: &Head, (connection, on_connection): (u64, u32))
         connection,
         on_connection,
         received_at: shared.now(),
-        method: head.method.clone(),
-        path: head.path.clone(),
-        query: head.query.clone(),
-        headers: head.headers.clone(),
+        head: head.lines.clone(),
         content_length: if let Length::Fixed(length) = head.length { Some(length) } else { None },
         chunked: head.length == Length::Chunked,
         ..RequestRecord::default()

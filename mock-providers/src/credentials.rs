@@ -3,6 +3,8 @@
 //! Owns recognising, accepting and masking them, so that what lets a caller in can never be what a journal shows.
 //! Refuses to guess secrets inside bodies.
 
+use crate::request::RequestHead;
+
 /// Headers whose whole value is secret, in lower case.
 pub const HEADERS: &[&str] = &[
     "authorization",
@@ -90,8 +92,8 @@ pub fn redact_query(query: &str) -> String {
 }
 
 /// The bearer token that a request presents, as OpenAI takes it.
-pub fn bearer(headers: &[(String, String)]) -> Option<&str> {
-    let (_, value) = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case(HEADERS[0]))?;
+pub fn bearer(head: &RequestHead) -> Option<&str> {
+    let value = head.header(HEADERS[0])?;
     let (scheme, token) = value.trim().split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
@@ -102,9 +104,9 @@ mod tests {
 
     #[test]
     fn what_is_accepted_is_also_masked() {
-        let headers = [("Authorization".to_owned(), "Bearer sk-1".to_owned())];
-        assert_eq!(bearer(&headers), Some("sk-1"));
-        assert_eq!(redact(&headers[0].0, &headers[0].1), "Bearer [redacted]");
+        let header = ("Authorization", "Bearer sk-1");
+        assert_eq!(bearer(&RequestHead::new("GET", "/", [header].into_iter())), Some("sk-1"));
+        assert_eq!(redact(header.0, header.1), "Bearer [redacted]");
     }
 
     #[test]

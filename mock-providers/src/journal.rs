@@ -7,12 +7,13 @@ mod recorder;
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use serde::{Serialize, Serializer};
 
-use crate::credentials;
+use crate::request::RequestHead;
 
 pub(crate) use recorder::Recorder;
 
@@ -31,7 +32,7 @@ pub struct RequestRecord {
     /// Counts from 1 within the provider.
     pub seq: u64,
     /// The provider's name.
-    pub provider: String,
+    pub provider: Arc<str>,
     /// [`ConnectionRecord::id`].
     pub connection: u64,
     /// Which request of its connection, from 1.
@@ -39,16 +40,9 @@ pub struct RequestRecord {
     /// When its head was complete.
     #[serde(serialize_with = "as_millis")]
     pub received_at: Duration,
-    /// The method as sent.
-    pub method: String,
-    /// The target without its query.
-    pub path: String,
-    /// The query without its question mark.
-    #[serde(serialize_with = "as_masked_query")]
-    pub query: Option<String>,
-    /// In raw order and case; invalid UTF-8 replaced.
-    #[serde(serialize_with = "as_masked_headers")]
-    pub headers: Vec<(String, String)>,
+    /// The request line and the headers.
+    #[serde(flatten)]
+    pub head: RequestHead,
     /// The body without its framing, as far as it came.
     #[serde(serialize_with = "as_text")]
     pub body: Bytes,
@@ -68,7 +62,7 @@ pub struct RequestRecord {
     /// Whether the body says `stream: true`.
     pub stream: bool,
     /// The rule that answered; `default` when none did.
-    pub rule: String,
+    pub rule: Arc<str>,
     /// The faults that were scripted for the answer, joined by `+`.
     pub fault: Option<String>,
     /// The status that was written.
@@ -108,22 +102,18 @@ impl Journal {
 impl RequestRecord {
     /// The first header of that name.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+        self.head.header(name)
     }
 }
 
 impl fmt::Debug for RequestRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let query = self.query.as_deref().map(credentials::redact_query);
         f.debug_struct("RequestRecord")
             .field("seq", &self.seq)
             .field("provider", &self.provider)
             .field("connection", &(self.connection, self.on_connection))
             .field("received_at", &self.received_at)
-            .field("method", &self.method)
-            .field("path", &self.path)
-            .field("query", &query)
-            .field("headers", &masked(&self.headers))
+            .field("head", &self.head)
             .field("body", &self.body)
             .field("body_complete", &self.body_complete)
             .field("malformed", &self.malformed)
@@ -232,10 +222,6 @@ pub struct TlsFailure {
     pub reason: String,
 }
 
-fn masked(headers: &[(String, String)]) -> Vec<(&str, String)> {
-    headers.iter().map(|(name, value)| (name.as_str(), credentials::redact(name, value))).collect()
-}
-
 fn millis(time: Duration) -> f64 {
     time.as_secs_f64() * 1e3
 }
@@ -250,14 +236,6 @@ fn as_optional_millis<S: Serializer>(time: &Option<Duration>, writer: S) -> Resu
 
 fn as_events<S: Serializer>(events: &[(Duration, usize)], writer: S) -> Result<S::Ok, S::Error> {
     writer.collect_seq(events.iter().map(|(at, bytes)| (millis(*at), bytes)))
-}
-
-fn as_masked_query<S: Serializer>(query: &Option<String>, writer: S) -> Result<S::Ok, S::Error> {
-    query.as_deref().map(credentials::redact_query).serialize(writer)
-}
-
-fn as_masked_headers<S: Serializer>(headers: &[(String, String)], writer: S) -> Result<S::Ok, S::Error> {
-    writer.collect_seq(masked(headers))
 }
 
 fn as_text<S: Serializer>(body: &Bytes, writer: S) -> Result<S::Ok, S::Error> {

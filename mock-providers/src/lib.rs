@@ -25,3 +25,4 @@ mod wire;
 
 pub use journal::{ConnectionRecord, End, Journal, Peer, RequestRecord, TlsFacts, TlsFailure, Usage};
 pub use provider::{MockProvider, Options, StartError, start};
+pub use request::RequestHead;

@@ -26,8 +26,8 @@ const CREATED: u64 = 1_767_225_600;
 
 /// Answers as OpenAI would, with what the script wants different.
 pub(crate) fn answer(request: &Request<'_>, context: &Context<'_>) -> Result<Answer, ApiError> {
-    let path = request.head.path.trim_end_matches('/');
-    let method = request.head.method.as_str();
+    let path = request.head.path().trim_end_matches('/');
+    let method = request.head.method();
     if path.ends_with("/chat/completions") {
         return allow(method, "POST", path).and_then(|()| chat::answer(request, context));
     }
@@ -49,7 +49,7 @@ pub(crate) fn answer(request: &Request<'_>, context: &Context<'_>) -> Result<Ans
     if let Some((_, id)) = path.split_once("/models/") {
         return allow(method, "GET", path).and_then(|()| models::retrieve(context.provider, id));
     }
-    Err(ApiError::unknown_path(method, &request.head.path))
+    Err(ApiError::unknown_path(method, request.head.path()))
 }
 
 fn allow(method: &str, allowed: &'static str, path: &str) -> Result<(), ApiError> {

@@ -82,7 +82,7 @@ pub enum StartError {
 
 /// What all connections of a provider share.
 pub(crate) struct Shared {
-    pub(crate) name: String,
+    pub(crate) name: Arc<str>,
     pub(crate) origin: Instant,
     pub(crate) seed: u64,
     pub(crate) recorder: Recorder,
@@ -103,7 +103,7 @@ impl Shared {
 
     /// The draws of a request: the same for the same request asked the same number of times before.
     pub(crate) fn random(&self, head: &Head, body: &[u8]) -> Random {
-        let request = hash(body) ^ hash(head.path.as_bytes()).rotate_left(1) ^ hash(head.method.as_bytes());
+        let request = hash(body) ^ hash(head.path().as_bytes()).rotate_left(1) ^ hash(head.method().as_bytes());
         let occurrence = {
             let mut seen = self.occurrences.lock().unwrap_or_else(PoisonError::into_inner);
             if seen.len() >= MAX_OCCURRENCES {
@@ -140,7 +140,7 @@ pub async fn start(name: &str, provider: Provider, options: Options) -> Result<M
     };
     let accept = provider.accept;
     let shared = Arc::new(Shared {
-        name: name.to_owned(),
+        name: name.into(),
         origin: options.origin,
         seed: options.seed,
         recorder: Recorder::new(options.journal),

@@ -5,6 +5,7 @@
 
 mod body;
 mod head;
+mod lines;
 
 use serde_json::Value;
 
@@ -14,6 +15,7 @@ use crate::wire::{Gone, Wire};
 
 pub(crate) use body::{BodyProblem, read_body};
 pub(crate) use head::{Head, Length, loose};
+pub use lines::RequestHead;
 
 /// A whole request, as rules and dialects see it.
 pub(crate) struct Request<'a> {
@@ -42,8 +44,8 @@ impl<'a> Request<'a> {
 
     /// Whether the caller takes an answer in this encoding.
     pub(crate) fn accepts(&self, encoding: Encoding) -> bool {
-        let named = self.head.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("accept-encoding"));
-        let values: Vec<&str> = named.map(|(_, value)| value.as_str()).collect();
+        let named = self.head.lines.headers().filter(|(name, _)| name.eq_ignore_ascii_case("accept-encoding"));
+        let values: Vec<&str> = named.map(|(_, value)| value).collect();
         plan::accepts(&values.join(","), encoding)
     }
 

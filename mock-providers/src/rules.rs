@@ -3,6 +3,7 @@
 //! Owns matching and counting; refuses to change the script it was given: a new script is a new value.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::attend::Attention;
@@ -13,20 +14,20 @@ use crate::script::{Accept, AcceptStall, Fault, Provider, Respond, Rule, Step, W
 pub(crate) struct Live {
     pub(crate) provider: Provider,
     rules: Vec<LiveRule>,
-    nothing: (Respond, Fault),
+    nothing: (Arc<str>, Respond, Fault),
     /// Counts connections for `accept`.
     accepted: AtomicU64,
 }
 
 struct LiveRule {
-    name: String,
+    name: Arc<str>,
     rule: Rule,
     matched: AtomicU64,
 }
 
 /// What a request gets.
 pub(crate) struct Selected<'a> {
-    pub(crate) rule: &'a str,
+    pub(crate) rule: &'a Arc<str>,
     pub(crate) respond: &'a Respond,
     /// What goes wrong with it, all that happens at once laid over each other.
     pub(crate) fault: Cow<'a, Fault>,
@@ -37,12 +38,17 @@ impl Live {
         let mut rules = std::mem::take(&mut provider.rules);
         rules.extend(shorthand(&mut provider));
         let live = |(index, rule): (usize, Rule)| LiveRule {
-            name: rule.name.clone().unwrap_or_else(|| format!("rule-{}", index + 1)),
+            name: rule.name.as_deref().map_or_else(|| format!("rule-{}", index + 1).into(), Arc::from),
             rule,
             matched: AtomicU64::new(0),
         };
         let rules = rules.into_iter().enumerate().map(live).collect();
-        Self { provider, rules, nothing: Default::default(), accepted: AtomicU64::new(0) }
+        Self {
+            provider,
+            rules,
+            nothing: ("default".into(), Respond::default(), Fault::default()),
+            accepted: AtomicU64::new(0),
+        }
     }
 
     /// The first rule that matches and is not used up.
@@ -58,8 +64,8 @@ impl Live {
             let (respond, fault) = live.rule.step(before);
             return Selected {
                 rule: &live.name,
-                respond: respond.unwrap_or(&self.nothing.0),
-                fault: Cow::Borrowed(fault.unwrap_or(&self.nothing.1)),
+                respond: respond.unwrap_or(&self.nothing.1),
+                fault: Cow::Borrowed(fault.unwrap_or(&self.nothing.2)),
             };
         }
         self.unscripted()
@@ -79,7 +85,7 @@ impl Live {
 
     /// What a request gets that no rule may answer.
     pub(crate) fn unscripted(&self) -> Selected<'_> {
-        Selected { rule: "default", respond: &self.nothing.0, fault: Cow::Borrowed(&self.nothing.1) }
+        Selected { rule: &self.nothing.0, respond: &self.nothing.1, fault: Cow::Borrowed(&self.nothing.2) }
     }
 }
 
@@ -110,8 +116,8 @@ impl Rule {
 }
 
 fn matches(when: &When, request: &Request<'_>) -> bool {
-    when.path.as_ref().is_none_or(|glob| glob.matches(&request.head.path))
-        && when.method.as_deref().is_none_or(|method| method.eq_ignore_ascii_case(&request.head.method))
+    when.path.as_ref().is_none_or(|glob| glob.matches(request.head.path()))
+        && when.method.as_deref().is_none_or(|method| method.eq_ignore_ascii_case(request.head.method()))
         && when.model.as_ref().is_none_or(|glob| request.model().is_some_and(|model| glob.matches(model)))
         && when.stream.is_none_or(|stream| stream == request.stream())
         && when.header.iter().all(|(name, want)| want.holds(request.head.header(name)))

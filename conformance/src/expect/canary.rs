@@ -83,23 +83,25 @@ impl Places<'_> {
 }
 
 fn received(exchange: &Exchange, secret: &str) -> bool {
-    let head =
-        exchange.head.as_ref().is_some_and(|head| in_headers(&head.headers, secret) || head.start.contains(secret));
+    let head = exchange
+        .head
+        .as_ref()
+        .is_some_and(|head| in_headers(super::pairs(&head.headers), secret) || head.start.contains(secret));
     head || in_bytes(&exchange.body, secret) || in_bytes(&exchange.extra, secret)
 }
 
 fn journal_shows(journal: &Journal, secret: &str) -> bool {
     let shows = |request: &RequestRecord| {
-        in_headers(&request.headers, secret)
-            || request.path.contains(secret)
-            || request.query.as_ref().is_some_and(|query| query.contains(secret))
+        in_headers(request.head.headers(), secret)
+            || request.head.path().contains(secret)
+            || request.head.query().is_some_and(|query| query.contains(secret))
             || in_bytes(&request.body, secret)
     };
     journal.requests.iter().any(shows)
 }
 
-fn in_headers(headers: &[(String, String)], secret: &str) -> bool {
-    headers.iter().any(|(name, value)| name.contains(secret) || value.contains(secret))
+fn in_headers<'h>(mut headers: impl Iterator<Item = (&'h str, &'h str)>, secret: &str) -> bool {
+    headers.any(|(name, value)| name.contains(secret) || value.contains(secret))
 }
 
 fn in_bytes(bytes: &[u8], secret: &str) -> bool {

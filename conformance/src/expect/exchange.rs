@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Judge, as_sent, header, parse, stream};
+use super::{Judge, as_sent, header, pairs, parse, stream};
 use crate::client::{End, Exchange};
 use crate::matcher::Seen;
 use crate::scenario::At;
@@ -34,7 +34,7 @@ pub fn judge(judge: &mut Judge<'_>, expect: &ExchangeExpect, exchange: &Exchange
     });
     let headers = exchange.head.as_ref().map(|head| head.headers.as_slice()).unwrap_or_default();
     for (name, matcher) in &expect.headers {
-        judge.check(&format!(".headers[{name}]"), matcher, &header(headers, name));
+        judge.check(&format!(".headers[{name}]"), matcher, &header(pairs(headers), name));
     }
     if !expect.json.is_empty() {
         let document = parse(&exchange.body);

@@ -133,11 +133,11 @@ fn request(judge: &mut Judge<'_>, expect: &RequestExpect, arrival: Arrival<'_>, 
         let sni = connection.and_then(|connection| connection.tls.as_ref()).and_then(|tls| tls.sni.clone());
         judge.maybe(".tls.sni", expect.sni.as_ref(), || Seen::maybe(sni));
     }
-    judge.maybe(".method", expect.method.as_ref(), || Seen::one(record.method.clone()));
-    judge.maybe(".path", expect.path.as_ref(), || Seen::one(record.path.clone()));
-    judge.maybe(".query", expect.query.as_ref(), || Seen::maybe(record.query.clone()));
+    judge.maybe(".method", expect.method.as_ref(), || Seen::one(record.head.method()));
+    judge.maybe(".path", expect.path.as_ref(), || Seen::one(record.head.path()));
+    judge.maybe(".query", expect.query.as_ref(), || Seen::maybe(record.head.query().map(str::to_owned)));
     for (name, matcher) in &expect.headers {
-        judge.check(&format!(".headers[{name}]"), matcher, &header(&record.headers, name));
+        judge.check(&format!(".headers[{name}]"), matcher, &header(record.head.headers(), name));
     }
     if !expect.json.is_empty() {
         let document = parse(&record.body);
@@ -155,13 +155,9 @@ fn request(judge: &mut Judge<'_>, expect: &RequestExpect, arrival: Arrival<'_>, 
 fn framing(judge: &mut Judge<'_>, expect: &FramingExpect, record: &RequestRecord) {
     if let Some(wanted) = &expect.content_length {
         let name = "content-length";
-        let lengths: Vec<&str> = record
-            .headers
-            .iter()
-            .filter(|(known, _)| known.eq_ignore_ascii_case(name))
-            .map(|(_, v)| v.as_str())
-            .collect();
-        let encoded = record.headers.iter().any(|(known, _)| known.eq_ignore_ascii_case("transfer-encoding"));
+        let named = record.head.headers().filter(|(known, _)| known.eq_ignore_ascii_case(name));
+        let lengths: Vec<&str> = named.map(|(_, value)| value).collect();
+        let encoded = record.head.headers().any(|(known, _)| known.eq_ignore_ascii_case("transfer-encoding"));
         let exact = !encoded && lengths == [record.body.len().to_string()];
         let actual = || format!("Content-Length {lengths:?}, {} bytes of body", record.body.len());
         match wanted.value {

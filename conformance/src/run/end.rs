@@ -104,15 +104,18 @@ impl Player<'_> {
         let mut judge = Judge::new(&self.world.vars, "providers");
         let journals = self.world.journals();
         for record in providers::unexpected(&journals, &self.sent()).into_iter().take(3) {
-            let actual = format!("{} received {} {}", record.provider, record.method, record.path);
+            let actual = format!("{} received {} {}", record.provider, record.head.method(), record.head.path());
             judge.fail("", &scenario.id, "only requests that a step caused", actual);
         }
         for (name, journal) in self.world.trapped() {
             if let Some(place) =
                 scenario.traps.iter().find(|trap| trap.value == *name && !journal.connections.is_empty())
             {
-                let requests: Vec<String> =
-                    journal.requests.iter().map(|request| format!(", {} {}", request.method, request.path)).collect();
+                let requests: Vec<String> = journal
+                    .requests
+                    .iter()
+                    .map(|request| format!(", {} {}", request.head.method(), request.head.path()))
+                    .collect();
                 let actual = format!("{} connections{}", journal.connections.len(), requests.concat());
                 judge.fail(&format!(".{name}"), place, "a trap that nobody touches", actual);
             }

@@ -5,11 +5,12 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::Notify;
 
 use super::{ConnectionRecord, End, Journal, RequestRecord, TlsFacts, TlsFailure};
 use crate::connection::Closing;
@@ -20,7 +21,9 @@ const KEPT_BYTES: usize = 512 << 20;
 /// Where connections write what they see.
 pub(crate) struct Recorder {
     state: Mutex<State>,
-    version: watch::Sender<u64>,
+    /// Counts changes.
+    version: AtomicU64,
+    changes: Notify,
     /// The version that the last snapshot showed: `changed` starts from it, so that no change falls in between.
     shown: AtomicU64,
     capacity: usize,
@@ -39,7 +42,8 @@ impl Recorder {
     pub(crate) fn new(capacity: usize) -> Self {
         Self {
             state: Mutex::default(),
-            version: watch::Sender::new(0),
+            version: AtomicU64::new(0),
+            changes: Notify::new(),
             shown: AtomicU64::new(0),
             capacity: capacity.max(1),
         }
@@ -51,11 +55,12 @@ impl Recorder {
 
     /// Called after the lock is gone, so that whoever wakes finds it free.
     fn tell(&self) {
-        self.version.send_modify(|version| *version += 1);
+        self.version.fetch_add(1, Ordering::AcqRel);
+        self.changes.notify_waiters();
     }
 
     pub(crate) fn snapshot(&self) -> Journal {
-        let version = *self.version.borrow();
+        let version = self.version.load(Ordering::Acquire);
         self.shown.fetch_max(version, Ordering::AcqRel);
         let state = self.lock();
         Journal {
@@ -66,21 +71,29 @@ impl Recorder {
 
     pub(crate) async fn changed(&self) {
         let shown = self.shown.load(Ordering::Acquire);
-        let mut version = self.version.subscribe();
-        // The sender lives in `self`, so waiting cannot fail.
-        let now = version.wait_for(|version| *version > shown).await.map_or(shown, |version| *version);
-        self.shown.fetch_max(now, Ordering::AcqRel);
+        loop {
+            let mut change = pin!(self.changes.notified());
+            change.as_mut().enable();
+            let version = self.version.load(Ordering::Acquire);
+            if version > shown {
+                self.shown.fetch_max(version, Ordering::AcqRel);
+                return;
+            }
+            change.await;
+        }
     }
 
     /// Resolves once the journal satisfies the condition; no change can be missed in between.
     pub(crate) async fn wait_until(&self, mut condition: impl FnMut(&Journal) -> bool) -> Journal {
-        let mut version = self.version.subscribe();
         loop {
-            version.mark_unchanged();
+            // Registered before the look: a change in between ends the wait at once.
+            let mut change = pin!(self.changes.notified());
+            change.as_mut().enable();
             let journal = self.snapshot();
-            if condition(&journal) || version.changed().await.is_err() {
+            if condition(&journal) {
                 return journal;
             }
+            change.await;
         }
     }
 
@@ -210,10 +223,10 @@ mod tests {
         for _ in 0..3 {
             recorder.received(RequestRecord::default(), 0);
         }
-        recorder.update(1, |record| record.rule = "gone".to_owned());
-        recorder.update(3, |record| record.rule = "kept".to_owned());
+        recorder.update(1, |record| record.rule = "gone".into());
+        recorder.update(3, |record| record.rule = "kept".into());
         let rules: Vec<_> = recorder.snapshot().requests.into_iter().map(|r| (r.seq, r.rule)).collect();
-        assert_eq!(rules, [(2, String::new()), (3, "kept".to_owned())]);
+        assert_eq!(rules, [(2, "".into()), (3, "kept".into())]);
     }
 
     #[tokio::test]

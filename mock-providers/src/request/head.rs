@@ -2,7 +2,11 @@
 //!
 //! Owns what makes a head well-formed; refuses to wait for more bytes than can still make it so.
 
+use std::mem::MaybeUninit;
+
 use memchr::{memchr_iter, memmem};
+
+use super::RequestHead;
 
 const MAX_HEAD: usize = 64 << 10;
 const MAX_HEADERS: usize = 128;
@@ -10,10 +14,7 @@ const MAX_HEADERS: usize = 128;
 /// A well-formed head.
 #[derive(Debug, Default)]
 pub(crate) struct Head {
-    pub(crate) method: String,
-    pub(crate) path: String,
-    pub(crate) query: Option<String>,
-    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) lines: RequestHead,
     pub(crate) length: Length,
     pub(crate) keep_alive: bool,
     pub(crate) http10: bool,
@@ -33,8 +34,20 @@ pub(crate) enum Length {
 }
 
 impl Head {
+    pub(crate) fn method(&self) -> &str {
+        self.lines.method()
+    }
+
+    pub(crate) fn path(&self) -> &str {
+        self.lines.path()
+    }
+
+    pub(crate) fn query(&self) -> Option<&str> {
+        self.lines.query()
+    }
+
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+        self.lines.header(name)
     }
 }
 
@@ -48,9 +61,9 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Option<(Head, usize)>, String> {
     if seen.len() > MAX_HEAD {
         return Err(format!("the head is larger than {MAX_HEAD} bytes"));
     }
-    let mut space = [httparse::EMPTY_HEADER; MAX_HEADERS];
-    let mut request = httparse::Request::new(&mut space);
-    match request.parse(seen) {
+    let mut space = [const { MaybeUninit::uninit() }; MAX_HEADERS];
+    let mut request = httparse::Request::new(&mut []);
+    match request.parse_with_uninit_headers(seen, &mut space) {
         Err(error) => Err(format!("not an HTTP/1.1 head: {error}")),
         Ok(httparse::Status::Partial) => Ok(None),
         Ok(httparse::Status::Complete(size)) => interpret(&request).map(|head| Some((head, size))),
@@ -63,30 +76,27 @@ fn interpret(request: &httparse::Request<'_, '_>) -> Result<Head, String> {
     if !target.starts_with('/') {
         return Err(format!("the request target `{target}` is not in origin form"));
     }
-    let (path, query) = split_target(target);
-    let mut head = Head {
-        method: request.method.unwrap_or_default().to_owned(),
-        path,
-        query,
-        keep_alive: !http10,
-        http10,
-        ..Head::default()
-    };
+    let mut head = Head { keep_alive: !http10, http10, ..Head::default() };
     let mut hosts = 0;
     for header in request.headers.iter() {
-        let value = String::from_utf8_lossy(header.value).into_owned();
-        note(&mut head, header.name, &value)?;
+        note(&mut head, header.name, header.value)?;
         hosts += usize::from(header.name.eq_ignore_ascii_case("host"));
-        head.headers.push((header.name.to_owned(), value));
     }
     if hosts != 1 && !http10 {
         return Err(format!("a request needs one Host header, this one has {hosts}"));
     }
+    let headers = request.headers.iter().map(|header| (header.name, String::from_utf8_lossy(header.value)));
+    head.lines = RequestHead::new(request.method.unwrap_or_default(), target, headers);
     Ok(head)
 }
 
 /// Takes in what one header says about framing.
-fn note(head: &mut Head, name: &str, value: &str) -> Result<(), String> {
+fn note(head: &mut Head, name: &str, value: &[u8]) -> Result<(), String> {
+    // By length first: most headers say nothing about framing.
+    if !matches!(name.len(), 6 | 10 | 14 | 17) {
+        return Ok(());
+    }
+    let value = &*String::from_utf8_lossy(value);
     if name.eq_ignore_ascii_case("content-length") {
         let digits = !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit());
         let length = digits.then(|| value.parse().ok()).flatten();
@@ -121,26 +131,15 @@ fn set_length(head: &mut Head, length: Length) -> Result<(), String> {
     Ok(())
 }
 
-fn split_target(target: &str) -> (String, Option<String>) {
-    match target.split_once('?') {
-        Some((path, query)) => (path.to_owned(), Some(query.to_owned())),
-        None => (target.to_owned(), None),
-    }
-}
-
 /// What can be made out of bytes that are no head, for the journal.
 pub(crate) fn loose(bytes: &[u8]) -> Head {
     let end = memmem::find(bytes, b"\r\n\r\n").unwrap_or(bytes.len()).min(MAX_HEAD);
     let text = String::from_utf8_lossy(&bytes[..end]);
     let mut lines = text.lines();
     let mut words = lines.next().unwrap_or_default().split(' ');
-    let method = words.next().unwrap_or_default().to_owned();
-    let (path, query) = split_target(words.next().unwrap_or_default());
-    let headers = lines
-        .filter_map(|line| line.split_once(':'))
-        .map(|(name, value)| (name.to_owned(), value.trim().to_owned()))
-        .collect();
-    Head { method, path, query, headers, ..Head::default() }
+    let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    let headers = lines.filter_map(|line| line.split_once(':')).map(|(name, value)| (name, value.trim()));
+    Head { lines: RequestHead::new(method, target, headers), ..Head::default() }
 }
 
 #[cfg(test)]
@@ -171,7 +170,7 @@ mod tests {
             assert!(matches!(parse(&bytes[..end]), Ok(None)), "{end}");
         }
         let (head, size) = parse(bytes).expect("well-formed").expect("complete");
-        assert_eq!((head.path.as_str(), head.query.as_deref(), size), ("/a", Some("b=c"), bytes.len() - 4));
+        assert_eq!((head.path(), head.query(), size), ("/a", Some("b=c"), bytes.len() - 4));
         assert_eq!(head.header("x-y"), Some("z"));
     }
 }

@@ -30,9 +30,9 @@ async fn the_journal_has_the_request_and_what_was_reported() {
         provider("{rules: [{name: nice, respond: {text: x, usage: {prompt_tokens: 11, completion_tokens: 7}}}]}").await;
     chat(&mock, HI).await;
     let record = only_request(&mock).await;
-    assert_eq!((record.method.as_str(), record.path.as_str()), ("POST", "/v1/chat/completions"));
+    assert_eq!((record.head.method(), record.head.path()), ("POST", "/v1/chat/completions"));
     assert_eq!((record.body.as_ref(), record.body_complete), (HI.as_bytes(), true));
-    assert_eq!((record.model.as_deref(), record.stream, record.rule.as_str()), (Some("m-1"), false, "nice"));
+    assert_eq!((record.model.as_deref(), record.stream, &*record.rule), (Some("m-1"), false, "nice"));
     assert_eq!((record.status, record.end), (Some(200), End::Complete));
     assert_eq!(record.usage, Some(Usage { prompt_tokens: 11, completion_tokens: 7, ..Usage::default() }));
     assert_eq!(record.events.len(), 1);

@@ -19,7 +19,7 @@ async fn a_rule_that_is_used_up_is_passed_over() {
     let mock = provider("{rules: [{name: once, times: 1, respond: {text: first}}], respond: {text: later}}").await;
     assert_eq!(text(&chat(&mock, HI).await.json()), "first");
     assert_eq!(text(&chat(&mock, HI).await.json()), "later");
-    let rules: Vec<String> = settled(&mock).await.requests.into_iter().map(|record| record.rule).collect();
+    let rules: Vec<_> = settled(&mock).await.requests.into_iter().map(|record| record.rule.to_string()).collect();
     assert_eq!(rules, ["once", "respond"]);
 }
 
@@ -52,7 +52,7 @@ rules:
         client.send(head + &body).await;
         assert_eq!(client.response().await.status, 200);
     }
-    let rules: Vec<String> = settled(&mock).await.requests.into_iter().map(|record| record.rule).collect();
+    let rules: Vec<_> = settled(&mock).await.requests.into_iter().map(|record| record.rule.to_string()).collect();
     assert_eq!(rules, ["by-model", "by-stream", "by-header", "by-body", "by-user", "by-path", "default"]);
 }
 

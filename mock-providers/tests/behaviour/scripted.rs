@@ -24,7 +24,7 @@ async fn a_status_as_a_fault_is_named_in_the_journal() {
     let mock = provider("{fault: {status: 503}}").await;
     assert_eq!(chat(&mock, HI).await.status, 503);
     let record = only_request(&mock).await;
-    assert_eq!((record.status, record.fault.as_deref(), record.rule.as_str()), (Some(503), Some("status"), "respond"));
+    assert_eq!((record.status, record.fault.as_deref(), &*record.rule), (Some(503), Some("status"), "respond"));
 }
 
 #[tokio::test]
