@@ -109,8 +109,8 @@ async fn providers_see_one_chain_of_addresses_that_ends_with_the_callers() {
     .unwrap();
     let seen = mock.journal().requests;
     let chains = |at: usize| -> Vec<&str> {
-        let named = seen[at].headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("x-forwarded-for"));
-        named.map(|(_, value)| value.as_str()).collect()
+        let named = seen[at].head.headers().filter(|(name, _)| name.eq_ignore_ascii_case("x-forwarded-for"));
+        named.map(|(_, value)| value).collect()
     };
     assert!(chains(0).is_empty());
     assert_eq!(chains(1), ["9.9.9.9, 8.8.8.8, 127.0.0.1"]);

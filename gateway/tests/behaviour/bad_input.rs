@@ -154,7 +154,10 @@ async fn headers_and_targets_that_name_another_host_change_nothing() {
     assert!(trap.journal().connections.is_empty());
     let seen = mock.journal().requests;
     let own = mock.addr().to_string();
-    assert!(seen.iter().all(|request| request.path == "/v1/chat/completions" && request.header("host") == Some(&own)));
+    assert!(
+        seen.iter()
+            .all(|request| request.head.path() == "/v1/chat/completions" && request.header("host") == Some(&own))
+    );
     assert!(seen.iter().all(|request| request.header("x-evil").is_none()));
 }
 

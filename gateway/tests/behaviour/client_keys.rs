@@ -55,7 +55,7 @@ async fn only_a_known_key_comes_in_and_no_key_goes_further() {
     assert_eq!(seen.len(), 2);
     for request in seen {
         let values: Vec<_> =
-            request.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("authorization")).collect();
+            request.head.headers().filter(|(name, _)| name.eq_ignore_ascii_case("authorization")).collect();
         assert_eq!(values.len(), 1, "the provider's key alone");
     }
     let log = running.stop();
