@@ -14,7 +14,7 @@ use crate::digest::{self, Random};
 use crate::journal::Usage;
 use crate::openai::{self, ApiError};
 use crate::pace::Pace;
-use crate::plan::{Answer, Kind, Piece, Plan};
+use crate::plan::{Answer, Header, Kind, Piece, Plan};
 use crate::request::Request;
 use crate::rules::{Live, Selected};
 use crate::script::{Encoding, Fault, Framing, Latency, Provider, Respond, RetryAfterForm, SseEvent};
@@ -56,7 +56,7 @@ pub(crate) fn plan<'l>(live: &'l Live, request: &Request<'_>, random: Random, se
         answer.pad(size);
     }
     if let Some(wait) = respond.retry_after {
-        answer.headers.push(("retry-after".to_owned(), retry_after(wait, respond.retry_after_form)));
+        answer.headers.push(("retry-after".into(), retry_after(wait, respond.retry_after_form).into()));
     }
     let mut plan = answer.plan(respond, common, delay);
     if request.head.http10 && plan.framing == Framing::Chunked {
@@ -159,11 +159,12 @@ fn retry_after(wait: Duration, form: RetryAfterForm) -> String {
     }
 }
 
-fn common_headers(random: &Random, delay: Duration) -> Vec<(String, String)> {
+fn common_headers(random: &Random, delay: Duration) -> [Header; 3] {
     let id = random.branch("x-request-id").word(32, digest::HEX);
-    vec![
-        ("x-request-id".to_owned(), format!("req_{id}")),
-        ("openai-processing-ms".to_owned(), delay.as_millis().to_string()),
-        ("openai-version".to_owned(), "2020-10-01".to_owned()),
+    let millis = if delay.is_zero() { "0".into() } else { delay.as_millis().to_string().into() };
+    [
+        ("x-request-id".into(), format!("req_{id}").into()),
+        ("openai-processing-ms".into(), millis),
+        ("openai-version".into(), "2020-10-01".into()),
     ]
 }

@@ -100,6 +100,7 @@ async fn exchange(wire: &mut Wire, shared: &Shared, head: &Head, place: (u64, u3
         return exchange.gone(gone);
     }
     let (body, problem) = request::read_body(wire, head.length).await;
+    wire.relax();
     let body_at = problem.is_none().then(|| exchange.now());
     let request = Request::new(head, &body);
     let live = shared.live();
@@ -166,5 +167,5 @@ async fn malformed(wire: &mut Wire, shared: &Shared, reason: &str, gone: Option<
 }
 
 fn refusal(error: ApiError) -> Plan {
-    error.answer().plan(&Respond::default(), Vec::new(), std::time::Duration::ZERO)
+    error.answer().plan(&Respond::default(), [], std::time::Duration::ZERO)
 }

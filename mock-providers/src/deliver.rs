@@ -4,6 +4,7 @@
 //! Refuses to decide anything: the plan has.
 
 use std::future::{Future, poll_fn};
+use std::io::Write;
 use std::pin::pin;
 use std::task::Poll;
 use std::time::{Duration, Instant};
@@ -17,6 +18,8 @@ use crate::wire::{Gone, Wire};
 
 /// Bytes without a gap between them go out together, up to this much.
 const COALESCE: usize = 256 << 10;
+/// Room for a usual head.
+const HEAD: usize = 320;
 
 /// What is left of the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,16 +77,11 @@ pub(crate) async fn deliver(
         Ok(Some(after)) => return after,
         Err(gone) => return exchange.gone(gone),
     }
-    let mut writer = Writer {
-        wire,
-        exchange,
-        plan,
-        out: plan.head(keep_alive),
-        head_in_out: true,
-        body: 0,
-        usage: None,
-        unsaid: Vec::new(),
-    };
+    // A paced answer leaves event by event: its buffer needs no room for more than one.
+    let ready = plan.pieces.iter().take_while(|piece| piece.gap.is_zero()).map(|piece| piece.bytes.len() + 8);
+    let mut out = Vec::with_capacity(HEAD + ready.sum::<usize>().min(COALESCE));
+    plan.head(&mut out, keep_alive);
+    let mut writer = Writer { wire, exchange, plan, out, head_in_out: true, body: 0, usage: None, unsaid: Vec::new() };
     let written =
         if head_only || plan.is_bodiless() { writer.flush(Some(End::Complete)).await } else { writer.body().await };
     match (written, plan.ending) {
@@ -186,7 +184,7 @@ impl Writer<'_> {
 
     fn open_chunk(&mut self, length: usize) {
         if self.plan.framing == Framing::Chunked {
-            self.out.extend_from_slice(format!("{length:x}\r\n").as_bytes());
+            write!(self.out, "{length:x}\r\n").expect("a write into memory succeeds");
         }
     }
 

@@ -22,7 +22,9 @@ pub mod script;
 pub mod tls;
 mod tokens;
 mod wire;
+mod workers;
 
 pub use journal::{ConnectionRecord, End, Journal, Peer, RequestRecord, TlsFacts, TlsFailure, Usage};
 pub use provider::{MockProvider, Options, StartError, start};
 pub use request::RequestHead;
+pub use workers::Workers;

@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 
 use crate::attend::attend;
 use crate::provider::Shared;
+use crate::workers::Workers;
 
 const BACKLOG: i32 = 1024;
 
@@ -35,13 +36,15 @@ pub(crate) struct Listener {
     _reservation: Socket,
     open: Option<TcpListener>,
     connections: JoinSet<()>,
+    /// Who carries them; none is this runtime.
+    workers: Option<Workers>,
     /// Tells connections to reset.
     cut: watch::Sender<()>,
 }
 
 impl Listener {
     /// Takes the port without opening it.
-    pub(crate) fn reserve(bind: SocketAddr, shared: Arc<Shared>) -> io::Result<Self> {
+    pub(crate) fn reserve(bind: SocketAddr, shared: Arc<Shared>, workers: Option<Workers>) -> io::Result<Self> {
         let reservation = bound(bind)?;
         let addr = reservation.local_addr()?.as_socket().ok_or_else(|| io::Error::other("not an IP socket"))?;
         Ok(Self {
@@ -50,6 +53,7 @@ impl Listener {
             _reservation: reservation,
             open: None,
             connections: JoinSet::new(),
+            workers,
             cut: watch::Sender::new(()),
         })
     }
@@ -109,7 +113,18 @@ impl Listener {
         let (shared, cut) = (self.shared.clone(), self.cut.subscribe());
         let id = shared.recorder.opened(shared.now(), Some(peer));
         let attention = shared.live().attention();
-        self.connections.spawn(attend(tcp, shared, id, attention, cut));
+        let Some(workers) = &self.workers else {
+            self.connections.spawn(attend(tcp, shared, id, attention, cut));
+            return;
+        };
+        // The socket changes its event queue with its runtime; one that cannot has ended already.
+        let Ok(tcp) = tcp.into_std() else { return };
+        let serve = async move {
+            if let Ok(tcp) = TcpStream::from_std(tcp) {
+                attend(tcp, shared, id, attention, cut).await;
+            }
+        };
+        self.connections.spawn_on(serve, workers.next());
     }
 }
 

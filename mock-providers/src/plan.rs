@@ -7,6 +7,8 @@ mod events;
 mod faults;
 mod padding;
 
+use std::borrow::Cow;
+use std::io::Write;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -17,6 +19,9 @@ use crate::script::{Encoding, Framing, Respond};
 pub(crate) use encoding::accepts;
 pub(crate) use events::Events;
 
+/// A header as it goes out.
+pub(crate) type Header = (Cow<'static, str>, Cow<'static, str>);
+
 /// Everything about one response.
 #[derive(Debug)]
 pub(crate) struct Plan {
@@ -25,7 +30,7 @@ pub(crate) struct Plan {
     pub(crate) delay: Duration,
     pub(crate) status: u16,
     /// All but those that tell the end of the body.
-    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) headers: Vec<Header>,
     pub(crate) framing: Framing,
     /// How the body is encoded, once its content is settled.
     pub(crate) encoding: Option<Encoding>,
@@ -102,7 +107,7 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) content_type: &'static str,
     /// Beside those that every answer has.
-    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) headers: Vec<Header>,
     pub(crate) framing: Framing,
     pub(crate) pieces: Vec<Piece>,
 }
@@ -132,14 +137,15 @@ impl Answer {
     }
 
     /// Makes it a plan, with the script's own wishes about the head.
-    pub(crate) fn plan(self, respond: &Respond, common: Vec<(String, String)>, delay: Duration) -> Plan {
-        let content_type = respond.content_type.clone().unwrap_or_else(|| self.content_type.to_owned());
-        let mut headers = vec![("content-type".to_owned(), content_type)];
+    pub(crate) fn plan(self, respond: &Respond, common: impl IntoIterator<Item = Header>, delay: Duration) -> Plan {
+        let content_type = respond.content_type.clone().map_or(Cow::Borrowed(self.content_type), Cow::Owned);
+        let mut headers = Vec::with_capacity(8);
+        headers.push(("content-type".into(), content_type));
         headers.extend(self.headers);
         headers.extend(common);
         for (name, values) in &respond.headers.0 {
             headers.retain(|(known, _)| !known.eq_ignore_ascii_case(name));
-            headers.extend(values.0.iter().map(|value| (name.clone(), value.clone())));
+            headers.extend(values.0.iter().map(|value| (name.clone().into(), value.clone().into())));
         }
         Plan {
             before: Before::Answer,
@@ -176,8 +182,8 @@ impl Plan {
     }
 
     /// The head as it goes out. A scripted header wins over the one we would write.
-    pub(crate) fn head(&self, keep_alive: bool) -> Vec<u8> {
-        let mut head = format!("HTTP/1.1 {} {}\r\n", self.status, reason(self.status)).into_bytes();
+    pub(crate) fn head(&self, head: &mut Vec<u8>, keep_alive: bool) {
+        write!(head, "HTTP/1.1 {} {}\r\n", self.status, reason(self.status)).expect("a write into memory succeeds");
         let mut line = |name: &str, value: &str| {
             head.extend_from_slice(name.as_bytes());
             head.extend_from_slice(b": ");
@@ -199,7 +205,6 @@ impl Plan {
             line("connection", "close");
         }
         head.extend_from_slice(b"\r\n");
-        head
     }
 
     /// Whether the connection can carry another request after this response.

@@ -17,6 +17,7 @@ use crate::listener::{Command, Listener};
 use crate::request::Head;
 use crate::rules::Live;
 use crate::script::{Accept, Provider};
+use crate::workers::Workers;
 
 /// How many distinct requests are counted before counting starts anew.
 const MAX_OCCURRENCES: usize = 1 << 20;
@@ -36,18 +37,20 @@ pub struct Options {
     pub journal: usize,
     /// How many bytes of each answer's body the journal keeps; default none. 256 KiB suit a comparison.
     pub keep_sent: usize,
+    /// Threads that carry the connections; default the runtime that calls [`start`].
+    pub workers: Option<Workers>,
 }
 
 impl Default for Options {
     fn default() -> Self {
         let bind = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        Self { bind, origin: Instant::now(), seed: 0, tls: None, journal: 100_000, keep_sent: 0 }
+        Self { bind, origin: Instant::now(), seed: 0, tls: None, journal: 100_000, keep_sent: 0, workers: None }
     }
 }
 
 impl std::fmt::Debug for Options {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { bind, origin, seed, tls, journal, keep_sent } = self;
+        let Self { bind, origin, seed, tls, journal, keep_sent, workers } = self;
         f.debug_struct("Options")
             .field("bind", bind)
             .field("origin", origin)
@@ -55,6 +58,7 @@ impl std::fmt::Debug for Options {
             .field("tls", &tls.is_some())
             .field("journal", journal)
             .field("keep_sent", keep_sent)
+            .field("workers", workers)
             .finish()
     }
 }
@@ -150,7 +154,7 @@ pub async fn start(name: &str, provider: Provider, options: Options) -> Result<M
         occurrences: Mutex::default(),
     });
     let failed = |source| StartError::Bind { provider: name.to_owned(), bind: options.bind, source };
-    let mut listener = Listener::reserve(options.bind, shared.clone()).map_err(failed)?;
+    let mut listener = Listener::reserve(options.bind, shared.clone(), options.workers).map_err(failed)?;
     if accept != Accept::Refuse {
         listener.open().map_err(failed)?;
     }

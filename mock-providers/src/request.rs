@@ -7,6 +7,7 @@ mod body;
 mod head;
 mod lines;
 
+use bytes::Buf;
 use serde_json::Value;
 
 use crate::plan;
@@ -88,7 +89,7 @@ pub(crate) async fn read_head(wire: &mut Wire) -> Start {
         match head::parse(&wire.inbound) {
             Ok(Some((head, length))) => {
                 // The body, or the next request, stays behind.
-                let _ = wire.inbound.split_to(length);
+                wire.inbound.advance(length);
                 return Start::Head(head);
             }
             Ok(None) => {}

@@ -5,12 +5,13 @@
 
 use std::future::{Future, poll_fn};
 use std::io::{self, ErrorKind};
+use std::mem::MaybeUninit;
 use std::net::Shutdown;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-use bytes::BytesMut;
+use bytes::{Buf, Bytes, BytesMut};
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
@@ -18,7 +19,9 @@ use tokio_rustls::server::TlsStream;
 
 /// While an answer is under way, at most this much of a next request is taken in.
 const AHEAD: usize = 1 << 20;
-const READ_SIZE: usize = 16 << 10;
+const READ_SIZE: usize = 8 << 10;
+/// A buffer of this size may stay while nothing is in it.
+const KEPT: usize = 2 << 10;
 /// How long a caller may keep sending after our FIN, before the close turns into a reset.
 const LINGER: Duration = Duration::from_secs(1);
 
@@ -94,8 +97,17 @@ impl Wire {
     }
 
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Gone>> {
-        self.inbound.reserve(READ_SIZE);
-        let read = ready!(pin!(self.stream.read_buf(&mut self.inbound)).poll(cx));
+        let room = self.inbound.capacity() - self.inbound.len();
+        let read = if room >= READ_SIZE {
+            ready!(pin!(self.stream.read_buf(&mut self.inbound)).poll(cx))
+        } else {
+            // Through the stack: what waits for its caller, perhaps for long, holds no buffer.
+            let mut space = [MaybeUninit::uninit(); READ_SIZE];
+            let mut space = ReadBuf::uninit(&mut space);
+            let read = ready!(Pin::new(&mut self.stream).poll_read(cx, &mut space));
+            self.inbound.extend_from_slice(space.filled());
+            read.map(|()| space.filled().len())
+        };
         Poll::Ready(match read {
             Ok(0) => Err(Gone { reset: false }),
             Ok(read) => {
@@ -105,6 +117,23 @@ impl Wire {
             // A TLS peer that ends without a close_notify has still sent a FIN, not a RST.
             Err(e) => Err(Gone { reset: e.kind() != ErrorKind::UnexpectedEof }),
         })
+    }
+
+    /// Takes so many bytes out of what has come. A few are copied, so that whoever keeps them keeps no more than them.
+    pub(crate) fn take(&mut self, length: usize) -> Bytes {
+        if length > READ_SIZE {
+            return self.inbound.split_to(length).freeze();
+        }
+        let bytes = Bytes::copy_from_slice(&self.inbound[..length]);
+        self.inbound.advance(length);
+        bytes
+    }
+
+    /// Gives back the buffer while nothing is in it.
+    pub(crate) fn relax(&mut self) {
+        if self.inbound.is_empty() && self.inbound.capacity() > KEPT {
+            self.inbound = BytesMut::new();
+        }
     }
 
     /// Ends in order: TLS says goodbye, then FIN.

@@ -110,9 +110,9 @@ impl ApiError {
             "error": { "message": self.message, "type": self.kind, "param": self.param, "code": self.code }
         });
         let mut answer = Answer::json(self.status, body.to_string(), None);
-        answer.headers.extend(self.allow.map(|method| ("allow".to_owned(), method.to_owned())));
+        answer.headers.extend(self.allow.map(|method| ("allow".into(), method.into())));
         if self.status == 401 {
-            answer.headers.push(("www-authenticate".to_owned(), "Bearer".to_owned()));
+            answer.headers.push(("www-authenticate".into(), "Bearer".into()));
         }
         answer
     }

@@ -24,7 +24,7 @@ impl Plan {
             return;
         }
         if !self.has_header("content-encoding") {
-            self.headers.push(("content-encoding".to_owned(), encoding.token().to_owned()));
+            self.headers.push(("content-encoding".into(), encoding.token().into()));
         }
         if self.pieces.is_empty() {
             self.pieces.push(Piece::default());

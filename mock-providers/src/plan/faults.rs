@@ -103,7 +103,7 @@ impl Plan {
         }
         self.status = 500;
         self.headers.retain(|(name, _)| !name.eq_ignore_ascii_case("content-type"));
-        self.headers.insert(0, ("content-type".to_owned(), "application/json".to_owned()));
+        self.headers.insert(0, ("content-type".into(), "application/json".into()));
         self.pieces = vec![Piece { bytes: envelope.to_string().into(), kind: Kind::Content, ..Piece::default() }];
     }
 

@@ -10,6 +10,7 @@ use crate::wire::{Gone, Wire};
 /// No body may be larger.
 const MAX_BODY: usize = 64 << 20;
 const MAX_LINE: usize = 4 << 10;
+const STEP: usize = 1 << 20;
 
 /// Why a body is not whole.
 #[derive(Debug)]
@@ -45,12 +46,14 @@ async fn fixed(wire: &mut Wire, length: u64) -> (Bytes, Option<BodyProblem>) {
     let Some(length) = usize::try_from(length).ok().filter(|&length| length <= MAX_BODY) else {
         return (Bytes::new(), Some(BodyProblem::TooLarge));
     };
+    // At once for what has to come, in steps for what a caller only claims.
     while wire.inbound.len() < length {
+        wire.inbound.reserve((length - wire.inbound.len()).min(STEP));
         if let Err(gone) = wire.fill().await {
             return (wire.inbound.split().freeze(), Some(gone.into()));
         }
     }
-    (wire.inbound.split_to(length).freeze(), None)
+    (wire.take(length), None)
 }
 
 async fn chunked(wire: &mut Wire, body: &mut BytesMut) -> Result<(), BodyProblem> {
