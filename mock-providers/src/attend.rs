@@ -98,8 +98,9 @@ async fn departure(tcp: &TcpStream) -> Gone {
 
 async fn handshake(tcp: TcpStream, shared: &Shared, id: u64, cut: &mut watch::Receiver<()>) -> Result<Wire, Closing> {
     let Some(config) = &shared.tls else { return Ok(Wire::new(Stream::Plain(tcp))) };
+    // Apart, so that a plain connection does not carry the room of a handshake.
     let shaken = tokio::select! {
-        shaken = shake_hands(tcp, config) => shaken,
+        shaken = Box::pin(shake_hands(tcp, config)) => shaken,
         _ = cut.changed() => return Err(Closing { by: Peer::Mock, reset: false }),
     };
     match shaken {

@@ -3,6 +3,8 @@
 //! Owns the order of an exchange (head, journal, body, plan, delivery) and how malformed requests are answered.
 //! Refuses to know sockets and scripts in detail.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
 use crate::answer;
@@ -102,27 +104,30 @@ async fn exchange(wire: &mut Wire, shared: &Shared, head: &Head, place: (u64, u3
     let (body, problem) = request::read_body(wire, head.length).await;
     wire.relax();
     let body_at = problem.is_none().then(|| exchange.now());
-    let request = Request::new(head, &body);
-    let live = shared.live();
-    let note_body = |record: &mut RequestRecord| {
-        record.body = body.clone();
-        record.body_complete = body_at.is_some();
-        record.body_at = body_at;
-        record.model = request.model().map(str::to_owned);
-        record.stream = request.stream();
-    };
     if let Some(problem) = problem {
-        shared.recorder.update(exchange.seq, note_body);
+        shared.recorder.update(exchange.seq, |record| record.body = body);
         return refuse_body(wire, exchange, problem).await;
     }
+    let plan = planned(shared, head, body, body_at, exchange.seq);
+    deliver::deliver(wire, &plan, exchange, head.keep_alive, head.method() == "HEAD").await
+}
+
+/// The plan for a whole request. What it was made from is gone when it is carried out, which may take long.
+fn planned(shared: &Shared, head: &Head, body: Bytes, body_at: Option<Duration>, seq: u64) -> Plan {
+    let request = Request::new(head, &body);
+    let live = shared.live();
     let random = shared.random(head, &body);
     let (rule, plan) = answer::plan(&live, &request, random, shared.seed);
-    shared.recorder.update(exchange.seq, |record| {
-        note_body(record);
+    shared.recorder.update(seq, |record| {
+        record.model = request.model().map(str::to_owned);
+        record.stream = request.stream();
         record.rule = rule.clone();
         record.fault = plan.fault.clone();
+        record.body_complete = true;
+        record.body_at = body_at;
+        record.body = body;
     });
-    deliver::deliver(wire, &plan, exchange, head.keep_alive, head.method() == "HEAD").await
+    plan
 }
 
 fn record(shared: &Shared, head: &Head, (connection, on_connection): (u64, u32)) -> RequestRecord {
@@ -167,5 +172,5 @@ async fn malformed(wire: &mut Wire, shared: &Shared, reason: &str, gone: Option<
 }
 
 fn refusal(error: ApiError) -> Plan {
-    error.answer().plan(&Respond::default(), [], std::time::Duration::ZERO)
+    error.answer().plan(&Respond::default(), [], Duration::ZERO)
 }

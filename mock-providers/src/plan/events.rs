@@ -42,7 +42,9 @@ impl Events {
     }
 
     /// The pieces, all of them slices of the one buffer.
-    pub(crate) fn finish(self) -> Vec<Piece> {
+    pub(crate) fn finish(mut self) -> Vec<Piece> {
+        // In place: what waits in a stream for its time may wait long.
+        self.buffer.shrink_to_fit();
         let (bytes, mut start) = (Bytes::from(self.buffer), 0);
         let cut = |(end, piece)| {
             let own = bytes.slice(start..end);
