@@ -3,6 +3,7 @@
 //! Owns what every dialect shares: literal bodies, scripted statuses, latency, common headers.
 //! Refuses to know the shape of any API; that is the dialect's.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -10,23 +11,28 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use crate::credentials;
-use crate::digest::{self, Random};
+use crate::digest::Random;
 use crate::journal::Usage;
-use crate::openai::{self, ApiError};
 use crate::pace::Pace;
-use crate::plan::{Answer, Header, Kind, Piece, Plan};
+use crate::plan::{Answer, Kind, Piece, Plan};
 use crate::request::Request;
 use crate::rules::{Live, Selected};
-use crate::script::{Encoding, Fault, Framing, Latency, Provider, Respond, RetryAfterForm, SseEvent};
+use crate::script::{
+    Auth, Dialect, Encoding, Fault, Framing, Latency, Provider, Respond, RetryAfterForm, SseEvent, Tokenizer,
+};
 
 /// What a dialect may draw on.
 pub(crate) struct Context<'a> {
     pub(crate) provider: &'a Provider,
+    /// What the request is answered in; not always the provider's own.
+    pub(crate) dialect: Dialect,
     pub(crate) respond: &'a Respond,
     /// What goes wrong; those who make answers obey its semantic keys, `plan` all others.
     pub(crate) fault: &'a Fault,
     /// The script's latency, with the answer's own laid over it.
     pub(crate) latency: Latency,
+    /// What a token is.
+    pub(crate) tokenizer: Tokenizer,
     /// Follows from seed, provider, request and occurrence.
     pub(crate) random: Random,
     /// Follows from the seed alone.
@@ -42,14 +48,17 @@ impl Context<'_> {
 
 /// The plan for a request, and the name of the rule it comes from.
 pub(crate) fn plan<'l>(live: &'l Live, request: &Request<'_>, random: Random, seed: u64) -> (&'l Arc<str>, Plan) {
-    let denied = live.provider.auth.as_ref().and_then(|auth| refusal(&auth.keys, request));
+    let dialect = live.provider.dialect.of(request.head);
+    let denied = live.provider.auth.as_ref().and_then(|auth| refusal(auth, dialect, request, &random));
     let Selected { rule, respond, fault } = if denied.is_some() { live.unscripted() } else { live.select(request) };
     let latency = live.provider.latency.overlaid(&respond.latency);
     let delay = latency.head.unwrap_or_default() + respond.delay_head.unwrap_or_default();
-    let common = common_headers(&random, delay);
-    let context = Context { provider: &live.provider, respond, fault: &fault, latency, random, seed };
+    let common = dialect.common_headers(&random, delay).into_iter().flatten();
+    let provider = &live.provider;
+    let tokenizer = provider.tokenizer;
+    let context = Context { provider, dialect, respond, fault: &fault, latency, tokenizer, random, seed };
     let mut answer = match denied {
-        Some(error) => error.answer(),
+        Some(refusal) => refusal,
         None => answer(request, &context, fault.status.or(respond.status)),
     };
     if let Some(size) = respond.size {
@@ -59,6 +68,7 @@ pub(crate) fn plan<'l>(live: &'l Live, request: &Request<'_>, random: Random, se
         answer.headers.push(("retry-after".into(), retry_after(wait, respond.retry_after_form).into()));
     }
     let mut plan = answer.plan(respond, common, delay);
+    plan.dialect = dialect;
     if request.head.http10 && plan.framing == Framing::Chunked {
         plan.framing = Framing::Close;
     }
@@ -74,12 +84,13 @@ impl Latency {
     }
 }
 
-fn refusal(keys: &[String], request: &Request<'_>) -> Option<ApiError> {
-    let presented = credentials::bearer(&request.head.lines);
+/// The answer for a caller who is not let in.
+fn refusal(auth: &Auth, dialect: Dialect, request: &Request<'_>, random: &Random) -> Option<Answer> {
+    let presented = credentials::presented(dialect, &request.head.lines);
     match presented {
-        Some(key) if keys.iter().any(|known| known == key) => None,
-        Some(key) => Some(ApiError::wrong_key(key)),
-        None => Some(ApiError::missing_key()),
+        Some(key) if auth.keys.iter().any(|known| known == key) => None,
+        Some(key) => Some(dialect.wrong_key(key, random)),
+        None => Some(dialect.missing_key(auth.missing, random)),
     }
 }
 
@@ -90,18 +101,32 @@ fn answer(request: &Request<'_>, context: &Context<'_>, status: Option<u16>) -> 
         return literal;
     }
     match status {
-        Some(status @ 400..) => ApiError::of_status(status, respond.text.as_deref()).answer(),
+        Some(status @ 400..) => context.dialect.error(status, respond.text.as_deref(), &context.random),
         Some(status @ (100..=199 | 204 | 300..=399)) => {
             let mut bare = Answer::json(status, Bytes::new(), None);
             bare.pieces.clear();
             bare
         }
         _ => {
-            let mut answer = openai::answer(request, context).unwrap_or_else(|error| error.answer());
-            if answer.status == 200 {
-                answer.status = status.unwrap_or(200);
+            let mut answer = context.dialect.answer(request, context);
+            match answer.status {
+                200 => answer.status = status.unwrap_or(200),
+                _ => answer.forget_credentials(request),
             }
             answer
+        }
+    }
+}
+
+impl Answer {
+    /// Takes the caller's own credentials out of an error that repeats what was asked for.
+    fn forget_credentials(&mut self, request: &Request<'_>) {
+        for piece in &mut self.pieces {
+            let text = String::from_utf8_lossy(&piece.bytes);
+            let shown = credentials::redact_echoes(&text, &request.head.lines);
+            if let Cow::Owned(shown) = shown {
+                piece.bytes = shown.into();
+            }
         }
     }
 }
@@ -157,14 +182,4 @@ fn retry_after(wait: Duration, form: RetryAfterForm) -> String {
             httpdate::fmt_http_date(UNIX_EPOCH + up(now + wait))
         }
     }
-}
-
-fn common_headers(random: &Random, delay: Duration) -> [Header; 3] {
-    let id = random.branch("x-request-id").word(32, digest::HEX);
-    let millis = if delay.is_zero() { "0".into() } else { delay.as_millis().to_string().into() };
-    [
-        ("x-request-id".into(), format!("req_{id}").into()),
-        ("openai-processing-ms".into(), millis),
-        ("openai-version".into(), "2020-10-01".into()),
-    ]
 }

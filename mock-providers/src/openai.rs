@@ -12,14 +12,14 @@ mod moderations;
 mod parameters;
 mod responses;
 mod stream;
-mod synth;
+pub(crate) mod synth;
 mod usage;
 
 use crate::answer::Context;
 use crate::plan::Answer;
 use crate::request::Request;
 
-pub(crate) use error::ApiError;
+pub(crate) use error::{ApiError, usual_error};
 
 /// All answers claim to be made at this time, so that equal requests get equal bytes.
 const CREATED: u64 = 1_767_225_600;

@@ -14,7 +14,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::journal::Usage;
-use crate::script::{Encoding, Framing, Respond};
+use crate::script::{Dialect, Encoding, Framing, Respond};
 
 pub(crate) use encoding::accepts;
 pub(crate) use events::Events;
@@ -40,6 +40,8 @@ pub(crate) struct Plan {
     pub(crate) ending: Ending,
     /// The names of the faults in it.
     pub(crate) fault: Option<String>,
+    /// Whose errors it reports.
+    pub(crate) dialect: Dialect,
 }
 
 /// What happens instead of a head.
@@ -158,6 +160,7 @@ impl Answer {
             pieces: self.pieces,
             ending: Ending::Complete,
             fault: None,
+            dialect: Dialect::default(),
         }
     }
 }

@@ -7,10 +7,10 @@
 //! seed: 42                             # only in a config file (`Config`); scenarios bring their own
 //! providers:
 //!   a:
-//!     dialect: openai                  # the default; or azure
+//!     dialect: openai                  # the default; or azure, anthropic
 //!     tls: true                        # default false; the certificate comes from the run's CA
 //!     listen: 127.0.0.1:8090           # only for `windtunnel mock`; scenarios always get a free port
-//!     auth: {keys: [sk-good]}          # any other bearer token: 401 with OpenAI's envelope
+//!     auth: {keys: [sk-good]}          # see below; any other key is a 401 in the dialect's form
 //!     models: [gpt-4o-mini]            # see below; no other model is known then
 //!     certificate: expired             # beside TLS; or valid (default), wrong_host, self_signed, unknown_ca
 //!     accept: refuse                   # see below; refuse = the port is closed (connection refused)
@@ -47,6 +47,21 @@
 //! Each is a name, or `{id, owned_by, created, context_window, max_output, kind: chat|embedding|moderation}`; a model
 //! with a `kind` is not to be had for other operations. Without the key the list shows a few usual ones, and every
 //! model that is asked for exists. With `dialect: azure` these are the deployments.
+//!
+//! # `auth`
+//! | key | value |
+//! |---|---|
+//! | `keys` | the keys that are let in; any other one is a 401 |
+//! | `missing` | the status of a request without a key: 401 (default), 403, or another one from 400 on |
+//!
+//! A key is taken from where the dialect takes it: OpenAI a bearer token, Azure `api-key` or a bearer token, Anthropic
+//! `x-api-key` or a bearer token. [`crate::credentials`] has the table, which also says what is masked.
+//!
+//! # `tokenizer`
+//! | value | a token of prompts and answers is |
+//! |---|---|
+//! | `estimate` | (the default) a word of at most twelve characters with the space before it; longer words are several |
+//! | `o200k`, `cl100k` | a token of that encoding (GPT-4o and later; GPT-4); only in builds with the crate feature `bpe`, as `windtunnel` is. Its tables, some 20 MB, are loaded when a script first asks for them |
 //!
 //! # `when` (all given keys must hold; the first matching rule wins)
 //! | key | value |
@@ -115,6 +130,7 @@
 //! A JSON body is one chunk and one event. With `split`, each piece is a write of its own (and an HTTP chunk of its own).
 //! Before an RST, bytes that the caller's window has not taken yet are lost, as in life.
 
+mod auth;
 mod duration;
 mod fault;
 mod headers;
@@ -124,6 +140,7 @@ mod respond;
 #[cfg(feature = "schema")]
 mod schema;
 mod size;
+mod tokenizer;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -131,11 +148,13 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+pub use auth::Auth;
 pub use fault::{Disconnect, Dribble, ErrorEvent, Fault, Hang, How, Point, Split, Stage, Stall, Truncate};
 pub use headers::{HeaderValues, Headers};
 pub use matching::{BodyMatch, Glob, Path, Pattern, TextMatch, ValueMatch, When};
 pub use model::{Model, ModelKind};
 pub use respond::{Block, Encoding, Framing, Respond, RetryAfterForm, SseEvent, ToolCall, UsageNumbers, UsageSpec};
+pub use tokenizer::Tokenizer;
 
 /// A file for `windtunnel mock --config`.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -155,6 +174,8 @@ pub struct Config {
 pub struct Provider {
     /// The wire dialect it speaks when nothing is scripted.
     pub dialect: Dialect,
+    /// What counts its tokens.
+    pub tokenizer: Tokenizer,
     /// Serve TLS; the host of the mock supplies the server configuration.
     pub tls: bool,
     /// What is wrong with the certificate, if anything; the host of the mock obeys it.
@@ -195,21 +216,8 @@ pub enum Dialect {
     Openai,
     /// Azure OpenAI: deployments, `api-version`, content filter results.
     Azure,
-}
-
-/// The accepted credentials.
-#[derive(Clone, Default, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields, default)]
-pub struct Auth {
-    /// Bearer tokens that are let in.
-    pub keys: Vec<String>,
-}
-
-impl std::fmt::Debug for Auth {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Auth {{ keys: {} redacted }}", self.keys.len())
-    }
+    /// Anthropic's messages API.
+    Anthropic,
 }
 
 /// Whether connections are accepted.

@@ -2,7 +2,7 @@
 //!
 //! Owns status, type, param and code of every error. Refuses to repeat a caller's key in full.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::plan::Answer;
 
@@ -56,8 +56,9 @@ impl ApiError {
         Self::of_status(413, None)
     }
 
-    pub(crate) fn missing_key() -> Self {
-        Self::new(401, INVALID, None, "No API key was given: send it as a bearer token in the Authorization header.")
+    pub(crate) fn missing_key(status: u16) -> Self {
+        let message = "No API key was given: send it as a bearer token in the Authorization header.";
+        Self { status, code: None, message: message.to_owned(), ..Self::of_status(status, None) }
     }
 
     pub(crate) fn wrong_key(key: &str) -> Self {
@@ -116,6 +117,16 @@ impl ApiError {
         }
         answer
     }
+}
+
+/// What is reported in the middle of a stream, unless the script says it.
+pub(crate) fn usual_error() -> Value {
+    json!({
+        "message": "The server had an error while processing your request",
+        "type": "server_error",
+        "param": null,
+        "code": null,
+    })
 }
 
 /// Enough of a key to recognise it, too little to use it.
