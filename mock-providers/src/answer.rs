@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use serde_json::Value;
 
 use crate::credentials;
 use crate::digest::Random;
@@ -96,7 +95,7 @@ fn refusal(auth: &Auth, dialect: Dialect, request: &Request<'_>, random: &Random
 
 fn answer(request: &Request<'_>, context: &Context<'_>, status: Option<u16>) -> Answer {
     let respond = context.respond;
-    if let Some(mut literal) = literal(respond) {
+    if let Some(mut literal) = literal(respond, context.dialect) {
         literal.status = status.unwrap_or(200);
         return literal;
     }
@@ -132,44 +131,38 @@ impl Answer {
 }
 
 /// The body that the script spells out, when it does.
-fn literal(respond: &Respond) -> Option<Answer> {
+fn literal(respond: &Respond, dialect: Dialect) -> Option<Answer> {
     if let Some(events) = &respond.sse {
-        return Some(Answer::stream(events.iter().map(literal_event).collect()));
+        let mut used = None;
+        let pieces = events.iter().map(|event| {
+            let piece = literal_event(event, dialect, used);
+            used = piece.usage.or(used);
+            piece
+        });
+        return Some(Answer::stream(pieces.collect()));
     }
     if let Some(bytes) = &respond.body_base64 {
-        return Some(Answer::json(200, bytes.clone(), reported(bytes)));
+        return Some(Answer::json(200, bytes.clone(), reported(bytes, dialect, None)));
     }
     if let Some(body) = &respond.body {
-        return Some(Answer::json(200, body.clone(), reported(body.as_bytes())));
+        return Some(Answer::json(200, body.clone(), reported(body.as_bytes(), dialect, None)));
     }
-    respond.json.as_ref().map(|value| Answer::json(200, value.to_string(), usage_of(value)))
+    let value = respond.json.as_ref()?;
+    Some(Answer::json(200, value.to_string(), dialect.reported(value, None)))
 }
 
-fn literal_event(event: &SseEvent) -> Piece {
-    let done = event.bytes.starts_with(b"data: [DONE]");
-    let usage = memchr::memmem::find(&event.bytes, b"data:").and_then(|at| reported(&event.bytes[at + 5..]));
+fn literal_event(event: &SseEvent, dialect: Dialect, before: Option<Usage>) -> Piece {
+    let done = ["data: [DONE]", "event: message_stop"].iter().any(|end| event.bytes.starts_with(end.as_bytes()));
+    let data = memchr::memmem::find(&event.bytes, b"data:").map(|at| &event.bytes[at + 5..]);
+    let usage = data.and_then(|data| reported(data, dialect, before));
     let kind = if done { Kind::Done } else { Kind::Content };
     Piece { bytes: event.bytes.clone(), gap: event.after, kind, usage, ..Piece::default() }
 }
 
 /// The usage in literal bytes, when they are JSON and have one.
-fn reported(bytes: &[u8]) -> Option<Usage> {
+fn reported(bytes: &[u8], dialect: Dialect, before: Option<Usage>) -> Option<Usage> {
     memchr::memmem::find(bytes, b"\"usage\"")?;
-    usage_of(&serde_json::from_slice(bytes).ok()?)
-}
-
-fn usage_of(value: &Value) -> Option<Usage> {
-    // The last event of the responses API has it one level further down.
-    let usage = value.get("usage").or_else(|| value.get("response")?.get("usage"))?.as_object()?;
-    let count = |name: &str| usage.get(name).and_then(Value::as_u64);
-    let detail = |group: &str, name: &str| usage.get(group).and_then(|details| details.get(name)?.as_u64());
-    let either = |one, other, name| detail(one, name).or(detail(other, name)).unwrap_or(0);
-    Some(Usage {
-        prompt_tokens: count("prompt_tokens").or(count("input_tokens")).unwrap_or(0),
-        completion_tokens: count("completion_tokens").or(count("output_tokens")).unwrap_or(0),
-        cached_tokens: either("prompt_tokens_details", "input_tokens_details", "cached_tokens"),
-        reasoning_tokens: either("completion_tokens_details", "output_tokens_details", "reasoning_tokens"),
-    })
+    dialect.reported(&serde_json::from_slice(bytes).ok()?, before)
 }
 
 /// Never earlier than it was scripted.

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::answer::Context;
 use crate::digest::{self, Random};
+use crate::journal::Usage;
 use crate::plan::{Answer, Header};
 use crate::request::{Head, Request};
 use crate::script::Dialect;
@@ -24,9 +25,7 @@ impl Dialect {
     /// What this API answers, as far as the script leaves it to it.
     pub(crate) fn answer(self, request: &Request<'_>, context: &Context<'_>) -> Answer {
         match self {
-            Dialect::Openai | Dialect::Azure => {
-                openai::answer(request, context).unwrap_or_else(|error| error.answer())
-            }
+            Dialect::Openai | Dialect::Azure => openai::answer(request, context).unwrap_or_else(|error| error.answer()),
             Dialect::Anthropic => anthropic::answer(request, context),
         }
     }
@@ -71,6 +70,14 @@ impl Dialect {
             Dialect::Anthropic => format!("event: error\ndata: {}\n\n", anthropic::envelope(error.cloned(), None)),
         }
         .into()
+    }
+
+    /// The usage in a literal body, or in an event after those that reported `before`.
+    pub(crate) fn reported(self, value: &Value, before: Option<Usage>) -> Option<Usage> {
+        match self {
+            Dialect::Openai | Dialect::Azure => openai::reported(value),
+            Dialect::Anthropic => anthropic::reported(value, before),
+        }
     }
 
     /// The headers that every answer has.

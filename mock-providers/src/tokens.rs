@@ -77,7 +77,8 @@ pub(crate) fn words(text: &str) -> u64 {
 mod tests {
     use super::*;
 
-    const TEXTS: [&str; 6] = ["served by b", "  two  spaces ", "", "你好世界 héé", "anextremelylongwordindeed", "🙂🙃 a\n\n b"];
+    const TEXTS: [&str; 6] =
+        ["served by b", "  two  spaces ", "", "你好世界 héé", "anextremelylongwordindeed", "🙂🙃 a\n\n b"];
 
     #[test]
     fn pieces_put_together_are_the_text() {

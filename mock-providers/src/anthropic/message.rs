@@ -15,7 +15,7 @@ use crate::journal::Usage;
 use crate::openai::synth;
 use crate::plan::Answer;
 use crate::request::Request;
-use crate::script::{self, ToolCall, Tokenizer};
+use crate::script::{self, Tokenizer, ToolCall};
 
 const SIGNATURE: usize = 88;
 const REFUSAL: &str = "I cannot help with that.";

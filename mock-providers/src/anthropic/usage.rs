@@ -58,7 +58,8 @@ mod tests {
 
     #[test]
     fn the_last_event_completes_the_usage_of_the_first() {
-        let first = json!({"message": {"usage": {"input_tokens": 3, "cache_read_input_tokens": 5, "output_tokens": 1}}});
+        let first =
+            json!({"message": {"usage": {"input_tokens": 3, "cache_read_input_tokens": 5, "output_tokens": 1}}});
         let first = reported(&first, None);
         let last = reported(&json!({"usage": {"output_tokens": 9}}), first).expect("usage");
         assert_eq!((last.prompt_tokens, last.cached_tokens, last.completion_tokens), (8, 5, 9));

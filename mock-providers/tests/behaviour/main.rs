@@ -1,6 +1,10 @@
 //! What a scripted provider does on real sockets, one file a behaviour.
 
+mod anthropic;
+mod anthropic_blocks;
+mod anthropic_requests;
 mod auth;
+mod canaries;
 mod cancel;
 mod chat;
 mod connections;
@@ -21,5 +25,6 @@ mod scripted;
 mod stream;
 mod support;
 mod tls;
+mod tokenizers;
 mod tools;
 mod writes;
