@@ -24,7 +24,7 @@ async fn what_is_secret_in_a_request_is_nowhere_in_answers_and_journals() {
                 assert!(shown.contains("visible=yes"), "what is no secret stays");
             }
             let kept = &journal.requests[0];
-            assert!(kept.headers.len() > 10 && kept.header("x-api-key").is_some_and(|key| key.contains(CANARY)));
+            assert!(kept.header("x-api-key").is_some_and(|key| key.contains(CANARY)), "records keep what they mask");
         }
     }
 }
