@@ -3,7 +3,7 @@
 //! Owns which path is which operation, whatever base path stands before it, and what all of them demand. Refuses to
 //! know scripts' rules and faults.
 
-mod calendar;
+pub(crate) mod calendar;
 mod error;
 mod events;
 mod message;
@@ -21,7 +21,8 @@ pub(crate) use error::{ApiError, envelope};
 pub(crate) use usage::reported;
 
 const VERSION: &str = "anthropic-version";
-const VERSIONS: &[&str] = &["2023-06-01", "2023-01-01"];
+/// What nearly everybody sends.
+const USUAL_VERSION: &str = "2023-06-01";
 
 /// Whether a request to OpenAI's API is one of this instead.
 pub(crate) fn claims(head: &Head) -> bool {
@@ -60,11 +61,17 @@ fn allow(head: &Head, allowed: &'static str) -> Result<(), ApiError> {
 }
 
 fn version(head: &Head) -> Result<(), ApiError> {
-    match head.header(VERSION) {
-        Some(version) if VERSIONS.contains(&version.trim()) => Ok(()),
-        Some(version) => Err(ApiError::invalid(VERSION, &format!("'{version}' is no version: try {}", VERSIONS[0]))),
-        None => Err(ApiError::invalid(VERSION, &format!("the header is required: try {}", VERSIONS[0]))),
+    match head.header(VERSION).map(str::trim) {
+        Some(version) if is_date(version) => Ok(()),
+        Some(version) => Err(ApiError::invalid(VERSION, &format!("'{version}' is no version: try {USUAL_VERSION}"))),
+        None => Err(ApiError::invalid(VERSION, &format!("the header is required: try {USUAL_VERSION}"))),
     }
+}
+
+/// Versions are days; which of them there are, only Anthropic knows.
+fn is_date(text: &str) -> bool {
+    let fits = |(at, byte): (usize, u8)| if matches!(at, 4 | 7) { byte == b'-' } else { byte.is_ascii_digit() };
+    text.len() == 10 && text.bytes().enumerate().all(fits)
 }
 
 /// The id of a request, in its header and in its errors.

@@ -7,8 +7,8 @@ use bytes::Bytes;
 
 use crate::answer;
 use crate::deliver::{self, After, Exchange};
+use crate::digest::{Random, hash};
 use crate::journal::{Peer, RequestRecord};
-use crate::openai::ApiError;
 use crate::plan::Plan;
 use crate::provider::Shared;
 use crate::request::{self, BodyProblem, Head, Length, Request, Start};
@@ -113,7 +113,7 @@ async fn exchange(wire: &mut Wire, shared: &Shared, head: &Head, place: (u64, u3
     };
     if let Some(problem) = problem {
         shared.recorder.update(exchange.seq, note_body);
-        return refuse_body(wire, exchange, problem).await;
+        return refuse_body(wire, shared, head, exchange, problem).await;
     }
     let random = shared.random(head, &body);
     let (rule, plan) = answer::plan(&live, &request, random, shared.seed);
@@ -138,16 +138,22 @@ fn record(shared: &Shared, head: &Head, (connection, on_connection): (u64, u32))
     }
 }
 
-async fn refuse_body(wire: &mut Wire, exchange: Exchange<'_>, problem: BodyProblem) -> After {
-    let error = match problem {
+async fn refuse_body(
+    wire: &mut Wire,
+    shared: &Shared,
+    head: &Head,
+    exchange: Exchange<'_>,
+    problem: BodyProblem,
+) -> After {
+    let plan = match problem {
         BodyProblem::Gone(gone) => return exchange.gone(gone),
-        BodyProblem::TooLarge => ApiError::too_large(),
+        BodyProblem::TooLarge => refusal(shared, head, 413, None),
         BodyProblem::Malformed(reason) => {
             exchange.recorder.update(exchange.seq, |record| record.malformed = Some(reason.clone()));
-            ApiError::malformed(&reason)
+            refusal(shared, head, 400, Some(&reason))
         }
     };
-    deliver::deliver(wire, &refusal(error), exchange, false, false).await
+    deliver::deliver(wire, &plan, exchange, false, false).await
 }
 
 async fn malformed(wire: &mut Wire, shared: &Shared, reason: &str, gone: Option<Gone>, place: (u64, u32)) -> After {
@@ -162,10 +168,15 @@ async fn malformed(wire: &mut Wire, shared: &Shared, reason: &str, gone: Option<
     let exchange = begin(wire, shared, record);
     match gone {
         Some(gone) => exchange.gone(gone),
-        None => deliver::deliver(wire, &refusal(ApiError::malformed(reason)), exchange, false, false).await,
+        None => deliver::deliver(wire, &refusal(shared, &head, 400, Some(reason)), exchange, false, false).await,
     }
 }
 
-fn refusal(error: ApiError) -> Plan {
-    error.answer().plan(&Respond::default(), [], std::time::Duration::ZERO)
+/// The answer to what is not HTTP as it should be, in the form of the dialect.
+fn refusal(shared: &Shared, head: &Head, status: u16, reason: Option<&str>) -> Plan {
+    let message = reason.map(|reason| format!("Malformed HTTP request: {reason}."));
+    let random = Random::new(&[shared.seed, hash(reason.unwrap_or_default().as_bytes())]);
+    let dialect = shared.live().provider.dialect.of(head);
+    let answer = dialect.error(status, message.as_deref(), &random);
+    answer.plan(&Respond::default(), [], std::time::Duration::ZERO)
 }

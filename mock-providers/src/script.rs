@@ -31,6 +31,8 @@
 //!     respond: {text: served by a}     # shorthand: one last catch-all rule named `respond`
 //! ```
 //!
+//! A provider of the dialect openai answers Anthropic's `/v1/messages` too. In all that follows, OpenAI stands for the
+//! API of the dialect.
 //! A provider without rules (or a request that none matches) is answered as OpenAI would: the journal then says
 //! rule `default`. `respond`, `fault` and `sequence` may stand on a provider, and mean one last catch-all rule.
 //! Durations are strings with a unit: `80us`, `250ms`, `1.5s`, `2m`; a day is the longest.
@@ -79,15 +81,15 @@
 //! # `respond`
 //! | key | value |
 //! |---|---|
-//! | `status` | default 200. Not 2xx and no body given: OpenAI's error envelope (`text` is then its message) |
+//! | `status` | default 200. Not 2xx and no body given: the dialect's error envelope (`text` is then its message) |
 //! | `headers` | name → string or list; replaces a default header of that name, an empty list removes it |
 //! | `text` | the assistant's text (`max_tokens` and `stop` of the request are honoured) |
 //! | `echo: true` | the text is the last user message |
 //! | `tokens: n` | n synthetic words, a function of seed, request and occurrence |
 //! | `blocks` | ordered `{text: …}` and `{tool_call: {name, arguments, id?}}`; string arguments are sent as they are |
 //! | `chunks` | list of strings: the text, streamed in exactly these content deltas |
-//! | `finish_reason` | default: `stop`, `length` or `tool_calls`, as OpenAI would say |
-//! | `usage` | `auto` (default: an estimate, one token per word piece), `none`, or `{prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens}` (left out: estimated, details 0) |
+//! | `finish_reason` | default: `stop`, `length` or `tool_calls`, as OpenAI would say; the dialect anthropic has its own words, and translates these |
+//! | `usage` | `auto` (default: as `tokenizer` counts), `none`, or `{prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens}` (left out: estimated, details 0) |
 //! | `model` | the model the answer names; default the requested one, resolved as OpenAI does |
 //! | `json` | any value, sent as the body, on any path |
 //! | `body`, `body_base64` | exact bytes of the body, on any path |
@@ -102,7 +104,7 @@
 //! | `latency` | `{head, ttft, itl}`, each replaces the provider's |
 //!
 //! Of `sse`, `body_base64`, `body`, `json`, `blocks`, `chunks`, `text`, `echo` and `tokens` the first given, in this
-//! order, counts. The last five concern chat, completions and responses (of completions, calls of tools are left out);
+//! order, counts. The last five concern chat, completions, responses and messages (of completions, calls of tools are left out);
 //! other paths (models, embeddings, moderations) then still answer as OpenAI would.
 //!
 //! `latency.head` passes before the response head, `ttft` between the head and the first content event, `itl` between
@@ -116,8 +118,8 @@
 //! | `disconnect` | `{how: fin\|rst, after_…}`: the connection ends there, without the HTTP terminator |
 //! | `truncate` | `{after_…}`: a clean HTTP end, but no finish chunk, usage or `[DONE]` |
 //! | `stall` | `{after_…, for: 5s}`: silence, then on; without `for` silence until the caller leaves |
-//! | `error_event` | `{after_…, error: {…}}`: an in-band `data: {"error": …}`, then a clean HTTP end without `[DONE]`. An answer that is no event stream becomes a 500 with this error as its JSON body; one with a status from 400 on stays as it is |
-//! | `missing_done: true` | the stream ends without `[DONE]` (of responses: without the terminal event) |
+//! | `error_event` | `{after_…, error: {…}}`: an in-band `data: {"error": …}` (of messages: `event: error`), then a clean HTTP end without `[DONE]`. An answer that is no event stream becomes a 500 with this error as its JSON body; one with a status from 400 on stays as it is |
+//! | `missing_done: true` | the stream ends without `[DONE]` (of responses and messages: without the terminal event) |
 //! | `hang_before_head` | `true` (for ever) or a duration, after which the answer comes |
 //! | `empty_response: true` | the request is read, then FIN without a byte |
 //! | `rst_before_head: true` | the request is read, then RST |

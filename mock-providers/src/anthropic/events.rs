@@ -47,7 +47,9 @@ impl Stream {
     fn begin(&mut self, message: &Message) {
         let mut begun = message.begun();
         // Nothing is said yet, but the first token is under way.
-        let used = message.usage.map(|used| Usage { completion_tokens: used.completion_tokens.min(1), ..used });
+        let first =
+            |used: Usage| Usage { completion_tokens: used.completion_tokens.min(1), reasoning_tokens: 0, ..used };
+        let used = message.usage.map(first);
         if let Some(used) = &used {
             begun["usage"] = usage::json(used, Some(TIER));
         }

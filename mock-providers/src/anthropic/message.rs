@@ -57,7 +57,9 @@ impl Message {
         let mut random = context.random.branch("message");
         let mut blocks = blocks(request, wishes, context, &mut random);
         let end = cut::cut(&mut blocks, wishes, context);
-        let completion = blocks.iter().map(|block| block.tokens(context.tokenizer)).sum();
+        let tokens = |block: &Block| block.tokens(context.tokenizer);
+        let completion = blocks.iter().map(tokens).sum();
+        let thoughts = blocks.iter().filter(|block| matches!(block, Block::Thinking { .. })).map(tokens).sum();
         let prompt = prompt::tokens(request, context.tokenizer);
         let respond = context.respond;
         Self {
@@ -66,7 +68,7 @@ impl Message {
             blocks,
             stop_reason: respond.finish_reason.as_deref().map_or(end.reason, anthropic_word).to_owned(),
             stop_sequence: end.sequence,
-            usage: usage::of(&respond.usage, prompt, completion),
+            usage: usage::of(&respond.usage, prompt, completion, thoughts),
         }
     }
 
@@ -162,8 +164,8 @@ fn blocks(request: &Request<'_>, wishes: &Wishes<'_>, context: &Context<'_>, ran
         });
     }
     let scripted = said.iter().any(|block| matches!(block, Block::Thinking { .. }));
-    if let Some(budget) = wishes.thinking.filter(|_| !scripted) {
-        let count = (12 + random.below(12)).min(budget);
+    if let Some(thinking) = wishes.thinking.as_ref().filter(|_| !scripted) {
+        let count = if thinking.shown { 12 + random.below(12) } else { 0 };
         said.insert(0, Block::thinking(&synth::words(count, random), random, context.tokenizer));
     }
     said

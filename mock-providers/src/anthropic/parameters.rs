@@ -23,8 +23,14 @@ pub(super) struct Wishes<'v> {
     pub(super) call: Option<ForcedCall<'v>>,
     /// Not more than one call.
     pub(super) single_call: bool,
-    /// How many tokens of thinking it has room for, when it wants any.
-    pub(super) thinking: Option<usize>,
+    /// It wants thoughts.
+    pub(super) thinking: Option<Thinking>,
+}
+
+/// How a model is to think.
+pub(super) struct Thinking {
+    /// Whether the thoughts are shown, or signed alone.
+    pub(super) shown: bool,
 }
 
 /// A tool and what it takes.
@@ -65,7 +71,7 @@ pub(super) fn wishes<'v>(body: &'v Map<String, Value>, provider: &Provider) -> R
         stops: stops(body)?,
         call: call.filter(|_| !answered),
         single_call: single == Some(true),
-        thinking: thinking.map(|budget| usize::try_from(budget).unwrap_or(usize::MAX)),
+        thinking,
     })
 }
 
@@ -135,23 +141,25 @@ fn stops(body: &Map<String, Value>) -> Result<Vec<&str>, ApiError> {
     if stops.iter().all(stop) { Ok(stops.iter().filter_map(Value::as_str).collect()) } else { Err(wrong()) }
 }
 
-fn thinking(body: &Map<String, Value>, max_tokens: u64) -> Result<Option<u64>, ApiError> {
+fn thinking(body: &Map<String, Value>, max_tokens: u64) -> Result<Option<Thinking>, ApiError> {
     let Some(thinking) = given(body, "thinking") else { return Ok(None) };
     match thinking.get("type").and_then(Value::as_str) {
-        Some("disabled") => Ok(None),
-        Some("adaptive") => Ok(Some(max_tokens)),
+        // Between tools is not before the answer.
+        Some("disabled" | "between_tools") => return Ok(None),
+        Some("adaptive") => {}
         Some("enabled") => {
             let place = "thinking.enabled.budget_tokens";
             let budget = thinking.get("budget_tokens").ok_or_else(|| ApiError::missing(place))?;
             let budget = budget.as_u64().filter(|budget| *budget >= LEAST_BUDGET);
             let budget = budget.ok_or_else(|| ApiError::invalid(place, "it must be an integer from 1024 on"))?;
-            match budget < max_tokens {
-                true => Ok(Some(budget)),
-                false => Err(ApiError::invalid("max_tokens", "it must be greater than thinking.budget_tokens")),
+            if budget >= max_tokens {
+                return Err(ApiError::invalid("max_tokens", "it must be greater than thinking.budget_tokens"));
             }
         }
-        _ => Err(ApiError::invalid("thinking.type", "it must be one of enabled, disabled, adaptive")),
+        _ => return Err(ApiError::invalid("thinking.type", "it must be one of adaptive, enabled, disabled")),
     }
+    let omitted = thinking.get("display").and_then(Value::as_str) == Some("omitted");
+    Ok(Some(Thinking { shown: !omitted }))
 }
 
 fn tools(body: &Map<String, Value>) -> Result<(), ApiError> {

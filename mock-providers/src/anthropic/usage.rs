@@ -8,17 +8,18 @@ use serde_json::{Value, json};
 use crate::journal::Usage;
 use crate::script::UsageSpec;
 
-/// What is reported, if anything is.
-pub(super) fn of(spec: &UsageSpec, prompt: u64, completion: u64) -> Option<Usage> {
+/// What is reported, if anything is; the thoughts are part of the completion.
+pub(super) fn of(spec: &UsageSpec, prompt: u64, completion: u64, thoughts: u64) -> Option<Usage> {
+    let counted =
+        Usage { prompt_tokens: prompt, completion_tokens: completion, reasoning_tokens: thoughts, cached_tokens: 0 };
     match spec {
         UsageSpec::None => None,
-        UsageSpec::Auto => Some(Usage { prompt_tokens: prompt, completion_tokens: completion, ..Usage::default() }),
+        UsageSpec::Auto => Some(counted),
         UsageSpec::Literal(numbers) => Some(Usage {
             prompt_tokens: numbers.prompt_tokens.unwrap_or(prompt),
             completion_tokens: numbers.completion_tokens.unwrap_or(completion),
             cached_tokens: numbers.cached_tokens,
-            // There is no word for them: they are part of the output.
-            reasoning_tokens: 0,
+            reasoning_tokens: numbers.reasoning_tokens,
         }),
     }
 }
@@ -31,6 +32,9 @@ pub(super) fn json(usage: &Usage, tier: Option<&str>) -> Value {
         "cache_read_input_tokens": usage.cached_tokens,
         "output_tokens": usage.completion_tokens,
     });
+    if usage.reasoning_tokens > 0 {
+        counts["output_tokens_details"] = json!({ "thinking_tokens": usage.reasoning_tokens });
+    }
     if let Some(tier) = tier {
         counts["service_tier"] = tier.into();
     }
@@ -44,11 +48,12 @@ pub(crate) fn reported(value: &Value, before: Option<Usage>) -> Option<Usage> {
     let before = before.unwrap_or_default();
     let cached = count("cache_read_input_tokens").unwrap_or(before.cached_tokens);
     let created = count("cache_creation_input_tokens").unwrap_or(0);
+    let thoughts = usage.get("output_tokens_details").and_then(|details| details.get("thinking_tokens")?.as_u64());
     Some(Usage {
         prompt_tokens: count("input_tokens").map_or(before.prompt_tokens, |input| input + cached + created),
         completion_tokens: count("output_tokens").unwrap_or(before.completion_tokens),
         cached_tokens: cached,
-        reasoning_tokens: 0,
+        reasoning_tokens: thoughts.unwrap_or(before.reasoning_tokens),
     })
 }
 

@@ -48,14 +48,6 @@ impl ApiError {
         Self::new(400, INVALID, None, "The body of the request is not valid JSON.")
     }
 
-    pub(crate) fn malformed(reason: &str) -> Self {
-        Self::new(400, INVALID, None, format!("Malformed HTTP request: {reason}."))
-    }
-
-    pub(crate) fn too_large() -> Self {
-        Self::of_status(413, None)
-    }
-
     pub(crate) fn missing_key(status: u16) -> Self {
         let message = "No API key was given: send it as a bearer token in the Authorization header.";
         Self { status, code: None, message: message.to_owned(), ..Self::of_status(status, None) }

@@ -83,7 +83,12 @@ async fn thinking_comes_first_and_is_signed() {
         (events[signature + 1].0.as_str(), &events[signature + 1].1["index"]),
         ("content_block_stop", &json!(0))
     );
-    assert!(body["usage"]["output_tokens"].as_u64() > Some(10), "thoughts are paid for");
+    let used = &body["usage"];
+    let thoughts = used["output_tokens_details"]["thinking_tokens"].as_u64().expect("thoughts are counted");
+    assert_eq!(used["output_tokens"].as_u64(), Some(thoughts + 1), "thoughts are paid for");
+    let hidden = with(HELLO, r#""thinking":{"type":"adaptive","display":"omitted"}"#);
+    let thought = answer("", &hidden).await.json()["content"][0].clone();
+    assert_eq!((&thought["type"], &thought["thinking"]), (&json!("thinking"), &json!("")));
 }
 
 #[tokio::test]

@@ -27,7 +27,7 @@ async fn what_is_wrong_with_a_request_is_a_400_that_names_the_place() {
         (altered("max_tokens", json!(0)), "max_tokens"),
         (altered("max_tokens", json!(null)), "max_tokens: field required"),
         (altered("messages", json!([])), "messages"),
-        (altered("messages", json!([said("system", json!("x"))])), "messages.0.role"),
+        (altered("messages", json!([said("tool", json!("x"))])), "messages.0.role"),
         (altered("messages", json!([said("user", json!(""))])), "messages.0.content"),
         (altered("messages", json!([said("user", json!([{"type": "image_url"}]))])), "messages.0.content.0.type"),
         (altered("messages", json!([said("user", json!([{"type": "text"}]))])), "messages.0.content.0.text.text"),
@@ -92,7 +92,7 @@ async fn every_block_that_there_is_can_be_sent() {
 #[tokio::test]
 async fn the_version_is_demanded() {
     let mock = provider("{dialect: anthropic}").await;
-    for (headers, status) in [("", 400), ("anthropic-version: 1\r\n", 400), (VERSION, 200)] {
+    for (headers, status) in [("", 400), ("anthropic-version: latest\r\n", 400), (VERSION, 200)] {
         let mut client = Client::connect(&mock).await;
         client.post_with("/v1/messages", headers, HELLO).await;
         let response = client.response().await;
@@ -113,7 +113,7 @@ async fn tokens_are_counted_without_an_answer() {
 
 #[tokio::test]
 async fn models_are_listed_in_pages_and_unknown_ones_are_not_found() {
-    let script = "{dialect: anthropic, models: [claude-a-1, {id: claude-b, created: 951782400}, claude-c]}";
+    let script = "{dialect: anthropic, models: [claude-a-1, {id: claude-b, created: 951782400, context_window: 9000}, claude-c]}";
     let list = get(script, "/v1/models?limit=2").await.json();
     assert_eq!(
         (&list["has_more"], &list["first_id"], &list["last_id"]),
@@ -121,6 +121,7 @@ async fn models_are_listed_in_pages_and_unknown_ones_are_not_found() {
     );
     let second = json!({
         "type": "model", "id": "claude-b", "display_name": "Claude B", "created_at": "2000-02-29T00:00:00Z",
+        "lifecycle": "active", "max_input_tokens": 9000, "max_tokens": null,
     });
     assert_eq!(list["data"][1], second);
     let rest = get(script, "/v1/models?limit=2&after_id=claude-b").await.json();

@@ -18,7 +18,6 @@ const BLOCKS: &[(&str, &[(&str, bool)])] = &[
     ("tool_use", &[("id", true), ("name", true), ("input", false)]),
     ("tool_result", &[("tool_use_id", true)]),
     ("server_tool_use", &[("id", true), ("name", true), ("input", false)]),
-    ("mcp_tool_use", &[("id", true), ("name", true), ("input", false)]),
     ("container_upload", &[("file_id", true)]),
 ];
 
@@ -31,11 +30,8 @@ pub(super) fn messages(messages: &Value) -> Result<(), ApiError> {
     for (index, message) in messages.iter().enumerate() {
         let place = format!("messages.{index}");
         match message.get("role").and_then(Value::as_str) {
-            Some("user" | "assistant") => {}
-            Some("system") => {
-                return Err(ApiError::invalid(&format!("{place}.role"), "a system prompt is the parameter system"));
-            }
-            Some(_) => return Err(ApiError::invalid(&format!("{place}.role"), "it must be user or assistant")),
+            Some("user" | "assistant" | "system") => {}
+            Some(_) => return Err(ApiError::invalid(&format!("{place}.role"), "it must be user, assistant or system")),
             None => return Err(ApiError::missing(&format!("{place}.role"))),
         }
         let content = message.get("content").ok_or_else(|| ApiError::missing(&format!("{place}.content")))?;
@@ -75,7 +71,8 @@ fn content(content: &Value, place: &str, may_be_empty: bool) -> Result<(), ApiEr
 fn block(block: &Value, place: &str) -> Result<(), ApiError> {
     let kind = block.get("type").and_then(Value::as_str).ok_or_else(|| ApiError::missing(&format!("{place}.type")))?;
     let Some((_, members)) = BLOCKS.iter().find(|(known, _)| *known == kind) else {
-        let known = kind.ends_with("_tool_result");
+        // Anthropic's own tools have types of their own.
+        let known = kind.ends_with("_tool_result") || kind.ends_with("_tool_use");
         return if known { Ok(()) } else { Err(ApiError::invalid(&format!("{place}.type"), "it is no known block")) };
     };
     for (name, is_text) in *members {
