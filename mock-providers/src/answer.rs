@@ -9,15 +9,16 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use serde_json::Value;
 
+use crate::azure;
 use crate::credentials;
-use crate::digest::{self, Random};
+use crate::digest::Random;
 use crate::journal::Usage;
-use crate::openai::{self, ApiError};
+use crate::openai::{self, ApiError, Stored};
 use crate::pace::Pace;
 use crate::plan::{Answer, Header, Kind, Piece, Plan};
 use crate::request::Request;
 use crate::rules::{Live, Selected};
-use crate::script::{Encoding, Fault, Framing, Latency, Provider, Respond, RetryAfterForm, SseEvent};
+use crate::script::{Dialect, Encoding, Fault, Framing, Latency, Provider, Respond, RetryAfterForm, SseEvent};
 
 /// What a dialect may draw on.
 pub(crate) struct Context<'a> {
@@ -25,6 +26,8 @@ pub(crate) struct Context<'a> {
     pub(crate) respond: &'a Respond,
     /// What goes wrong; those who make answers obey its semantic keys, `plan` all others.
     pub(crate) fault: &'a Fault,
+    /// What earlier requests left behind.
+    pub(crate) stored: &'a Stored,
     /// The script's latency, with the answer's own laid over it.
     pub(crate) latency: Latency,
     /// Follows from seed, provider, request and occurrence.
@@ -38,18 +41,28 @@ impl Context<'_> {
     pub(crate) fn pace(&self) -> Pace {
         Pace::new(&self.latency)
     }
+
+    /// An error in the form of the dialect.
+    fn refused(&self, error: ApiError) -> Answer {
+        match self.provider.dialect {
+            Dialect::Openai => error.answer(),
+            Dialect::Azure => error.at_azure().answer(),
+        }
+    }
 }
 
 /// The plan for a request, and the name of the rule it comes from.
 pub(crate) fn plan<'l>(live: &'l Live, request: &Request<'_>, random: Random, seed: u64) -> (&'l Arc<str>, Plan) {
-    let denied = live.provider.auth.as_ref().and_then(|auth| refusal(&auth.keys, request));
+    let denied = live.provider.auth.as_ref().and_then(|auth| refusal(&auth.keys, live.provider.dialect, request));
     let Selected { rule, respond, fault } = if denied.is_some() { live.unscripted() } else { live.select(request) };
     let latency = live.provider.latency.overlaid(&respond.latency);
     let delay = latency.head.unwrap_or_default() + respond.delay_head.unwrap_or_default();
-    let common = common_headers(&random, delay);
-    let context = Context { provider: &live.provider, respond, fault: &fault, latency, random, seed };
+    let azure = live.provider.dialect == Dialect::Azure;
+    let common = if azure { azure::headers(&random, request.head) } else { openai::common_headers(&random, delay) };
+    let Live { provider, stored, .. } = live;
+    let context = Context { provider, respond, fault: &fault, stored, latency, random, seed };
     let mut answer = match denied {
-        Some(error) => error.answer(),
+        Some(error) => context.refused(error),
         None => answer(request, &context, fault.status.or(respond.status)),
     };
     if let Some(size) = respond.size {
@@ -57,6 +70,7 @@ pub(crate) fn plan<'l>(live: &'l Live, request: &Request<'_>, random: Random, se
     }
     if let Some(wait) = respond.retry_after {
         answer.headers.push(("retry-after".into(), retry_after(wait, respond.retry_after_form).into()));
+        answer.headers.extend(azure.then(|| azure::retry_after_ms(wait)));
     }
     let mut plan = answer.plan(respond, common, delay);
     if request.head.http10 && plan.framing == Framing::Chunked {
@@ -74,8 +88,10 @@ impl Latency {
     }
 }
 
-fn refusal(keys: &[String], request: &Request<'_>) -> Option<ApiError> {
-    let presented = credentials::bearer(&request.head.lines);
+fn refusal(keys: &[String], dialect: Dialect, request: &Request<'_>) -> Option<ApiError> {
+    let head = request.head;
+    let azure = dialect == Dialect::Azure || azure::deployment(head.path()).is_some();
+    let presented = azure.then(|| head.header("api-key")).flatten().or_else(|| credentials::bearer(&head.lines));
     match presented {
         Some(key) if keys.iter().any(|known| known == key) => None,
         Some(key) => Some(ApiError::wrong_key(key)),
@@ -90,14 +106,18 @@ fn answer(request: &Request<'_>, context: &Context<'_>, status: Option<u16>) -> 
         return literal;
     }
     match status {
-        Some(status @ 400..) => ApiError::of_status(status, respond.text.as_deref()).answer(),
+        Some(status @ 400..) => context.refused(ApiError::of_status(status, respond.text.as_deref())),
         Some(status @ (100..=199 | 204 | 300..=399)) => {
             let mut bare = Answer::json(status, Bytes::new(), None);
             bare.pieces.clear();
             bare
         }
         _ => {
-            let mut answer = openai::answer(request, context).unwrap_or_else(|error| error.answer());
+            let answered = match context.provider.dialect {
+                Dialect::Openai => openai::answer(request, context),
+                Dialect::Azure => azure::answer(request, context),
+            };
+            let mut answer = answered.unwrap_or_else(|error| context.refused(error));
             if answer.status == 200 {
                 answer.status = status.unwrap_or(200);
             }
@@ -157,14 +177,4 @@ fn retry_after(wait: Duration, form: RetryAfterForm) -> String {
             httpdate::fmt_http_date(UNIX_EPOCH + up(now + wait))
         }
     }
-}
-
-fn common_headers(random: &Random, delay: Duration) -> [Header; 3] {
-    let id = random.branch("x-request-id").word(32, digest::HEX);
-    let millis = if delay.is_zero() { "0".into() } else { delay.as_millis().to_string().into() };
-    [
-        ("x-request-id".into(), format!("req_{id}").into()),
-        ("openai-processing-ms".into(), millis),
-        ("openai-version".into(), "2020-10-01".into()),
-    ]
 }

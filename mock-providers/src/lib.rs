@@ -6,6 +6,7 @@
 
 mod answer;
 mod attend;
+mod azure;
 mod connection;
 pub mod credentials;
 mod deliver;

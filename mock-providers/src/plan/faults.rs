@@ -91,7 +91,10 @@ impl Plan {
             return self.fail_whole(&json!({ "error": error }));
         }
         self.cut(event.point());
-        let bytes = format!("data: {}\n\n", json!({ "error": error }));
+        let bytes = match &self.failure {
+            Some(failure) => (failure.write)(&error, self.pieces.len(), &failure.of),
+            None => format!("data: {}\n\n", json!({ "error": error })),
+        };
         self.pieces.push(Piece { bytes: bytes.into(), ..Piece::default() });
         self.ending = Ending::Cut;
     }
