@@ -15,7 +15,7 @@ use crate::digest::Random;
 use crate::journal::Usage;
 use crate::openai::{self, ApiError, Stored};
 use crate::pace::Pace;
-use crate::plan::{Answer, Header, Kind, Piece, Plan};
+use crate::plan::{Answer, Kind, Piece, Plan};
 use crate::request::Request;
 use crate::rules::{Live, Selected};
 use crate::script::{Dialect, Encoding, Fault, Framing, Latency, Provider, Respond, RetryAfterForm, SseEvent};
@@ -58,7 +58,6 @@ pub(crate) fn plan<'l>(live: &'l Live, request: &Request<'_>, random: Random, se
     let latency = live.provider.latency.overlaid(&respond.latency);
     let delay = latency.head.unwrap_or_default() + respond.delay_head.unwrap_or_default();
     let azure = live.provider.dialect == Dialect::Azure;
-    let common = if azure { azure::headers(&random, request.head) } else { openai::common_headers(&random, delay) };
     let Live { provider, stored, .. } = live;
     let context = Context { provider, respond, fault: &fault, stored, latency, random, seed };
     let mut answer = match denied {
@@ -72,7 +71,11 @@ pub(crate) fn plan<'l>(live: &'l Live, request: &Request<'_>, random: Random, se
         answer.headers.push(("retry-after".into(), retry_after(wait, respond.retry_after_form).into()));
         answer.headers.extend(azure.then(|| azure::retry_after_ms(wait)));
     }
-    let mut plan = answer.plan(respond, common, delay);
+    let mut plan = if azure {
+        answer.plan(respond, azure::headers(&context.random, request.head), delay)
+    } else {
+        answer.plan(respond, openai::common_headers(&context.random, delay), delay)
+    };
     if request.head.http10 && plan.framing == Framing::Chunked {
         plan.framing = Framing::Close;
     }

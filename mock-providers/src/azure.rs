@@ -77,11 +77,11 @@ pub(crate) fn deployed<'r>(request: &Request<'r>, deployment: &str) -> Request<'
 }
 
 /// What every answer has, errors included.
-pub(crate) fn headers(random: &Random, head: &Head) -> Vec<Header> {
+pub(crate) fn headers(random: &Random, head: &Head) -> [Header; 5] {
     let id = uuid(&mut random.branch("apim-request-id"));
     let client = head.header("x-ms-client-request-id").unwrap_or(&id).to_owned();
     let session = random.branch("azureml-model-session").word(12, HEX);
-    vec![
+    [
         ("x-request-id".into(), uuid(&mut random.branch("x-request-id")).into()),
         ("apim-request-id".into(), id.into()),
         ("x-ms-client-request-id".into(), client.into()),

@@ -3,12 +3,15 @@
 //! Owns the order of an exchange (head, journal, body, plan, delivery) and how malformed requests are answered.
 //! Refuses to know sockets and scripts in detail.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
 use crate::answer;
 use crate::deliver::{self, After, Exchange};
+use crate::digest::Random;
 use crate::journal::{Peer, RequestRecord};
-use crate::openai::ApiError;
+use crate::openai::{self, ApiError};
 use crate::plan::Plan;
 use crate::provider::Shared;
 use crate::request::{self, BodyProblem, Head, Length, Request, Start};
@@ -113,7 +116,7 @@ async fn exchange(wire: &mut Wire, shared: &Shared, head: &Head, place: (u64, u3
     };
     if let Some(problem) = problem {
         shared.recorder.update(exchange.seq, note_body);
-        return refuse_body(wire, exchange, problem).await;
+        return refuse_body(wire, exchange, problem, || shared.random(head, &body)).await;
     }
     let random = shared.random(head, &body);
     let (rule, plan) = answer::plan(&live, &request, random, shared.seed);
@@ -138,7 +141,12 @@ fn record(shared: &Shared, head: &Head, (connection, on_connection): (u64, u32))
     }
 }
 
-async fn refuse_body(wire: &mut Wire, exchange: Exchange<'_>, problem: BodyProblem) -> After {
+async fn refuse_body(
+    wire: &mut Wire,
+    exchange: Exchange<'_>,
+    problem: BodyProblem,
+    random: impl FnOnce() -> Random,
+) -> After {
     let error = match problem {
         BodyProblem::Gone(gone) => return exchange.gone(gone),
         BodyProblem::TooLarge => ApiError::too_large(),
@@ -147,7 +155,7 @@ async fn refuse_body(wire: &mut Wire, exchange: Exchange<'_>, problem: BodyProbl
             ApiError::malformed(&reason)
         }
     };
-    deliver::deliver(wire, &refusal(error), exchange, false, false).await
+    deliver::deliver(wire, &refusal(error, &random()), exchange, false, false).await
 }
 
 async fn malformed(wire: &mut Wire, shared: &Shared, reason: &str, gone: Option<Gone>, place: (u64, u32)) -> After {
@@ -159,13 +167,18 @@ async fn malformed(wire: &mut Wire, shared: &Shared, reason: &str, gone: Option<
     let end = memchr::memmem::find(&wire.inbound, b"\r\n\r\n").map_or(wire.inbound.len(), |at| at + 4);
     record.body = Bytes::copy_from_slice(&wire.inbound[end..]);
     wire.inbound.clear();
+    let random = shared.random(&head, &record.body);
     let exchange = begin(wire, shared, record);
     match gone {
         Some(gone) => exchange.gone(gone),
-        None => deliver::deliver(wire, &refusal(ApiError::malformed(reason)), exchange, false, false).await,
+        None => {
+            let plan = refusal(ApiError::malformed(reason), &random);
+            deliver::deliver(wire, &plan, exchange, false, false).await
+        }
     }
 }
 
-fn refusal(error: ApiError) -> Plan {
-    error.answer().plan(&Respond::default(), [], std::time::Duration::ZERO)
+fn refusal(error: ApiError, random: &Random) -> Plan {
+    let common = openai::common_headers(random, Duration::ZERO);
+    error.answer().plan(&Respond::default(), common, Duration::ZERO)
 }

@@ -14,11 +14,12 @@ use crate::request::Head;
 const MAX_CLIENT_ID: usize = 512;
 
 /// What every answer has, errors included.
-pub(crate) fn common(random: &Random, delay: Duration) -> Vec<Header> {
+pub(crate) fn common(random: &Random, delay: Duration) -> [Header; 4] {
+    let millis = if delay.is_zero() { "0".into() } else { delay.as_millis().to_string().into() };
     let id = random.branch("x-request-id").word(32, HEX);
-    vec![
+    [
         ("x-request-id".into(), format!("req_{id}").into()),
-        ("openai-processing-ms".into(), delay.as_millis().to_string().into()),
+        ("openai-processing-ms".into(), millis),
         ("openai-version".into(), "2020-10-01".into()),
         ("openai-organization".into(), "mock-organization".into()),
     ]

@@ -1,6 +1,7 @@
 //! What a scripted provider does on real sockets, one file a behaviour.
 
 mod auth;
+mod azure;
 mod cancel;
 mod chat;
 mod connections;
@@ -8,10 +9,12 @@ mod determinism;
 mod disconnects;
 mod embeddings;
 mod encoding;
+mod errors;
 mod framing;
 mod large;
 mod legacy;
 mod models;
+mod moderations;
 mod neglect;
 mod properties;
 mod refusal;
