@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::azure;
 use crate::plan::Answer;
@@ -24,14 +24,14 @@ pub(crate) struct ApiError {
 }
 
 /// Which members an error has.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 enum Shape {
     /// OpenAI's four.
     Full,
     /// Azure's own errors: code and message alone.
     Bare,
     /// Azure's filter: OpenAI's four, the status, and why.
-    Inner(Value),
+    Filtered,
 }
 
 const INVALID: &str = "invalid_request_error";
@@ -52,7 +52,7 @@ impl ApiError {
     pub(crate) fn at_azure(self) -> Self {
         let code = match (self.status, self.code.as_deref()) {
             (400, Some(FILTERED)) => {
-                return Self { code: Some("content_filter".into()), shape: Shape::Inner(azure::innererror()), ..self };
+                return Self { code: Some("content_filter".into()), shape: Shape::Filtered, ..self };
             }
             (400 | 413 | 415 | 422, _) => return self,
             (401, _) => return Self::bare(401, "401", azure::DENIED),
@@ -63,7 +63,7 @@ impl ApiError {
         };
         match self.shape {
             Shape::Full => Self { code: Some(code), shape: Shape::Bare, ..self },
-            _ => self,
+            Shape::Bare | Shape::Filtered => self,
         }
     }
 
@@ -198,8 +198,9 @@ impl ApiError {
         let body = match shape {
             Shape::Full => json!({ "message": message, "type": kind, "param": param, "code": code }),
             Shape::Bare => json!({ "code": code, "message": message }),
-            Shape::Inner(inner) => json!({
-                "message": message, "type": null, "param": param, "code": code, "status": status, "innererror": inner,
+            Shape::Filtered => json!({
+                "message": message, "type": null, "param": param, "code": code, "status": status,
+                "innererror": azure::innererror(),
             }),
         };
         let mut answer = Answer::json(status, json!({ "error": body }).to_string(), None);

@@ -23,7 +23,7 @@ use crate::request::Request;
 use crate::script::UsageSpec;
 use events::Frame;
 use object::{State, object};
-use output::Item;
+use output::{Body, Item};
 use request::Asked;
 use stored::Kept;
 
@@ -52,12 +52,12 @@ pub(super) fn answer(request: &Request<'_>, context: &Context<'_>) -> Result<Ans
     let items = output::items(&mut completion, &asked, context, spent);
     let earlier = previous.map_or(0, |previous| previous.tokens);
     let used = completion.usage.map(|used| with_context(used, &context.respond.usage, earlier, thought as u64));
-    let whole = whole(&asked, &completion, &items, used.as_ref());
-    let kept = asked.store.then(|| keep(&whole, input, &completion, &items, used, asked.background));
-    let made = Made { asked, completion, items, whole, used };
+    let incomplete = incomplete(&completion);
+    let whole = Bytes::from(whole(&asked, &completion, &items, used.as_ref(), incomplete).to_string());
+    let made = Made { asked, completion, items, whole, incomplete: incomplete.is_some(), used };
     let answer = made.answer(context);
-    if let Some(kept) = kept {
-        context.stored.keep(format!("resp_{}", made.completion.id), kept);
+    if made.asked.store {
+        context.stored.keep(format!("resp_{}", made.completion.id), made.kept(input));
     }
     Ok(answer)
 }
@@ -67,27 +67,57 @@ struct Made<'v> {
     asked: Asked<'v>,
     completion: Completion,
     items: Vec<Item>,
-    whole: Value,
+    /// The response object at its end.
+    whole: Bytes,
+    incomplete: bool,
     used: Option<Usage>,
 }
 
 impl Made<'_> {
     fn answer(&self, context: &Context<'_>) -> Answer {
-        let Self { asked, completion, items, whole, used } = self;
+        let Self { asked, completion, items, whole, incomplete, used } = self;
         let begun = || {
             let status = if asked.background { "queued" } else { "in_progress" };
             object(asked, completion, State { status, ..State::default() })
         };
-        if !asked.wishes.stream {
-            let body = if asked.background { begun().to_string() } else { whole.to_string() };
-            return Answer::json(200, body, used.filter(|_| !asked.background));
+        match (asked.wishes.stream, asked.background) {
+            (false, false) => return Answer::json(200, whole.clone(), *used),
+            (false, true) => return Answer::json(200, begun().to_string(), None),
+            (true, _) => {}
         }
-        let frame = Frame { begun: begun(), whole: whole.clone(), usage: *used, background: asked.background };
+        let frame =
+            Frame { begun: begun(), whole, incomplete: *incomplete, usage: *used, background: asked.background };
         let mut answer = Answer::stream(events::pieces(&frame, items, context.pace()));
         if context.fault.error_event.is_some() {
             answer.failure = Some(Failure { write: events::failure, of: frame.begun });
         }
         answer
+    }
+
+    /// What later requests can ask for.
+    fn kept(&self, input: &Value) -> Kept {
+        let own = self.items.iter().filter_map(|item| match &item.body {
+            Body::Call { id, .. } => Some(id.as_str()),
+            _ => None,
+        });
+        let given = input::calls(input.as_array().map_or(&[], Vec::as_slice));
+        Kept {
+            body: self.whole.clone(),
+            input: json!(input::listed(input, &self.completion.id)).to_string().into(),
+            calls: own.chain(given).map(str::to_owned).collect(),
+            tokens: self.used.map_or(0, |used| used.prompt_tokens + used.completion_tokens),
+            background: self.asked.background,
+            seen: false.into(),
+        }
+    }
+}
+
+/// Why the response ends before its end, if it does.
+fn incomplete(completion: &Completion) -> Option<&'static str> {
+    match completion.choices.first()?.finish.as_str() {
+        "length" => Some("max_output_tokens"),
+        "content_filter" => Some("content_filter"),
+        _ => None,
     }
 }
 
@@ -105,38 +135,15 @@ fn with_context(used: Usage, spec: &UsageSpec, earlier: u64, thought: u64) -> Us
 }
 
 /// The finished response.
-fn whole(asked: &Asked<'_>, completion: &Completion, items: &[Item], used: Option<&Usage>) -> Value {
-    let reason = match completion.choices.first().map(|choice| choice.finish.as_str()) {
-        Some("length") => Some("max_output_tokens"),
-        Some("content_filter") => Some("content_filter"),
-        _ => None,
-    };
+fn whole(
+    asked: &Asked<'_>,
+    completion: &Completion,
+    items: &[Item],
+    used: Option<&Usage>,
+    reason: Option<&'static str>,
+) -> Value {
     let status = if reason.is_some() { "incomplete" } else { "completed" };
     let usage = used.map_or(Value::Null, usage::responses_json);
     let output = items.iter().map(Item::finished).collect();
-    object(asked, completion, State { status, error: Value::Null, reason, output, usage })
-}
-
-/// What later requests can ask for.
-fn keep(
-    whole: &Value,
-    input: &Value,
-    completion: &Completion,
-    items: &[Item],
-    used: Option<Usage>,
-    background: bool,
-) -> Kept {
-    let own = items.iter().filter_map(|item| match &item.body {
-        output::Body::Call { id, .. } => Some(id.as_str()),
-        _ => None,
-    });
-    let given = input::calls(input.as_array().map_or(&[], Vec::as_slice));
-    Kept {
-        body: Bytes::from(whole.to_string()),
-        input: Bytes::from(json!(input::listed(input, &completion.id)).to_string()),
-        calls: own.chain(given).map(str::to_owned).collect(),
-        tokens: used.map_or(0, |used| used.prompt_tokens + used.completion_tokens),
-        background,
-        seen: false.into(),
-    }
+    object(asked, completion, State { status, reason, output, usage })
 }

@@ -6,6 +6,7 @@ use std::fmt::Arguments;
 use std::io::Write;
 use std::time::Duration;
 
+use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::output::{Body, Item};
@@ -14,17 +15,18 @@ use crate::pace::Pace;
 use crate::plan::{self, Kind, Piece};
 
 /// What a stream tells of its response as a whole.
-pub(super) struct Frame {
+pub(super) struct Frame<'m> {
     /// The response at its beginning.
     pub(super) begun: Value,
-    /// And at its end.
-    pub(super) whole: Value,
+    /// And at its end, as JSON.
+    pub(super) whole: &'m Bytes,
+    pub(super) incomplete: bool,
     pub(super) usage: Option<Usage>,
     pub(super) background: bool,
 }
 
 /// The events of a response, with the gaps between them.
-pub(super) fn pieces(frame: &Frame, items: &[Item], pace: Pace) -> Vec<Piece> {
+pub(super) fn pieces(frame: &Frame<'_>, items: &[Item], pace: Pace) -> Vec<Piece> {
     let mut events = Events { events: plan::Events::default(), pace };
     let begun = frame.begun.to_string();
     events.frame("response.created", format_args!("\"response\":{begun}"));
@@ -39,8 +41,9 @@ pub(super) fn pieces(frame: &Frame, items: &[Item], pace: Pace) -> Vec<Piece> {
     for (index, item) in items.iter().enumerate() {
         events.item(index, item);
     }
-    let last = if frame.whole["status"] == "incomplete" { "response.incomplete" } else { "response.completed" };
-    events.push(last, Kind::Done, Duration::ZERO, format_args!("\"response\":{}", frame.whole));
+    let last = if frame.incomplete { "response.incomplete" } else { "response.completed" };
+    let whole = str::from_utf8(frame.whole).expect("JSON is UTF-8");
+    events.push(last, Kind::Done, Duration::ZERO, format_args!("\"response\":{whole}"));
     events.events.reports(frame.usage);
     events.events.finish()
 }

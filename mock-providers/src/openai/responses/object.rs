@@ -12,7 +12,6 @@ use crate::openai::parameters::given;
 #[derive(Default)]
 pub(super) struct State {
     pub(super) status: &'static str,
-    pub(super) error: Value,
     /// Why it is incomplete.
     pub(super) reason: Option<&'static str>,
     pub(super) output: Vec<Value>,
@@ -29,7 +28,7 @@ pub(super) fn object(asked: &Asked<'_>, completion: &Completion, state: State) -
         "created_at": completion.created,
         "status": state.status,
         "background": asked.background,
-        "error": state.error,
+        "error": null,
         "incomplete_details": state.reason.map(|reason| json!({ "reason": reason })),
         "instructions": own("instructions"),
         "max_output_tokens": own("max_output_tokens"),
