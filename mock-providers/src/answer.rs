@@ -9,9 +9,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 
+use crate::azure;
 use crate::credentials;
 use crate::digest::Random;
 use crate::journal::Usage;
+use crate::openai::Stored;
 use crate::pace::Pace;
 use crate::plan::{Answer, Kind, Piece, Plan};
 use crate::request::Request;
@@ -28,6 +30,8 @@ pub(crate) struct Context<'a> {
     pub(crate) respond: &'a Respond,
     /// What goes wrong; those who make answers obey its semantic keys, `plan` all others.
     pub(crate) fault: &'a Fault,
+    /// What earlier requests left behind.
+    pub(crate) stored: &'a Stored,
     /// The script's latency, with the answer's own laid over it.
     pub(crate) latency: Latency,
     /// What a token is.
@@ -52,10 +56,9 @@ pub(crate) fn plan<'l>(live: &'l Live, request: &Request<'_>, random: Random, se
     let Selected { rule, respond, fault } = if denied.is_some() { live.unscripted() } else { live.select(request) };
     let latency = live.provider.latency.overlaid(&respond.latency);
     let delay = latency.head.unwrap_or_default() + respond.delay_head.unwrap_or_default();
-    let common = dialect.common_headers(&random, delay).into_iter().flatten();
-    let provider = &live.provider;
+    let Live { provider, stored, .. } = live;
     let tokenizer = provider.tokenizer;
-    let context = Context { provider, dialect, respond, fault: &fault, latency, tokenizer, random, seed };
+    let context = Context { provider, dialect, respond, fault: &fault, stored, latency, tokenizer, random, seed };
     let mut answer = match denied {
         Some(refusal) => refusal,
         None => answer(request, &context, fault.status.or(respond.status)),
@@ -65,7 +68,9 @@ pub(crate) fn plan<'l>(live: &'l Live, request: &Request<'_>, random: Random, se
     }
     if let Some(wait) = respond.retry_after {
         answer.headers.push(("retry-after".into(), retry_after(wait, respond.retry_after_form).into()));
+        answer.headers.extend((dialect == Dialect::Azure).then(|| azure::retry_after_ms(wait)));
     }
+    let common = dialect.common_headers(&context.random, request.head, delay).into_iter().flatten();
     let mut plan = answer.plan(respond, common, delay);
     plan.dialect = dialect;
     if request.head.http10 && plan.framing == Framing::Chunked {
@@ -85,7 +90,7 @@ impl Latency {
 
 /// The answer for a caller who is not let in.
 fn refusal(auth: &Auth, dialect: Dialect, request: &Request<'_>, random: &Random) -> Option<Answer> {
-    let presented = credentials::presented(dialect, &request.head.lines);
+    let presented = credentials::presented(dialect.of_key(request.head), &request.head.lines);
     match presented {
         Some(key) if auth.keys.iter().any(|known| known == key) => None,
         Some(key) => Some(dialect.wrong_key(key, random)),

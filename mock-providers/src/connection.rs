@@ -3,11 +3,13 @@
 //! Owns the order of an exchange (head, journal, body, plan, delivery) and how malformed requests are answered.
 //! Refuses to know sockets and scripts in detail.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
 use crate::answer;
 use crate::deliver::{self, After, Exchange};
-use crate::digest::{Random, hash};
+use crate::digest::Random;
 use crate::journal::{Peer, RequestRecord};
 use crate::plan::Plan;
 use crate::provider::Shared;
@@ -113,7 +115,7 @@ async fn exchange(wire: &mut Wire, shared: &Shared, head: &Head, place: (u64, u3
     };
     if let Some(problem) = problem {
         shared.recorder.update(exchange.seq, note_body);
-        return refuse_body(wire, shared, head, exchange, problem).await;
+        return refuse_body(wire, shared, head, exchange, problem, &body).await;
     }
     let random = shared.random(head, &body);
     let (rule, plan) = answer::plan(&live, &request, random, shared.seed);
@@ -144,13 +146,14 @@ async fn refuse_body(
     head: &Head,
     exchange: Exchange<'_>,
     problem: BodyProblem,
+    body: &[u8],
 ) -> After {
     let plan = match problem {
         BodyProblem::Gone(gone) => return exchange.gone(gone),
-        BodyProblem::TooLarge => refusal(shared, head, 413, None),
+        BodyProblem::TooLarge => refusal(shared, head, 413, None, &shared.random(head, body)),
         BodyProblem::Malformed(reason) => {
             exchange.recorder.update(exchange.seq, |record| record.malformed = Some(reason.clone()));
-            refusal(shared, head, 400, Some(&reason))
+            refusal(shared, head, 400, Some(&reason), &shared.random(head, body))
         }
     };
     deliver::deliver(wire, &plan, exchange, false, false).await
@@ -165,18 +168,21 @@ async fn malformed(wire: &mut Wire, shared: &Shared, reason: &str, gone: Option<
     let end = memchr::memmem::find(&wire.inbound, b"\r\n\r\n").map_or(wire.inbound.len(), |at| at + 4);
     record.body = Bytes::copy_from_slice(&wire.inbound[end..]);
     wire.inbound.clear();
+    let random = shared.random(&head, &record.body);
     let exchange = begin(wire, shared, record);
     match gone {
         Some(gone) => exchange.gone(gone),
-        None => deliver::deliver(wire, &refusal(shared, &head, 400, Some(reason)), exchange, false, false).await,
+        None => {
+            let plan = refusal(shared, &head, 400, Some(reason), &random);
+            deliver::deliver(wire, &plan, exchange, false, false).await
+        }
     }
 }
 
 /// The answer to what is not HTTP as it should be, in the form of the dialect.
-fn refusal(shared: &Shared, head: &Head, status: u16, reason: Option<&str>) -> Plan {
+fn refusal(shared: &Shared, head: &Head, status: u16, reason: Option<&str>, random: &Random) -> Plan {
     let message = reason.map(|reason| format!("Malformed HTTP request: {reason}."));
-    let random = Random::new(&[shared.seed, hash(reason.unwrap_or_default().as_bytes())]);
     let dialect = shared.live().provider.dialect.of(head);
-    let answer = dialect.error(status, message.as_deref(), &random);
-    answer.plan(&Respond::default(), [], std::time::Duration::ZERO)
+    let common = dialect.common_headers(random, head, Duration::ZERO).into_iter().flatten();
+    dialect.error(status, message.as_deref(), random).plan(&Respond::default(), common, Duration::ZERO)
 }

@@ -9,12 +9,12 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use crate::answer::Context;
-use crate::digest::{self, Random};
+use crate::digest::Random;
 use crate::journal::Usage;
 use crate::plan::{Answer, Header};
 use crate::request::{Head, Request};
 use crate::script::Dialect;
-use crate::{anthropic, openai};
+use crate::{anthropic, azure, openai};
 
 impl Dialect {
     /// The dialect of a request: a provider of OpenAI's serves the messages of Anthropic's too.
@@ -22,10 +22,16 @@ impl Dialect {
         if self == Dialect::Openai && anthropic::claims(head) { Dialect::Anthropic } else { self }
     }
 
+    /// The dialect that a request's key is given as in: paths of Azure's bring its header.
+    pub(crate) fn of_key(self, head: &Head) -> Self {
+        if self == Dialect::Openai && azure::deployment(head.path()).is_some() { Dialect::Azure } else { self }
+    }
+
     /// What this API answers, as far as the script leaves it to it.
     pub(crate) fn answer(self, request: &Request<'_>, context: &Context<'_>) -> Answer {
         match self {
-            Dialect::Openai | Dialect::Azure => openai::answer(request, context).unwrap_or_else(|error| error.answer()),
+            Dialect::Openai => openai::answer(request, context).unwrap_or_else(|error| error.answer()),
+            Dialect::Azure => azure::answer(request, context).unwrap_or_else(|error| error.at_azure().answer()),
             Dialect::Anthropic => anthropic::answer(request, context),
         }
     }
@@ -33,7 +39,8 @@ impl Dialect {
     /// The error that a status means.
     pub(crate) fn error(self, status: u16, message: Option<&str>, random: &Random) -> Answer {
         match self {
-            Dialect::Openai | Dialect::Azure => openai::ApiError::of_status(status, message).answer(),
+            Dialect::Openai => openai::ApiError::of_status(status, message).answer(),
+            Dialect::Azure => openai::ApiError::of_status(status, message).at_azure().answer(),
             Dialect::Anthropic => anthropic::ApiError::of_status(status, message).answer(random),
         }
     }
@@ -41,7 +48,8 @@ impl Dialect {
     /// The error for a key that is wrong.
     pub(crate) fn wrong_key(self, key: &str, random: &Random) -> Answer {
         match self {
-            Dialect::Openai | Dialect::Azure => openai::ApiError::wrong_key(key).answer(),
+            Dialect::Openai => openai::ApiError::wrong_key(key).answer(),
+            Dialect::Azure => openai::ApiError::wrong_key(key).at_azure().answer(),
             Dialect::Anthropic => anthropic::ApiError::wrong_key().answer(random),
         }
     }
@@ -49,7 +57,8 @@ impl Dialect {
     /// The error for a key that is missing.
     pub(crate) fn missing_key(self, status: u16, random: &Random) -> Answer {
         match self {
-            Dialect::Openai | Dialect::Azure => openai::ApiError::missing_key(status).answer(),
+            Dialect::Openai => openai::ApiError::missing_key(status).answer(),
+            Dialect::Azure => openai::ApiError::missing_key(status).at_azure().answer(),
             Dialect::Anthropic => anthropic::ApiError::missing_key(status).answer(random),
         }
     }
@@ -81,17 +90,17 @@ impl Dialect {
     }
 
     /// The headers that every answer has.
-    pub(crate) fn common_headers(self, random: &Random, delay: Duration) -> [Option<Header>; 3] {
-        if self == Dialect::Anthropic {
-            return [Some(("request-id".into(), anthropic::request_id(random).into())), None, None];
+    pub(crate) fn common_headers(self, random: &Random, head: &Head, delay: Duration) -> [Option<Header>; 5] {
+        match self {
+            Dialect::Openai => {
+                let [a, b, c, d] = openai::common_headers(random, delay).map(Some);
+                [a, b, c, d, None]
+            }
+            Dialect::Azure => azure::headers(random, head).map(Some),
+            Dialect::Anthropic => {
+                [Some(("request-id".into(), anthropic::request_id(random).into())), None, None, None, None]
+            }
         }
-        let id = random.branch("x-request-id").word(32, digest::HEX);
-        let millis = if delay.is_zero() { "0".into() } else { delay.as_millis().to_string().into() };
-        [
-            Some(("x-request-id".into(), format!("req_{id}").into())),
-            Some(("openai-processing-ms".into(), millis)),
-            Some(("openai-version".into(), "2020-10-01".into())),
-        ]
     }
 }
 

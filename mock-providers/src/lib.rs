@@ -7,6 +7,7 @@
 mod answer;
 mod anthropic;
 mod attend;
+mod azure;
 mod connection;
 pub mod credentials;
 mod deliver;

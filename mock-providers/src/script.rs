@@ -91,6 +91,7 @@
 //! | `finish_reason` | default: `stop`, `length` or `tool_calls`, as OpenAI would say; the dialect anthropic has its own words, and translates these |
 //! | `usage` | `auto` (default: as `tokenizer` counts), `none`, or `{prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens}` (left out: estimated, details 0) |
 //! | `model` | the model the answer names; default the requested one, resolved as OpenAI does |
+//! | `embedding` | of embeddings, the vector of every input: a list of numbers, or `{dims: n}`: made-up ones of that size unless the request asks for another |
 //! | `json` | any value, sent as the body, on any path |
 //! | `body`, `body_base64` | exact bytes of the body, on any path |
 //! | `sse` | exact events: `{data: text or value, after: 120ms}`, `{raw: "exact\n\n"}`, `{raw_base64: …}`, `done`; nothing is added |
@@ -106,6 +107,7 @@
 //! Of `sse`, `body_base64`, `body`, `json`, `blocks`, `chunks`, `text`, `echo` and `tokens` the first given, in this
 //! order, counts. The last five concern chat, completions, responses and messages (of completions, calls of tools are left out);
 //! other paths (models, embeddings, moderations) then still answer as OpenAI would.
+//! A stored response (of `POST /responses` without `store: false`) lives as long as the script, at most 1024 of them.
 //!
 //! `latency.head` passes before the response head, `ttft` between the head and the first content event, `itl` between
 //! the events after it. `usage` and `[DONE]` follow their predecessor at once. Events without a gap between them go out
@@ -119,6 +121,7 @@
 //! | `truncate` | `{after_…}`: a clean HTTP end, but no finish chunk, usage or `[DONE]` |
 //! | `stall` | `{after_…, for: 5s}`: silence, then on; without `for` silence until the caller leaves |
 //! | `error_event` | `{after_…, error: {…}}`: an in-band `data: {"error": …}` (of messages: `event: error`), then a clean HTTP end without `[DONE]`. An answer that is no event stream becomes a 500 with this error as its JSON body; one with a status from 400 on stays as it is |
+//! | `prompt_filter: true` | a 400: the content filter refuses the prompt, `content_policy_violation` (of Azure `content_filter`, with `innererror`) |
 //! | `missing_done: true` | the stream ends without `[DONE]` (of responses and messages: without the terminal event) |
 //! | `hang_before_head` | `true` (for ever) or a duration, after which the answer comes |
 //! | `empty_response: true` | the request is read, then FIN without a byte |
@@ -134,6 +137,7 @@
 
 mod auth;
 mod duration;
+mod embedding;
 mod fault;
 mod headers;
 mod matching;
@@ -151,6 +155,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 pub use auth::Auth;
+pub use embedding::{Embedding, EmbeddingSize};
 pub use fault::{Disconnect, Dribble, ErrorEvent, Fault, Hang, How, Point, Split, Stage, Stall, Truncate};
 pub use headers::{HeaderValues, Headers};
 pub use matching::{BodyMatch, Glob, Path, Pattern, TextMatch, ValueMatch, When};

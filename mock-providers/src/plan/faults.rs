@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::{Before, Ending, Kind, Piece, Plan};
+use crate::openai;
 use crate::script::{ErrorEvent, Fault, Framing, Hang, How, Point, Split, Stall};
 
 /// Between writes that a reader must see apart.
@@ -84,7 +85,14 @@ impl Plan {
             return self.fail_whole(body);
         }
         self.cut(event.point());
-        self.pieces.push(Piece { bytes: self.dialect.error_event(error), ..Piece::default() });
+        let bytes = match &self.failure {
+            Some(failure) => {
+                let error = error.cloned().unwrap_or_else(openai::usual_error);
+                (failure.write)(&error, self.pieces.len(), &failure.of).into()
+            }
+            None => self.dialect.error_event(error),
+        };
+        self.pieces.push(Piece { bytes, ..Piece::default() });
         self.ending = Ending::Cut;
     }
 
