@@ -3,30 +3,39 @@
 //! Owns what every dialect shares: literal bodies, scripted statuses, latency, common headers.
 //! Refuses to know the shape of any API; that is the dialect's.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use serde_json::Value;
 
+use crate::azure;
 use crate::credentials;
-use crate::digest::{self, Random};
+use crate::digest::Random;
 use crate::journal::Usage;
-use crate::openai::{self, ApiError};
+use crate::openai::Stored;
 use crate::pace::Pace;
-use crate::plan::{Answer, Header, Kind, Piece, Plan};
+use crate::plan::{Answer, Kind, Piece, Plan};
 use crate::request::Request;
 use crate::rules::{Live, Selected};
-use crate::script::{Encoding, Fault, Framing, Latency, Provider, Respond, RetryAfterForm, SseEvent};
+use crate::script::{
+    Auth, Dialect, Encoding, Fault, Framing, Latency, Provider, Respond, RetryAfterForm, SseEvent, Tokenizer,
+};
 
 /// What a dialect may draw on.
 pub(crate) struct Context<'a> {
     pub(crate) provider: &'a Provider,
+    /// What the request is answered in; not always the provider's own.
+    pub(crate) dialect: Dialect,
     pub(crate) respond: &'a Respond,
     /// What goes wrong; those who make answers obey its semantic keys, `plan` all others.
     pub(crate) fault: &'a Fault,
+    /// What earlier requests left behind.
+    pub(crate) stored: &'a Stored,
     /// The script's latency, with the answer's own laid over it.
     pub(crate) latency: Latency,
+    /// What a token is.
+    pub(crate) tokenizer: Tokenizer,
     /// Follows from seed, provider, request and occurrence.
     pub(crate) random: Random,
     /// Follows from the seed alone.
@@ -42,14 +51,16 @@ impl Context<'_> {
 
 /// The plan for a request, and the name of the rule it comes from.
 pub(crate) fn plan<'l>(live: &'l Live, request: &Request<'_>, random: Random, seed: u64) -> (&'l Arc<str>, Plan) {
-    let denied = live.provider.auth.as_ref().and_then(|auth| refusal(&auth.keys, request));
+    let dialect = live.provider.dialect.of(request.head);
+    let denied = live.provider.auth.as_ref().and_then(|auth| refusal(auth, dialect, request, &random));
     let Selected { rule, respond, fault } = if denied.is_some() { live.unscripted() } else { live.select(request) };
     let latency = live.provider.latency.overlaid(&respond.latency);
     let delay = latency.head.unwrap_or_default() + respond.delay_head.unwrap_or_default();
-    let common = common_headers(&random, delay);
-    let context = Context { provider: &live.provider, respond, fault: &fault, latency, random, seed };
+    let Live { provider, stored, .. } = live;
+    let tokenizer = provider.tokenizer;
+    let context = Context { provider, dialect, respond, fault: &fault, stored, latency, tokenizer, random, seed };
     let mut answer = match denied {
-        Some(error) => error.answer(),
+        Some(refusal) => refusal,
         None => answer(request, &context, fault.status.or(respond.status)),
     };
     if let Some(size) = respond.size {
@@ -57,8 +68,11 @@ pub(crate) fn plan<'l>(live: &'l Live, request: &Request<'_>, random: Random, se
     }
     if let Some(wait) = respond.retry_after {
         answer.headers.push(("retry-after".into(), retry_after(wait, respond.retry_after_form).into()));
+        answer.headers.extend((dialect == Dialect::Azure).then(|| azure::retry_after_ms(wait)));
     }
+    let common = dialect.common_headers(&context.random, request.head, delay).into_iter().flatten();
     let mut plan = answer.plan(respond, common, delay);
+    plan.dialect = dialect;
     if request.head.http10 && plan.framing == Framing::Chunked {
         plan.framing = Framing::Close;
     }
@@ -74,77 +88,86 @@ impl Latency {
     }
 }
 
-fn refusal(keys: &[String], request: &Request<'_>) -> Option<ApiError> {
-    let presented = credentials::bearer(&request.head.lines);
+/// The answer for a caller who is not let in.
+fn refusal(auth: &Auth, dialect: Dialect, request: &Request<'_>, random: &Random) -> Option<Answer> {
+    let presented = credentials::presented(dialect.of_key(request.head), &request.head.lines);
     match presented {
-        Some(key) if keys.iter().any(|known| known == key) => None,
-        Some(key) => Some(ApiError::wrong_key(key)),
-        None => Some(ApiError::missing_key()),
+        Some(key) if auth.keys.iter().any(|known| known == key) => None,
+        Some(key) => Some(dialect.wrong_key(key, random)),
+        None => Some(dialect.missing_key(auth.missing, random)),
     }
 }
 
 fn answer(request: &Request<'_>, context: &Context<'_>, status: Option<u16>) -> Answer {
     let respond = context.respond;
-    if let Some(mut literal) = literal(respond) {
+    if let Some(mut literal) = literal(respond, context.dialect) {
         literal.status = status.unwrap_or(200);
         return literal;
     }
     match status {
-        Some(status @ 400..) => ApiError::of_status(status, respond.text.as_deref()).answer(),
+        Some(status @ 400..) => context.dialect.error(status, respond.text.as_deref(), &context.random),
         Some(status @ (100..=199 | 204 | 300..=399)) => {
             let mut bare = Answer::json(status, Bytes::new(), None);
             bare.pieces.clear();
             bare
         }
         _ => {
-            let mut answer = openai::answer(request, context).unwrap_or_else(|error| error.answer());
-            if answer.status == 200 {
-                answer.status = status.unwrap_or(200);
+            let mut answer = context.dialect.answer(request, context);
+            match answer.status {
+                200 => answer.status = status.unwrap_or(200),
+                _ => answer.forget_credentials(request),
             }
             answer
         }
     }
 }
 
-/// The body that the script spells out, when it does.
-fn literal(respond: &Respond) -> Option<Answer> {
-    if let Some(events) = &respond.sse {
-        return Some(Answer::stream(events.iter().map(literal_event).collect()));
+impl Answer {
+    /// Takes the caller's own credentials out of an error that repeats what was asked for.
+    fn forget_credentials(&mut self, request: &Request<'_>) {
+        for piece in &mut self.pieces {
+            let text = String::from_utf8_lossy(&piece.bytes);
+            let shown = credentials::redact_echoes(&text, &request.head.lines);
+            if let Cow::Owned(shown) = shown {
+                piece.bytes = shown.into();
+            }
+        }
     }
-    if let Some(bytes) = &respond.body_base64 {
-        return Some(Answer::json(200, bytes.clone(), reported(bytes)));
-    }
-    if let Some(body) = &respond.body {
-        return Some(Answer::json(200, body.clone(), reported(body.as_bytes())));
-    }
-    respond.json.as_ref().map(|value| Answer::json(200, value.to_string(), usage_of(value)))
 }
 
-fn literal_event(event: &SseEvent) -> Piece {
-    let done = event.bytes.starts_with(b"data: [DONE]");
-    let usage = memchr::memmem::find(&event.bytes, b"data:").and_then(|at| reported(&event.bytes[at + 5..]));
+/// The body that the script spells out, when it does.
+fn literal(respond: &Respond, dialect: Dialect) -> Option<Answer> {
+    if let Some(events) = &respond.sse {
+        let mut used = None;
+        let pieces = events.iter().map(|event| {
+            let piece = literal_event(event, dialect, used);
+            used = piece.usage.or(used);
+            piece
+        });
+        return Some(Answer::stream(pieces.collect()));
+    }
+    if let Some(bytes) = &respond.body_base64 {
+        return Some(Answer::json(200, bytes.clone(), reported(bytes, dialect, None)));
+    }
+    if let Some(body) = &respond.body {
+        return Some(Answer::json(200, body.clone(), reported(body.as_bytes(), dialect, None)));
+    }
+    let value = respond.json.as_ref()?;
+    Some(Answer::json(200, value.to_string(), dialect.reported(value, None)))
+}
+
+fn literal_event(event: &SseEvent, dialect: Dialect, before: Option<Usage>) -> Piece {
+    let done = ["data: [DONE]", "event: message_stop"].iter().any(|end| event.bytes.starts_with(end.as_bytes()));
+    let data = memchr::memmem::find(&event.bytes, b"data:").map(|at| &event.bytes[at + 5..]);
+    let usage = data.and_then(|data| reported(data, dialect, before));
     let kind = if done { Kind::Done } else { Kind::Content };
     Piece { bytes: event.bytes.clone(), gap: event.after, kind, usage, ..Piece::default() }
 }
 
 /// The usage in literal bytes, when they are JSON and have one.
-fn reported(bytes: &[u8]) -> Option<Usage> {
+fn reported(bytes: &[u8], dialect: Dialect, before: Option<Usage>) -> Option<Usage> {
     memchr::memmem::find(bytes, b"\"usage\"")?;
-    usage_of(&serde_json::from_slice(bytes).ok()?)
-}
-
-fn usage_of(value: &Value) -> Option<Usage> {
-    // The last event of the responses API has it one level further down.
-    let usage = value.get("usage").or_else(|| value.get("response")?.get("usage"))?.as_object()?;
-    let count = |name: &str| usage.get(name).and_then(Value::as_u64);
-    let detail = |group: &str, name: &str| usage.get(group).and_then(|details| details.get(name)?.as_u64());
-    let either = |one, other, name| detail(one, name).or(detail(other, name)).unwrap_or(0);
-    Some(Usage {
-        prompt_tokens: count("prompt_tokens").or(count("input_tokens")).unwrap_or(0),
-        completion_tokens: count("completion_tokens").or(count("output_tokens")).unwrap_or(0),
-        cached_tokens: either("prompt_tokens_details", "input_tokens_details", "cached_tokens"),
-        reasoning_tokens: either("completion_tokens_details", "output_tokens_details", "reasoning_tokens"),
-    })
+    dialect.reported(&serde_json::from_slice(bytes).ok()?, before)
 }
 
 /// Never earlier than it was scripted.
@@ -157,14 +180,4 @@ fn retry_after(wait: Duration, form: RetryAfterForm) -> String {
             httpdate::fmt_http_date(UNIX_EPOCH + up(now + wait))
         }
     }
-}
-
-fn common_headers(random: &Random, delay: Duration) -> [Header; 3] {
-    let id = random.branch("x-request-id").word(32, digest::HEX);
-    let millis = if delay.is_zero() { "0".into() } else { delay.as_millis().to_string().into() };
-    [
-        ("x-request-id".into(), format!("req_{id}").into()),
-        ("openai-processing-ms".into(), millis),
-        ("openai-version".into(), "2020-10-01".into()),
-    ]
 }

@@ -9,8 +9,8 @@ use bytes::Bytes;
 
 use crate::answer;
 use crate::deliver::{self, After, Exchange};
+use crate::digest::Random;
 use crate::journal::{Peer, RequestRecord};
-use crate::openai::ApiError;
 use crate::plan::Plan;
 use crate::provider::Shared;
 use crate::request::{self, BodyProblem, Head, Length, Request, Start};
@@ -105,8 +105,8 @@ async fn exchange(wire: &mut Wire, shared: &Shared, head: &Head, place: (u64, u3
     wire.relax();
     let body_at = problem.is_none().then(|| exchange.now());
     if let Some(problem) = problem {
-        shared.recorder.update(exchange.seq, |record| record.body = body);
-        return refuse_body(wire, exchange, problem).await;
+        shared.recorder.update(exchange.seq, |record| record.body = body.clone());
+        return refuse_body(wire, shared, head, exchange, problem, &body).await;
     }
     let plan = planned(shared, head, body, body_at, exchange.seq);
     deliver::deliver(wire, &plan, exchange, head.keep_alive, head.method() == "HEAD").await
@@ -143,16 +143,23 @@ fn record(shared: &Shared, head: &Head, (connection, on_connection): (u64, u32))
     }
 }
 
-async fn refuse_body(wire: &mut Wire, exchange: Exchange<'_>, problem: BodyProblem) -> After {
-    let error = match problem {
+async fn refuse_body(
+    wire: &mut Wire,
+    shared: &Shared,
+    head: &Head,
+    exchange: Exchange<'_>,
+    problem: BodyProblem,
+    body: &[u8],
+) -> After {
+    let plan = match problem {
         BodyProblem::Gone(gone) => return exchange.gone(gone),
-        BodyProblem::TooLarge => ApiError::too_large(),
+        BodyProblem::TooLarge => refusal(shared, head, 413, None, &shared.random(head, body)),
         BodyProblem::Malformed(reason) => {
             exchange.recorder.update(exchange.seq, |record| record.malformed = Some(reason.clone()));
-            ApiError::malformed(&reason)
+            refusal(shared, head, 400, Some(&reason), &shared.random(head, body))
         }
     };
-    deliver::deliver(wire, &refusal(error), exchange, false, false).await
+    deliver::deliver(wire, &plan, exchange, false, false).await
 }
 
 async fn malformed(wire: &mut Wire, shared: &Shared, reason: &str, gone: Option<Gone>, place: (u64, u32)) -> After {
@@ -164,13 +171,21 @@ async fn malformed(wire: &mut Wire, shared: &Shared, reason: &str, gone: Option<
     let end = memchr::memmem::find(&wire.inbound, b"\r\n\r\n").map_or(wire.inbound.len(), |at| at + 4);
     record.body = Bytes::copy_from_slice(&wire.inbound[end..]);
     wire.inbound.clear();
+    let random = shared.random(&head, &record.body);
     let exchange = begin(wire, shared, record);
     match gone {
         Some(gone) => exchange.gone(gone),
-        None => deliver::deliver(wire, &refusal(ApiError::malformed(reason)), exchange, false, false).await,
+        None => {
+            let plan = refusal(shared, &head, 400, Some(reason), &random);
+            deliver::deliver(wire, &plan, exchange, false, false).await
+        }
     }
 }
 
-fn refusal(error: ApiError) -> Plan {
-    error.answer().plan(&Respond::default(), [], Duration::ZERO)
+/// The answer to what is not HTTP as it should be, in the form of the dialect.
+fn refusal(shared: &Shared, head: &Head, status: u16, reason: Option<&str>, random: &Random) -> Plan {
+    let message = reason.map(|reason| format!("Malformed HTTP request: {reason}."));
+    let dialect = shared.live().provider.dialect.of(head);
+    let common = dialect.common_headers(random, head, Duration::ZERO).into_iter().flatten();
+    dialect.error(status, message.as_deref(), random).plan(&Respond::default(), common, Duration::ZERO)
 }

@@ -5,10 +5,13 @@
 //! The reference of all script keys is the documentation of [`script`].
 
 mod answer;
+mod anthropic;
 mod attend;
+mod azure;
 mod connection;
 pub mod credentials;
 mod deliver;
+mod dialect;
 mod digest;
 mod journal;
 mod listener;

@@ -1,60 +1,94 @@
 //! The OpenAI dialect.
 //!
-//! Owns which path is which operation, whatever base path stands before it. Refuses to know scripts' rules and faults.
+//! Owns what is the same for all operations: path, method, headers, body and model are checked in this order.
+//! Refuses to know scripts' rules and faults.
 
 mod chat;
 mod completion;
 mod embeddings;
 mod error;
+mod headers;
 mod legacy;
 mod models;
 mod moderations;
+mod operation;
 mod parameters;
 mod responses;
 mod stream;
-mod synth;
+pub(crate) mod synth;
 mod usage;
 
-use crate::answer::Context;
-use crate::plan::Answer;
-use crate::request::Request;
+use bytes::Bytes;
+use serde_json::Value;
 
-pub(crate) use error::ApiError;
+use crate::answer::Context;
+use crate::azure;
+use crate::plan::Answer;
+use crate::request::{Length, Request};
+use responses::stored;
+
+pub(crate) use error::{ApiError, usual_error};
+pub(crate) use headers::common as common_headers;
+pub(crate) use operation::{Operation, decoded};
+pub(crate) use responses::Stored;
+pub(crate) use usage::reported;
 
 /// All answers claim to be made at this time, so that equal requests get equal bytes.
 const CREATED: u64 = 1_767_225_600;
 
 /// Answers as OpenAI would, with what the script wants different.
 pub(crate) fn answer(request: &Request<'_>, context: &Context<'_>) -> Result<Answer, ApiError> {
-    let path = request.head.path().trim_end_matches('/');
-    let method = request.head.method();
-    if path.ends_with("/chat/completions") {
-        return allow(method, "POST", path).and_then(|()| chat::answer(request, context));
+    let (method, path) = (request.head.method(), request.head.path());
+    let deployed = azure::deployment(path).map(|deployment| azure::deployed(request, &deployment));
+    let request = deployed.as_ref().unwrap_or(request);
+    headers::check(request.head)?;
+    let operation = Operation::of(path).ok_or_else(|| ApiError::unknown_path(method, path))?;
+    if method == "OPTIONS" {
+        return Ok(options(operation));
     }
-    if path.ends_with("/completions") {
-        return allow(method, "POST", path).and_then(|()| legacy::answer(request, context));
+    if !operation.takes(method) {
+        return Err(ApiError::wrong_method(method, operation.methods(), path));
     }
-    if path.ends_with("/responses") {
-        return allow(method, "POST", path).and_then(|()| responses::answer(request, context));
+    if let Some(kind) = operation.kind() {
+        headers::json(request.head)?;
+        body(request)?;
+        models::known(request, context.provider, kind)?;
+        if context.fault.prompt_filter {
+            return Err(ApiError::filtered());
+        }
     }
-    if path.ends_with("/moderations") {
-        return allow(method, "POST", path).and_then(|()| moderations::answer(request, context));
+    match operation {
+        Operation::Chat => chat::answer(request, context),
+        Operation::Completions => legacy::answer(request, context),
+        Operation::Responses => responses::answer(request, context),
+        Operation::Response(id) if method == "DELETE" => stored::delete(context.stored, id),
+        Operation::Response(id) => stored::retrieve(context.stored, id),
+        Operation::InputItems(id) => stored::input_items(context.stored, id, request.head.query()),
+        Operation::Cancel(id) => stored::cancel(context.stored, id),
+        Operation::Embeddings => embeddings::answer(request, context),
+        Operation::Moderations => moderations::answer(request, context),
+        Operation::Models => Ok(models::list(context.provider)),
+        Operation::Model(id) if method == "DELETE" => models::delete(context.provider, id),
+        Operation::Model(id) => models::retrieve(context.provider, id),
     }
-    if path.ends_with("/embeddings") {
-        return allow(method, "POST", path).and_then(|()| embeddings::answer(request, context));
-    }
-    if path.ends_with("/models") {
-        return allow(method, "GET", path).map(|()| models::list(context.provider));
-    }
-    if let Some((_, id)) = path.split_once("/models/") {
-        return allow(method, "GET", path).and_then(|()| models::retrieve(context.provider, id));
-    }
-    Err(ApiError::unknown_path(method, request.head.path()))
 }
 
-fn allow(method: &str, allowed: &'static str, path: &str) -> Result<(), ApiError> {
-    let head_of_get = method == "HEAD" && allowed == "GET";
-    if method == allowed || head_of_get { Ok(()) } else { Err(ApiError::wrong_method(method, allowed, path)) }
+/// What is wrong with a body that is no JSON object.
+fn body(request: &Request<'_>) -> Result<(), ApiError> {
+    match &request.json {
+        Some(Value::Object(_)) => Ok(()),
+        Some(_) => Err(ApiError::not_an_object()),
+        None if matches!(request.head.length, Length::None | Length::Fixed(0)) => Err(ApiError::no_body()),
+        None => Err(ApiError::not_json()),
+    }
+}
+
+/// Which methods a path has, and no body.
+fn options(operation: Operation<'_>) -> Answer {
+    let mut answer = Answer::json(204, Bytes::new(), None);
+    answer.pieces.clear();
+    answer.headers.push(("allow".into(), format!("{}, OPTIONS", operation.methods()).into()));
+    answer
 }
 
 /// The dated model that a name stands for today; other names stand for themselves.

@@ -12,9 +12,10 @@ use std::io::Write;
 use std::time::Duration;
 
 use bytes::Bytes;
+use serde_json::Value;
 
 use crate::journal::Usage;
-use crate::script::{Encoding, Framing, Respond};
+use crate::script::{Dialect, Encoding, Framing, Respond};
 
 pub(crate) use encoding::accepts;
 pub(crate) use events::Events;
@@ -37,9 +38,12 @@ pub(crate) struct Plan {
     /// The declared length, when a fault makes it differ from the pieces.
     pub(crate) declared: Option<usize>,
     pub(crate) pieces: Vec<Piece>,
+    pub(crate) failure: Option<Failure>,
     pub(crate) ending: Ending,
     /// The names of the faults in it.
     pub(crate) fault: Option<String>,
+    /// Whose errors it reports.
+    pub(crate) dialect: Dialect,
 }
 
 /// What happens instead of a head.
@@ -101,6 +105,15 @@ pub(crate) enum Kind {
     Done,
 }
 
+/// How a stream says that it failed, where that is not OpenAI's `data: {"error": …}`.
+#[derive(Debug, Clone)]
+pub(crate) struct Failure {
+    /// The events for an error, after so many others.
+    pub(crate) write: fn(error: &Value, events: usize, of: &Value) -> String,
+    /// What they tell besides.
+    pub(crate) of: Value,
+}
+
 /// What a dialect answers, before the script's headers and faults.
 #[derive(Debug)]
 pub(crate) struct Answer {
@@ -110,6 +123,7 @@ pub(crate) struct Answer {
     pub(crate) headers: Vec<Header>,
     pub(crate) framing: Framing,
     pub(crate) pieces: Vec<Piece>,
+    pub(crate) failure: Option<Failure>,
 }
 
 impl Answer {
@@ -122,6 +136,7 @@ impl Answer {
             headers: Vec::new(),
             framing: Framing::ContentLength,
             pieces: vec![piece],
+            failure: None,
         }
     }
 
@@ -133,6 +148,7 @@ impl Answer {
             headers: Vec::new(),
             framing: Framing::Chunked,
             pieces,
+            failure: None,
         }
     }
 
@@ -156,8 +172,10 @@ impl Answer {
             encoding: None,
             declared: None,
             pieces: self.pieces,
+            failure: self.failure,
             ending: Ending::Complete,
             fault: None,
+            dialect: Dialect::default(),
         }
     }
 }

@@ -143,6 +143,11 @@ pub async fn start(name: &str, provider: Provider, options: Options) -> Result<M
         (false, _) => None,
     };
     let accept = provider.accept;
+    let tokenizer = provider.tokenizer;
+    if tokenizer.has_tables() {
+        // A panic in there would show again at the first use.
+        let _ = tokio::task::spawn_blocking(move || tokenizer.load()).await;
+    }
     let shared = Arc::new(Shared {
         name: name.into(),
         origin: options.origin,
@@ -186,6 +191,10 @@ impl MockProvider {
     pub fn set_script(&self, provider: Provider) {
         let refused = self.shared.live().provider.accept == Accept::Refuse;
         let refuses = provider.accept == Accept::Refuse;
+        let tokenizer = provider.tokenizer;
+        if tokenizer.has_tables() {
+            std::thread::spawn(move || tokenizer.load());
+        }
         *self.shared.live.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Live::new(provider));
         if refused != refuses {
             let (reply, _) = oneshot::channel();

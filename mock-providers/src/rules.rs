@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::attend::Attention;
+use crate::openai::Stored;
 use crate::request::Request;
 use crate::script::{Accept, AcceptStall, Fault, Provider, Respond, Rule, Step, When};
 
@@ -15,6 +16,8 @@ pub(crate) struct Live {
     pub(crate) provider: Provider,
     rules: Vec<LiveRule>,
     nothing: (Arc<str>, Respond, Fault),
+    /// Responses that later requests can ask for.
+    pub(crate) stored: Stored,
     /// Counts connections for `accept`.
     accepted: AtomicU64,
 }
@@ -47,6 +50,7 @@ impl Live {
             provider,
             rules,
             nothing: ("default".into(), Respond::default(), Fault::default()),
+            stored: Stored::default(),
             accepted: AtomicU64::new(0),
         }
     }

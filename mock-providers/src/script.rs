@@ -7,11 +7,11 @@
 //! seed: 42                             # only in a config file (`Config`); scenarios bring their own
 //! providers:
 //!   a:
-//!     dialect: openai                  # the default, and today the only one
+//!     dialect: openai                  # the default; or azure, anthropic
 //!     tls: true                        # default false; the certificate comes from the run's CA
 //!     listen: 127.0.0.1:8090           # only for `windtunnel mock`; scenarios always get a free port
-//!     auth: {keys: [sk-good]}          # any other bearer token: 401 with OpenAI's envelope
-//!     models: [gpt-4o-mini]            # what GET /v1/models lists (chat accepts any model name)
+//!     auth: {keys: [sk-good]}          # see below; any other key is a 401 in the dialect's form
+//!     models: [gpt-4o-mini]            # see below; no other model is known then
 //!     certificate: expired             # beside TLS; or valid (default), wrong_host, self_signed, unknown_ca
 //!     accept: refuse                   # see below; refuse = the port is closed (connection refused)
 //!     idle_timeout: 50ms               # an idle connection is closed that long after an answer; default never
@@ -31,6 +31,8 @@
 //!     respond: {text: served by a}     # shorthand: one last catch-all rule named `respond`
 //! ```
 //!
+//! A provider of the dialect openai answers Anthropic's `/v1/messages` too. In all that follows, OpenAI stands for the
+//! API of the dialect.
 //! A provider without rules (or a request that none matches) is answered as OpenAI would: the journal then says
 //! rule `default`. `respond`, `fault` and `sequence` may stand on a provider, and mean one last catch-all rule.
 //! Durations are strings with a unit: `80us`, `250ms`, `1.5s`, `2m`; a day is the longest.
@@ -42,6 +44,26 @@
 //! | `refuse` | is refused: the port is held but closed |
 //! | `blackhole` | is accepted; nothing is read or written (no TLS handshake either) until the caller leaves |
 //! | `{stall: {first: n, for: 5s}}` | among the first n is neglected in the same way for that time, then closed; later ones are served. The count starts anew with a new script |
+//!
+//! # `models` (what `GET /models` lists; every request that names another model is then a 404 `model_not_found`)
+//! Each is a name, or `{id, owned_by, created, context_window, max_output, kind: chat|embedding|moderation}`; a model
+//! with a `kind` is not to be had for other operations. Without the key the list shows a few usual ones, and every
+//! model that is asked for exists. With `dialect: azure` these are the deployments.
+//!
+//! # `auth`
+//! | key | value |
+//! |---|---|
+//! | `keys` | the keys that are let in; any other one is a 401 |
+//! | `missing` | the status of a request without a key: 401 (default), 403, or another one from 400 on |
+//!
+//! A key is taken from where the dialect takes it: OpenAI a bearer token, Azure `api-key` or a bearer token, Anthropic
+//! `x-api-key` or a bearer token. [`crate::credentials`] has the table, which also says what is masked.
+//!
+//! # `tokenizer`
+//! | value | a token of prompts and answers is |
+//! |---|---|
+//! | `estimate` | (the default) a word of at most twelve characters with the space before it; longer words are several |
+//! | `o200k`, `cl100k` | a token of that encoding (GPT-4o and later; GPT-4); only in builds with the crate feature `bpe`, as `windtunnel` is. Its tables, some 20 MB, are loaded when a script first asks for them |
 //!
 //! # `when` (all given keys must hold; the first matching rule wins)
 //! | key | value |
@@ -59,16 +81,17 @@
 //! # `respond`
 //! | key | value |
 //! |---|---|
-//! | `status` | default 200. Not 2xx and no body given: OpenAI's error envelope (`text` is then its message) |
+//! | `status` | default 200. Not 2xx and no body given: the dialect's error envelope (`text` is then its message) |
 //! | `headers` | name → string or list; replaces a default header of that name, an empty list removes it |
 //! | `text` | the assistant's text (`max_tokens` and `stop` of the request are honoured) |
 //! | `echo: true` | the text is the last user message |
 //! | `tokens: n` | n synthetic words, a function of seed, request and occurrence |
 //! | `blocks` | ordered `{text: …}` and `{tool_call: {name, arguments, id?}}`; string arguments are sent as they are |
 //! | `chunks` | list of strings: the text, streamed in exactly these content deltas |
-//! | `finish_reason` | default: `stop`, `length` or `tool_calls`, as OpenAI would say |
-//! | `usage` | `auto` (default: an estimate, one token per word piece), `none`, or `{prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens}` (left out: estimated, details 0) |
+//! | `finish_reason` | default: `stop`, `length` or `tool_calls`, as OpenAI would say; the dialect anthropic has its own words, and translates these |
+//! | `usage` | `auto` (default: as `tokenizer` counts), `none`, or `{prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens}` (left out: estimated, details 0) |
 //! | `model` | the model the answer names; default the requested one, resolved as OpenAI does |
+//! | `embedding` | of embeddings, the vector of every input: a list of numbers, or `{dims: n}`: made-up ones of that size unless the request asks for another |
 //! | `json` | any value, sent as the body, on any path |
 //! | `body`, `body_base64` | exact bytes of the body, on any path |
 //! | `sse` | exact events: `{data: text or value, after: 120ms}`, `{raw: "exact\n\n"}`, `{raw_base64: …}`, `done`; nothing is added |
@@ -82,8 +105,9 @@
 //! | `latency` | `{head, ttft, itl}`, each replaces the provider's |
 //!
 //! Of `sse`, `body_base64`, `body`, `json`, `blocks`, `chunks`, `text`, `echo` and `tokens` the first given, in this
-//! order, counts. The last five concern chat, completions and responses (of completions, calls of tools are left out);
+//! order, counts. The last five concern chat, completions, responses and messages (of completions, calls of tools are left out);
 //! other paths (models, embeddings, moderations) then still answer as OpenAI would.
+//! A stored response (of `POST /responses` without `store: false`) lives as long as the script, at most 1024 of them.
 //!
 //! `latency.head` passes before the response head, `ttft` between the head and the first content event, `itl` between
 //! the events after it. `usage` and `[DONE]` follow their predecessor at once. Events without a gap between them go out
@@ -96,8 +120,9 @@
 //! | `disconnect` | `{how: fin\|rst, after_…}`: the connection ends there, without the HTTP terminator |
 //! | `truncate` | `{after_…}`: a clean HTTP end, but no finish chunk, usage or `[DONE]` |
 //! | `stall` | `{after_…, for: 5s}`: silence, then on; without `for` silence until the caller leaves |
-//! | `error_event` | `{after_…, error: {…}}`: an in-band `data: {"error": …}`, then a clean HTTP end without `[DONE]`. An answer that is no event stream becomes a 500 with this error as its JSON body; one with a status from 400 on stays as it is |
-//! | `missing_done: true` | the stream ends without `[DONE]` (of responses: without the terminal event) |
+//! | `error_event` | `{after_…, error: {…}}`: an in-band `data: {"error": …}` (of messages: `event: error`), then a clean HTTP end without `[DONE]`. An answer that is no event stream becomes a 500 with this error as its JSON body; one with a status from 400 on stays as it is |
+//! | `prompt_filter: true` | a 400: the content filter refuses the prompt, `content_policy_violation` (of Azure `content_filter`, with `innererror`) |
+//! | `missing_done: true` | the stream ends without `[DONE]` (of responses and messages: without the terminal event) |
 //! | `hang_before_head` | `true` (for ever) or a duration, after which the answer comes |
 //! | `empty_response: true` | the request is read, then FIN without a byte |
 //! | `rst_before_head: true` | the request is read, then RST |
@@ -110,14 +135,18 @@
 //! A JSON body is one chunk and one event. With `split`, each piece is a write of its own (and an HTTP chunk of its own).
 //! Before an RST, bytes that the caller's window has not taken yet are lost, as in life.
 
+mod auth;
 mod duration;
+mod embedding;
 mod fault;
 mod headers;
 mod matching;
+mod model;
 mod respond;
 #[cfg(feature = "schema")]
 mod schema;
 mod size;
+mod tokenizer;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -125,10 +154,14 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+pub use auth::Auth;
+pub use embedding::{Embedding, EmbeddingSize};
 pub use fault::{Disconnect, Dribble, ErrorEvent, Fault, Hang, How, Point, Split, Stage, Stall, Truncate};
 pub use headers::{HeaderValues, Headers};
 pub use matching::{BodyMatch, Glob, Path, Pattern, TextMatch, ValueMatch, When};
+pub use model::{Model, ModelKind};
 pub use respond::{Block, Encoding, Framing, Respond, RetryAfterForm, SseEvent, ToolCall, UsageNumbers, UsageSpec};
+pub use tokenizer::Tokenizer;
 
 /// A file for `windtunnel mock --config`.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -148,6 +181,8 @@ pub struct Config {
 pub struct Provider {
     /// The wire dialect it speaks when nothing is scripted.
     pub dialect: Dialect,
+    /// What counts its tokens.
+    pub tokenizer: Tokenizer,
     /// Serve TLS; the host of the mock supplies the server configuration.
     pub tls: bool,
     /// What is wrong with the certificate, if anything; the host of the mock obeys it.
@@ -156,8 +191,10 @@ pub struct Provider {
     pub listen: Option<SocketAddr>,
     /// Which keys are accepted; none given means an open provider.
     pub auth: Option<Auth>,
-    /// The ids that the model list shows.
-    pub models: Option<Vec<String>>,
+    /// The models it has; any when left out.
+    #[serde(deserialize_with = "model::list")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<Vec<model::Named>>"))]
+    pub models: Option<Vec<Model>>,
     /// Whether the port is open.
     pub accept: Accept,
     /// How long a connection may be idle between requests; no limit when left out.
@@ -184,21 +221,10 @@ pub enum Dialect {
     /// OpenAI's HTTP API.
     #[default]
     Openai,
-}
-
-/// The accepted credentials.
-#[derive(Clone, Default, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields, default)]
-pub struct Auth {
-    /// Bearer tokens that are let in.
-    pub keys: Vec<String>,
-}
-
-impl std::fmt::Debug for Auth {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Auth {{ keys: {} redacted }}", self.keys.len())
-    }
+    /// Azure OpenAI: deployments, `api-version`, content filter results.
+    Azure,
+    /// Anthropic's messages API.
+    Anthropic,
 }
 
 /// Whether connections are accepted.

@@ -1,7 +1,10 @@
 //! `POST /embeddings`.
 //!
-//! Owns its validation and its vectors: of unit length, and a function of seed, model, text and size, so that equal
-//! texts are equally embedded. Refuses meaning.
+//! Owns its validation and its vectors: of unit length, and a function of seed, model and text, so that equal texts are
+//! equally embedded; a shortened vector is the long one's beginning, made unit length again. Refuses meaning.
+
+use std::borrow::Cow;
+use std::io::Write;
 
 use base64::Engine;
 use serde_json::{Value, json};
@@ -12,42 +15,87 @@ use crate::digest::{Random, hash};
 use crate::journal::Usage;
 use crate::plan::Answer;
 use crate::request::Request;
+use crate::script::Embedding;
 use crate::tokens;
 
 const MAX_INPUTS: usize = 2048;
+/// Of one input, unless the script gives the model a `context_window`.
+const MAX_TOKENS: u64 = 8192;
+/// Of all inputs together.
+const MAX_TOKENS_TOGETHER: u64 = 300_000;
 /// Of models whose size we do not know.
 const MAX_DIMENSIONS: u64 = 8192;
+const IN_MEMORY: &str = "a write into memory succeeds";
 
 /// Answers an embeddings request.
 pub(super) fn answer(request: &Request<'_>, context: &Context<'_>) -> Result<Answer, ApiError> {
     let body = parameters::object(request)?;
     let model = parameters::model(body)?;
     let inputs = inputs(body.get("input").ok_or_else(|| ApiError::missing("input"))?)?;
-    let dimensions = dimensions(body.get("dimensions"), model)?;
-    let base64 = match body.get("encoding_format").map(Value::as_str) {
+    let known = context.provider.model(model);
+    let tokens = counted(&inputs, known.and_then(|known| known.context_window).unwrap_or(MAX_TOKENS))?;
+    let (literal, usual) = match &context.respond.embedding {
+        Some(Embedding::Literal(vector)) => (Some(vector.as_slice()), None),
+        Some(Embedding::Made(size)) => (None, Some(usize::from(size.dims.get()))),
+        None => (None, None),
+    };
+    let dimensions = dimensions(parameters::given(body, "dimensions"), model, usual)?;
+    let base64 = match parameters::given(body, "encoding_format").map(Value::as_str) {
         None | Some(Some("float")) => false,
         Some(Some("base64")) => true,
         Some(_) => return Err(ApiError::wrong_value("encoding_format", "it is neither float nor base64")),
     };
     let named = context.respond.model.as_deref().unwrap_or(model);
-    let tokens = inputs.iter().map(|input| input.tokens).sum();
     // Embeddings report nothing but the prompt, whatever the script counts besides.
     let used = usage::of(&context.respond.usage, tokens, 0)
         .map(|used| Usage { prompt_tokens: used.prompt_tokens, ..Usage::default() });
-    let mut out = String::from("{\"object\":\"list\",\"data\":[");
-    for (index, input) in inputs.iter().enumerate() {
-        let vector = vector(&mut Random::new(&[context.seed, hash(model.as_bytes()), input.key]), dimensions);
-        let comma = if index > 0 { "," } else { "" };
-        let embedding = if base64 { encoded(&vector) } else { listed(&vector) };
-        out += &format!("{comma}{{\"object\":\"embedding\",\"index\":{index},\"embedding\":{embedding}}}");
-    }
-    out += &format!("],\"model\":{}", json!(named));
+    let of = |input: &Input| match literal {
+        Some(vector) => Cow::Borrowed(vector),
+        None => vector(&mut Random::new(&[context.seed, hash(model.as_bytes()), input.key]), dimensions).into(),
+    };
+    let vectors = inputs.iter().map(of);
+    let size = literal.map_or(dimensions, <[f32]>::len) * if base64 { 6 } else { 14 } + 64;
+    let mut out = Vec::with_capacity(inputs.len() * size + 128);
+    write_list(&mut out, vectors, base64);
+    write!(out, ",\"model\":{}", json!(named)).expect(IN_MEMORY);
     if let Some(used) = &used {
         let tokens = used.prompt_tokens;
-        out += &format!(",\"usage\":{{\"prompt_tokens\":{tokens},\"total_tokens\":{tokens}}}");
+        write!(out, ",\"usage\":{{\"prompt_tokens\":{tokens},\"total_tokens\":{tokens}}}").expect(IN_MEMORY);
     }
-    out.push('}');
+    out.push(b'}');
     Ok(Answer::json(200, out, used))
+}
+
+/// The body up to its `data`.
+fn write_list<'v>(out: &mut Vec<u8>, vectors: impl Iterator<Item = Cow<'v, [f32]>>, base64: bool) {
+    out.extend_from_slice(b"{\"object\":\"list\",\"data\":[");
+    for (index, vector) in vectors.enumerate() {
+        let comma = if index > 0 { "," } else { "" };
+        write!(out, "{comma}{{\"object\":\"embedding\",\"index\":{index},\"embedding\":").expect(IN_MEMORY);
+        if base64 {
+            // Little-endian floats.
+            let bytes: Vec<u8> = vector.iter().flat_map(|x| x.to_le_bytes()).collect();
+            write!(out, "\"{}\"", base64::engine::general_purpose::STANDARD.encode(bytes)).expect(IN_MEMORY);
+        } else {
+            // The shortest decimals that read back as the same floats.
+            serde_json::to_writer(&mut *out, &*vector).expect(IN_MEMORY);
+        }
+        out.push(b'}');
+    }
+    out.push(b']');
+}
+
+/// The tokens of all inputs, when neither one nor all are too many.
+fn counted(inputs: &[Input], limit: u64) -> Result<u64, ApiError> {
+    if let Some(index) = inputs.iter().position(|input| input.tokens > limit) {
+        return Err(ApiError::too_many_tokens(&format!("input[{index}]"), inputs[index].tokens, limit));
+    }
+    match inputs.iter().map(|input| input.tokens).sum() {
+        together if together > MAX_TOKENS_TOGETHER => {
+            Err(ApiError::too_many_tokens_together(together, MAX_TOKENS_TOGETHER))
+        }
+        together => Ok(together),
+    }
 }
 
 struct Input {
@@ -67,33 +115,40 @@ impl Input {
 
 /// A string, strings, tokens or lists of tokens; none of them empty.
 fn inputs(input: &Value) -> Result<Vec<Input>, ApiError> {
-    let empty = || ApiError::wrong_value("input", "it must not be empty");
-    let wrong = || ApiError::wrong_type("input", "a string, an array of strings, or arrays of tokens");
     let items = match input {
-        Value::String(text) if text.is_empty() => return Err(empty()),
-        Value::String(text) => return Ok(vec![Input::text(text)]),
-        Value::Array(items) if items.is_empty() => return Err(empty()),
-        Value::Array(items) if items.iter().all(Value::is_u64) => return Ok(vec![Input::tokens(items)]),
-        Value::Array(items) => items,
-        _ => return Err(wrong()),
+        Value::Array(items) if items.is_empty() => return Err(empty("input")),
+        Value::Array(items) if !items.iter().all(Value::is_u64) => items,
+        other => return one(other, "input").map(|input| vec![input]),
     };
     if items.len() > MAX_INPUTS {
         return Err(ApiError::wrong_value("input", "it has more than 2048 items"));
     }
-    let one = |item: &Value| match item {
-        Value::String(text) if text.is_empty() => Err(empty()),
-        Value::String(text) => Ok(Input::text(text)),
-        Value::Array(tokens) if !tokens.is_empty() && tokens.iter().all(Value::is_u64) => Ok(Input::tokens(tokens)),
-        _ => Err(wrong()),
-    };
-    items.iter().map(one).collect()
+    let place = |index: usize| format!("input[{index}]");
+    items.iter().enumerate().map(|(index, item)| one(item, &place(index))).collect()
 }
 
-fn dimensions(asked: Option<&Value>, model: &str) -> Result<usize, ApiError> {
-    let asked = match asked {
-        None | Some(Value::Null) => return Ok(if model.contains("large") { 3072 } else { 1536 }),
-        Some(asked) => asked,
+fn one(item: &Value, param: &str) -> Result<Input, ApiError> {
+    match item {
+        Value::String(text) if text.is_empty() => Err(empty(param)),
+        Value::String(text) => Ok(Input::text(text)),
+        Value::Array(tokens) if tokens.is_empty() => Err(empty(param)),
+        Value::Array(tokens) if tokens.iter().all(Value::is_u64) => Ok(Input::tokens(tokens)),
+        _ => Err(ApiError::wrong_type(param, "a string or an array of tokens")),
+    }
+}
+
+fn empty(param: &str) -> ApiError {
+    ApiError::wrong_value(param, "it must not be empty")
+}
+
+/// The size that is asked for, or else the script's, or else the model's.
+fn dimensions(asked: Option<&Value>, model: &str, scripted: Option<usize>) -> Result<usize, ApiError> {
+    let Some(asked) = asked else {
+        return Ok(scripted.unwrap_or(if model.contains("large") { 3072 } else { 1536 }));
     };
+    if !asked.is_number() {
+        return Err(ApiError::wrong_type("dimensions", "an integer"));
+    }
     let most = match model {
         "text-embedding-ada-002" => {
             return Err(ApiError::wrong_value("dimensions", "this model does not support it"));
@@ -116,16 +171,4 @@ fn vector(random: &mut Random, dimensions: usize) -> Vec<f32> {
         vector[0] = 1.0;
     }
     vector
-}
-
-/// Little-endian floats.
-fn encoded(vector: &[f32]) -> String {
-    let bytes: Vec<u8> = vector.iter().flat_map(|x| x.to_le_bytes()).collect();
-    format!("\"{}\"", base64::engine::general_purpose::STANDARD.encode(bytes))
-}
-
-/// The shortest decimals that read back as the same floats.
-fn listed(vector: &[f32]) -> String {
-    let numbers: Vec<String> = vector.iter().map(f32::to_string).collect();
-    format!("[{}]", numbers.join(","))
 }

@@ -1,37 +1,80 @@
-//! `GET /models` and `GET /models/{id}`.
+//! `GET /models`, `GET` and `DELETE /models/{id}`, and which models requests may name.
 //!
-//! Owns the list; refuses to restrict chat to it.
+//! Owns the list. Refuses to restrict requests where the script lists no models.
 
 use serde_json::{Value, json};
 
-use super::{ApiError, CREATED};
+use super::{ApiError, CREATED, decoded};
 use crate::plan::Answer;
-use crate::script::Provider;
+use crate::request::Request;
+use crate::script::{Model, ModelKind, Provider};
 
-const USUAL: &[&str] = &["gpt-4o", "gpt-4o-mini", "gpt-4.1-mini", "text-embedding-3-small", "text-embedding-3-large"];
+const USUAL: &[&str] = &[
+    "gpt-4o",
+    "gpt-4o-mini",
+    "gpt-4.1",
+    "gpt-4.1-mini",
+    "o4-mini",
+    "gpt-3.5-turbo-instruct",
+    "text-embedding-3-small",
+    "text-embedding-3-large",
+    "omni-moderation-latest",
+];
 
-fn ids(provider: &Provider) -> Vec<&str> {
-    match &provider.models {
-        Some(models) => models.iter().map(String::as_str).collect(),
-        None => USUAL.to_vec(),
+/// Refuses a model that the script's list does not have, or not for this.
+pub(super) fn known(request: &Request<'_>, provider: &Provider, kind: ModelKind) -> Result<(), ApiError> {
+    let (Some(_), Some(name)) = (&provider.models, request.model()) else { return Ok(()) };
+    match provider.model(name) {
+        None if name.is_empty() => Ok(()),
+        None => Err(ApiError::unknown_model(name)),
+        Some(Model { kind: Some(own), .. }) if *own != kind => Err(ApiError::unfit_model(name)),
+        Some(_) => Ok(()),
     }
-}
-
-fn model(id: &str) -> Value {
-    json!({ "id": id, "object": "model", "created": CREATED, "owned_by": "system" })
 }
 
 /// All of them.
 pub(super) fn list(provider: &Provider) -> Answer {
-    let models: Vec<Value> = ids(provider).into_iter().map(model).collect();
+    let models: Vec<Value> = match &provider.models {
+        Some(models) => models.iter().map(object).collect(),
+        None => USUAL.iter().map(|id| object(&usual(id))).collect(),
+    };
     Answer::json(200, json!({ "object": "list", "data": models }).to_string(), None)
 }
 
-/// One of them; slashes in its id may be percent-encoded.
+/// One of them; its id may be percent-encoded.
 pub(super) fn retrieve(provider: &Provider, id: &str) -> Result<Answer, ApiError> {
-    let id = id.replace("%2F", "/").replace("%2f", "/");
-    if ids(provider).contains(&id.as_str()) {
-        return Ok(Answer::json(200, model(&id).to_string(), None));
+    let model = find(provider, &decoded(id))?;
+    Ok(Answer::json(200, object(&model).to_string(), None))
+}
+
+/// Says that a fine-tune is gone, though the list stays as it is scripted.
+pub(super) fn delete(provider: &Provider, id: &str) -> Result<Answer, ApiError> {
+    let id = decoded(id);
+    let model = find(provider, &id)?;
+    if !id.starts_with("ft:") {
+        return Err(ApiError::undeletable_model(&id));
     }
-    Err(ApiError::unknown_model(&id))
+    Ok(Answer::json(200, json!({ "id": model.id, "object": "model", "deleted": true }).to_string(), None))
+}
+
+/// A model by its id; any fine-tune is there where no models are listed.
+fn find(provider: &Provider, id: &str) -> Result<Model, ApiError> {
+    let found = match &provider.models {
+        Some(_) => provider.model(id).cloned(),
+        None => (USUAL.contains(&id) || id.starts_with("ft:")).then(|| usual(id)),
+    };
+    found.ok_or_else(|| ApiError::unknown_model(id))
+}
+
+fn usual(id: &str) -> Model {
+    Model { id: id.to_owned(), ..Model::default() }
+}
+
+fn object(model: &Model) -> Value {
+    json!({
+        "id": model.id,
+        "object": "model",
+        "created": model.created.unwrap_or(CREATED),
+        "owned_by": model.owned_by.as_deref().unwrap_or("system"),
+    })
 }

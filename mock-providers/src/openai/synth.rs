@@ -14,7 +14,7 @@ const WORDS: &[&str] = &[
 ];
 
 /// A sentence of n words.
-pub(super) fn words(count: usize, random: &mut Random) -> String {
+pub(crate) fn words(count: usize, random: &mut Random) -> String {
     let mut text = String::new();
     for index in 0..count {
         if index > 0 {
@@ -26,7 +26,7 @@ pub(super) fn words(count: usize, random: &mut Random) -> String {
 }
 
 /// A value that fits a JSON schema, as far as types, enums and required members go.
-pub(super) fn fitting(schema: &Value, random: &mut Random) -> Value {
+pub(crate) fn fitting(schema: &Value, random: &mut Random) -> Value {
     at_depth(schema, random, 0)
 }
 

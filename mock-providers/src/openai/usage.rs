@@ -43,6 +43,21 @@ fn loose(value: &Value) -> u64 {
     }
 }
 
+/// The usage in a literal body or event.
+pub(crate) fn reported(value: &Value) -> Option<Usage> {
+    // The last event of the responses API has it one level further down.
+    let usage = value.get("usage").or_else(|| value.get("response")?.get("usage"))?.as_object()?;
+    let count = |name: &str| usage.get(name).and_then(Value::as_u64);
+    let detail = |group: &str, name: &str| usage.get(group).and_then(|details| details.get(name)?.as_u64());
+    let either = |one, other, name| detail(one, name).or(detail(other, name)).unwrap_or(0);
+    Some(Usage {
+        prompt_tokens: count("prompt_tokens").or(count("input_tokens")).unwrap_or(0),
+        completion_tokens: count("completion_tokens").or(count("output_tokens")).unwrap_or(0),
+        cached_tokens: either("prompt_tokens_details", "input_tokens_details", "cached_tokens"),
+        reasoning_tokens: either("completion_tokens_details", "output_tokens_details", "reasoning_tokens"),
+    })
+}
+
 /// As chat completions report it.
 pub(super) fn chat_json(usage: &Usage) -> Value {
     json!({

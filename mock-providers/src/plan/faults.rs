@@ -6,9 +6,9 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use serde_json::{Value, json};
 
 use super::{Before, Ending, Kind, Piece, Plan};
+use crate::openai;
 use crate::script::{ErrorEvent, Fault, Framing, Hang, How, Point, Split, Stall};
 
 /// Between writes that a reader must see apart.
@@ -79,32 +79,32 @@ impl Plan {
     }
 
     fn report_error(&mut self, event: &ErrorEvent) {
-        let error = event.error.clone().unwrap_or_else(|| {
-            json!({
-                "message": "The server had an error while processing your request",
-                "type": "server_error",
-                "param": null,
-                "code": null,
-            })
-        });
+        let error = event.error.as_ref();
         if !self.is_event_stream() {
-            return self.fail_whole(&json!({ "error": error }));
+            let body = self.dialect.error_body(error, &self.headers);
+            return self.fail_whole(body);
         }
         self.cut(event.point());
-        let bytes = format!("data: {}\n\n", json!({ "error": error }));
-        self.pieces.push(Piece { bytes: bytes.into(), ..Piece::default() });
+        let bytes = match &self.failure {
+            Some(failure) => {
+                let error = error.cloned().unwrap_or_else(openai::usual_error);
+                (failure.write)(&error, self.pieces.len(), &failure.of).into()
+            }
+            None => self.dialect.error_event(error),
+        };
+        self.pieces.push(Piece { bytes, ..Piece::default() });
         self.ending = Ending::Cut;
     }
 
     /// The error as the whole answer; one that is an error already stays.
-    fn fail_whole(&mut self, envelope: &Value) {
+    fn fail_whole(&mut self, envelope: Bytes) {
         if self.status >= 400 {
             return;
         }
         self.status = 500;
         self.headers.retain(|(name, _)| !name.eq_ignore_ascii_case("content-type"));
         self.headers.insert(0, ("content-type".into(), "application/json".into()));
-        self.pieces = vec![Piece { bytes: envelope.to_string().into(), kind: Kind::Content, ..Piece::default() }];
+        self.pieces = vec![Piece { bytes: envelope, kind: Kind::Content, ..Piece::default() }];
     }
 
     /// Where in the body a point lies.

@@ -7,6 +7,7 @@ use std::mem::MaybeUninit;
 use memchr::{memchr_iter, memmem};
 
 use super::RequestHead;
+use crate::credentials;
 
 const MAX_HEAD: usize = 64 << 10;
 const MAX_HEADERS: usize = 128;
@@ -74,7 +75,8 @@ fn interpret(request: &httparse::Request<'_, '_>) -> Result<Head, String> {
     let http10 = request.version == Some(0);
     let target = request.path.unwrap_or_default();
     if !target.starts_with('/') {
-        return Err(format!("the request target `{target}` is not in origin form"));
+        let shown = credentials::redact_target(target);
+        return Err(format!("the request target `{shown}` is not in origin form"));
     }
     let mut head = Head { keep_alive: !http10, http10, ..Head::default() };
     let mut hosts = 0;
@@ -138,7 +140,9 @@ pub(crate) fn loose(bytes: &[u8]) -> Head {
     let mut lines = text.lines();
     let mut words = lines.next().unwrap_or_default().split(' ');
     let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-    let headers = lines.filter_map(|line| line.split_once(':')).map(|(name, value)| (name, value.trim()));
+    // A folded line goes on with the value before it, whatever it looks like.
+    let own = lines.filter(|line| !line.starts_with([' ', '\t']));
+    let headers = own.filter_map(|line| line.split_once(':')).map(|(name, value)| (name, value.trim()));
     Head { lines: RequestHead::new(method, target, headers), ..Head::default() }
 }
 

@@ -95,7 +95,7 @@ impl fmt::Debug for RequestHead {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RequestHead")
             .field("method", &self.method())
-            .field("path", &self.path())
+            .field("path", &credentials::redact_target(self.path()))
             .field("query", &self.query().map(credentials::redact_query))
             .field("headers", &self.masked())
             .finish()
@@ -106,7 +106,7 @@ impl Serialize for RequestHead {
     fn serialize<S: Serializer>(&self, writer: S) -> Result<S::Ok, S::Error> {
         let mut head = writer.serialize_struct("RequestHead", 4)?;
         head.serialize_field("method", self.method())?;
-        head.serialize_field("path", self.path())?;
+        head.serialize_field("path", &credentials::redact_target(self.path()))?;
         head.serialize_field("query", &self.query().map(credentials::redact_query))?;
         head.serialize_field("headers", &self.masked())?;
         head.end()

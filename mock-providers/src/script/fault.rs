@@ -128,6 +128,8 @@ catalogue! {
         refuse: bool,
         /// The content filter ends the answer.
         content_filter: bool,
+        /// The content filter refuses the prompt: a 400.
+        prompt_filter: bool,
         /// The answer is cut as if its token limit were reached.
         length_cut: bool,
         /// `max_tokens` and its kin are not honoured.

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer, MapAccess, Visitor, value::MapAccessDeserializer};
 use serde_json::Value;
 
-use super::{Headers, Latency, duration, size};
+use super::{Embedding, Headers, Latency, duration, size};
 
 /// One scripted answer; what is left out is as OpenAI would answer.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -31,6 +31,8 @@ pub struct Respond {
     pub blocks: Vec<Block>,
     /// Exact content deltas.
     pub chunks: Option<Vec<String>>,
+    /// The vectors of embeddings.
+    pub embedding: Option<Embedding>,
     /// A literal JSON body.
     pub json: Option<Value>,
     /// A literal body.

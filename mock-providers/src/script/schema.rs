@@ -7,9 +7,11 @@ use std::borrow::Cow;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::matching::{TextConditions, ValueConditions};
+use super::model::{Model, Named};
 use super::respond::EventKeys;
 use super::{
-    BodyMatch, Hang, HeaderValues, Headers, Path, Pattern, SseEvent, TextMatch, UsageNumbers, UsageSpec, ValueMatch,
+    BodyMatch, Embedding, EmbeddingSize, Hang, HeaderValues, Headers, Path, Pattern, SseEvent, TextMatch, UsageNumbers,
+    UsageSpec, ValueMatch,
 };
 
 macro_rules! written {
@@ -73,6 +75,14 @@ written! {
             {"const": "done", "description": "The event `data: [DONE]`."},
             generator.subschema_for::<EventKeys>(),
         ],
+    });
+    Named as "ScriptModel": |generator| json_schema!({
+        "description": "A model: its name, or a map.",
+        "anyOf": [{"type": "string"}, generator.subschema_for::<Model>()],
+    });
+    Embedding as "ScriptEmbedding": |generator| json_schema!({
+        "description": "The vectors of embeddings: this one, or made-up ones of a size.",
+        "anyOf": [{"type": "array", "items": {"type": "number"}}, generator.subschema_for::<EmbeddingSize>()],
     });
     Hang as "Hang": |generator| json_schema!({
         "description": "`true`: until the caller leaves; or a duration, after which the answer comes.",

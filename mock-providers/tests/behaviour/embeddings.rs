@@ -73,3 +73,60 @@ async fn only_prompt_tokens_are_journalled_as_reported() {
     let usage = only_request(&mock).await.usage.expect("usage");
     assert_eq!((usage.prompt_tokens, usage.completion_tokens), (11, 0));
 }
+
+fn dot(a: &[f32], b: &[f32]) -> f32 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
+
+#[tokio::test]
+async fn a_shortened_vector_is_the_beginning_of_the_long_one_made_unit_length_again() {
+    let of = async |dimensions: usize| {
+        let body = embed(&json!({"model": "e", "input": "x", "dimensions": dimensions}).to_string()).await.json();
+        floats(&body["data"][0]["embedding"])
+    };
+    let (long, short) = (of(512).await, of(64).await);
+    let beginning = &long[..64];
+    let length = dot(beginning, beginning).sqrt();
+    assert!(short.iter().zip(beginning).all(|(short, long)| (short - long / length).abs() < 1e-5));
+    assert!((dot(&short, &short) - 1.0).abs() < 1e-4);
+}
+
+#[tokio::test]
+async fn tokens_are_embedded_alone_and_in_lists_alike() {
+    let one = embed(r#"{"model":"e","input":[1,2,3],"dimensions":4}"#).await.json();
+    let lists = embed(r#"{"model":"e","input":[[1,2,3],[4]],"dimensions":4,"encoding_format":null}"#).await.json();
+    assert_eq!((&one["data"][0], one["usage"]["prompt_tokens"].as_u64()), (&lists["data"][0], Some(3)));
+    assert_eq!((lists["data"].as_array().map(Vec::len), lists["usage"]["total_tokens"].as_u64()), (Some(2), Some(4)));
+}
+
+#[tokio::test]
+async fn too_much_input_is_refused_with_its_place() {
+    let inputs =
+        |count: usize, words: usize| json!({"model": "e", "dimensions": 1, "input": vec!["w ".repeat(words); count]});
+    assert_eq!(embed(&inputs(2048, 1).to_string()).await.status, 200);
+    let many = embed(&inputs(2049, 1).to_string()).await;
+    assert_eq!((many.status, &many.json()["error"]["param"]), (400, &json!("input")));
+    let long = embed(&json!({"model": "e", "input": ["a", "w ".repeat(8193)]}).to_string()).await;
+    let error = &long.json()["error"];
+    assert_eq!((&error["param"], &error["code"]), (&json!("input[1]"), &json!("context_length_exceeded")));
+    assert_eq!(embed(&inputs(37, 8000).to_string()).await.status, 200);
+    let together = embed(&inputs(38, 8000).to_string()).await;
+    assert_eq!(together.json()["error"]["code"], "max_tokens_per_request");
+    let mixed = embed(r#"{"model":"e","input":["a",{}]}"#).await;
+    assert_eq!(mixed.json()["error"]["param"], "input[1]");
+}
+
+#[tokio::test]
+async fn vectors_can_be_scripted_or_given_a_size() {
+    let ask = async |script: &str, body: &str| {
+        let mock = provider(script).await;
+        let mut client = Client::connect(&mock).await;
+        client.post("/v1/embeddings", body).await;
+        client.response().await.json()["data"][1]["embedding"].clone()
+    };
+    let two = r#"{"model":"e","input":["a","b"]}"#;
+    assert_eq!(ask("{respond: {embedding: [0.5, -1, 2]}}", two).await, json!([0.5, -1.0, 2.0]));
+    assert_eq!(floats(&ask("{respond: {embedding: {dims: 5}}}", two).await).len(), 5);
+    let asked = two.replace("\"e\"", "\"e\",\"dimensions\":3");
+    assert_eq!(floats(&ask("{respond: {embedding: {dims: 5}}}", &asked).await).len(), 3);
+}

@@ -1,6 +1,11 @@
 //! What a scripted provider does on real sockets, one file a behaviour.
 
+mod anthropic;
+mod anthropic_blocks;
+mod anthropic_requests;
 mod auth;
+mod azure;
+mod canaries;
 mod cancel;
 mod chat;
 mod connections;
@@ -8,10 +13,12 @@ mod determinism;
 mod disconnects;
 mod embeddings;
 mod encoding;
+mod errors;
 mod framing;
 mod large;
 mod legacy;
 mod models;
+mod moderations;
 mod neglect;
 mod properties;
 mod refusal;
@@ -21,5 +28,6 @@ mod scripted;
 mod stream;
 mod support;
 mod tls;
+mod tokenizers;
 mod tools;
 mod writes;

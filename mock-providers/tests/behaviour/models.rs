@@ -1,20 +1,76 @@
 use serde_json::json;
 
-use crate::support::{Client, provider};
+use crate::support::{Client, Response, provider};
+
+async fn ask(script: &str, method: &str, path: &str, body: &str) -> Response {
+    let mock = provider(script).await;
+    let mut client = Client::connect(&mock).await;
+    let length = body.len();
+    client.send(format!("{method} {path} HTTP/1.1\r\nhost: a\r\ncontent-length: {length}\r\n\r\n{body}")).await;
+    client.response().await
+}
 
 #[tokio::test]
 async fn models_are_listed_and_retrieved() {
-    let mock = provider("{models: [m-1, org/m-2]}").await;
+    let mock = provider("{models: [m-1, {id: org/m-2, owned_by: org, created: 7}]}").await;
     let mut client = Client::connect(&mock).await;
     client.get("/v1/models").await;
     let list = client.response().await.json();
     assert_eq!((&list["object"], list["data"].as_array().map(Vec::len)), (&json!("list"), Some(2)));
     assert_eq!(list["data"][0], json!({"id": "m-1", "object": "model", "created": 1767225600, "owned_by": "system"}));
-    for path in ["/v1/models/org/m-2", "/v1/models/org%2Fm-2"] {
+    for path in ["/v1/models/org/m-2", "/v1/models/org%2Fm-2", "/v1/models/org%2fm-2/"] {
         client.get(path).await;
-        assert_eq!(client.response().await.json()["id"], "org/m-2");
+        let model = json!({"id": "org/m-2", "object": "model", "created": 7, "owned_by": "org"});
+        assert_eq!(client.response().await.json(), model, "{path}");
     }
     client.get("/v1/models/other").await;
     let unknown = client.response().await;
     assert_eq!((unknown.status, &unknown.json()["error"]["code"]), (404, &json!("model_not_found")));
+}
+
+#[tokio::test]
+async fn without_a_script_the_usual_models_are_listed_and_others_are_not_found() {
+    let list = ask("{}", "GET", "/v1/models", "").await.json();
+    let models = list["data"].as_array().expect("a list").clone();
+    assert!(models.iter().any(|model| model["id"] == "gpt-4o"));
+    assert!(models.iter().all(|model| model["created"].is_u64() && model["owned_by"].is_string()));
+    assert_eq!(ask("{}", "GET", "/v1/models/gpt-4o", "").await.json()["id"], "gpt-4o");
+    assert_eq!(ask("{}", "GET", "/v1/models/no-such", "").await.status, 404);
+}
+
+#[tokio::test]
+async fn only_a_fine_tune_can_be_deleted() {
+    let deleted = ask("{}", "DELETE", "/v1/models/ft:gpt-4o:acme::1", "").await;
+    assert_eq!(deleted.json(), json!({"id": "ft:gpt-4o:acme::1", "object": "model", "deleted": true}));
+    assert_eq!(ask("{}", "DELETE", "/v1/models/gpt-4o", "").await.status, 403);
+    assert_eq!(ask("{models: [m-1]}", "DELETE", "/v1/models/ft:gpt-4o:acme::1", "").await.status, 404);
+}
+
+#[tokio::test]
+async fn where_models_are_listed_no_operation_knows_another() {
+    let bodies = [
+        ("/v1/chat/completions", r#"{"model":"M","messages":[{"role":"user","content":"hi"}]}"#),
+        ("/v1/completions", r#"{"model":"M","prompt":"hi"}"#),
+        ("/v1/responses", r#"{"model":"M","input":"hi"}"#),
+        ("/v1/embeddings", r#"{"model":"M","input":"hi"}"#),
+        ("/v1/moderations", r#"{"model":"M","input":"hi"}"#),
+    ];
+    for (path, body) in bodies {
+        let known = ask("{models: [m-1]}", "POST", path, &body.replace('M', "m-1")).await;
+        assert_eq!(known.status, 200, "{path}");
+        let unknown = ask("{models: [m-1]}", "POST", path, &body.replace('M', "m-2")).await;
+        let error = &unknown.json()["error"];
+        assert_eq!(
+            (unknown.status, &error["code"], &error["param"]),
+            (404, &json!("model_not_found"), &json!("model"))
+        );
+        assert_eq!(ask("{}", "POST", path, body).await.status, 200, "without a list any model is there");
+    }
+}
+
+#[tokio::test]
+async fn a_model_of_a_kind_is_not_to_be_had_for_other_operations() {
+    let script = "{models: [{id: e, kind: embedding}]}";
+    assert_eq!(ask(script, "POST", "/v1/embeddings", r#"{"model":"e","input":"hi"}"#).await.status, 200);
+    assert_eq!(ask(script, "POST", "/v1/responses", r#"{"model":"e","input":"hi"}"#).await.status, 404);
 }

@@ -118,6 +118,8 @@ const PATHS: &[&str] = &[
     "/v1/responses",
     "/v1/embeddings",
     "/v1/moderations",
+    "/v1/messages",
+    "/v1/messages/count_tokens",
     "/v1/models/é",
     "/",
 ];
@@ -137,7 +139,8 @@ fn body() -> BoxedStrategy<String> {
         ])
     };
     let either = |usual: Value| prop_oneof![8 => Just(usual), 1 => odd()].boxed();
-    let messages = json!([{"role": "user", "content": "hi"}, {"role": "user", "content": [{"text": "é"}]}]);
+    let messages =
+        json!([{"role": "user", "content": "hi"}, {"role": "user", "content": [{"type": "text", "text": "é"}]}]);
     some_of(
         0.8,
         vec![
@@ -155,8 +158,18 @@ fn body() -> BoxedStrategy<String> {
             ("max_output_tokens", either(json!(2))),
             ("stop", either(json!(["a", "é"]))),
             ("dimensions", either(json!(3))),
-            ("tools", either(json!([{"function": {"name": "f", "parameters": {"enum": []}}}]))),
+            ("stop_sequences", either(json!(["a", "é"]))),
+            ("system", either(json!([{"type": "text", "text": "é"}]))),
+            ("thinking", either(json!({"type": "adaptive"}))),
+            (
+                "tools",
+                either(json!([{
+                    "function": {"name": "f", "parameters": {"enum": []}},
+                    "name": "f", "input_schema": {"type": "object", "enum": []},
+                }])),
+            ),
             ("tool_choice", either(json!("required"))),
+            ("tool_choice", either(json!({"type": "any"}))),
             (
                 "response_format",
                 either(
@@ -171,8 +184,12 @@ fn body() -> BoxedStrategy<String> {
 
 /// One to three requests, perhaps spoilt at one place, perhaps nothing but noise.
 fn bytes() -> BoxedStrategy<Vec<u8>> {
-    let accepted =
-        proptest::sample::select(vec!["", "accept-encoding: gzip, *;q=0\r\n", "authorization: Bearer k\r\n"]);
+    let accepted = proptest::sample::select(vec![
+        "",
+        "accept-encoding: gzip, *;q=0\r\n",
+        "authorization: Bearer k\r\n",
+        "anthropic-version: 2023-06-01\r\n",
+    ]);
     let request = (proptest::sample::select(PATHS), body(), accepted, any::<bool>()).prop_map(|(path, body, header, chunked)| {
         let length = body.len();
         match chunked {

@@ -95,12 +95,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     }
 
     pub(crate) async fn post(&mut self, path: &str, body: &str) {
+        self.post_with(path, "", body).await;
+    }
+
+    /// A request with more header lines, each with its line end.
+    pub(crate) async fn post_with(&mut self, path: &str, headers: &str, body: &str) {
         let length = body.len();
-        self.send(format!("POST {path} HTTP/1.1\r\nhost: a\r\ncontent-length: {length}\r\n\r\n{body}")).await;
+        self.send(format!("POST {path} HTTP/1.1\r\nhost: a\r\n{headers}content-length: {length}\r\n\r\n{body}")).await;
     }
 
     pub(crate) async fn get(&mut self, path: &str) {
-        self.send(format!("GET {path} HTTP/1.1\r\nhost: a\r\n\r\n")).await;
+        self.get_with(path, "").await;
+    }
+
+    pub(crate) async fn get_with(&mut self, path: &str, headers: &str) {
+        self.send(format!("GET {path} HTTP/1.1\r\nhost: a\r\n{headers}\r\n")).await;
     }
 
     /// Everything up to the end of the connection, and the error it ended with.
@@ -186,6 +195,26 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         std::mem::replace(&mut self.inbound, rest)
     }
 }
+
+/// A secret in every place where a credential may stand: header lines and a query. None of them may ever be shown.
+pub(crate) fn canaries() -> (String, String) {
+    use mock_providers::credentials::{Place, TABLE};
+    let (mut headers, mut query) = (String::new(), "visible=yes".to_owned());
+    for (place, _) in TABLE {
+        match place {
+            Place::Header(name @ ("authorization" | "proxy-authorization")) => {
+                headers += &format!("{name}: Bearer {CANARY}-{name}\r\n");
+            }
+            Place::Header(name) => headers += &format!("{name}: {CANARY}-{name}\r\n"),
+            Place::Cookie(name) => headers += &format!("{name}: sid={CANARY}-{name}; {CANARY}\r\n"),
+            Place::Query(name) => query += &format!("&{name}={CANARY}-{name}"),
+        }
+    }
+    (headers, query)
+}
+
+/// What all canaries have in common.
+pub(crate) const CANARY: &str = "canary-0123456789";
 
 /// One chat request on a connection of its own.
 pub(crate) async fn chat(mock: &MockProvider, body: &str) -> Response {

@@ -2,90 +2,131 @@
 //!
 //! Owns their order, their sequence numbers and the terminal event, which stands where other streams have `[DONE]`.
 
-use serde_json::{Map, Value, json};
+use std::fmt::Arguments;
+use std::io::Write;
+use std::time::Duration;
 
-use super::{is_incomplete, item, item_id, parts, response, text_part, whole};
-use crate::openai::completion::{Completion, Part};
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+use super::output::{Body, Item};
+use crate::journal::Usage;
 use crate::pace::Pace;
-use crate::plan::{Kind, Piece};
+use crate::plan::{self, Kind, Piece};
+
+/// What a stream tells of its response as a whole.
+pub(super) struct Frame<'m> {
+    /// The response at its beginning.
+    pub(super) begun: Value,
+    /// And at its end, as JSON.
+    pub(super) whole: &'m Bytes,
+    pub(super) incomplete: bool,
+    pub(super) usage: Option<Usage>,
+    pub(super) background: bool,
+}
 
 /// The events of a response, with the gaps between them.
-pub(super) fn pieces(completion: &Completion, pace: Pace) -> Vec<Piece> {
-    let mut events = Events { pieces: Vec::new(), pace };
-    let begun = response(completion, "in_progress", Vec::new(), None);
-    events.frame("response.created", json!({ "response": begun.clone() }));
-    events.frame("response.in_progress", json!({ "response": begun }));
-    for (index, part) in parts(completion).iter().enumerate() {
-        let id = item_id(&completion.id, index, part);
-        let begun = item(&completion.id, index, part, false);
-        events.frame("response.output_item.added", json!({ "output_index": index, "item": begun }));
-        match part {
-            Part::Text(deltas) => events.text(&id, index, deltas),
-            Part::Call { arguments, .. } => events.call(&id, index, arguments),
-        }
-        let finished = item(&completion.id, index, part, true);
-        events.frame("response.output_item.done", json!({ "output_index": index, "item": finished }));
+pub(super) fn pieces(frame: &Frame<'_>, items: &[Item], pace: Pace) -> Vec<Piece> {
+    let mut events = Events { events: plan::Events::default(), pace };
+    let begun = frame.begun.to_string();
+    events.frame("response.created", format_args!("\"response\":{begun}"));
+    if frame.background {
+        events.frame("response.queued", format_args!("\"response\":{begun}"));
+        let mut running = frame.begun.clone();
+        running["status"] = "in_progress".into();
+        events.frame("response.in_progress", format_args!("\"response\":{running}"));
+    } else {
+        events.frame("response.in_progress", format_args!("\"response\":{begun}"));
     }
-    let last = if is_incomplete(completion) { "response.incomplete" } else { "response.completed" };
-    events.push(last, json!({ "response": whole(completion) }), Kind::Done);
-    if let Some(piece) = events.pieces.last_mut() {
-        piece.usage = completion.usage;
+    for (index, item) in items.iter().enumerate() {
+        events.item(index, item);
     }
-    events.pieces
+    let last = if frame.incomplete { "response.incomplete" } else { "response.completed" };
+    let whole = str::from_utf8(frame.whole).expect("JSON is UTF-8");
+    events.push(last, Kind::Done, Duration::ZERO, format_args!("\"response\":{whole}"));
+    events.events.reports(frame.usage);
+    events.events.finish()
+}
+
+/// The events of a stream that fails after so many others: what went wrong, and the response that it ends.
+pub(super) fn failure(error: &Value, sequence: usize, response: &Value) -> String {
+    let member = |name: &str| error.get(name).cloned().unwrap_or(Value::Null);
+    let code = Some(member("code")).filter(|code| !code.is_null()).unwrap_or_else(|| member("type"));
+    let event = json!({
+        "type": "error", "sequence_number": sequence,
+        "code": code, "message": member("message"), "param": member("param"),
+    });
+    let mut response = response.clone();
+    response["status"] = "failed".into();
+    response["error"] = json!({ "code": code, "message": member("message") });
+    let failed = json!({ "type": "response.failed", "sequence_number": sequence + 1, "response": response });
+    format!("event: error\ndata: {event}\n\nevent: response.failed\ndata: {failed}\n\n")
 }
 
 struct Events {
-    pieces: Vec<Piece>,
+    events: plan::Events,
     pace: Pace,
 }
 
 impl Events {
-    fn text(&mut self, id: &str, index: usize, deltas: &[String]) {
-        let place = json!({ "item_id": id, "output_index": index, "content_index": 0 });
+    fn item(&mut self, index: usize, item: &Item) {
+        self.frame("response.output_item.added", format_args!("\"output_index\":{index},\"item\":{}", item.begun()));
+        let place = format!("\"item_id\":{},\"output_index\":{index}", json!(item.id));
+        match &item.body {
+            Body::Reasoning { summary, .. } => {
+                if let Some(deltas) = summary {
+                    let names = ["reasoning_summary_part", "reasoning_summary_text", "text"];
+                    self.part(&item.body, names, &format!("{place},\"summary_index\":0"), deltas);
+                }
+            }
+            Body::Text(deltas) => {
+                let names = ["content_part", "output_text", "text"];
+                self.part(&item.body, names, &format!("{place},\"content_index\":0"), deltas);
+            }
+            Body::Refusal(deltas) => {
+                let names = ["content_part", "refusal", "refusal"];
+                self.part(&item.body, names, &format!("{place},\"content_index\":0"), deltas);
+            }
+            Body::Call { arguments, name, .. } => {
+                self.deltas("function_call_arguments", &place, "", arguments);
+                let whole = json!(arguments.concat());
+                self.frame(
+                    "response.function_call_arguments.done",
+                    format_args!("{place},\"name\":{},\"arguments\":{whole}", json!(name)),
+                );
+            }
+        }
+        let finished = item.finished();
+        self.frame("response.output_item.done", format_args!("\"output_index\":{index},\"item\":{finished}"));
+    }
+
+    /// A part of an item, from its beginning to its end; the names are those of part, delta and text.
+    fn part(&mut self, body: &Body, [part, delta, text]: [&str; 3], place: &str, deltas: &[String]) {
+        self.frame(&format!("response.{part}.added"), format_args!("{place},\"part\":{}", body.part("")));
+        let logprobs = if delta == "output_text" { ",\"logprobs\":[]" } else { "" };
+        self.deltas(delta, place, logprobs, deltas);
         let whole = deltas.concat();
-        self.frame("response.content_part.added", with(&place, "part", text_part("")));
+        self.frame(&format!("response.{delta}.done"), format_args!("{place},\"{text}\":{}{logprobs}", json!(whole)));
+        self.frame(&format!("response.{part}.done"), format_args!("{place},\"part\":{}", body.part(&whole)));
+    }
+
+    fn deltas(&mut self, name: &str, place: &str, more: &str, deltas: &[String]) {
+        let event = format!("response.{name}.delta");
         for delta in deltas {
-            self.delta("response.output_text.delta", with(&place, "delta", delta.as_str().into()));
-        }
-        self.frame("response.output_text.done", with(&place, "text", whole.as_str().into()));
-        self.frame("response.content_part.done", with(&place, "part", text_part(&whole)));
-    }
-
-    fn call(&mut self, id: &str, index: usize, arguments: &[String]) {
-        let place = json!({ "item_id": id, "output_index": index });
-        for delta in arguments {
-            self.delta("response.function_call_arguments.delta", with(&place, "delta", delta.as_str().into()));
-        }
-        let whole = arguments.concat();
-        self.frame("response.function_call_arguments.done", with(&place, "arguments", whole.into()));
-    }
-
-    fn frame(&mut self, kind: &str, fields: Value) {
-        self.push(kind, fields, Kind::Frame);
-    }
-
-    fn delta(&mut self, kind: &str, fields: Value) {
-        self.push(kind, fields, Kind::Content);
-        if let Some(piece) = self.pieces.last_mut() {
-            piece.gap = self.pace.next();
+            let gap = self.pace.next();
+            self.push(&event, Kind::Content, gap, format_args!("{place},\"delta\":{}{more}", json!(delta)));
         }
     }
 
-    fn push(&mut self, event: &str, fields: Value, kind: Kind) {
-        let mut data = Map::new();
-        data.insert("type".to_owned(), event.into());
-        data.insert("sequence_number".to_owned(), self.pieces.len().into());
-        if let Value::Object(fields) = fields {
-            data.extend(fields);
-        }
-        let bytes = format!("event: {event}\ndata: {}\n\n", Value::Object(data));
-        self.pieces.push(Piece { bytes: bytes.into(), kind, ..Piece::default() });
+    fn frame(&mut self, event: &str, fields: Arguments<'_>) {
+        self.push(event, Kind::Frame, Duration::ZERO, fields);
     }
-}
 
-/// The place and one more field.
-fn with(place: &Value, name: &str, value: Value) -> Value {
-    let mut fields = place.clone();
-    fields[name] = value;
-    fields
+    fn push(&mut self, event: &str, kind: Kind, gap: Duration, fields: Arguments<'_>) {
+        let sequence = self.events.count();
+        self.events.push(kind, gap, |out| {
+            write!(out, "event: {event}\ndata: {{\"type\":\"{event}\",\"sequence_number\":{sequence},{fields}}}\n\n")
+                .expect("a write into memory succeeds");
+        });
+    }
 }
