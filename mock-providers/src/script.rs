@@ -7,11 +7,11 @@
 //! seed: 42                             # only in a config file (`Config`); scenarios bring their own
 //! providers:
 //!   a:
-//!     dialect: openai                  # the default, and today the only one
+//!     dialect: openai                  # the default; or azure
 //!     tls: true                        # default false; the certificate comes from the run's CA
 //!     listen: 127.0.0.1:8090           # only for `windtunnel mock`; scenarios always get a free port
 //!     auth: {keys: [sk-good]}          # any other bearer token: 401 with OpenAI's envelope
-//!     models: [gpt-4o-mini]            # what GET /v1/models lists (chat accepts any model name)
+//!     models: [gpt-4o-mini]            # see below; no other model is known then
 //!     certificate: expired             # beside TLS; or valid (default), wrong_host, self_signed, unknown_ca
 //!     accept: refuse                   # see below; refuse = the port is closed (connection refused)
 //!     idle_timeout: 50ms               # an idle connection is closed that long after an answer; default never
@@ -42,6 +42,11 @@
 //! | `refuse` | is refused: the port is held but closed |
 //! | `blackhole` | is accepted; nothing is read or written (no TLS handshake either) until the caller leaves |
 //! | `{stall: {first: n, for: 5s}}` | among the first n is neglected in the same way for that time, then closed; later ones are served. The count starts anew with a new script |
+//!
+//! # `models` (what `GET /models` lists; every request that names another model is then a 404 `model_not_found`)
+//! Each is a name, or `{id, owned_by, created, context_window, max_output, kind: chat|embedding|moderation}`; a model
+//! with a `kind` is not to be had for other operations. Without the key the list shows a few usual ones, and every
+//! model that is asked for exists. With `dialect: azure` these are the deployments.
 //!
 //! # `when` (all given keys must hold; the first matching rule wins)
 //! | key | value |
@@ -114,6 +119,7 @@ mod duration;
 mod fault;
 mod headers;
 mod matching;
+mod model;
 mod respond;
 #[cfg(feature = "schema")]
 mod schema;
@@ -128,6 +134,7 @@ use serde::Deserialize;
 pub use fault::{Disconnect, Dribble, ErrorEvent, Fault, Hang, How, Point, Split, Stage, Stall, Truncate};
 pub use headers::{HeaderValues, Headers};
 pub use matching::{BodyMatch, Glob, Path, Pattern, TextMatch, ValueMatch, When};
+pub use model::{Model, ModelKind};
 pub use respond::{Block, Encoding, Framing, Respond, RetryAfterForm, SseEvent, ToolCall, UsageNumbers, UsageSpec};
 
 /// A file for `windtunnel mock --config`.
@@ -156,8 +163,10 @@ pub struct Provider {
     pub listen: Option<SocketAddr>,
     /// Which keys are accepted; none given means an open provider.
     pub auth: Option<Auth>,
-    /// The ids that the model list shows.
-    pub models: Option<Vec<String>>,
+    /// The models it has; any when left out.
+    #[serde(deserialize_with = "model::list")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<Vec<model::Named>>"))]
+    pub models: Option<Vec<Model>>,
     /// Whether the port is open.
     pub accept: Accept,
     /// How long a connection may be idle between requests; no limit when left out.
@@ -184,6 +193,8 @@ pub enum Dialect {
     /// OpenAI's HTTP API.
     #[default]
     Openai,
+    /// Azure OpenAI: deployments, `api-version`, content filter results.
+    Azure,
 }
 
 /// The accepted credentials.

@@ -12,7 +12,7 @@ const USUAL: &[&str] = &["gpt-4o", "gpt-4o-mini", "gpt-4.1-mini", "text-embeddin
 
 fn ids(provider: &Provider) -> Vec<&str> {
     match &provider.models {
-        Some(models) => models.iter().map(String::as_str).collect(),
+        Some(models) => models.iter().map(|model| model.id.as_str()).collect(),
         None => USUAL.to_vec(),
     }
 }

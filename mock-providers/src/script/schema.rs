@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::matching::{TextConditions, ValueConditions};
+use super::model::{Model, Named};
 use super::respond::EventKeys;
 use super::{
     BodyMatch, Hang, HeaderValues, Headers, Path, Pattern, SseEvent, TextMatch, UsageNumbers, UsageSpec, ValueMatch,
@@ -73,6 +74,10 @@ written! {
             {"const": "done", "description": "The event `data: [DONE]`."},
             generator.subschema_for::<EventKeys>(),
         ],
+    });
+    Named as "ScriptModel": |generator| json_schema!({
+        "description": "A model: its name, or a map.",
+        "anyOf": [{"type": "string"}, generator.subschema_for::<Model>()],
     });
     Hang as "Hang": |generator| json_schema!({
         "description": "`true`: until the caller leaves; or a duration, after which the answer comes.",
