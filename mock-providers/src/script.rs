@@ -115,6 +115,7 @@
 //! A JSON body is one chunk and one event. With `split`, each piece is a write of its own (and an HTTP chunk of its own).
 //! Before an RST, bytes that the caller's window has not taken yet are lost, as in life.
 
+mod distribution;
 mod duration;
 mod fault;
 mod headers;
@@ -131,6 +132,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+pub use distribution::{Distribution, Quantity, TraceError};
 pub use fault::{Disconnect, Dribble, ErrorEvent, Fault, Hang, How, Point, Split, Stage, Stall, Truncate};
 pub use headers::{HeaderValues, Headers};
 pub use matching::{BodyMatch, Glob, Path, Pattern, TextMatch, ValueMatch, When};

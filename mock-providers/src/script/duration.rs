@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 /// Nobody waits longer, and sums of a few stay far from any overflow.
-const MAX: Duration = Duration::from_secs(24 * 60 * 60);
+pub(super) const MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Reads `250ms`, `1.5s`, `80us`.
 pub(super) fn parse(text: &str) -> Result<Duration, String> {
