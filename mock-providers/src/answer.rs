@@ -12,12 +12,13 @@ use serde_json::Value;
 use crate::credentials;
 use crate::digest::{self, Random};
 use crate::journal::Usage;
+use crate::limits::{self, Style, Turn};
 use crate::openai::{self, ApiError};
-use crate::pace::Pace;
+use crate::pace::{Pace, Tempo};
 use crate::plan::{Answer, Header, Kind, Piece, Plan};
 use crate::request::Request;
 use crate::rules::{Live, Selected};
-use crate::script::{Encoding, Fault, Framing, Latency, Provider, Respond, RetryAfterForm, SseEvent};
+use crate::script::{Encoding, Fault, Framing, Provider, Respond, RetryAfterForm, SseEvent};
 
 /// What a dialect may draw on.
 pub(crate) struct Context<'a> {
@@ -25,8 +26,8 @@ pub(crate) struct Context<'a> {
     pub(crate) respond: &'a Respond,
     /// What goes wrong; those who make answers obey its semantic keys, `plan` all others.
     pub(crate) fault: &'a Fault,
-    /// The script's latency, with the answer's own laid over it.
-    pub(crate) latency: Latency,
+    /// The script's latency, with the answer's own laid over it, as it is for this request.
+    pub(crate) tempo: Tempo,
     /// Follows from seed, provider, request and occurrence.
     pub(crate) random: Random,
     /// Follows from the seed alone.
@@ -36,26 +37,47 @@ pub(crate) struct Context<'a> {
 impl Context<'_> {
     /// The times of this answer's events.
     pub(crate) fn pace(&self) -> Pace {
-        Pace::new(&self.latency)
+        self.tempo.pace()
     }
 }
 
+/// The request's turn, once it has come, where the script has limits. Who only looks, or is not let in, needs none.
+pub(crate) async fn admit(live: &Live, request: &Request<'_>, clock: impl Fn() -> Duration) -> Option<Turn> {
+    let limits = live.limits.as_ref().filter(|_| request.head.method() == "POST" && denied(live, request).is_none())?;
+    Some(limits.admit(request, clock).await)
+}
+
 /// The plan for a request, and the name of the rule it comes from.
-pub(crate) fn plan<'l>(live: &'l Live, request: &Request<'_>, random: Random, seed: u64) -> (&'l Arc<str>, Plan) {
-    let denied = live.provider.auth.as_ref().and_then(|auth| refusal(&auth.keys, request));
+pub(crate) fn plan<'l>(
+    live: &'l Live,
+    request: &Request<'_>,
+    turn: Option<&Turn>,
+    random: Random,
+    seed: u64,
+) -> (&'l Arc<str>, Plan) {
+    let over = turn.and_then(|turn| turn.refusal.as_ref()).map(|refusal| refusal.error(request.model()));
+    let refusing = live.limits.as_ref().filter(|_| over.is_some());
+    let denied = denied(live, request).or(over);
     let Selected { rule, respond, fault } = if denied.is_some() { live.unscripted() } else { live.select(request) };
+    let rule = refusing.map_or(rule, |limits| &limits.rule);
     let latency = live.provider.latency.overlaid(&respond.latency);
-    let delay = latency.head.unwrap_or_default() + respond.delay_head.unwrap_or_default();
+    let tempo = Tempo::new(latency, &random, turn.map_or(0.0, |turn| turn.busy), || openai::prompt_tokens(request));
+    let own_delay = respond.delay_head.as_ref().map(|delay| delay.draw(&random, "respond.delay_head"));
+    let delay = tempo.head + own_delay.unwrap_or_default();
     let common = common_headers(&random, delay);
-    let context = Context { provider: &live.provider, respond, fault: &fault, latency, random, seed };
+    let context = Context { provider: &live.provider, respond, fault: &fault, tempo, random, seed };
     let mut answer = match denied {
         Some(error) => error.answer(),
         None => answer(request, &context, fault.status.or(respond.status)),
     };
+    if let Some(turn) = turn {
+        turn.answered(&mut answer, Style::of(request));
+    }
     if let Some(size) = respond.size {
         answer.pad(size);
     }
     if let Some(wait) = respond.retry_after {
+        answer.headers.retain(|(name, _)| name != "retry-after");
         answer.headers.push(("retry-after".into(), retry_after(wait, respond.retry_after_form).into()));
     }
     let mut plan = answer.plan(respond, common, delay);
@@ -64,14 +86,14 @@ pub(crate) fn plan<'l>(live: &'l Live, request: &Request<'_>, random: Random, se
     }
     let accepted = |encoding: &Encoding| !respond.if_accepted || request.accepts(*encoding);
     plan.encoding = respond.encoding.filter(accepted);
-    plan.apply(&fault);
+    context.tempo.fit(&mut plan.delay, &mut plan.pieces);
+    plan.apply(&fault, &context.random);
     (rule, plan)
 }
 
-impl Latency {
-    fn overlaid(&self, own: &Latency) -> Latency {
-        Latency { head: own.head.or(self.head), ttft: own.ttft.or(self.ttft), itl: own.itl.or(self.itl) }
-    }
+/// The error for a caller that is not let in.
+fn denied(live: &Live, request: &Request<'_>) -> Option<ApiError> {
+    live.provider.auth.as_ref().and_then(|auth| refusal(&auth.keys, request))
 }
 
 fn refusal(keys: &[String], request: &Request<'_>) -> Option<ApiError> {
@@ -85,6 +107,11 @@ fn refusal(keys: &[String], request: &Request<'_>) -> Option<ApiError> {
 
 fn answer(request: &Request<'_>, context: &Context<'_>, status: Option<u16>) -> Answer {
     let respond = context.respond;
+    if let Some((error, headers)) = limits::as_if(context.fault, context.provider, request) {
+        let mut answer = error.answer();
+        answer.headers.extend(headers);
+        return answer;
+    }
     if let Some(mut literal) = literal(respond) {
         literal.status = status.unwrap_or(200);
         return literal;
@@ -97,7 +124,9 @@ fn answer(request: &Request<'_>, context: &Context<'_>, status: Option<u16>) -> 
             bare
         }
         _ => {
-            let mut answer = openai::answer(request, context).unwrap_or_else(|error| error.answer());
+            let fitting = limits::overflow(context.provider, request).map_or(Ok(()), Err);
+            let answer = fitting.and_then(|()| openai::answer(request, context));
+            let mut answer = answer.unwrap_or_else(|error| error.answer());
             if answer.status == 200 {
                 answer.status = status.unwrap_or(200);
             }

@@ -87,7 +87,13 @@ async fn awaken(wire: &mut Wire, shared: &Shared) -> Result<bool, Gone> {
 /// Opens the journal's record of an exchange.
 fn begin<'s>(wire: &Wire, shared: &'s Shared, record: RequestRecord) -> Exchange<'s> {
     let Shared { recorder, origin, keep_sent, .. } = shared;
-    Exchange { recorder, seq: recorder.received(record, wire.taken), origin: *origin, keep_sent: *keep_sent }
+    Exchange {
+        recorder,
+        seq: recorder.received(record, wire.taken),
+        origin: *origin,
+        keep_sent: *keep_sent,
+        turn: None,
+    }
 }
 
 async fn exchange(wire: &mut Wire, shared: &Shared, head: &Head, place: (u64, u32)) -> After {
@@ -115,8 +121,20 @@ async fn exchange(wire: &mut Wire, shared: &Shared, head: &Head, place: (u64, u3
         shared.recorder.update(exchange.seq, note_body);
         return refuse_body(wire, exchange, problem).await;
     }
+    let admitted = match live.limits {
+        Some(_) => wire.meanwhile(answer::admit(&live, &request, || shared.now())).await,
+        None => Ok(None),
+    };
+    let turn = match admitted {
+        Ok(turn) => turn,
+        Err(gone) => {
+            shared.recorder.update(exchange.seq, note_body);
+            return exchange.gone(gone);
+        }
+    };
     let random = shared.random(head, &body);
-    let (rule, plan) = answer::plan(&live, &request, random, shared.seed);
+    let (rule, plan) = answer::plan(&live, &request, turn.as_ref(), random, shared.seed);
+    let exchange = Exchange { turn: turn.as_ref(), ..exchange };
     shared.recorder.update(exchange.seq, |record| {
         note_body(record);
         record.rule = rule.clone();

@@ -11,6 +11,7 @@ pub mod credentials;
 mod deliver;
 mod digest;
 mod journal;
+mod limits;
 mod listener;
 mod openai;
 mod pace;

@@ -20,6 +20,7 @@ use crate::plan::Answer;
 use crate::request::Request;
 
 pub(crate) use error::ApiError;
+pub(crate) use usage::prompt as prompt_tokens;
 
 /// All answers claim to be made at this time, so that equal requests get equal bytes.
 const CREATED: u64 = 1_767_225_600;

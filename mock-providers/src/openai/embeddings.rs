@@ -32,8 +32,8 @@ pub(super) fn answer(request: &Request<'_>, context: &Context<'_>) -> Result<Ans
     let named = context.respond.model.as_deref().unwrap_or(model);
     let tokens = inputs.iter().map(|input| input.tokens).sum();
     // Embeddings report nothing but the prompt, whatever the script counts besides.
-    let used = usage::of(&context.respond.usage, tokens, 0)
-        .map(|used| Usage { prompt_tokens: used.prompt_tokens, ..Usage::default() });
+    let used =
+        usage::of(context, tokens, 0).map(|used| Usage { prompt_tokens: used.prompt_tokens, ..Usage::default() });
     let mut out = String::from("{\"object\":\"list\",\"data\":[");
     for (index, input) in inputs.iter().enumerate() {
         let vector = vector(&mut Random::new(&[context.seed, hash(model.as_bytes()), input.key]), dimensions);

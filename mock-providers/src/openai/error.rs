@@ -79,6 +79,16 @@ impl ApiError {
         Self { allow: Some(allowed), ..Self::new(405, INVALID, Some("method_not_supported"), message) }
     }
 
+    /// A limit is reached.
+    pub(crate) fn limit(
+        status: u16,
+        kind: &'static str,
+        code: Option<&'static str>,
+        message: impl Into<String>,
+    ) -> Self {
+        Self::new(status, kind, code, message)
+    }
+
     /// What a bare status means at OpenAI.
     pub(crate) fn of_status(status: u16, message: Option<&str>) -> Self {
         let (kind, code, usual) = match status {

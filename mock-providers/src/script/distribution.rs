@@ -7,13 +7,13 @@ mod forms;
 mod sampling;
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
 
-use super::duration;
+use super::{ScriptError, duration};
 use crate::digest::Random;
 use forms::Name;
 use sampling::Form;
@@ -48,7 +48,7 @@ pub trait Quantity: Copy + fmt::Debug + PartialEq + Send + Sync + 'static {
 /// In nanoseconds.
 impl Quantity for Duration {
     const EXAMPLE: &'static str = "250ms";
-    const LARGEST: f64 = duration::MAX.as_nanos() as f64;
+    const LARGEST: f64 = duration::LONGEST.as_nanos() as f64;
     fn read(text: &str) -> Result<f64, String> {
         duration::parse(text).map(|duration| duration.as_nanos() as f64)
     }
@@ -103,19 +103,8 @@ impl<T: Quantity> Distribution<T> {
         }
     }
 
-    /// A trace's file that is still to be read.
-    pub(super) fn unread(&self) -> Option<&Path> {
-        match &self.0 {
-            Kind::Drawn(form) => match form.as_ref() {
-                Form::File { path, .. } => Some(path),
-                _ => None,
-            },
-            Kind::Constant(_) => None,
-        }
-    }
-
     /// Reads the file of a trace; its path is relative to the folder.
-    pub(super) fn resolve(&mut self, folder: &Path) -> Result<(), TraceError> {
+    pub(super) fn read_file(&mut self, folder: &Path) -> Result<(), ScriptError> {
         let Kind::Drawn(form) = &mut self.0 else { return Ok(()) };
         if let Form::File { path, repeat } = form.as_ref() {
             *form = Arc::new(Form::Trace { values: values::<T>(&folder.join(path))?, repeat: *repeat });
@@ -124,54 +113,20 @@ impl<T: Quantity> Distribution<T> {
     }
 }
 
-/// Why the file of a trace is of no use.
-#[derive(Debug, thiserror::Error)]
-pub enum TraceError {
-    /// It is not to be had.
-    #[error("the trace file {} cannot be read; its path is relative to the script's folder", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// It is too large.
-    #[error("the trace file {} is larger than 16MiB", .0.display())]
-    TooLarge(PathBuf),
-    /// A line is no value.
-    #[error("{}:{line}: {reason}", path.display())]
-    Line {
-        /// The file.
-        path: PathBuf,
-        /// From 1 on.
-        line: usize,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// It has no values.
-    #[error("the trace file {} has no values: write one on each line, such as {example}", path.display())]
-    Empty {
-        /// The file.
-        path: PathBuf,
-        /// A value.
-        example: &'static str,
-    },
-}
-
 /// One value a line; empty lines and those that begin with `#` are left out.
-fn values<T: Quantity>(path: &Path) -> Result<Vec<f64>, TraceError> {
-    let unreadable = |source| TraceError::Read { path: path.to_owned(), source };
+fn values<T: Quantity>(path: &Path) -> Result<Vec<f64>, ScriptError> {
+    let unreadable = |source| ScriptError::Read { path: path.to_owned(), source };
     if std::fs::metadata(path).map_err(unreadable)?.len() > MAX_FILE {
-        return Err(TraceError::TooLarge(path.to_owned()));
+        return Err(ScriptError::TooLarge(path.to_owned()));
     }
     let text = std::fs::read_to_string(path).map_err(unreadable)?;
     let lines = text.lines().enumerate().map(|(index, line)| (index + 1, line.trim()));
     let given = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
     let values: Result<Vec<f64>, _> = given
-        .map(|(line, text)| T::read(text).map_err(|reason| TraceError::Line { path: path.to_owned(), line, reason }))
+        .map(|(line, text)| T::read(text).map_err(|reason| ScriptError::Line { path: path.to_owned(), line, reason }))
         .collect();
     match values? {
-        values if values.is_empty() => Err(TraceError::Empty { path: path.to_owned(), example: T::EXAMPLE }),
+        values if values.is_empty() => Err(ScriptError::Empty { path: path.to_owned(), example: T::EXAMPLE }),
         values => Ok(values),
     }
 }

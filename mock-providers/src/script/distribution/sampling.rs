@@ -14,20 +14,44 @@ const ATTEMPTS: usize = 32;
 /// A way of drawing numbers, with parameters that make sense.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Form {
-    Uniform { lower: f64, upper: f64 },
-    Normal { mean: f64, std_dev: f64, min: f64, max: f64 },
-    Lognormal { median: f64, sigma: f64, max: f64 },
-    Exponential { mean: f64, max: f64 },
-    Gamma { mean: f64, shape: f64 },
+    Uniform {
+        lower: f64,
+        upper: f64,
+    },
+    Normal {
+        mean: f64,
+        std_dev: f64,
+        min: f64,
+        max: f64,
+    },
+    Lognormal {
+        median: f64,
+        sigma: f64,
+        max: f64,
+    },
+    Exponential {
+        mean: f64,
+        max: f64,
+    },
+    Gamma {
+        mean: f64,
+        shape: f64,
+    },
     /// Those of 50, 90, 99 and 100 percent.
     Percentiles([f64; 4]),
     /// Upper edges, each with the share of draws up to it.
     Histogram(Vec<(f64, f64)>),
     /// Values, each with the share of draws up to and with it.
     Choice(Vec<(f64, f64)>),
-    Trace { values: Vec<f64>, repeat: bool },
+    Trace {
+        values: Vec<f64>,
+        repeat: bool,
+    },
     /// A trace whose file is not read yet; all its values are 0.
-    File { path: PathBuf, repeat: bool },
+    File {
+        path: PathBuf,
+        repeat: bool,
+    },
 }
 
 impl Form {

@@ -1,5 +1,3 @@
-use std::path::PathBuf;
-
 use proptest::prelude::*;
 
 use super::*;
@@ -134,13 +132,16 @@ fn the_file_of_a_trace_lies_beside_the_script() {
     std::fs::write(folder.join("empty"), "# nothing\n").unwrap();
     let resolved = |file: &str| {
         let mut trace = read::<Duration>(&format!("{{trace: {{file: {file}, loop: true}}}}"));
-        assert_eq!(trace.unread(), Some(PathBuf::from(file).as_path()));
-        trace.resolve(&folder).map(|()| trace)
+        trace.read_file(&folder).map(|()| trace)
     };
     let trace = resolved("gaps").unwrap();
     assert_eq!(trace, read("{trace: {values: [12ms, 3ms], loop: true}}"));
-    assert_eq!(trace.unread(), None);
-    assert!(resolved("broken").unwrap_err().to_string().ends_with("broken:2: duration `3` needs a unit: 80us, 250ms, 1.5s, 2m"));
+    assert!(
+        resolved("broken")
+            .unwrap_err()
+            .to_string()
+            .ends_with("broken:2: duration `3` needs a unit: 80us, 250ms, 1.5s, 2m")
+    );
     assert!(resolved("empty").unwrap_err().to_string().contains("has no values"));
     assert!(resolved("absent").unwrap_err().to_string().contains("absent cannot be read"));
     std::fs::remove_dir_all(folder).unwrap();
@@ -199,8 +200,11 @@ fn any_form() -> impl Strategy<Value = (String, u64, u64)> {
             (format!("{{lognormal: {{median: {a}us, sigma: {sigma}, max: {b}us}}}}"), 0, b)
         }),
         time.clone().prop_map(|mean| (format!("{{exponential: {{mean: {mean}us}}}}"), 0, DAY)),
-        (time.clone(), 0.01..100.0f64)
-            .prop_map(|(mean, shape)| (format!("{{gamma: {{mean: {mean}us, shape: {shape}}}}}"), 0, DAY)),
+        (time.clone(), 0.01..100.0f64).prop_map(|(mean, shape)| (
+            format!("{{gamma: {{mean: {mean}us, shape: {shape}}}}}"),
+            0,
+            DAY
+        )),
         proptest::array::uniform4(time).prop_map(|mut p| {
             p.sort_unstable();
             let [a, b, c, d] = p;
