@@ -13,14 +13,13 @@ use crate::azure;
 use crate::credentials;
 use crate::digest::Random;
 use crate::journal::Usage;
-use crate::openai::Stored;
-use crate::pace::Pace;
+use crate::limits::{self, Style, Turn};
+use crate::openai::{self, Stored};
+use crate::pace::{Pace, Tempo};
 use crate::plan::{Answer, Kind, Piece, Plan};
 use crate::request::Request;
 use crate::rules::{Live, Selected};
-use crate::script::{
-    Auth, Dialect, Encoding, Fault, Framing, Latency, Provider, Respond, RetryAfterForm, SseEvent, Tokenizer,
-};
+use crate::script::{Auth, Dialect, Encoding, Fault, Framing, Provider, Respond, RetryAfterForm, SseEvent, Tokenizer};
 
 /// What a dialect may draw on.
 pub(crate) struct Context<'a> {
@@ -32,8 +31,8 @@ pub(crate) struct Context<'a> {
     pub(crate) fault: &'a Fault,
     /// What earlier requests left behind.
     pub(crate) stored: &'a Stored,
-    /// The script's latency, with the answer's own laid over it.
-    pub(crate) latency: Latency,
+    /// The script's latency, with the answer's own laid over it, as it is for this request.
+    pub(crate) tempo: Tempo,
     /// What a token is.
     pub(crate) tokenizer: Tokenizer,
     /// Follows from seed, provider, request and occurrence.
@@ -45,28 +44,57 @@ pub(crate) struct Context<'a> {
 impl Context<'_> {
     /// The times of this answer's events.
     pub(crate) fn pace(&self) -> Pace {
-        Pace::new(&self.latency)
+        self.tempo.pace()
     }
 }
 
-/// The plan for a request, and the name of the rule it comes from.
-pub(crate) fn plan<'l>(live: &'l Live, request: &Request<'_>, random: Random, seed: u64) -> (&'l Arc<str>, Plan) {
+/// The request's turn, once it has come, where the script has limits. Who only looks, or is not let in, needs none.
+pub(crate) async fn admit(
+    live: &Live,
+    request: &Request<'_>,
+    random: &Random,
+    clock: impl Fn() -> Duration,
+) -> Option<Turn> {
     let dialect = live.provider.dialect.of(request.head);
-    let denied = live.provider.auth.as_ref().and_then(|auth| refusal(auth, dialect, request, &random));
+    let let_in = || denied(live, request, dialect, random).is_none();
+    let limits = live.limits.as_ref().filter(|_| request.head.method() == "POST" && let_in())?;
+    Some(limits.admit(request, dialect, clock).await)
+}
+
+/// The plan for a request, and the name of the rule it comes from.
+pub(crate) fn plan<'l>(
+    live: &'l Live,
+    request: &Request<'_>,
+    turn: Option<&Turn>,
+    random: Random,
+    seed: u64,
+) -> (&'l Arc<str>, Plan) {
+    let dialect = live.provider.dialect.of(request.head);
+    let over = turn.and_then(|turn| turn.refusal.as_ref());
+    let refusing = live.limits.as_ref().filter(|_| over.is_some());
+    let over = over.map(|refusal| dialect.shaped(refusal.error(request.model()), &random));
+    let denied = denied(live, request, dialect, &random).or(over);
     let Selected { rule, respond, fault } = if denied.is_some() { live.unscripted() } else { live.select(request) };
+    let rule = refusing.map_or(rule, |limits| &limits.rule);
     let latency = live.provider.latency.overlaid(&respond.latency);
-    let delay = latency.head.unwrap_or_default() + respond.delay_head.unwrap_or_default();
+    let tempo = Tempo::new(latency, &random, turn.map_or(0.0, |turn| turn.busy), || openai::prompt_tokens(request));
+    let own_delay = respond.delay_head.as_ref().map(|delay| delay.draw(&random, "respond.delay_head"));
+    let delay = tempo.head + own_delay.unwrap_or_default();
     let Live { provider, stored, .. } = live;
     let tokenizer = provider.tokenizer;
-    let context = Context { provider, dialect, respond, fault: &fault, stored, latency, tokenizer, random, seed };
+    let context = Context { provider, dialect, respond, fault: &fault, stored, tempo, tokenizer, random, seed };
     let mut answer = match denied {
         Some(refusal) => refusal,
         None => answer(request, &context, fault.status.or(respond.status)),
     };
+    if let Some(turn) = turn {
+        turn.answered(&mut answer, Style::of(dialect));
+    }
     if let Some(size) = respond.size {
         answer.pad(size);
     }
     if let Some(wait) = respond.retry_after {
+        answer.headers.retain(|(name, _)| name != "retry-after");
         answer.headers.push(("retry-after".into(), retry_after(wait, respond.retry_after_form).into()));
         answer.headers.extend((dialect == Dialect::Azure).then(|| azure::retry_after_ms(wait)));
     }
@@ -78,14 +106,14 @@ pub(crate) fn plan<'l>(live: &'l Live, request: &Request<'_>, random: Random, se
     }
     let accepted = |encoding: &Encoding| !respond.if_accepted || request.accepts(*encoding);
     plan.encoding = respond.encoding.filter(accepted);
-    plan.apply(&fault);
+    context.tempo.fit(&mut plan.delay, &mut plan.pieces);
+    plan.apply(&fault, &context.random);
     (rule, plan)
 }
 
-impl Latency {
-    fn overlaid(&self, own: &Latency) -> Latency {
-        Latency { head: own.head.or(self.head), ttft: own.ttft.or(self.ttft), itl: own.itl.or(self.itl) }
-    }
+/// The answer for a caller that is not let in.
+fn denied(live: &Live, request: &Request<'_>, dialect: Dialect, random: &Random) -> Option<Answer> {
+    live.provider.auth.as_ref().and_then(|auth| refusal(auth, dialect, request, random))
 }
 
 /// The answer for a caller who is not let in.
@@ -100,6 +128,11 @@ fn refusal(auth: &Auth, dialect: Dialect, request: &Request<'_>, random: &Random
 
 fn answer(request: &Request<'_>, context: &Context<'_>, status: Option<u16>) -> Answer {
     let respond = context.respond;
+    if let Some((error, headers)) = limits::as_if(context.fault, context.provider, context.dialect, request) {
+        let mut answer = context.dialect.shaped(error, &context.random);
+        answer.headers.extend(headers);
+        return answer;
+    }
     if let Some(mut literal) = literal(respond, context.dialect) {
         literal.status = status.unwrap_or(200);
         return literal;
@@ -112,6 +145,9 @@ fn answer(request: &Request<'_>, context: &Context<'_>, status: Option<u16>) -> 
             bare
         }
         _ => {
+            if let Some(error) = limits::overflow(context.provider, request) {
+                return context.dialect.shaped(error, &context.random);
+            }
             let mut answer = context.dialect.answer(request, context);
             match answer.status {
                 200 => answer.status = status.unwrap_or(200),

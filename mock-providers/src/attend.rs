@@ -50,6 +50,16 @@ pub(crate) async fn attend(
 }
 
 async fn serve(tcp: TcpStream, shared: &Shared, id: u64, cut: &mut watch::Receiver<()>) -> Closing {
+    let late = shared.connect_delay(id);
+    if !late.is_zero() {
+        tokio::select! {
+            () = tokio::time::sleep(late) => {}
+            _ = cut.changed() => {
+                crate::wire::reset_on_drop(&tcp);
+                return Closing { by: Peer::Mock, reset: true };
+            }
+        }
+    }
     let mut wire = match handshake(tcp, shared, id, cut).await {
         Ok(wire) => wire,
         Err(closing) => return closing,

@@ -11,6 +11,7 @@ use crate::answer;
 use crate::deliver::{self, After, Exchange};
 use crate::digest::Random;
 use crate::journal::{Peer, RequestRecord};
+use crate::limits::Turn;
 use crate::plan::Plan;
 use crate::provider::Shared;
 use crate::request::{self, BodyProblem, Head, Length, Request, Start};
@@ -89,7 +90,13 @@ async fn awaken(wire: &mut Wire, shared: &Shared) -> Result<bool, Gone> {
 /// Opens the journal's record of an exchange.
 fn begin<'s>(wire: &Wire, shared: &'s Shared, record: RequestRecord) -> Exchange<'s> {
     let Shared { recorder, origin, keep_sent, .. } = shared;
-    Exchange { recorder, seq: recorder.received(record, wire.taken), origin: *origin, keep_sent: *keep_sent }
+    Exchange {
+        recorder,
+        seq: recorder.received(record, wire.taken),
+        origin: *origin,
+        keep_sent: *keep_sent,
+        turn: None,
+    }
 }
 
 async fn exchange(wire: &mut Wire, shared: &Shared, head: &Head, place: (u64, u32)) -> After {
@@ -108,26 +115,55 @@ async fn exchange(wire: &mut Wire, shared: &Shared, head: &Head, place: (u64, u3
         shared.recorder.update(exchange.seq, |record| record.body = body.clone());
         return refuse_body(wire, shared, head, exchange, problem, &body).await;
     }
-    let plan = planned(shared, head, body, body_at, exchange.seq);
+    let arrived = Arrived { body, body_at };
+    let (plan, turn) = match planned(wire, shared, head, arrived, exchange.seq).await {
+        Ok(planned) => planned,
+        Err(gone) => return exchange.gone(gone),
+    };
+    let exchange = Exchange { turn: turn.as_ref(), ..exchange };
     deliver::deliver(wire, &plan, exchange, head.keep_alive, head.method() == "HEAD").await
 }
 
-/// The plan for a whole request. What it was made from is gone when it is carried out, which may take long.
-fn planned(shared: &Shared, head: &Head, body: Bytes, body_at: Option<Duration>, seq: u64) -> Plan {
+/// A whole body, and when its last byte came.
+struct Arrived {
+    body: Bytes,
+    body_at: Option<Duration>,
+}
+
+/// The plan for a whole request, once it is its turn. What it was made from is gone when it is carried out, which may
+/// take long.
+async fn planned(
+    wire: &mut Wire,
+    shared: &Shared,
+    head: &Head,
+    arrived: Arrived,
+    seq: u64,
+) -> Result<(Plan, Option<Turn>), Gone> {
+    let Arrived { body, body_at } = arrived;
     let request = Request::new(head, &body);
     let live = shared.live();
-    let random = shared.random(head, &body);
-    let (rule, plan) = answer::plan(&live, &request, random, shared.seed);
-    shared.recorder.update(seq, |record| {
+    let note_body = |record: &mut RequestRecord| {
         record.model = request.model().map(str::to_owned);
         record.stream = request.stream();
-        record.rule = rule.clone();
-        record.fault = plan.fault.clone();
         record.body_complete = true;
         record.body_at = body_at;
-        record.body = body;
+        record.body = body.clone();
+    };
+    let random = shared.random(head, &body);
+    let mut turn = None;
+    if live.limits.is_some() {
+        shared.recorder.update(seq, note_body);
+        turn = wire.meanwhile(answer::admit(&live, &request, &random, || shared.now())).await?;
+    }
+    let (rule, plan) = answer::plan(&live, &request, turn.as_ref(), random, shared.seed);
+    shared.recorder.update(seq, |record| {
+        if turn.is_none() {
+            note_body(record);
+        }
+        record.rule = rule.clone();
+        record.fault = plan.fault.clone();
     });
-    plan
+    Ok((plan, turn))
 }
 
 fn record(shared: &Shared, head: &Head, (connection, on_connection): (u64, u32)) -> RequestRecord {

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use crate::journal::{End, Recorder, RequestRecord, Usage};
+use crate::limits::Turn;
 use crate::plan::{Before, Ending, Piece, Plan};
 use crate::script::Framing;
 use crate::wire::{Gone, Wire};
@@ -45,6 +46,8 @@ pub(crate) struct Exchange<'a> {
     pub(crate) origin: Instant,
     /// How many bytes of the body the journal keeps.
     pub(crate) keep_sent: usize,
+    /// Its place among the provider's requests, where the script has limits.
+    pub(crate) turn: Option<&'a Turn>,
 }
 
 impl Exchange<'_> {
@@ -205,6 +208,10 @@ impl Writer<'_> {
 
     /// Writes what is ready, then tells the journal.
     async fn flush(&mut self, end: Option<End>) -> Result<(), Gone> {
+        if let (Some(turn), Some(_)) = (self.exchange.turn, end) {
+            // Before the last bytes, so that a caller that has them all finds its place free.
+            turn.end();
+        }
         if !self.out.is_empty() {
             self.write(None).await?;
         } else if end.is_none() {

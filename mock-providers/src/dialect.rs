@@ -45,6 +45,15 @@ impl Dialect {
         }
     }
 
+    /// An error of OpenAI's in the form of this API.
+    pub(crate) fn shaped(self, error: openai::ApiError, random: &Random) -> Answer {
+        match self {
+            Dialect::Openai => error.answer(),
+            Dialect::Azure => error.at_azure().answer(),
+            Dialect::Anthropic => anthropic::ApiError::of_status(error.status, Some(&error.message)).answer(random),
+        }
+    }
+
     /// The error for a key that is wrong.
     pub(crate) fn wrong_key(self, key: &str, random: &Random) -> Answer {
         match self {

@@ -54,6 +54,11 @@ impl Random {
         (self.next() >> 40) as f32 / (1u64 << 23) as f32 - 1.0
     }
 
+    /// A number from 0 on, below 1.
+    pub(crate) fn unit(&mut self) -> f64 {
+        (self.next() >> 11) as f64 / (1u64 << 53) as f64
+    }
+
     /// An identifier of this many characters out of the alphabet.
     pub(crate) fn word(&mut self, length: usize, alphabet: &[u8]) -> String {
         (0..length).map(|_| char::from(alphabet[self.below(alphabet.len())])).collect()
@@ -76,6 +81,7 @@ mod tests {
         assert_ne!(hash(b"a"), hash(b"a\0"));
         assert_eq!(Random::new(&[1, 2]).next(), Random::new(&[1, 2]).next());
         assert_ne!(Random::new(&[1, 2]).next(), Random::new(&[2, 1]).next());
+        assert!((0..1000).all(|n| (0.0..1.0).contains(&Random::new(&[n]).unit())));
         assert!((0..1000).all(|n| (-1.0..1.0).contains(&Random::new(&[n]).signed())));
     }
 }

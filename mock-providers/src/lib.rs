@@ -14,6 +14,7 @@ mod deliver;
 mod dialect;
 mod digest;
 mod journal;
+mod limits;
 mod listener;
 mod openai;
 mod pace;

@@ -31,7 +31,7 @@ pub(crate) use error::{ApiError, usual_error};
 pub(crate) use headers::common as common_headers;
 pub(crate) use operation::{Operation, decoded};
 pub(crate) use responses::Stored;
-pub(crate) use usage::reported;
+pub(crate) use usage::{prompt as prompt_tokens, reported};
 
 /// All answers claim to be made at this time, so that equal requests get equal bytes.
 const CREATED: u64 = 1_767_225_600;

@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -16,7 +17,7 @@ use crate::journal::{Journal, Recorder};
 use crate::listener::{Command, Listener};
 use crate::request::Head;
 use crate::rules::Live;
-use crate::script::{Accept, Provider};
+use crate::script::{Accept, Distribution, Provider, ScriptError};
 use crate::workers::Workers;
 
 /// How many distinct requests are counted before counting starts anew.
@@ -76,6 +77,14 @@ pub enum StartError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The script is of no use as a whole.
+    #[error("the script of provider `{provider}` is of no use")]
+    Script {
+        /// Its name.
+        provider: String,
+        /// What is wrong with it.
+        source: ScriptError,
+    },
     /// The script asks for TLS, the host brought no certificate.
     #[error("provider `{provider}` says `tls: true`, but its options carry no TLS configuration")]
     NoTls {
@@ -103,6 +112,14 @@ impl Shared {
 
     pub(crate) fn live(&self) -> Arc<Live> {
         self.live.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// How long a connection waits before it is read: drawn by its number, for nothing else is known of it.
+    pub(crate) fn connect_delay(&self, connection: u64) -> Duration {
+        let draw = |times: &Distribution<Duration>| {
+            times.draw(&Random::new(&[self.seed, hash(self.name.as_bytes()), connection]), "latency.connect")
+        };
+        self.live().provider.latency.connect.as_ref().map_or(Duration::ZERO, draw)
     }
 
     /// The draws of a request: the same for the same request asked the same number of times before.
@@ -135,8 +152,11 @@ impl std::fmt::Debug for MockProvider {
     }
 }
 
-/// Starts a provider; when this returns, it accepts connections (unless the script says `accept: refuse`).
-pub async fn start(name: &str, provider: Provider, options: Options) -> Result<MockProvider, StartError> {
+/// Starts a provider; when this returns, it accepts connections (unless the script says `accept: refuse`). Files that
+/// the script names and that were not read by [`Provider::resolve`] are looked for in the current folder.
+pub async fn start(name: &str, mut provider: Provider, options: Options) -> Result<MockProvider, StartError> {
+    let useless = |source| StartError::Script { provider: name.to_owned(), source };
+    provider.resolve(Path::new("")).map_err(useless)?;
     let tls = match (provider.tls, options.tls) {
         (true, Some(config)) => Some(config),
         (true, None) => return Err(StartError::NoTls { provider: name.to_owned() }),
@@ -187,7 +207,7 @@ impl MockProvider {
     }
 
     /// Replaces the script from the next request on; its counts start anew. Whether TLS is spoken does not change;
-    /// `accept` takes effect soon after.
+    /// `accept` takes effect soon after. [`Provider::resolve`] has read the files it names.
     pub fn set_script(&self, provider: Provider) {
         let refused = self.shared.live().provider.accept == Accept::Refuse;
         let refuses = provider.accept == Accept::Refuse;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::attend::Attention;
+use crate::limits::Limits;
 use crate::openai::Stored;
 use crate::request::Request;
 use crate::script::{Accept, AcceptStall, Fault, Provider, Respond, Rule, Step, When};
@@ -14,6 +15,7 @@ use crate::script::{Accept, AcceptStall, Fault, Provider, Respond, Rule, Step, W
 /// A script and how often its rules have matched.
 pub(crate) struct Live {
     pub(crate) provider: Provider,
+    pub(crate) limits: Option<Arc<Limits>>,
     rules: Vec<LiveRule>,
     nothing: (Arc<str>, Respond, Fault),
     /// Responses that later requests can ask for.
@@ -47,6 +49,7 @@ impl Live {
         };
         let rules = rules.into_iter().enumerate().map(live).collect();
         Self {
+            limits: provider.limits.clone().map(|limits| Arc::new(Limits::new(limits))),
             provider,
             rules,
             nothing: ("default".into(), Respond::default(), Fault::default()),

@@ -15,7 +15,8 @@
 //!     certificate: expired             # beside TLS; or valid (default), wrong_host, self_signed, unknown_ca
 //!     accept: refuse                   # see below; refuse = the port is closed (connection refused)
 //!     idle_timeout: 50ms               # an idle connection is closed that long after an answer; default never
-//!     latency: {head: 50ms, ttft: 10ms, itl: 20ms}
+//!     latency: {head: 50ms, ttft: {lognormal: {median: 220ms, sigma: 0.35, max: 3s}}, itl: 20ms}
+//!     limits: {rpm: 600, tpm: 90000, concurrent: 64, queue: {max: 100}}
 //!     rules:
 //!       - name: flaky-then-fine        # what the journal calls it; default rule-1, rule-2…
 //!         when: {path: "*/chat/completions", model: "gpt-4*", stream: true}
@@ -35,7 +36,8 @@
 //! API of the dialect.
 //! A provider without rules (or a request that none matches) is answered as OpenAI would: the journal then says
 //! rule `default`. `respond`, `fault` and `sequence` may stand on a provider, and mean one last catch-all rule.
-//! Durations are strings with a unit: `80us`, `250ms`, `1.5s`, `2m`; a day is the longest.
+//! Durations are strings with a unit: `80us`, `250ms`, `1.5s`, `2m`; a day is the longest. Where a key says so, a
+//! duration or a number may be drawn instead (see Distributions).
 //!
 //! # `accept`
 //! | value | a connection… |
@@ -85,7 +87,7 @@
 //! | `headers` | name → string or list; replaces a default header of that name, an empty list removes it |
 //! | `text` | the assistant's text (`max_tokens` and `stop` of the request are honoured) |
 //! | `echo: true` | the text is the last user message |
-//! | `tokens: n` | n synthetic words, a function of seed, request and occurrence |
+//! | `tokens: n` | n synthetic words, a function of seed, request and occurrence; n may be drawn |
 //! | `blocks` | ordered `{text: …}` and `{tool_call: {name, arguments, id?}}`; string arguments are sent as they are |
 //! | `chunks` | list of strings: the text, streamed in exactly these content deltas |
 //! | `finish_reason` | default: `stop`, `length` or `tool_calls`, as OpenAI would say; the dialect anthropic has its own words, and translates these |
@@ -101,17 +103,58 @@
 //! | `framing` | `content_length` (default of JSON), `chunked` (default of streams), `close` (ends with the connection) |
 //! | `encoding` | `gzip`, `deflate`, `br` or `zstd` (the last two stored, not compressed): the body in that content coding, with its `content-encoding`; of a stream each event can be decoded as it comes. Faults count encoded bytes |
 //! | `if_accepted: true` | beside `encoding`: plain unless the request's `Accept-Encoding` allows it |
-//! | `delay_head` | wait before the head; added to `latency.head` |
-//! | `latency` | `{head, ttft, itl}`, each replaces the provider's |
+//! | `delay_head` | wait before the head; added to `latency.head`; may be drawn |
+//! | `latency` | as on the provider but without `connect`; each key given replaces the provider's |
 //!
 //! Of `sse`, `body_base64`, `body`, `json`, `blocks`, `chunks`, `text`, `echo` and `tokens` the first given, in this
 //! order, counts. The last five concern chat, completions, responses and messages (of completions, calls of tools are left out);
 //! other paths (models, embeddings, moderations) then still answer as OpenAI would.
 //! A stored response (of `POST /responses` without `store: false`) lives as long as the script, at most 1024 of them.
 //!
-//! `latency.head` passes before the response head, `ttft` between the head and the first content event, `itl` between
-//! the events after it. `usage` and `[DONE]` follow their predecessor at once. Events without a gap between them go out
-//! in one write. `sse` events wait for their own `after` only.
+//! # `latency` (of a provider, or of an answer under `respond`; times may be drawn)
+//! | key | value |
+//! |---|---|
+//! | `connect` | passes before the first byte of an accepted connection is read; drawn by the connection's number; only on a provider |
+//! | `head` | passes before the response head; a JSON answer waits for nothing else |
+//! | `ttft` | passes between the head and the first content event |
+//! | `itl` | passes between the events after it, drawn for each |
+//! | `tps` | events a second: another way to say `itl`, not both |
+//! | `prefill` | `{overhead, per_token, cached_ratio: 0.5}`: added to `ttft`, for the prompt's estimated tokens but for that share of them, which an `auto` usage reports as cached |
+//! | `load_factor` | 1 to 1000: how many times longer `head`, `ttft` and `itl` are at `limits.concurrent` requests in flight; 1 at one, linear between. What is in flight when the request begins counts: the one key whose outcome depends on what else happens |
+//! | `total` | the longest that the whole answer takes, from the request to its end; its times shrink in proportion. Faults come on top |
+//!
+//! `usage` and `[DONE]` follow their predecessor at once. Events without a gap between them go out in one write. `sse`
+//! events wait for their own `after` only. Every draw belongs to the request, but that of `connect`.
+//!
+//! # Distributions
+//! | form | draws |
+//! |---|---|
+//! | a bare value, `{constant: v}` | always it |
+//! | `{uniform: {lower, upper}}` | any between, evenly |
+//! | `{normal: {mean, std_dev, min?, max?}}` | the bell curve; what is outside the bounds (`min` 0 when left out) is drawn anew |
+//! | `{lognormal: {median, sigma, max?}}` | the median times e to a bell curve of deviation `sigma` |
+//! | `{exponential: {mean, max?}}` | times between independent events |
+//! | `{gamma: {mean, shape}}` | shape 1 is exponential; larger is more regular, smaller burstier |
+//! | `{percentiles: {p50, p90, p99, max}}` | between two percentiles the logarithm grows evenly; below the median as from it to `p90` |
+//! | `{histogram: [{le, weight}]}` | a bucket by weight, then any of it evenly; a bucket begins where the one before ends |
+//! | `{choice: [{value, weight?}]}` | one of the values by weight, default 1 |
+//! | `{trace: {values, loop?}}`, `{trace: {file, loop?}}` | recorded values: `itl` takes them in order, then begins again (`loop: true`) or repeats the last; a key that is drawn once takes any. A file has one value on each line and lies relative to the script |
+//!
+//! # `limits`
+//! | key | value |
+//! |---|---|
+//! | `rpm`, `tpm` | requests and tokens a minute, refilled continuously. Tokens are the prompt's estimate and the request's token limit until the answer is over, then what its usage says (without a limit: as soon as the answer is made). Errors cost a request but no tokens, refused requests nothing |
+//! | `concurrent` | requests in flight, of all callers together |
+//! | `queue` | `{max: n, when_full: 429}` (or 503): over `concurrent` so many wait in order; default none |
+//! | `scope` | whose requests and tokens are one quota: `key` (default), `provider` or `model` |
+//! | `headers` | `always` (default), `on_limit` (only when refused) or `never` (then without `retry-after` too) |
+//!
+//! Limits concern POST requests of callers who are let in. One that is refused gets OpenAI's 429 (`requests` or
+//! `tokens`, `rate_limit_exceeded`) with `retry-after` and `retry-after-ms`, never reaches a rule, and the journal says
+//! rule `limits`; one larger than the limit itself is told so, and not to wait. What is left stands in
+//! `x-ratelimit-{limit,remaining,reset}-{requests,tokens}`, true at the moment it is written; a request to `/messages`
+//! gets Anthropic's names for it. A model's `context_window` is a limit too: a prompt that exceeds it together with the
+//! request's token limit gives 400 `context_length_exceeded`.
 //!
 //! # `fault` (beside `respond` on a rule, on a step of a sequence, or on a provider; never inside `respond`)
 //! | key | value |
@@ -119,15 +162,19 @@
 //! | `status` | the same as `respond.status` |
 //! | `disconnect` | `{how: fin\|rst, after_…}`: the connection ends there, without the HTTP terminator |
 //! | `truncate` | `{after_…}`: a clean HTTP end, but no finish chunk, usage or `[DONE]` |
-//! | `stall` | `{after_…, for: 5s}`: silence, then on; without `for` silence until the caller leaves |
+//! | `stall` | `{after_…, for: 5s}`: silence, then on; without `for` silence until the caller leaves; may be drawn |
 //! | `error_event` | `{after_…, error: {…}}`: an in-band `data: {"error": …}` (of messages: `event: error`), then a clean HTTP end without `[DONE]`. An answer that is no event stream becomes a 500 with this error as its JSON body; one with a status from 400 on stays as it is |
 //! | `prompt_filter: true` | a 400: the content filter refuses the prompt, `content_policy_violation` (of Azure `content_filter`, with `innererror`) |
 //! | `missing_done: true` | the stream ends without `[DONE]` (of responses and messages: without the terminal event) |
-//! | `hang_before_head` | `true` (for ever) or a duration, after which the answer comes |
+//! | `hang_before_head` | `true` (for ever) or a duration, after which the answer comes; may be drawn |
 //! | `empty_response: true` | the request is read, then FIN without a byte |
 //! | `rst_before_head: true` | the request is read, then RST |
 //! | `split` | `{every: n}`, `{at: [offsets]}` or `{inside_utf8: true}`: write boundaries; `gap` between them (default 2ms, for `every` none) |
 //! | `dribble` | `{bytes: n, gap: 5ms}`: n bytes at a time |
+//! | `insufficient_quota: true` | 429 `insufficient_quota`, which no wait helps |
+//! | `rate_limited` | `requests` or `tokens`: the answer as if that quota were just used up; without `limits` 60 requests or 60000 tokens a minute |
+//! | `context_overflow: true` | 400 `context_length_exceeded`, whatever the prompt |
+//! | `concurrency_full: true` | the answer as if `limits.concurrent` and the queue were full |
 //!
 //! The position `after_…` is one of `after_chunks: n` (content or tool-call deltas; 0 = before the first one, role chunk
 //! sent), `after_events: n` (any SSE event; 0 = only the head is sent) and `after_bytes: n` (bytes of the body, HTTP
@@ -136,12 +183,16 @@
 //! Before an RST, bytes that the caller's window has not taken yet are lost, as in life.
 
 mod auth;
+mod distribution;
 mod duration;
 mod embedding;
 mod fault;
 mod headers;
+mod latency;
+mod limits;
 mod matching;
 mod model;
+mod resolve;
 mod respond;
 #[cfg(feature = "schema")]
 mod schema;
@@ -155,11 +206,16 @@ use std::time::Duration;
 use serde::Deserialize;
 
 pub use auth::Auth;
+pub use distribution::{Distribution, Quantity};
+pub(crate) use duration::LONGEST;
 pub use embedding::{Embedding, EmbeddingSize};
 pub use fault::{Disconnect, Dribble, ErrorEvent, Fault, Hang, How, Point, Split, Stage, Stall, Truncate};
 pub use headers::{HeaderValues, Headers};
+pub use latency::{Latency, Prefill};
+pub use limits::{LimitHeaders, Limits, Measure, Queue, Scope, WhenFull};
 pub use matching::{BodyMatch, Glob, Path, Pattern, TextMatch, ValueMatch, When};
 pub use model::{Model, ModelKind};
+pub use resolve::ScriptError;
 pub use respond::{Block, Encoding, Framing, Respond, RetryAfterForm, SseEvent, ToolCall, UsageNumbers, UsageSpec};
 pub use tokenizer::Tokenizer;
 
@@ -203,6 +259,8 @@ pub struct Provider {
     pub idle_timeout: Option<Duration>,
     /// When bytes leave.
     pub latency: Latency,
+    /// How much may be asked; no limits when left out.
+    pub limits: Option<Limits>,
     /// Tried in order; the first match answers.
     pub rules: Vec<Rule>,
     /// Shorthand for a last catch-all rule.
@@ -272,25 +330,6 @@ pub enum Certificate {
     SelfSigned,
     /// From a CA that nobody trusts.
     UnknownCa,
-}
-
-/// Delays of a response.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields, default)]
-pub struct Latency {
-    /// Before the response head.
-    #[serde(deserialize_with = "duration::option::deserialize")]
-    #[cfg_attr(feature = "schema", schemars(with = "Option<schema::Time>"))]
-    pub head: Option<Duration>,
-    /// From the head to the first content event.
-    #[serde(deserialize_with = "duration::option::deserialize")]
-    #[cfg_attr(feature = "schema", schemars(with = "Option<schema::Time>"))]
-    pub ttft: Option<Duration>,
-    /// Between the events after it.
-    #[serde(deserialize_with = "duration::option::deserialize")]
-    #[cfg_attr(feature = "schema", schemars(with = "Option<schema::Time>"))]
-    pub itl: Option<Duration>,
 }
 
 /// One rule: when it matches, and what it does.

@@ -74,15 +74,22 @@ impl Wire {
 
     /// Waits for the time, or for ever, unless the caller leaves first.
     pub(crate) async fn wait(&mut self, until: Option<Instant>) -> Result<(), Gone> {
+        match until {
+            Some(until) => self.meanwhile(tokio::time::sleep_until(until.into())).await,
+            None => self.meanwhile(std::future::pending()).await,
+        }
+    }
+
+    /// Waits for something else, unless the caller leaves first.
+    pub(crate) async fn meanwhile<T>(&mut self, other: impl Future<Output = T>) -> Result<T, Gone> {
         let watch = poll_fn(|cx| match self.poll_watch(cx) {
             Err(gone) => Poll::Ready(gone),
             Ok(()) => Poll::Pending,
         });
-        let Some(until) = until else { return Err(watch.await) };
         tokio::select! {
             biased;
             gone = watch => Err(gone),
-            () = tokio::time::sleep_until(until.into()) => Ok(()),
+            done = other => Ok(done),
         }
     }
 

@@ -187,7 +187,8 @@ fn said(request: &Request<'_>, wishes: &Wishes<'_>, context: &Context<'_>, rando
     if respond.echo {
         return text(&request.last_user().unwrap_or_default());
     }
-    if let Some(count) = respond.tokens {
+    if let Some(count) = &respond.tokens {
+        let count = count.draw(random, "respond.tokens");
         return text(&synth::words(count, random));
     }
     if context.fault.refuse {

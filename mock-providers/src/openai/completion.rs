@@ -54,7 +54,7 @@ impl Completion {
             model,
             fingerprint: format!("fp_{fingerprint}"),
             choices,
-            usage: usage::of(&respond.usage, usage::prompt(request), completion as u64),
+            usage: usage::of(context, usage::prompt(request), completion as u64),
         }
     }
 
@@ -157,7 +157,8 @@ fn parts(request: &Request<'_>, wishes: &Wishes<'_>, respond: &Respond, random: 
     if respond.echo {
         return vec![Part::text(&request.last_user().unwrap_or_default())];
     }
-    if let Some(count) = respond.tokens {
+    if let Some(count) = &respond.tokens {
+        let count = count.draw(random, "respond.tokens");
         return vec![Part::text(&synth::words(count, random))];
     }
     if let Some(call) = &wishes.call {

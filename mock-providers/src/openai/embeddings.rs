@@ -47,8 +47,8 @@ pub(super) fn answer(request: &Request<'_>, context: &Context<'_>) -> Result<Ans
     };
     let named = context.respond.model.as_deref().unwrap_or(model);
     // Embeddings report nothing but the prompt, whatever the script counts besides.
-    let used = usage::of(&context.respond.usage, tokens, 0)
-        .map(|used| Usage { prompt_tokens: used.prompt_tokens, ..Usage::default() });
+    let used =
+        usage::of(context, tokens, 0).map(|used| Usage { prompt_tokens: used.prompt_tokens, ..Usage::default() });
     let of = |input: &Input| match literal {
         Some(vector) => Cow::Borrowed(vector),
         None => vector(&mut Random::new(&[context.seed, hash(model.as_bytes()), input.key]), dimensions).into(),

@@ -15,7 +15,7 @@ type Word = Cow<'static, str>;
 #[derive(Debug, Clone)]
 pub(crate) struct ApiError {
     pub(crate) status: u16,
-    message: String,
+    pub(crate) message: String,
     kind: Word,
     param: Option<String>,
     code: Option<Word>,
@@ -177,6 +177,16 @@ impl ApiError {
     pub(crate) fn wrong_method(method: &str, allowed: &'static str, path: &str) -> Self {
         let message = format!("{method} is not supported on {path}: use {allowed}.");
         Self { allow: Some(allowed), ..Self::new(405, INVALID, Some("method_not_supported"), message) }
+    }
+
+    /// A limit is reached.
+    pub(crate) fn limit(
+        status: u16,
+        kind: &'static str,
+        code: Option<&'static str>,
+        message: impl Into<String>,
+    ) -> Self {
+        Self::new(status, kind, code, message)
     }
 
     /// What a bare status means at OpenAI.

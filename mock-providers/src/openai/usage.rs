@@ -4,16 +4,22 @@
 
 use serde_json::{Value, json};
 
+use crate::answer::Context;
 use crate::journal::Usage;
 use crate::request::{Request, text_of};
 use crate::script::UsageSpec;
 use crate::tokens::words;
 
 /// What is reported, if anything is.
-pub(super) fn of(spec: &UsageSpec, prompt: u64, completion: u64) -> Option<Usage> {
-    match spec {
+pub(super) fn of(context: &Context<'_>, prompt: u64, completion: u64) -> Option<Usage> {
+    match &context.respond.usage {
         UsageSpec::None => None,
-        UsageSpec::Auto => Some(Usage { prompt_tokens: prompt, completion_tokens: completion, ..Usage::default() }),
+        UsageSpec::Auto => Some(Usage {
+            prompt_tokens: prompt,
+            completion_tokens: completion,
+            cached_tokens: context.tempo.cached(prompt),
+            reasoning_tokens: 0,
+        }),
         UsageSpec::Literal(numbers) => Some(Usage {
             prompt_tokens: numbers.prompt_tokens.unwrap_or(prompt),
             completion_tokens: numbers.completion_tokens.unwrap_or(completion),
@@ -24,7 +30,7 @@ pub(super) fn of(spec: &UsageSpec, prompt: u64, completion: u64) -> Option<Usage
 }
 
 /// The estimated tokens of a prompt: messages, or else `instructions`, `input` and `prompt`.
-pub(super) fn prompt(request: &Request<'_>) -> u64 {
+pub(crate) fn prompt(request: &Request<'_>) -> u64 {
     if let Some(messages) = request.field("messages").and_then(Value::as_array) {
         let contents = messages.iter().filter_map(|message| message.get("content"));
         return contents.map(|content| words(&text_of(content))).sum::<u64>() + 3 * messages.len() as u64 + 3;

@@ -8,18 +8,19 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::{Before, Ending, Kind, Piece, Plan};
+use crate::digest::Random;
 use crate::openai;
-use crate::script::{ErrorEvent, Fault, Framing, Hang, How, Point, Split, Stall};
+use crate::script::{ErrorEvent, Fault, Framing, Hang, How, Point, Split, Stage, Stall};
 
 /// Between writes that a reader must see apart.
 const SPLIT_GAP: Duration = Duration::from_millis(2);
 
 impl Plan {
     /// Reshapes the plan as the script says, and names what it did.
-    pub(crate) fn apply(&mut self, fault: &Fault) {
-        let mut names: Vec<&str> = Vec::new();
+    pub(crate) fn apply(&mut self, fault: &Fault, request: &Random) {
+        let mut names: Vec<&str> = fault.names_of(Stage::Quota);
         names.extend(fault.status.map(|_| "status"));
-        names.extend(self.fault_before_head(fault));
+        names.extend(self.fault_before_head(fault, request));
         if let Some(event) = &fault.error_event {
             names.push("error_event");
             self.report_error(event);
@@ -39,7 +40,7 @@ impl Plan {
         self.declared = Some(self.body_length());
         if let Some(stall) = &fault.stall {
             names.push("stall");
-            self.stall(stall);
+            self.stall(stall, request);
         }
         if let Some(disconnect) = &fault.disconnect {
             names.push("disconnect");
@@ -62,7 +63,7 @@ impl Plan {
         self.fault = (!names.is_empty()).then(|| names.join("+"));
     }
 
-    fn fault_before_head(&mut self, fault: &Fault) -> Option<&'static str> {
+    fn fault_before_head(&mut self, fault: &Fault, request: &Random) -> Option<&'static str> {
         if fault.rst_before_head {
             self.before = Before::Reset;
             return Some("rst_before_head");
@@ -71,9 +72,9 @@ impl Plan {
             self.before = Before::Fin;
             return Some("empty_response");
         }
-        match fault.hang_before_head? {
+        match fault.hang_before_head.as_ref()? {
             Hang::Forever => self.before = Before::Silence,
-            Hang::For(time) => self.delay += time,
+            Hang::For(time) => self.delay += time.draw(request, "hang_before_head"),
         }
         Some("hang_before_head")
     }
@@ -142,10 +143,11 @@ impl Plan {
         })
     }
 
-    fn stall(&mut self, stall: &Stall) {
+    fn stall(&mut self, stall: &Stall, request: &Random) {
         let offset = self.offset(stall.point());
         let index = self.split_at_offset(offset);
-        match (stall.duration, index) {
+        let time = stall.duration.as_ref().map(|time| time.draw(request, "stall"));
+        match (time, index) {
             (Some(time), Some(index)) => self.pieces[index].gap += time,
             // Nothing follows but the end: it waits too.
             (Some(time), None) => self.pieces.push(Piece { gap: time, ..Piece::default() }),
@@ -250,7 +252,7 @@ mod tests {
 
     fn applied(fault: &Fault) -> Plan {
         let mut plan = plan();
-        plan.apply(fault);
+        plan.apply(fault, &Random::new(&[1]));
         plan
     }
 
@@ -296,7 +298,7 @@ mod tests {
         let stall = Stall { after_chunks: Some(1), ..Stall::default() };
         let plan = applied(&Fault { stall: Some(stall.clone()), ..Fault::default() });
         assert_eq!((texts(&plan).concat().as_str(), plan.ending), ("roleéén", Ending::Silence));
-        let stall = Stall { duration: Some(Duration::from_secs(1)), ..stall };
+        let stall = Stall { duration: Some(Duration::from_secs(1).into()), ..stall };
         let plan = applied(&Fault { stall: Some(stall), ..Fault::default() });
         assert_eq!((plan.pieces[2].gap, plan.ending), (Duration::from_secs(1), Ending::Complete));
     }
@@ -310,7 +312,7 @@ mod tests {
             after_bytes in 0usize..40,
         ) {
             let split = Split { at, every, inside_utf8, gap: None };
-            let stall = Stall { after_bytes: Some(after_bytes), duration: Some(SPLIT_GAP), ..Stall::default() };
+            let stall = Stall { after_bytes: Some(after_bytes), duration: Some(SPLIT_GAP.into()), ..Stall::default() };
             let plan = applied(&Fault { split: Some(split), stall: Some(stall), ..Fault::default() });
             let body: Vec<u8> = plan.pieces.iter().flat_map(|piece| piece.bytes.to_vec()).collect();
             proptest::prop_assert_eq!(String::from_utf8_lossy(&body), "roleééntwoendD");

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 /// Nobody waits longer, and sums of a few stay far from any overflow.
-const MAX: Duration = Duration::from_secs(24 * 60 * 60);
+pub(crate) const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Reads `250ms`, `1.5s`, `80us`.
 pub(super) fn parse(text: &str) -> Result<Duration, String> {
@@ -23,7 +23,7 @@ pub(super) fn parse(text: &str) -> Result<Duration, String> {
     };
     let value: f64 = number.parse().map_err(|_| format!("duration `{text}` does not start with a number"))?;
     let nanos = (value * seconds_per_unit * 1e9).round();
-    let duration = Duration::try_from_secs_f64(nanos / 1e9).ok().filter(|duration| *duration <= MAX);
+    let duration = Duration::try_from_secs_f64(nanos / 1e9).ok().filter(|duration| *duration <= LONGEST);
     duration.ok_or_else(|| format!("duration `{text}` is out of range: at most a day"))
 }
 

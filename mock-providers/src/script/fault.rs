@@ -5,10 +5,11 @@
 use std::time::Duration;
 
 use serde::Deserialize;
-use serde::de::{self, Deserializer, Visitor};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{self, Deserializer, IntoDeserializer, MapAccess, Visitor};
 use serde_json::Value;
 
-use super::duration;
+use super::{Distribution, Measure, duration};
 
 /// Where in an exchange a key of a fault takes effect, from the first bytes of a connection to the meaning of the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -82,6 +83,17 @@ macro_rules! catalogue {
                 names
             }
 
+            /// The keys of one stage that are given.
+            pub(crate) fn names_of(&self, stage: Stage) -> Vec<&'static str> {
+                let mut names = Vec::new();
+                $($(
+                    if Stage::$stage == stage && self.$name.is_given() {
+                        names.push(stringify!($name));
+                    }
+                )*)*
+                names
+            }
+
             /// Takes over what another fault does, key by key; not when it does it.
             pub fn overlay(&mut self, other: &Fault) {
                 $($(
@@ -138,6 +150,16 @@ catalogue! {
         ignore_stop: bool,
         /// `n` is not honoured: there is one choice.
         ignore_n: bool,
+    }
+    Quota {
+        /// As if the account had no money left.
+        insufficient_quota: bool,
+        /// As if requests or tokens of this minute were used up.
+        rate_limited: Option<Measure>,
+        /// As if the prompt were too long for the model.
+        context_overflow: bool,
+        /// As if too many requests were in flight, and as many as may wait were waiting.
+        concurrency_full: bool,
     }
 }
 
@@ -217,9 +239,8 @@ pub struct Stall {
     /// After this many bytes of the body.
     pub after_bytes: Option<usize>,
     /// How long; for ever when left out.
-    #[serde(rename = "for", deserialize_with = "duration::option::deserialize")]
-    #[cfg_attr(feature = "schema", schemars(with = "Option<super::schema::Time>"))]
-    pub duration: Option<Duration>,
+    #[serde(rename = "for")]
+    pub duration: Option<Distribution<Duration>>,
 }
 point!(Stall);
 
@@ -240,27 +261,30 @@ pub struct ErrorEvent {
 point!(ErrorEvent);
 
 /// How long nothing is said.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Hang {
     /// Until the caller leaves.
     Forever,
     /// Then the answer comes.
-    For(Duration),
+    For(Distribution<Duration>),
 }
 
 impl<'de> Deserialize<'de> for Hang {
     fn deserialize<D: Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
         struct HangVisitor;
-        impl Visitor<'_> for HangVisitor {
+        impl<'de> Visitor<'de> for HangVisitor {
             type Value = Hang;
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("`true` or a duration")
+                f.write_str("`true`, a duration or a distribution of durations")
             }
             fn visit_bool<E: de::Error>(self, yes: bool) -> Result<Hang, E> {
                 if yes { Ok(Hang::Forever) } else { Err(E::custom("leave the key out instead of saying false")) }
             }
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Hang, E> {
-                duration::parse(text).map(Hang::For).map_err(E::custom)
+                Distribution::deserialize(text.into_deserializer()).map(Hang::For)
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Hang, A::Error> {
+                Distribution::deserialize(MapAccessDeserializer::new(map)).map(Hang::For)
             }
         }
         reader.deserialize_any(HangVisitor)

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer, MapAccess, Visitor, value::MapAccessDeserializer};
 use serde_json::Value;
 
-use super::{Embedding, Headers, Latency, duration, size};
+use super::{Distribution, Embedding, Headers, Latency, duration, latency, size};
 
 /// One scripted answer; what is left out is as OpenAI would answer.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -26,7 +26,7 @@ pub struct Respond {
     /// Answer with the last user message.
     pub echo: bool,
     /// Answer with this many synthetic words.
-    pub tokens: Option<usize>,
+    pub tokens: Option<Distribution<usize>>,
     /// Text and tool calls in order.
     pub blocks: Vec<Block>,
     /// Exact content deltas.
@@ -60,10 +60,9 @@ pub struct Respond {
     /// How that header says it.
     pub retry_after_form: RetryAfterForm,
     /// Wait before the head, beside `latency.head`.
-    #[serde(deserialize_with = "duration::option::deserialize")]
-    #[cfg_attr(feature = "schema", schemars(with = "Option<super::schema::Time>"))]
-    pub delay_head: Option<Duration>,
+    pub delay_head: Option<Distribution<Duration>>,
     /// Replaces the provider's latency, key by key.
+    #[serde(deserialize_with = "latency::of_answer")]
     pub latency: Latency,
     /// The `content-type`.
     pub content_type: Option<String>,

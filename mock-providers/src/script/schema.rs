@@ -3,16 +3,53 @@
 //! Owns shapes for editors only; what is read, the readers beside it say, and a test of the harness holds both together.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde_json::{Map, Value, json};
 
 use super::matching::{TextConditions, ValueConditions};
 use super::model::{Model, Named};
 use super::respond::EventKeys;
 use super::{
-    BodyMatch, Embedding, EmbeddingSize, Hang, HeaderValues, Headers, Path, Pattern, SseEvent, TextMatch, UsageNumbers,
-    UsageSpec, ValueMatch,
+    BodyMatch, Distribution, Embedding, EmbeddingSize, Hang, HeaderValues, Headers, Path, Pattern, SseEvent, TextMatch,
+    UsageNumbers, UsageSpec, ValueMatch, WhenFull,
 };
+
+/// A bare value or one form of drawing it.
+fn distribution(description: &str, bare: &Schema, amount: &Schema) -> Schema {
+    let number = json!({"type": "number", "minimum": 0});
+    let form = |required: &[(&str, &Value)], optional: &[(&str, &Value)]| {
+        let all = required.iter().chain(optional).map(|(name, shape)| ((*name).to_owned(), (*shape).clone()));
+        let required: Vec<&str> = required.iter().map(|(name, _)| *name).collect();
+        let properties: Map<String, Value> = all.collect();
+        json!({"type": "object", "properties": properties, "required": required, "additionalProperties": false})
+    };
+    let list = |items: Value| json!({"type": "array", "items": items, "minItems": 1});
+    let (value, amount) = (bare.as_value(), amount.as_value());
+    let path = json!({"type": "string"});
+    json_schema!({
+        "description": description,
+        "anyOf": [value, {
+            "type": "object",
+            "minProperties": 1,
+            "maxProperties": 1,
+            "additionalProperties": false,
+            "properties": {
+                "constant": value,
+                "uniform": form(&[("lower", amount), ("upper", amount)], &[]),
+                "normal": form(&[("mean", amount), ("std_dev", amount)], &[("min", amount), ("max", amount)]),
+                "lognormal": form(&[("median", amount), ("sigma", &number)], &[("max", amount)]),
+                "exponential": form(&[("mean", amount)], &[("max", amount)]),
+                "gamma": form(&[("mean", amount), ("shape", &number)], &[]),
+                "percentiles": form(&[("p50", amount), ("p90", amount), ("p99", amount), ("max", amount)], &[]),
+                "histogram": list(form(&[("le", amount), ("weight", &number)], &[])),
+                "choice": list(form(&[("value", amount)], &[("weight", &number)])),
+                "trace": form(&[], &[("values", &list(amount.clone())), ("file", &path), ("loop", &json!({"type": "boolean"}))]),
+            },
+        }],
+    })
+}
 
 macro_rules! written {
     ($($type:ty as $name:literal: |$generator:ident| $schema:expr;)*) => {$(
@@ -86,8 +123,18 @@ written! {
     });
     Hang as "Hang": |generator| json_schema!({
         "description": "`true`: until the caller leaves; or a duration, after which the answer comes.",
-        "anyOf": [{"const": true}, generator.subschema_for::<Time>()],
+        "anyOf": [{"const": true}, generator.subschema_for::<Distribution<Duration>>()],
     });
+    Distribution<Duration> as "ScriptDurations": |generator| {
+        let time = generator.subschema_for::<Time>();
+        distribution("A duration, or how one is drawn.", &time, &time)
+    };
+    Distribution<usize> as "ScriptNumbers": |_generator| distribution(
+        "A whole number, or how one is drawn.",
+        &json_schema!({"type": "integer", "minimum": 0, "maximum": 1 << 20}),
+        &json_schema!({"type": "number", "minimum": 0, "maximum": 1 << 20}),
+    );
+    WhenFull as "WhenFull": |_generator| json_schema!({"description": "A status.", "enum": [429, 503]});
     Path as "ScriptPath": |_generator| json_schema!({"description": "A JSONPath (RFC 9535).", "type": "string"});
     Pattern as "ScriptPattern": |_generator| json_schema!({
         "description": "A regular expression.",
