@@ -121,6 +121,7 @@ async fn exchange(wire: &mut Wire, shared: &Shared, head: &Head, place: (u64, u3
         note_body(record);
         record.rule = rule.clone();
         record.fault = plan.fault.clone();
+        record.not_applicable = plan.not_applicable.clone();
     });
     deliver::deliver(wire, &plan, exchange, head.keep_alive, head.method() == "HEAD").await
 }

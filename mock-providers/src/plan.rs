@@ -40,6 +40,8 @@ pub(crate) struct Plan {
     pub(crate) ending: Ending,
     /// The names of the faults in it.
     pub(crate) fault: Option<String>,
+    /// The keys of faults that found nothing to change in this response.
+    pub(crate) not_applicable: Vec<&'static str>,
 }
 
 /// What happens instead of a head.
@@ -158,6 +160,7 @@ impl Answer {
             pieces: self.pieces,
             ending: Ending::Complete,
             fault: None,
+            not_applicable: Vec::new(),
         }
     }
 }

@@ -30,8 +30,10 @@ impl Plan {
             self.ending = Ending::Cut;
         }
         if fault.missing_done {
-            names.push("missing_done");
+            let before = self.pieces.len();
             self.pieces.retain(|piece| piece.kind != Kind::Done);
+            let done = if self.pieces.len() < before { &mut names } else { &mut self.not_applicable };
+            done.push("missing_done");
         }
         if let Some(encoding) = self.encoding {
             self.encode(encoding);
