@@ -3,6 +3,7 @@
 //! Owns what every dialect shares: literal bodies, scripted statuses, latency, common headers.
 //! Refuses to know the shape of any API; that is the dialect's.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -15,6 +16,7 @@ use crate::journal::Usage;
 use crate::openai::{self, ApiError};
 use crate::pace::Pace;
 use crate::plan::{Answer, Header, Kind, Piece, Plan};
+use crate::quirks::{self, Judged};
 use crate::request::Request;
 use crate::rules::{Live, Selected};
 use crate::script::{Encoding, Fault, Framing, Latency, Provider, Respond, RetryAfterForm, SseEvent};
@@ -42,14 +44,20 @@ impl Context<'_> {
 
 /// The plan for a request, and the name of the rule it comes from.
 pub(crate) fn plan<'l>(live: &'l Live, request: &Request<'_>, random: Random, seed: u64) -> (&'l Arc<str>, Plan) {
-    let denied = live.provider.auth.as_ref().and_then(|auth| refusal(&auth.keys, request));
-    let Selected { rule, respond, fault } = if denied.is_some() { live.unscripted() } else { live.select(request) };
+    let quirks = &live.provider.quirks;
+    let open = quirks.fault().is_some_and(|fault| fault.api_key_ignored);
+    let denied = live.provider.auth.as_ref().filter(|_| !open).and_then(|auth| refusal(&auth.keys, request));
+    let Selected { rule, respond, fault: fired } =
+        if denied.is_some() { live.unscripted() } else { live.select(request) };
+    let fault = quirks.under(Cow::Borrowed(&*fired));
+    let Judged { heard, refusal, done, not_applicable } = quirks::judge(request, &fault);
+    let request = heard.as_ref().unwrap_or(request);
     let latency = live.provider.latency.overlaid(&respond.latency);
     let delay = latency.head.unwrap_or_default() + respond.delay_head.unwrap_or_default();
     let common = common_headers(&random, delay);
     let context = Context { provider: &live.provider, respond, fault: &fault, latency, random, seed };
-    let mut answer = match denied {
-        Some(error) => error.answer(),
+    let mut answer = match denied.map(ApiError::answer).or(refusal) {
+        Some(refusal) => refusal,
         None => answer(request, &context, fault.status.or(respond.status)),
     };
     if let Some(size) = respond.size {
@@ -64,7 +72,11 @@ pub(crate) fn plan<'l>(live: &'l Live, request: &Request<'_>, random: Random, se
     }
     let accepted = |encoding: &Encoding| !respond.if_accepted || request.accepts(*encoding);
     plan.encoding = respond.encoding.filter(accepted);
+    plan.name_faults(&done);
+    plan.not_applicable = not_applicable;
+    plan.deviate(&fault, request);
     plan.apply(&fault);
+    quirks.excuse(&mut plan.not_applicable, &fired);
     (rule, plan)
 }
 

@@ -16,6 +16,7 @@ mod openai;
 mod pace;
 mod plan;
 mod provider;
+pub mod quirks;
 mod request;
 mod rules;
 pub mod script;

@@ -2,6 +2,7 @@
 //!
 //! Owns the shape that dialects fill, faults reshape and `deliver` carries out. Refuses to touch sockets.
 
+mod deviate;
 mod encoding;
 mod events;
 mod faults;

@@ -110,6 +110,7 @@
 //! A JSON body is one chunk and one event. With `split`, each piece is a write of its own (and an HTTP chunk of its own).
 //! Before an RST, bytes that the caller's window has not taken yet are lost, as in life.
 
+mod deviation;
 mod duration;
 mod fault;
 mod headers;
@@ -125,6 +126,11 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::quirks::Quirks;
+
+pub use deviation::{
+    CommentKeepalive, DataKeepalive, ErrorShape, Every, MissingField, OverflowAs, SlowReasoning, UsageMismatch,
+};
 pub use fault::{Disconnect, Dribble, ErrorEvent, Fault, Hang, How, Point, Split, Stage, Stall, Truncate};
 pub use headers::{HeaderValues, Headers};
 pub use matching::{BodyMatch, Glob, Path, Pattern, TextMatch, ValueMatch, When};
@@ -164,6 +170,8 @@ pub struct Provider {
     #[serde(deserialize_with = "duration::option::deserialize")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<schema::Time>"))]
     pub idle_timeout: Option<Duration>,
+    /// In what it differs from OpenAI, always.
+    pub quirks: Quirks,
     /// When bytes leave.
     pub latency: Latency,
     /// Tried in order; the first match answers.

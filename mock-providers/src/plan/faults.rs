@@ -1,15 +1,14 @@
 //! What faults do to a plan.
 //!
-//! Owns the order in which they apply: content first (error event, truncation, `[DONE]`), then the content coding, then the
+//! Owns the order in which they apply: truncation (of what `deviate` has left), then the content coding, then the
 //! length is declared, then transport (stall, disconnect), then write boundaries. All of it is data in, data out.
 
 use std::time::Duration;
 
 use bytes::Bytes;
-use serde_json::{Value, json};
 
 use super::{Before, Ending, Kind, Piece, Plan};
-use crate::script::{ErrorEvent, Fault, Framing, Hang, How, Point, Split, Stall};
+use crate::script::{Fault, Framing, Hang, How, Point, Split, Stall};
 
 /// Between writes that a reader must see apart.
 const SPLIT_GAP: Duration = Duration::from_millis(2);
@@ -20,20 +19,10 @@ impl Plan {
         let mut names: Vec<&str> = Vec::new();
         names.extend(fault.status.map(|_| "status"));
         names.extend(self.fault_before_head(fault));
-        if let Some(event) = &fault.error_event {
-            names.push("error_event");
-            self.report_error(event);
-        }
         if let Some(truncate) = &fault.truncate {
             names.push("truncate");
             self.cut(truncate.point());
             self.ending = Ending::Cut;
-        }
-        if fault.missing_done {
-            let before = self.pieces.len();
-            self.pieces.retain(|piece| piece.kind != Kind::Done);
-            let done = if self.pieces.len() < before { &mut names } else { &mut self.not_applicable };
-            done.push("missing_done");
         }
         if let Some(encoding) = self.encoding {
             self.encode(encoding);
@@ -61,7 +50,7 @@ impl Plan {
             let offsets: Vec<usize> = every(dribble.bytes, self.body_length());
             self.split_at(&offsets, dribble.gap);
         }
-        self.fault = (!names.is_empty()).then(|| names.join("+"));
+        self.name_faults(&names);
     }
 
     fn fault_before_head(&mut self, fault: &Fault) -> Option<&'static str> {
@@ -78,35 +67,6 @@ impl Plan {
             Hang::For(time) => self.delay += time,
         }
         Some("hang_before_head")
-    }
-
-    fn report_error(&mut self, event: &ErrorEvent) {
-        let error = event.error.clone().unwrap_or_else(|| {
-            json!({
-                "message": "The server had an error while processing your request",
-                "type": "server_error",
-                "param": null,
-                "code": null,
-            })
-        });
-        if !self.is_event_stream() {
-            return self.fail_whole(&json!({ "error": error }));
-        }
-        self.cut(event.point());
-        let bytes = format!("data: {}\n\n", json!({ "error": error }));
-        self.pieces.push(Piece { bytes: bytes.into(), ..Piece::default() });
-        self.ending = Ending::Cut;
-    }
-
-    /// The error as the whole answer; one that is an error already stays.
-    fn fail_whole(&mut self, envelope: &Value) {
-        if self.status >= 400 {
-            return;
-        }
-        self.status = 500;
-        self.headers.retain(|(name, _)| !name.eq_ignore_ascii_case("content-type"));
-        self.headers.insert(0, ("content-type".into(), "application/json".into()));
-        self.pieces = vec![Piece { bytes: envelope.to_string().into(), kind: Kind::Content, ..Piece::default() }];
     }
 
     /// Where in the body a point lies.
@@ -136,7 +96,7 @@ impl Plan {
     }
 
     /// Drops what lies behind the point; says whether there was anything.
-    fn cut(&mut self, point: Point) -> bool {
+    pub(super) fn cut(&mut self, point: Point) -> bool {
         let offset = self.offset(point);
         self.split_at_offset(offset).is_some_and(|index| {
             self.pieces.truncate(index);

@@ -9,7 +9,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use super::matching::{TextConditions, ValueConditions};
 use super::respond::EventKeys;
 use super::{
-    BodyMatch, Hang, HeaderValues, Headers, Path, Pattern, SseEvent, TextMatch, UsageNumbers, UsageSpec, ValueMatch,
+    BodyMatch, Every, Hang, HeaderValues, Headers, Path, Pattern, SseEvent, TextMatch, UsageNumbers, UsageSpec,
+    ValueMatch,
 };
 
 macro_rules! written {
@@ -77,6 +78,10 @@ written! {
     Hang as "Hang": |generator| json_schema!({
         "description": "`true`: until the caller leaves; or a duration, after which the answer comes.",
         "anyOf": [{"const": true}, generator.subschema_for::<Time>()],
+    });
+    Every as "Every": |generator| json_schema!({
+        "description": "How often: before every nth content event, or after each silence of a duration.",
+        "anyOf": [{"type": "integer", "minimum": 1}, generator.subschema_for::<Time>()],
     });
     Path as "ScriptPath": |_generator| json_schema!({"description": "A JSONPath (RFC 9535).", "type": "string"});
     Pattern as "ScriptPattern": |_generator| json_schema!({
