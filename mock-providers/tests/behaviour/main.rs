@@ -5,6 +5,7 @@ mod cancel;
 mod chat;
 mod connections;
 mod determinism;
+mod deviations;
 mod disconnects;
 mod embeddings;
 mod encoding;
