@@ -2,15 +2,13 @@
 //!
 //! Owns the bytes around the JSON of events. Which of them break which SDK, the README tells.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 
 use super::super::{Kind, Piece, Plan};
 use crate::script::{CommentKeepalive, DataKeepalive, Every};
 
-/// However long the silences are.
-const MOST: u128 = 10_000;
+/// However long the silences of a stream are together.
+const MOST: usize = 10_000;
 
 fn frame(bytes: impl Into<Bytes>) -> Piece {
     Piece { bytes: bytes.into(), ..Piece::default() }
@@ -40,7 +38,7 @@ fn keep_alive(plan: &mut Plan, every: Option<Every>, bytes: Bytes) -> bool {
         return false;
     }
     let before = plan.pieces.len();
-    let (mut seen, mut kept) = (0, Vec::with_capacity(before));
+    let (mut seen, mut left, mut kept) = (0, MOST, Vec::with_capacity(before));
     for mut piece in std::mem::take(&mut plan.pieces) {
         match every {
             Every::Events(step) => {
@@ -50,9 +48,10 @@ fn keep_alive(plan: &mut Plan, every: Option<Every>, bytes: Bytes) -> bool {
                 }
             }
             Every::Silence(step) => {
-                for _ in 0..silences(piece.gap, step) {
+                while piece.gap > step && left > 0 {
                     kept.push(Piece { gap: step, ..frame(bytes.clone()) });
                     piece.gap -= step;
+                    left -= 1;
                 }
             }
         }
@@ -60,11 +59,6 @@ fn keep_alive(plan: &mut Plan, every: Option<Every>, bytes: Bytes) -> bool {
     }
     plan.pieces = kept;
     plan.pieces.len() > before
-}
-
-/// How often the step fits into a gap, with some silence left.
-fn silences(gap: Duration, step: Duration) -> u128 {
-    (gap.as_nanos().saturating_sub(1) / step.as_nanos().max(1)).min(MOST)
 }
 
 pub(super) fn retry_frame(plan: &mut Plan) -> bool {

@@ -169,7 +169,7 @@ impl Event {
         let Self { mut piece, name, json, .. } = self;
         let Some(json) = json else { return piece };
         let before = if stream { read(&piece.bytes).and_then(|(_, json)| json) } else { parsed(&piece.bytes) };
-        if before.as_ref() == Some(&json) && same_order(before.as_ref(), &json) {
+        if before.as_ref() == Some(&json) {
             return piece;
         }
         piece.bytes = match (stream, name) {
@@ -179,11 +179,6 @@ impl Event {
         };
         piece
     }
-}
-
-/// Maps are equal in any order; bytes are not.
-fn same_order(before: Option<&Value>, after: &Value) -> bool {
-    before.is_some_and(|before| before.to_string() == after.to_string())
 }
 
 fn completion_kind(json: &mut Value) -> Option<Kind> {
