@@ -90,6 +90,9 @@ impl Quirks {
     /// Lays them under what goes wrong by itself.
     pub(crate) fn under<'a>(&'a self, fired: Cow<'a, Fault>) -> Cow<'a, Fault> {
         let Some(own) = self.fault() else { return fired };
+        if fired.names().is_empty() {
+            return Cow::Borrowed(own);
+        }
         let mut both = own.clone();
         both.overlay(&fired);
         Cow::Owned(both)

@@ -155,15 +155,15 @@ impl Plan {
 
     /// Changes what the events, or the body, say; tells whose shapes they have.
     fn say(&mut self, fault: &Fault, asked: Asked, done: &mut Vec<&'static str>) -> Api {
-        let mut said = Said::new(self, asked.call_required);
+        let Some(mut said) = Said::new(self, asked.call_required) else {
+            let given = fault.names();
+            self.not_applicable.extend(SAID.iter().map(|(name, _)| *name).filter(|name| given.contains(name)));
+            return Api::Other;
+        };
         for (name, change) in SAID {
-            let changed = match &mut said {
-                Some(said) => change(fault, said),
-                None => fault.names().contains(name).then_some(false),
-            };
+            let changed = change(fault, &mut said);
             self.note(name, changed, done);
         }
-        let Some(said) = said else { return Api::Other };
         let api = said.api;
         self.pieces = said.pieces();
         if fault.invalid_utf8 {

@@ -130,3 +130,18 @@ pub struct MissingField {
     /// Everything that this finds is taken out.
     pub path: Path,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_keepalive_comes_every_few_events_or_after_a_silence_and_never_all_the_time() {
+        let read = |text: &str| serde_json::from_str::<Every>(text).map_err(|error| error.to_string());
+        assert_eq!(read("3"), Ok(Every::Events(3)));
+        assert_eq!(read("\"15s\""), Ok(Every::Silence(Duration::from_secs(15))));
+        assert!(read("0").is_err_and(|error| error.contains("from 1 on")));
+        assert!(read("\"0ms\"").is_err_and(|error| error.contains("above zero")));
+        assert!(read("true").is_err_and(|error| error.contains("or a duration")));
+    }
+}

@@ -411,3 +411,49 @@ fn every_key_of_bodies_and_content_has_a_case_here() {
         }
     }
 }
+
+/// Anthropic's events: start, block start, two deltas, block stop, message delta, stop.
+const MESSAGES: &[&str] = &[
+    r#"{"type":"message_start","message":{"id":"msg_1","role":"assistant","usage":{"input_tokens":3,"output_tokens":1}}}"#,
+    r#"{"type":"content_block_start","index":1,"content_block":{"type":"tool_use","name":"f"}}"#,
+    r#"{"type":"content_block_delta","index":1,"delta":{"type":"input_json_delta","partial_json":"{\"a\":"}}"#,
+    r#"{"type":"content_block_delta","index":1,"delta":{"type":"input_json_delta","partial_json":"1}"}}"#,
+    r#"{"type":"content_block_stop","index":1}"#,
+    r#"{"type":"message_delta","delta":{"stop_reason":"tool_use"},"usage":{"output_tokens":9}}"#,
+    r#"{"type":"message_stop"}"#,
+];
+
+fn message_event(json: &str) -> String {
+    let json: Value = serde_json::from_str(json).expect("JSON");
+    format!("event: {}\ndata: {json}\n\n", json["type"].as_str().expect("a type"))
+}
+
+#[tokio::test]
+async fn anthropic_s_events_know_the_keys_that_make_sense_for_them() {
+    let sse: Vec<Value> = MESSAGES.iter().map(|json| json!({"raw": message_event(json)})).collect();
+    let all: Vec<String> = MESSAGES.iter().map(|json| message_event(json)).collect();
+    let cases: &[(&str, String)] = &[
+        ("missing_done: true", all[..6].concat()),
+        ("double_finish: true", inserted(&all, 5, &all[5])),
+        ("missing_finish: true", without(&all, 5)),
+        ("early_finish: true", [&all[..3].concat(), &all[5], &all[3], &all[4], &all[6]].map(String::as_str).concat()),
+        ("wrong_finish: x", all.concat().replace("\"stop_reason\":\"tool_use\"", "\"stop_reason\":\"x\"")),
+        ("unknown_tool: true", all.concat().replace("\"name\":\"f\"", "\"name\":\"no_such_tool\"")),
+        ("bad_arguments_json: true", all.concat().replace("\"1}\"", "\"1\"")),
+        ("index_always_zero: true", all.concat().replace("\"index\":1", "\"index\":0")),
+        ("index_missing: true", all.concat().replace(",\"index\":1", "")),
+        ("missing_role: true", all.concat().replace(",\"role\":\"assistant\"", "")),
+        ("usage_mismatch: {delta: -1}", all.concat().replace("\"output_tokens\":9", "\"output_tokens\":8").replace("\"output_tokens\":1}", "\"output_tokens\":0}")),
+        ("reorder: true", [&all[..2].concat(), &all[3], &all[2], &all[4..].concat()].map(String::as_str).concat()),
+        ("error_event: {after_events: 3, error: {type: overloaded_error, message: m}}", [
+            &all[..3].concat(),
+            "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"m\"}}\n\n",
+        ].concat()),
+    ];
+    for (fault, expected) in cases {
+        let script = format!("{{respond: {{sse: {}}}, fault: {{{fault}}}}}", json!(sse));
+        let (response, record) = post(&script, "/v1/messages", STREAM).await;
+        assert_eq!(&response.text(), expected, "{fault}");
+        assert!(record.not_applicable.is_empty(), "{fault}");
+    }
+}
