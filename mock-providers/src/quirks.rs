@@ -50,7 +50,10 @@ pub struct Quirks {
 
 /// A name that is neither a profile nor a quirk nor a switch of the fault catalogue.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{name}` is neither a profile nor a quirk{}; `quirks` takes profiles such as vllm, and switches such as index_missing", hint(.close))]
+#[error(
+    "`{name}` is neither a profile nor a quirk{}: name a profile such as vllm or a switch such as index_missing",
+    hint(.close)
+)]
 pub struct UnknownQuirk {
     /// The name.
     pub name: String,

@@ -128,7 +128,8 @@ fn unknown_fields(body: &Map<String, Value>) -> Option<Answer> {
     let unknown = body.iter().filter(|(name, _)| !MISTRAL.contains(&name.as_str()));
     let details: Vec<Value> = unknown
         .map(|(name, input)| {
-            json!({"type": "extra_forbidden", "loc": ["body", name], "msg": "Extra inputs are not permitted", "input": input})
+            let why = "Extra inputs are not permitted";
+            json!({"type": "extra_forbidden", "loc": ["body", name], "msg": why, "input": input})
         })
         .collect();
     (!details.is_empty()).then(|| Answer::json(422, json!({ "detail": details }).to_string(), None))

@@ -126,7 +126,7 @@ catalogue! {
         dribble: Option<Dribble>,
     }
     Body {
-        /// The JSON is cut in half, with a bracket too many.
+        /// The last bracket of the JSON is of the wrong kind.
         malformed_json: bool,
         /// The second half of the body is missing; its length is right.
         truncated_json: bool,
