@@ -17,6 +17,7 @@ use crate::limits::{self, Style, Turn};
 use crate::openai::{self, Stored};
 use crate::pace::{Pace, Tempo};
 use crate::plan::{Answer, Kind, Piece, Plan};
+use crate::quirks::{self, Judged};
 use crate::request::Request;
 use crate::rules::{Live, Selected};
 use crate::script::{Auth, Dialect, Encoding, Fault, Framing, Provider, Respond, RetryAfterForm, SseEvent, Tokenizer};
@@ -74,8 +75,12 @@ pub(crate) fn plan<'l>(
     let refusing = live.limits.as_ref().filter(|_| over.is_some());
     let over = over.map(|refusal| dialect.shaped(refusal.error(request.model()), &random));
     let denied = denied(live, request, dialect, &random).or(over);
-    let Selected { rule, respond, fault } = if denied.is_some() { live.unscripted() } else { live.select(request) };
+    let Selected { rule, respond, fault: fired } =
+        if denied.is_some() { live.unscripted() } else { live.select(request) };
     let rule = refusing.map_or(rule, |limits| &limits.rule);
+    let fault = live.provider.quirks.under(Cow::Borrowed(&*fired));
+    let Judged { heard, refusal, done, not_applicable } = quirks::judge(request, &fault);
+    let request = heard.as_ref().unwrap_or(request);
     let latency = live.provider.latency.overlaid(&respond.latency);
     let tempo = Tempo::new(latency, &random, turn.map_or(0.0, |turn| turn.busy), || openai::prompt_tokens(request));
     let own_delay = respond.delay_head.as_ref().map(|delay| delay.draw(&random, "respond.delay_head"));
@@ -83,7 +88,7 @@ pub(crate) fn plan<'l>(
     let Live { provider, stored, .. } = live;
     let tokenizer = provider.tokenizer;
     let context = Context { provider, dialect, respond, fault: &fault, stored, tempo, tokenizer, random, seed };
-    let mut answer = match denied {
+    let mut answer = match denied.or(refusal) {
         Some(refusal) => refusal,
         None => answer(request, &context, fault.status.or(respond.status)),
     };
@@ -107,13 +112,18 @@ pub(crate) fn plan<'l>(
     let accepted = |encoding: &Encoding| !respond.if_accepted || request.accepts(*encoding);
     plan.encoding = respond.encoding.filter(accepted);
     context.tempo.fit(&mut plan.delay, &mut plan.pieces);
+    plan.name_faults(&done);
+    plan.not_applicable = not_applicable;
+    plan.deviate(&fault, request);
     plan.apply(&fault, &context.random);
+    provider.quirks.excuse(&mut plan.not_applicable, &fired);
     (rule, plan)
 }
 
 /// The answer for a caller that is not let in.
 fn denied(live: &Live, request: &Request<'_>, dialect: Dialect, random: &Random) -> Option<Answer> {
-    live.provider.auth.as_ref().and_then(|auth| refusal(auth, dialect, request, random))
+    let open = live.provider.quirks.fault().is_some_and(|fault| fault.api_key_ignored);
+    live.provider.auth.as_ref().filter(|_| !open).and_then(|auth| refusal(auth, dialect, request, random))
 }
 
 /// The answer for a caller who is not let in.

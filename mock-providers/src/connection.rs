@@ -162,6 +162,7 @@ async fn planned(
         }
         record.rule = rule.clone();
         record.fault = plan.fault.clone();
+        record.not_applicable = plan.not_applicable.clone();
     });
     Ok((plan, turn))
 }

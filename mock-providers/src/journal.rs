@@ -65,6 +65,8 @@ pub struct RequestRecord {
     pub rule: Arc<str>,
     /// The faults that were scripted for the answer, joined by `+`.
     pub fault: Option<String>,
+    /// The scripted faults that this answer gave no chance to: a missing `[DONE]` of an answer in JSON.
+    pub not_applicable: Vec<&'static str>,
     /// The status that was written.
     pub status: Option<u16>,
     /// When the response head had been written.
@@ -119,6 +121,7 @@ impl fmt::Debug for RequestRecord {
             .field("malformed", &self.malformed)
             .field("rule", &self.rule)
             .field("fault", &self.fault)
+            .field("not_applicable", &self.not_applicable)
             .field("status", &self.status)
             .field("head_at", &self.head_at)
             .field("events", &self.events)

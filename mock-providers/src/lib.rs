@@ -20,6 +20,7 @@ mod openai;
 mod pace;
 mod plan;
 mod provider;
+pub mod quirks;
 mod request;
 mod rules;
 pub mod script;

@@ -2,6 +2,7 @@
 //!
 //! Owns the shape that dialects fill, faults reshape and `deliver` carries out. Refuses to touch sockets.
 
+mod deviate;
 mod encoding;
 mod events;
 mod faults;
@@ -44,6 +45,8 @@ pub(crate) struct Plan {
     pub(crate) fault: Option<String>,
     /// Whose errors it reports.
     pub(crate) dialect: Dialect,
+    /// The keys of faults that found nothing to change in this response.
+    pub(crate) not_applicable: Vec<&'static str>,
 }
 
 /// What happens instead of a head.
@@ -176,6 +179,7 @@ impl Answer {
             ending: Ending::Complete,
             fault: None,
             dialect: Dialect::default(),
+            not_applicable: Vec::new(),
         }
     }
 }

@@ -15,6 +15,7 @@
 //!     certificate: expired             # beside TLS; or valid (default), wrong_host, self_signed, unknown_ca
 //!     accept: refuse                   # see below; refuse = the port is closed (connection refused)
 //!     idle_timeout: 50ms               # an idle connection is closed that long after an answer; default never
+//!     quirks: [vllm-old, index_missing] # in what it differs from OpenAI, always; see below
 //!     latency: {head: 50ms, ttft: {lognormal: {median: 220ms, sigma: 0.35, max: 3s}}, itl: 20ms}
 //!     limits: {rpm: 600, tpm: 90000, concurrent: 64, queue: {max: 100}}
 //!     rules:
@@ -163,9 +164,7 @@
 //! | `disconnect` | `{how: fin\|rst, after_…}`: the connection ends there, without the HTTP terminator |
 //! | `truncate` | `{after_…}`: a clean HTTP end, but no finish chunk, usage or `[DONE]` |
 //! | `stall` | `{after_…, for: 5s}`: silence, then on; without `for` silence until the caller leaves; may be drawn |
-//! | `error_event` | `{after_…, error: {…}}`: an in-band `data: {"error": …}` (of messages: `event: error`), then a clean HTTP end without `[DONE]`. An answer that is no event stream becomes a 500 with this error as its JSON body; one with a status from 400 on stays as it is |
 //! | `prompt_filter: true` | a 400: the content filter refuses the prompt, `content_policy_violation` (of Azure `content_filter`, with `innererror`) |
-//! | `missing_done: true` | the stream ends without `[DONE]` (of responses and messages: without the terminal event) |
 //! | `hang_before_head` | `true` (for ever) or a duration, after which the answer comes; may be drawn |
 //! | `empty_response: true` | the request is read, then FIN without a byte |
 //! | `rst_before_head: true` | the request is read, then RST |
@@ -181,8 +180,47 @@
 //! chunk framing not counted). None: right after the head. Several: whichever comes first. Beyond the end: at the end.
 //! A JSON body is one chunk and one event. With `split`, each piece is a write of its own (and an HTTP chunk of its own).
 //! Before an RST, bytes that the caller's window has not taken yet are lost, as in life.
+//!
+//! Keys that change what an answer says. They take effect before those above, in this order, on streams of chat,
+//! completions, responses and Anthropic's messages, and on literal `sse` events; those of the first four rows on JSON
+//! bodies too. A key that finds nothing to change is journalled as `not_applicable`. Where there is no value given, it
+//! is `true`.
+//!
+//! | keys | what goes wrong |
+//! |---|---|
+//! | `wrong_language_chars`, `slow_reasoning: {for: 5s, deltas: 10}`, `missing_role`, `reasoning_as: name` | letters become characters of three and four bytes; the first content waits, while so many deltas of reasoning pass; `role` is missing; reasoning goes by that name |
+//! | `unknown_tool`, `bad_arguments_json`, `arguments_as_object`, `thought_signature` | calls name `no_such_tool`; their arguments lack the last character, or are an object; they carry Gemini's signature |
+//! | `finish_names: {stop: eos_token}`, `wrong_finish: name`, `missing_finish`, `finish_camel_case`, `required_call_finish: name` | finish reasons are renamed, all equal, missing (in JSON null), under `finishReason`; a call that was required ends by that name in JSON |
+//! | `missing_usage`, `usage_mismatch: {delta: n}`, `chunk_fields: {…}`, `choice_fields: {…}` | no usage; a total that is n too large; more members in every body and chunk, or in every choice |
+//! | `whole_calls`, `index_missing`, `index_always_zero`, `cut_call_errors`, `stream_call_finish: {tool_calls: stop}` | a call comes in one delta; deltas of calls have no index, or 0; a limit inside a call is an error; finish reasons of choices with calls are renamed |
+//! | `early_finish`, `double_finish`, `finish_last_choice_only`, `finish_on_content_chunk`, `finish_empty`, `finish_key_missing` | a choice ends before its last content, twice, only if it is the last, or in its last content; before the end the reason is `""`, or not there |
+//! | `usage_on_finish_chunk`, `usage_on_content_chunk`, `usage_null_missing` | usage comes with the end or with the last content; other chunks do not say `usage: null` |
+//! | `empty_deltas: k`, `duplicate_chunk: k`, `reorder`, `id_changes`, `model_changes`, `choices_empty_first` | k deltas without content come first; the kth content delta (from 1) comes twice; the first two change places; each chunk has another id, each but the first another model; Azure's first chunk comes first |
+//! | `missing_done`, `double_done`, `data_after_done` | no `[DONE]` (of responses and messages: no terminal event); two; content behind it |
+//! | `error_event: {after_…, error: {…}, shape: …}` | an in-band error (of messages `event: error`), then a clean HTTP end without `[DONE]`; `shape` is `object` (`{"error": …}`), `string`, `flat`, `no_type` or `array`, left out as the dialect does. An answer that is no event stream becomes a 500 with this error as its JSON body; one with a status from 400 on stays as it is |
+//! | `malformed_event`, `invalid_utf8`, `oversize_event: 1MiB` | the first content has JSON that is cut, bytes that are no UTF-8, or so many bytes |
+//! | `comment_keepalive: {every, text}`, `data_keepalive: {every}` | `: text`, `data: : keepalive`, before every nth content event (`every: n`), in silences (`every: 15s`), or once before the first content |
+//! | `empty_data_frame`, `event_frame`, `retry_frame` | `data:` and `event: ping` before the first content, `retry: 3000` before all |
+//! | `id_lines`, `no_space`, `crlf`, `cr`, `no_final_blank_line`, `bom` | how lines are written |
+//!
+//! Keys that change a JSON body: `wrong_object`, `missing_field: {path: $.usage}`, `extra_field`, `null_choices`,
+//! `huge_body: 5MiB`, `malformed_json`, `truncated_json`, `empty_body`; and of errors `integer_error_code`,
+//! `openai_error`, `string_error`, `array_error`, `flat_error`, `untyped_error` (these also of an `error_event`).
+//!
+//! Keys that change how a request is judged: `ignored_fields: [n]` (the dialect never sees them), `refused_fields: [user]`
+//! (400), `unknown_fields_422` (Mistral's), `one_choice_only`, `developer_role_rejected` (400), `developer_role_500`,
+//! `base64_unsupported`, `thought_signature_required`, `unknown_path_200`, `failure_hidden` (a stream that fails before
+//! its first content is only `[DONE]`), `api_key_ignored` (only as a quirk) and `overflow_as` (`in_stream`,
+//! `server_error`, `success`, `empty_stream`, `exceed_context_size`: what becomes of `context_length_exceeded`).
+//!
+//! # `quirks` (on a provider)
+//! A list of names: profiles (`openai`, `azure`, `vllm-old`, `vllm`, `llamacpp`, `ollama`, `ollama-old`, `lmstudio`,
+//! `tgi`, `sglang-old`, `gemini-openai`, `mistral`, `openrouter`, `deepseek`, `together`, `anthropic-openai`), quirks
+//! ([`crate::quirks::all`], with the deviations that they are) and keys of the three groups above that are `true`. What
+//! they stand for lies under the faults of rules, whose keys win; a quirk that does not concern an answer is silent.
 
 mod auth;
+mod deviation;
 mod distribution;
 mod duration;
 mod embedding;
@@ -205,7 +243,12 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::quirks::Quirks;
+
 pub use auth::Auth;
+pub use deviation::{
+    CommentKeepalive, DataKeepalive, ErrorShape, Every, MissingField, OverflowAs, SlowReasoning, UsageMismatch,
+};
 pub use distribution::{Distribution, Quantity};
 pub(crate) use duration::LONGEST;
 pub use embedding::{Embedding, EmbeddingSize};
@@ -257,6 +300,8 @@ pub struct Provider {
     #[serde(deserialize_with = "duration::option::deserialize")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<schema::Time>"))]
     pub idle_timeout: Option<Duration>,
+    /// In what it differs from OpenAI, always.
+    pub quirks: Quirks,
     /// When bytes leave.
     pub latency: Latency,
     /// How much may be asked; no limits when left out.

@@ -1,6 +1,6 @@
 //! What faults do to a plan.
 //!
-//! Owns the order in which they apply: content first (error event, truncation, `[DONE]`), then the content coding, then the
+//! Owns the order in which they apply: truncation (of what `deviate` has left), then the content coding, then the
 //! length is declared, then transport (stall, disconnect), then write boundaries. All of it is data in, data out.
 
 use std::time::Duration;
@@ -9,8 +9,7 @@ use bytes::Bytes;
 
 use super::{Before, Ending, Kind, Piece, Plan};
 use crate::digest::Random;
-use crate::openai;
-use crate::script::{ErrorEvent, Fault, Framing, Hang, How, Point, Split, Stage, Stall};
+use crate::script::{Fault, Framing, Hang, How, Point, Split, Stage, Stall};
 
 /// Between writes that a reader must see apart.
 const SPLIT_GAP: Duration = Duration::from_millis(2);
@@ -21,18 +20,10 @@ impl Plan {
         let mut names: Vec<&str> = fault.names_of(Stage::Quota);
         names.extend(fault.status.map(|_| "status"));
         names.extend(self.fault_before_head(fault, request));
-        if let Some(event) = &fault.error_event {
-            names.push("error_event");
-            self.report_error(event);
-        }
         if let Some(truncate) = &fault.truncate {
             names.push("truncate");
             self.cut(truncate.point());
             self.ending = Ending::Cut;
-        }
-        if fault.missing_done {
-            names.push("missing_done");
-            self.pieces.retain(|piece| piece.kind != Kind::Done);
         }
         if let Some(encoding) = self.encoding {
             self.encode(encoding);
@@ -60,7 +51,7 @@ impl Plan {
             let offsets: Vec<usize> = every(dribble.bytes, self.body_length());
             self.split_at(&offsets, dribble.gap);
         }
-        self.fault = (!names.is_empty()).then(|| names.join("+"));
+        self.name_faults(&names);
     }
 
     fn fault_before_head(&mut self, fault: &Fault, request: &Random) -> Option<&'static str> {
@@ -77,35 +68,6 @@ impl Plan {
             Hang::For(time) => self.delay += time.draw(request, "hang_before_head"),
         }
         Some("hang_before_head")
-    }
-
-    fn report_error(&mut self, event: &ErrorEvent) {
-        let error = event.error.as_ref();
-        if !self.is_event_stream() {
-            let body = self.dialect.error_body(error, &self.headers);
-            return self.fail_whole(body);
-        }
-        self.cut(event.point());
-        let bytes = match &self.failure {
-            Some(failure) => {
-                let error = error.cloned().unwrap_or_else(openai::usual_error);
-                (failure.write)(&error, self.pieces.len(), &failure.of).into()
-            }
-            None => self.dialect.error_event(error),
-        };
-        self.pieces.push(Piece { bytes, ..Piece::default() });
-        self.ending = Ending::Cut;
-    }
-
-    /// The error as the whole answer; one that is an error already stays.
-    fn fail_whole(&mut self, envelope: Bytes) {
-        if self.status >= 400 {
-            return;
-        }
-        self.status = 500;
-        self.headers.retain(|(name, _)| !name.eq_ignore_ascii_case("content-type"));
-        self.headers.insert(0, ("content-type".into(), "application/json".into()));
-        self.pieces = vec![Piece { bytes: envelope, kind: Kind::Content, ..Piece::default() }];
     }
 
     /// Where in the body a point lies.
@@ -135,7 +97,7 @@ impl Plan {
     }
 
     /// Drops what lies behind the point; says whether there was anything.
-    fn cut(&mut self, point: Point) -> bool {
+    pub(super) fn cut(&mut self, point: Point) -> bool {
         let offset = self.offset(point);
         self.split_at_offset(offset).is_some_and(|index| {
             self.pieces.truncate(index);

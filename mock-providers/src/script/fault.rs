@@ -2,14 +2,18 @@
 //!
 //! Owns their YAML shape; refuses to own their effect on bytes, which is `plan`'s and `deliver`'s.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, Deserializer, IntoDeserializer, MapAccess, Visitor};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use super::{Distribution, Measure, duration};
+use super::{
+    CommentKeepalive, DataKeepalive, Distribution, ErrorShape, Measure, MissingField, OverflowAs, SlowReasoning,
+    UsageMismatch, duration, size,
+};
 
 /// Where in an exchange a key of a fault takes effect, from the first bytes of a connection to the meaning of the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -72,6 +76,11 @@ macro_rules! catalogue {
             /// Every key with its stage, in the order in which they take effect.
             pub const CATALOGUE: &[(&'static str, Stage)] = &[$($((stringify!($name), Stage::$stage),)*)*];
 
+            /// Whether a key of this stage is given.
+            pub(crate) fn reaches(&self, stage: Stage) -> bool {
+                $($((Stage::$stage == stage && self.$name.is_given()) ||)*)* false
+            }
+
             /// The keys that are given, but for those that say when.
             pub fn names(&self) -> Vec<&'static str> {
                 let mut names = Vec::new();
@@ -129,13 +138,177 @@ catalogue! {
         /// Write slowly.
         dribble: Option<Dribble>,
     }
+    Body {
+        /// The last bracket of the JSON is of the wrong kind.
+        malformed_json: bool,
+        /// The second half of the body is missing; its length is right.
+        truncated_json: bool,
+        /// There is no body, and its length says so.
+        empty_body: bool,
+        /// `object` (where there is none: `type`) names another kind.
+        wrong_object: bool,
+        /// Members are missing.
+        missing_field: Option<MissingField>,
+        /// There is one member that nobody knows.
+        extra_field: bool,
+        /// `choices` (`data`, `output`, `content`, `results`) is null.
+        null_choices: bool,
+        /// Errors are `{"error": "text"}`.
+        string_error: bool,
+        /// Errors are an array of one.
+        array_error: bool,
+        /// Errors have no `error` around them.
+        flat_error: bool,
+        /// Errors have no `type`, and their message twice.
+        untyped_error: bool,
+        /// Errors have the status as their code, and the name of a Python class as their type.
+        integer_error_code: bool,
+        /// Errors of other dialects come in OpenAI's envelope.
+        openai_error: bool,
+        /// The JSON is grown to so many bytes, by spaces.
+        #[serde(deserialize_with = "size::deserialize")]
+        #[cfg_attr(feature = "schema", schemars(with = "Option<super::schema::Size>"))]
+        huge_body: Option<usize>,
+    }
     Content {
+        /// Tools are called that were never offered.
+        unknown_tool: bool,
+        /// The arguments of calls lack their last character.
+        bad_arguments_json: bool,
+        /// A call comes in one delta.
+        whole_calls: bool,
+        /// The arguments of calls are an object, not its text.
+        arguments_as_object: bool,
+        /// Deltas of calls have no index.
+        index_missing: bool,
+        /// Deltas of all calls have the index 0.
+        index_always_zero: bool,
+        /// Calls carry Gemini's `thought_signature`.
+        thought_signature: bool,
+        /// What reasoning is called.
+        reasoning_as: Option<String>,
+        /// Members that every body and chunk has besides.
+        chunk_fields: Option<Map<String, Value>>,
+        /// Members that every choice has besides.
+        choice_fields: Option<Map<String, Value>>,
+        /// No `role` anywhere.
+        missing_role: bool,
+        /// Each chunk has an id of its own.
+        id_changes: bool,
+        /// All chunks but the first name another model.
+        model_changes: bool,
+        /// When a limit cuts a streamed call, an error takes the place of its end.
+        cut_call_errors: bool,
+        /// How the finish reasons of streamed choices with calls are written.
+        stream_call_finish: Option<BTreeMap<String, String>>,
+        /// The finish reason of a call that was required, in JSON.
+        required_call_finish: Option<String>,
+        /// How finish reasons are written.
+        finish_names: Option<BTreeMap<String, String>>,
+        /// The finish reason, whatever it should be.
+        wrong_finish: Option<String>,
+        /// A choice ends before its last content.
+        early_finish: bool,
+        /// No choice ends.
+        missing_finish: bool,
+        /// Only the last choice ends.
+        finish_last_choice_only: bool,
+        /// Every choice ends twice.
+        double_finish: bool,
+        /// A choice ends in its last content chunk.
+        finish_on_content_chunk: bool,
+        /// Before the end, the finish reason is an empty string, not null.
+        finish_empty: bool,
+        /// Before the end, there is no finish reason, not even null.
+        finish_key_missing: bool,
+        /// The finish reason is only under `finishReason`.
+        finish_camel_case: bool,
+        /// No usage is reported.
+        missing_usage: bool,
+        /// The reported usage does not add up.
+        usage_mismatch: Option<UsageMismatch>,
+        /// The chunk that ends a choice reports the usage.
+        usage_on_finish_chunk: bool,
+        /// The last content chunk reports the usage.
+        usage_on_content_chunk: bool,
+        /// Chunks without usage do not say `usage: null`.
+        usage_null_missing: bool,
+        /// So many deltas without content come before the content; at most 10000.
+        empty_deltas: Option<usize>,
+        /// The content delta of this number, from 1, comes twice.
+        duplicate_chunk: Option<usize>,
+        /// The first two content deltas change places.
+        reorder: bool,
+        /// The first chunk has no choices, but Azure's `prompt_filter_results`.
+        choices_empty_first: bool,
         /// Report an error inside the stream, and end; without a stream the answer is a 500 with that error.
         error_event: Option<ErrorEvent>,
         /// Leave `[DONE]` out.
         missing_done: bool,
+        /// The last event comes twice.
+        double_done: bool,
+        /// A content event follows the last one.
+        data_after_done: bool,
+        /// The JSON of the first content event is cut.
+        malformed_event: bool,
+        /// The first content has bytes that are no UTF-8.
+        invalid_utf8: bool,
+        /// The first content is grown until its event has so many bytes.
+        #[serde(deserialize_with = "size::deserialize")]
+        #[cfg_attr(feature = "schema", schemars(with = "Option<super::schema::Size>"))]
+        oversize_event: Option<usize>,
+        /// Comments between the events.
+        comment_keepalive: Option<CommentKeepalive>,
+        /// `data: : keepalive` between the events.
+        data_keepalive: Option<DataKeepalive>,
+        /// `retry: 3000` comes first.
+        retry_frame: bool,
+        /// `event: ping`, without data, comes before the first content.
+        event_frame: bool,
+        /// `data:`, without data, comes before the first content.
+        empty_data_frame: bool,
+        /// Every event has an `id`.
+        id_lines: bool,
+        /// No space behind the colons of fields.
+        no_space: bool,
+        /// Lines end with CRLF.
+        crlf: bool,
+        /// Lines end with CR.
+        cr: bool,
+        /// A byte order mark comes first.
+        bom: bool,
+        /// The last event is not followed by a blank line.
+        no_final_blank_line: bool,
     }
     Semantic {
+        /// The text is in characters of three and four bytes.
+        wrong_language_chars: bool,
+        /// The model thinks for long before it says anything.
+        slow_reasoning: Option<SlowReasoning>,
+        /// Members of the request that are passed over.
+        ignored_fields: Vec<String>,
+        /// Members of the request that are refused with a 400.
+        refused_fields: Vec<String>,
+        /// Members of a request that Mistral does not know are refused with a 422 and `detail`.
+        unknown_fields_422: bool,
+        /// More than one choice is refused with a 400.
+        one_choice_only: bool,
+        /// The role `developer` is refused with a 400.
+        developer_role_rejected: bool,
+        /// The role `developer` makes a 500.
+        developer_role_500: bool,
+        /// Embeddings in base64 are refused with a 400.
+        base64_unsupported: bool,
+        /// Calls that come back without their `thought_signature` are refused with a 400.
+        thought_signature_required: bool,
+        /// No credential is looked at; only among a provider's `quirks`.
+        api_key_ignored: bool,
+        /// Unknown paths are answered 200.
+        unknown_path_200: bool,
+        /// What becomes of an answer to a prompt that is too long.
+        overflow_as: Option<OverflowAs>,
+        /// A stream that fails before its first content is nothing but `[DONE]`.
+        failure_hidden: bool,
         /// The model refuses: the text is a refusal.
         refuse: bool,
         /// The content filter ends the answer.
@@ -257,6 +430,8 @@ pub struct ErrorEvent {
     pub after_bytes: Option<usize>,
     /// What stands under `error`; default OpenAI's `server_error`.
     pub error: Option<Value>,
+    /// How it is written; default as the dialect does.
+    pub shape: Option<ErrorShape>,
 }
 point!(ErrorEvent);
 

@@ -64,6 +64,11 @@ impl Glob {
 pub struct Path(JsonPath);
 
 impl Path {
+    /// Where in the value it finds something, as JSON pointers.
+    pub(crate) fn pointers(&self, value: &Value) -> Vec<String> {
+        self.0.query_located(value).locations().map(|place| place.to_json_pointer()).collect()
+    }
+
     /// The first value it finds.
     pub fn first<'v>(&self, value: &'v Value) -> Option<&'v Value> {
         self.0.query(value).first()

@@ -12,8 +12,8 @@ use super::matching::{TextConditions, ValueConditions};
 use super::model::{Model, Named};
 use super::respond::EventKeys;
 use super::{
-    BodyMatch, Distribution, Embedding, EmbeddingSize, Hang, HeaderValues, Headers, Path, Pattern, SseEvent, TextMatch,
-    UsageNumbers, UsageSpec, ValueMatch, WhenFull,
+    BodyMatch, Distribution, Embedding, EmbeddingSize, Every, Hang, HeaderValues, Headers, Path, Pattern, SseEvent,
+    TextMatch, UsageNumbers, UsageSpec, ValueMatch, WhenFull,
 };
 
 /// A bare value or one form of drawing it.
@@ -135,6 +135,10 @@ written! {
         &json_schema!({"type": "number", "minimum": 0, "maximum": 1 << 20}),
     );
     WhenFull as "WhenFull": |_generator| json_schema!({"description": "A status.", "enum": [429, 503]});
+    Every as "Every": |generator| json_schema!({
+        "description": "How often: before every nth content event, or after each silence of a duration.",
+        "anyOf": [{"type": "integer", "minimum": 1}, generator.subschema_for::<Time>()],
+    });
     Path as "ScriptPath": |_generator| json_schema!({"description": "A JSONPath (RFC 9535).", "type": "string"});
     Pattern as "ScriptPattern": |_generator| json_schema!({
         "description": "A regular expression.",

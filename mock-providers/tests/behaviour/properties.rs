@@ -235,3 +235,83 @@ proptest! {
         prop_assert!(serde_json::to_string(&journal).is_ok() && !shown.is_empty(), "{}", shown);
     }
 }
+
+/// One of every key that changes what an answer says, as it would be scripted.
+const DEVIATIONS: &[(&str, &str)] = &[
+    ("missing_field", r#"{"path":"$..content"}"#),
+    ("huge_body", "5000"),
+    ("reasoning_as", "\"reasoning\""),
+    ("chunk_fields", r#"{"timings":{"n":1},"choices":null}"#),
+    ("choice_fields", r#"{"index":null,"delta":3}"#),
+    ("stream_call_finish", r#"{"tool_calls":"stop"}"#),
+    ("required_call_finish", "\"stop\""),
+    ("finish_names", r#"{"stop":"eos_token"}"#),
+    ("wrong_finish", "\"\""),
+    ("usage_mismatch", r#"{"delta":-9223372036854775808}"#),
+    ("empty_deltas", "18446744073709551615"),
+    ("duplicate_chunk", "1"),
+    ("error_event", r#"{"after_chunks":1,"shape":"flat","error":["odd"]}"#),
+    ("oversize_event", "5000"),
+    ("comment_keepalive", r#"{"every":"1ns","text":"a\nb"}"#),
+    ("data_keepalive", r#"{"every":1}"#),
+    ("slow_reasoning", r#"{"for":"10us","deltas":18446744073709551615}"#),
+    ("ignored_fields", r#"["stream_options","n"]"#),
+    ("refused_fields", r#"["user"]"#),
+    ("overflow_as", "\"in_stream\""),
+];
+
+fn deviations() -> BoxedStrategy<Value> {
+    use mock_providers::script::{Fault, Stage};
+    let concerned = |stage: &Stage| matches!(stage, Stage::Body | Stage::Content | Stage::Semantic);
+    let own = Fault::CATALOGUE.iter().filter(|(_, stage)| concerned(stage)).map(|(name, _)| *name);
+    let value = |name: &'static str| {
+        let given = DEVIATIONS.iter().find(|(known, _)| *known == name).map_or("true", |(_, value)| value);
+        (name, one_of(&[serde_json::from_str(given).expect("JSON")]))
+    };
+    some_of(0.12, own.map(value).collect())
+}
+
+/// The whole body of the answer, and how the exchange ended.
+async fn ended(script: Provider, body: &str) -> (usize, mock_providers::End) {
+    let mock = mock_providers::start("a", script, Options::default()).await.expect("a free port");
+    let mut tcp = TcpStream::connect(mock.addr()).await.expect("open");
+    let path = if body.contains("\"messages\"") { "chat/completions" } else { "responses" };
+    let head =
+        format!("POST /v1/{path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", body.len());
+    tcp.write_all(format!("{head}{body}").as_bytes()).await.expect("it reads");
+    let mut answer = Vec::new();
+    let read = tokio::time::timeout(Duration::from_secs(10), tcp.read_to_end(&mut answer)).await;
+    read.expect("the answer ends").expect("in order");
+    let journal =
+        mock.wait_until(|journal| journal.requests.iter().all(|request| request.end != mock_providers::End::Pending));
+    (answer.len(), journal.await.requests[0].end)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 128, max_shrink_iters: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_goes_wrong_in_the_content_the_answer_ends_and_its_growth_is_bounded(
+        fault in deviations(),
+        text in proptest::sample::select(vec!["", "a", "one two three", "héé 你好 \u{1f300} a\r\n\r\nb\0 data: x\n\n"]),
+        calls in any::<bool>(),
+        stream in any::<bool>(),
+        chat in any::<bool>(),
+    ) {
+        let respond = if calls {
+            json!({"blocks": [{"text": text}, {"tool_call": {"name": "f", "arguments": {"a": text}}}, {"tool_call": {"name": "g", "arguments": ""}}]})
+        } else {
+            json!({"text": text})
+        };
+        let script: Provider = serde_json::from_value(json!({"respond": respond, "fault": fault})).expect("a well-formed script");
+        let body = if chat {
+            json!({"model": "m", "stream": stream, "messages": [{"role": "user", "content": "hi"}], "n": 2})
+        } else {
+            json!({"model": "m", "stream": stream, "input": "hi"})
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let (length, end) = runtime.block_on(ended(script, &body.to_string()));
+        prop_assert!(length < 64 << 20, "{} bytes", length);
+        prop_assert!(matches!(end, mock_providers::End::Complete | mock_providers::End::Fault), "{:?}", end);
+    }
+}
