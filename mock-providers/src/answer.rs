@@ -4,7 +4,6 @@
 //! Refuses to know the shape of any API; that is the dialect's.
 
 use std::borrow::Cow;
-use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
@@ -17,9 +16,10 @@ use crate::limits::{self, Style, Turn};
 use crate::openai::{self, Stored};
 use crate::pace::{Pace, Tempo};
 use crate::plan::{Answer, Kind, Piece, Plan};
+use crate::provider::Shared;
 use crate::quirks::{self, Judged};
 use crate::request::Request;
-use crate::rules::{Live, Selected};
+use crate::rules::{Account, Live, Selected};
 use crate::script::{Auth, Dialect, Encoding, Fault, Framing, Provider, Respond, RetryAfterForm, SseEvent, Tokenizer};
 
 /// What a dialect may draw on.
@@ -36,8 +36,12 @@ pub(crate) struct Context<'a> {
     pub(crate) tempo: Tempo,
     /// What a token is.
     pub(crate) tokenizer: Tokenizer,
-    /// Follows from seed, provider, request and occurrence.
+    /// Follows from seed, provider, rule, request and occurrence.
     pub(crate) random: Random,
+    /// Where the ids of the answer come from: the same, unless the script's clock says otherwise.
+    pub(crate) ids: Random,
+    /// When the answer claims to be made, in seconds of the Unix epoch.
+    pub(crate) created: u64,
     /// Follows from the seed alone.
     pub(crate) seed: u64,
 }
@@ -50,34 +54,33 @@ impl Context<'_> {
 }
 
 /// The request's turn, once it has come, where the script has limits. Who only looks, or is not let in, needs none.
-pub(crate) async fn admit(
-    live: &Live,
-    request: &Request<'_>,
-    random: &Random,
-    clock: impl Fn() -> Duration,
-) -> Option<Turn> {
+pub(crate) async fn admit(live: &Live, request: &Request<'_>, clock: impl Fn() -> Duration) -> Option<Turn> {
     let dialect = live.provider.dialect.of(request.head);
-    let let_in = || denied(live, request, dialect, random).is_none();
+    let let_in = || stranger(live, dialect, request).is_none();
     let limits = live.limits.as_ref().filter(|_| request.head.method() == "POST" && let_in())?;
     Some(limits.admit(request, dialect, clock).await)
 }
 
-/// The plan for a request, and the name of the rule it comes from.
+/// The plan for a request, and what the journal says of its choice.
 pub(crate) fn plan<'l>(
+    shared: &Shared,
     live: &'l Live,
     request: &Request<'_>,
+    body: &[u8],
     turn: Option<&Turn>,
-    random: Random,
-    seed: u64,
-) -> (&'l Arc<str>, Plan) {
+) -> (Account<'l>, Plan) {
     let dialect = live.provider.dialect.of(request.head);
+    let stranger = stranger(live, dialect, request);
     let over = turn.and_then(|turn| turn.refusal.as_ref());
-    let refusing = live.limits.as_ref().filter(|_| over.is_some());
-    let over = over.map(|refusal| dialect.shaped(refusal.error(request.model()), &random));
-    let denied = denied(live, request, dialect, &random).or(over);
-    let Selected { rule, respond, fault: fired } =
-        if denied.is_some() { live.unscripted() } else { live.select(request) };
-    let rule = refusing.map_or(rule, |limits| &limits.rule);
+    let selected = live.select(&shared.dice, request, body, stranger.is_none() && over.is_none());
+    let Selected { mut account, respond, fault: fired, random, unanswered } = selected;
+    if let Some(limits) = live.limits.as_ref().filter(|_| over.is_some()) {
+        account.rule = &limits.rule;
+    }
+    let (ids, created, seed) = (shared.dice.ids(&random), shared.dice.created(), shared.dice.seed());
+    let error = over.map(|refusal| refusal.error(request.model())).or(unanswered);
+    let denied = stranger.map(|auth| refusal(auth, dialect, request, &ids));
+    let denied = denied.or_else(|| error.map(|error| dialect.shaped(error, &ids)));
     let fault = live.provider.quirks.under(Cow::Borrowed(&*fired));
     let Judged { heard, refusal, done, not_applicable } = quirks::judge(request, &fault);
     let request = heard.as_ref().unwrap_or(request);
@@ -86,8 +89,8 @@ pub(crate) fn plan<'l>(
     let own_delay = respond.delay_head.as_ref().map(|delay| delay.draw(&random, "respond.delay_head"));
     let delay = tempo.head + own_delay.unwrap_or_default();
     let Live { provider, stored, .. } = live;
-    let tokenizer = provider.tokenizer;
-    let context = Context { provider, dialect, respond, fault: &fault, stored, tempo, tokenizer, random, seed };
+    let (tokenizer, fault) = (provider.tokenizer, fault.as_ref());
+    let context = Context { provider, dialect, respond, fault, stored, tempo, tokenizer, random, ids, created, seed };
     let mut answer = match denied.or(refusal) {
         Some(refusal) => refusal,
         None => answer(request, &context, fault.status.or(respond.status)),
@@ -103,7 +106,7 @@ pub(crate) fn plan<'l>(
         answer.headers.push(("retry-after".into(), retry_after(wait, respond.retry_after_form).into()));
         answer.headers.extend((dialect == Dialect::Azure).then(|| azure::retry_after_ms(wait)));
     }
-    let common = dialect.common_headers(&context.random, request.head, delay).into_iter().flatten();
+    let common = dialect.common_headers(&context.ids, request.head, delay).into_iter().flatten();
     let mut plan = answer.plan(respond, common, delay);
     plan.dialect = dialect;
     if request.head.http10 && plan.framing == Framing::Chunked {
@@ -114,32 +117,36 @@ pub(crate) fn plan<'l>(
     context.tempo.fit(&mut plan.delay, &mut plan.pieces);
     plan.name_faults(&done);
     plan.not_applicable = not_applicable;
-    plan.deviate(&fault, request);
-    plan.apply(&fault, &context.random);
+    plan.deviate(fault, request);
+    plan.apply(fault, &context.random);
     provider.quirks.excuse(&mut plan.not_applicable, &fired);
-    (rule, plan)
+    (account, plan)
 }
 
-/// The answer for a caller that is not let in.
-fn denied(live: &Live, request: &Request<'_>, dialect: Dialect, random: &Random) -> Option<Answer> {
+/// Who lets callers in, when it does not let in this one.
+fn stranger<'l>(live: &'l Live, dialect: Dialect, request: &Request<'_>) -> Option<&'l Auth> {
     let open = live.provider.quirks.fault().is_some_and(|fault| fault.api_key_ignored);
-    live.provider.auth.as_ref().filter(|_| !open).and_then(|auth| refusal(auth, dialect, request, random))
+    live.provider.auth.as_ref().filter(|auth| !open && !admits(auth, dialect, request))
+}
+
+/// Whether the caller's key is one of those that are let in.
+fn admits(auth: &Auth, dialect: Dialect, request: &Request<'_>) -> bool {
+    let presented = credentials::presented(dialect.of_key(request.head), &request.head.lines);
+    presented.is_some_and(|key| auth.keys.iter().any(|known| known == key))
 }
 
 /// The answer for a caller who is not let in.
-fn refusal(auth: &Auth, dialect: Dialect, request: &Request<'_>, random: &Random) -> Option<Answer> {
-    let presented = credentials::presented(dialect.of_key(request.head), &request.head.lines);
-    match presented {
-        Some(key) if auth.keys.iter().any(|known| known == key) => None,
-        Some(key) => Some(dialect.wrong_key(key, random)),
-        None => Some(dialect.missing_key(auth.missing, random)),
+fn refusal(auth: &Auth, dialect: Dialect, request: &Request<'_>, ids: &Random) -> Answer {
+    match credentials::presented(dialect.of_key(request.head), &request.head.lines) {
+        Some(key) => dialect.wrong_key(key, ids),
+        None => dialect.missing_key(auth.missing, ids),
     }
 }
 
 fn answer(request: &Request<'_>, context: &Context<'_>, status: Option<u16>) -> Answer {
     let respond = context.respond;
     if let Some((error, headers)) = limits::as_if(context.fault, context.provider, context.dialect, request) {
-        let mut answer = context.dialect.shaped(error, &context.random);
+        let mut answer = context.dialect.shaped(error, &context.ids);
         answer.headers.extend(headers);
         return answer;
     }
@@ -148,7 +155,7 @@ fn answer(request: &Request<'_>, context: &Context<'_>, status: Option<u16>) -> 
         return literal;
     }
     match status {
-        Some(status @ 400..) => context.dialect.error(status, respond.text.as_deref(), &context.random),
+        Some(status @ 400..) => context.dialect.error(status, respond.text.as_deref(), &context.ids),
         Some(status @ (100..=199 | 204 | 300..=399)) => {
             let mut bare = Answer::json(status, Bytes::new(), None);
             bare.pieces.clear();
@@ -156,7 +163,7 @@ fn answer(request: &Request<'_>, context: &Context<'_>, status: Option<u16>) -> 
         }
         _ => {
             if let Some(error) = limits::overflow(context.provider, request) {
-                return context.dialect.shaped(error, &context.random);
+                return context.dialect.shaped(error, &context.ids);
             }
             let mut answer = context.dialect.answer(request, context);
             match answer.status {

@@ -34,7 +34,7 @@ pub(crate) fn claims(head: &Head) -> bool {
 
 /// Answers as Anthropic would, with what the script wants different.
 pub(crate) fn answer(request: &Request<'_>, context: &Context<'_>) -> Answer {
-    route(request, context).unwrap_or_else(|error| error.answer(&context.random))
+    route(request, context).unwrap_or_else(|error| error.answer(&context.ids))
 }
 
 fn route(request: &Request<'_>, context: &Context<'_>) -> Result<Answer, ApiError> {

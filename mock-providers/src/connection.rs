@@ -149,18 +149,17 @@ async fn planned(
         record.body_at = body_at;
         record.body = body.clone();
     };
-    let random = shared.random(head, &body);
     let mut turn = None;
     if live.limits.is_some() {
         shared.recorder.update(seq, note_body);
-        turn = wire.meanwhile(answer::admit(&live, &request, &random, || shared.now())).await?;
+        turn = wire.meanwhile(answer::admit(&live, &request, || shared.now())).await?;
     }
-    let (rule, plan) = answer::plan(&live, &request, turn.as_ref(), random, shared.seed);
+    let (account, plan) = answer::plan(shared, &live, &request, &body, turn.as_ref());
     shared.recorder.update(seq, |record| {
         if turn.is_none() {
             note_body(record);
         }
-        record.rule = rule.clone();
+        account.enter(record);
         record.fault = plan.fault.clone();
         record.not_applicable = plan.not_applicable.clone();
     });
@@ -190,10 +189,10 @@ async fn refuse_body(
 ) -> After {
     let plan = match problem {
         BodyProblem::Gone(gone) => return exchange.gone(gone),
-        BodyProblem::TooLarge => refusal(shared, head, 413, None, &shared.random(head, body)),
+        BodyProblem::TooLarge => refusal(shared, head, 413, None, &shared.dice.ids_of(head, body)),
         BodyProblem::Malformed(reason) => {
             exchange.recorder.update(exchange.seq, |record| record.malformed = Some(reason.clone()));
-            refusal(shared, head, 400, Some(&reason), &shared.random(head, body))
+            refusal(shared, head, 400, Some(&reason), &shared.dice.ids_of(head, body))
         }
     };
     deliver::deliver(wire, &plan, exchange, false, false).await
@@ -208,7 +207,7 @@ async fn malformed(wire: &mut Wire, shared: &Shared, reason: &str, gone: Option<
     let end = memchr::memmem::find(&wire.inbound, b"\r\n\r\n").map_or(wire.inbound.len(), |at| at + 4);
     record.body = Bytes::copy_from_slice(&wire.inbound[end..]);
     wire.inbound.clear();
-    let random = shared.random(&head, &record.body);
+    let random = shared.dice.ids_of(&head, &record.body);
     let exchange = begin(wire, shared, record);
     match gone {
         Some(gone) => exchange.gone(gone),

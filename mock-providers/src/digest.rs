@@ -1,6 +1,6 @@
 //! Hashes and draws that depend on nothing but their input.
 //!
-//! Owns the randomness of the crate: every synthetic value is a function of (seed, provider, request, occurrence).
+//! Owns the randomness of the crate: every synthetic value is a function of (seed, provider, rule, request, occurrence).
 //! Refuses entropy, time and thread order. Not for secrets.
 
 const K: u64 = 0x9e37_79b9_7f4a_7c15;

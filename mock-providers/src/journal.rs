@@ -63,6 +63,16 @@ pub struct RequestRecord {
     pub stream: bool,
     /// The rule that answered; `default` when none did.
     pub rule: Arc<str>,
+    /// What its `X-Mock-Session` header calls the session.
+    pub session: Option<String>,
+    /// What its draws follow from; none when no rule was looked for.
+    pub draws: Option<Draws>,
+    /// The first rules that were passed over, each with what spoke against it.
+    pub rejected: Vec<(String, String)>,
+    /// A short hash of its tools, as `when: {tools_hash: …}` takes it; only where the provider has rules.
+    pub tools_hash: Option<String>,
+    /// The same of its system prompt.
+    pub system_hash: Option<String>,
     /// The faults that were scripted for the answer, joined by `+`.
     pub fault: Option<String>,
     /// The scripted faults that this answer gave no chance to: a missing `[DONE]` of an answer in JSON.
@@ -120,6 +130,8 @@ impl fmt::Debug for RequestRecord {
             .field("body_complete", &self.body_complete)
             .field("malformed", &self.malformed)
             .field("rule", &self.rule)
+            .field("draws", &self.draws)
+            .field("rejected", &self.rejected)
             .field("fault", &self.fault)
             .field("not_applicable", &self.not_applicable)
             .field("status", &self.status)
@@ -130,6 +142,22 @@ impl fmt::Debug for RequestRecord {
             .field("end", &self.end)
             .finish_non_exhaustive()
     }
+}
+
+/// What everything that was made up for a request follows from, beside the name of its rule.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct Draws {
+    /// The seed of the run.
+    pub seed: u64,
+    /// A hash of method, target and body.
+    #[serde(serialize_with = "as_hex")]
+    pub request: u64,
+    /// How often this request was made, from 1; with `determinism: per_sequence` how many there were of any kind.
+    pub occurrence: u64,
+    /// The one number in 0..1 that chose among `faults`, where it mattered.
+    pub roll: Option<f64>,
+    /// The same for the rule's own fault.
+    pub rule_roll: Option<f64>,
 }
 
 /// Token counts as reported to the caller.
@@ -239,6 +267,10 @@ fn as_optional_millis<S: Serializer>(time: &Option<Duration>, writer: S) -> Resu
 
 fn as_events<S: Serializer>(events: &[(Duration, usize)], writer: S) -> Result<S::Ok, S::Error> {
     writer.collect_seq(events.iter().map(|(at, bytes)| (millis(*at), bytes)))
+}
+
+fn as_hex<S: Serializer>(hash: &u64, writer: S) -> Result<S::Ok, S::Error> {
+    writer.collect_str(&format_args!("{hash:016x}"))
 }
 
 fn as_text<S: Serializer>(body: &Bytes, writer: S) -> Result<S::Ok, S::Error> {

@@ -24,12 +24,14 @@ pub mod quirks;
 mod request;
 mod rules;
 pub mod script;
+mod states;
 pub mod tls;
 mod tokens;
 mod wire;
 mod workers;
 
-pub use journal::{ConnectionRecord, End, Journal, Peer, RequestRecord, TlsFacts, TlsFailure, Usage};
+pub use journal::{ConnectionRecord, Draws, End, Journal, Peer, RequestRecord, TlsFacts, TlsFailure, Usage};
 pub use provider::{MockProvider, Options, StartError, start};
 pub use request::RequestHead;
+pub use states::{StateError, States};
 pub use workers::Workers;

@@ -33,9 +33,6 @@ pub(crate) use operation::{Operation, decoded};
 pub(crate) use responses::Stored;
 pub(crate) use usage::{prompt as prompt_tokens, reported};
 
-/// All answers claim to be made at this time, so that equal requests get equal bytes.
-const CREATED: u64 = 1_767_225_600;
-
 /// Answers as OpenAI would, with what the script wants different.
 pub(crate) fn answer(request: &Request<'_>, context: &Context<'_>) -> Result<Answer, ApiError> {
     let (method, path) = (request.head.method(), request.head.path());

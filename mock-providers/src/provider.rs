@@ -2,26 +2,21 @@
 //!
 //! Owns the port for as long as the handle lives, also while nothing listens on it. Refuses global state.
 
-use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use rustls::ServerConfig;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use crate::digest::{Random, hash};
 use crate::journal::{Journal, Recorder};
 use crate::listener::{Command, Listener};
-use crate::request::Head;
-use crate::rules::Live;
-use crate::script::{Accept, Distribution, Provider, ScriptError};
+use crate::rules::{Dice, Live};
+use crate::script::{Accept, Clock, Config, Determinism, Distribution, Provider, ScriptError};
+use crate::states::States;
 use crate::workers::Workers;
-
-/// How many distinct requests are counted before counting starts anew.
-const MAX_OCCURRENCES: usize = 1 << 20;
 
 /// How a provider is run.
 #[derive(Clone)]
@@ -32,6 +27,12 @@ pub struct Options {
     pub origin: Instant,
     /// Seeds everything that is made up.
     pub seed: u64,
+    /// What the draws follow from beside it.
+    pub determinism: Determinism,
+    /// What answers say of time.
+    pub clock: Clock,
+    /// The state machines that it shares with other providers; without, it has a set of its own, and no machine in it.
+    pub states: Option<Arc<States>>,
     /// For scripts that say `tls: true`.
     pub tls: Option<Arc<ServerConfig>>,
     /// How many requests and connections the journal keeps.
@@ -45,17 +46,44 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         let bind = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        Self { bind, origin: Instant::now(), seed: 0, tls: None, journal: 100_000, keep_sent: 0, workers: None }
+        Self {
+            bind,
+            origin: Instant::now(),
+            seed: 0,
+            determinism: Determinism::default(),
+            clock: Clock::default(),
+            states: None,
+            tls: None,
+            journal: 100_000,
+            keep_sent: 0,
+            workers: None,
+        }
+    }
+}
+
+impl Options {
+    /// What all providers of a configuration have in common: seed, draws, clock and state machines.
+    pub fn of(config: &Config) -> Self {
+        Self {
+            seed: config.seed.unwrap_or(0),
+            determinism: config.determinism,
+            clock: config.clock,
+            states: Some(Arc::new(States::new(&config.states))),
+            ..Self::default()
+        }
     }
 }
 
 impl std::fmt::Debug for Options {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { bind, origin, seed, tls, journal, keep_sent, workers } = self;
+        let Self { bind, origin, seed, determinism, clock, states, tls, journal, keep_sent, workers } = self;
         f.debug_struct("Options")
             .field("bind", bind)
             .field("origin", origin)
             .field("seed", seed)
+            .field("determinism", determinism)
+            .field("clock", clock)
+            .field("states", states)
             .field("tls", &tls.is_some())
             .field("journal", journal)
             .field("keep_sent", keep_sent)
@@ -97,12 +125,12 @@ pub enum StartError {
 pub(crate) struct Shared {
     pub(crate) name: Arc<str>,
     pub(crate) origin: Instant,
-    pub(crate) seed: u64,
+    pub(crate) dice: Dice,
+    pub(crate) states: Arc<States>,
     pub(crate) recorder: Recorder,
     pub(crate) keep_sent: usize,
     pub(crate) tls: Option<Arc<ServerConfig>>,
     live: RwLock<Arc<Live>>,
-    occurrences: Mutex<HashMap<u64, u64>>,
 }
 
 impl Shared {
@@ -116,25 +144,8 @@ impl Shared {
 
     /// How long a connection waits before it is read: drawn by its number, for nothing else is known of it.
     pub(crate) fn connect_delay(&self, connection: u64) -> Duration {
-        let draw = |times: &Distribution<Duration>| {
-            times.draw(&Random::new(&[self.seed, hash(self.name.as_bytes()), connection]), "latency.connect")
-        };
+        let draw = |times: &Distribution<Duration>| times.draw(&self.dice.of_connection(connection), "latency.connect");
         self.live().provider.latency.connect.as_ref().map_or(Duration::ZERO, draw)
-    }
-
-    /// The draws of a request: the same for the same request asked the same number of times before.
-    pub(crate) fn random(&self, head: &Head, body: &[u8]) -> Random {
-        let request = hash(body) ^ hash(head.path().as_bytes()).rotate_left(1) ^ hash(head.method().as_bytes());
-        let occurrence = {
-            let mut seen = self.occurrences.lock().unwrap_or_else(PoisonError::into_inner);
-            if seen.len() >= MAX_OCCURRENCES {
-                seen.clear();
-            }
-            let count = seen.entry(request).or_insert(0);
-            *count += 1;
-            *count
-        };
-        Random::new(&[self.seed, hash(self.name.as_bytes()), request, occurrence])
     }
 }
 
@@ -168,15 +179,16 @@ pub async fn start(name: &str, mut provider: Provider, options: Options) -> Resu
         // A panic in there would show again at the first use.
         let _ = tokio::task::spawn_blocking(move || tokenizer.load()).await;
     }
+    let states = options.states.unwrap_or_default();
     let shared = Arc::new(Shared {
         name: name.into(),
         origin: options.origin,
-        seed: options.seed,
+        dice: Dice::new(name, options.seed, options.determinism, options.clock),
+        live: RwLock::new(Arc::new(Live::new(provider, &states))),
+        states,
         recorder: Recorder::new(options.journal),
         keep_sent: options.keep_sent,
         tls,
-        live: RwLock::new(Arc::new(Live::new(provider))),
-        occurrences: Mutex::default(),
     });
     let failed = |source| StartError::Bind { provider: name.to_owned(), bind: options.bind, source };
     let mut listener = Listener::reserve(options.bind, shared.clone(), options.workers).map_err(failed)?;
@@ -215,13 +227,25 @@ impl MockProvider {
         if tokenizer.has_tables() {
             std::thread::spawn(move || tokenizer.load());
         }
-        *self.shared.live.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Live::new(provider));
+        *self.shared.live.write().unwrap_or_else(PoisonError::into_inner) =
+            Arc::new(Live::new(provider, &self.shared.states));
         if refused != refuses {
             let (reply, _) = oneshot::channel();
             let command = if refuses { Command::Close(reply) } else { Command::Open(reply) };
             // A full inbox means that the port is being opened and closed right now, by someone who waits for it.
             let _ = self.commands.try_send(command);
         }
+    }
+
+    /// The state machines that its script looks at and changes.
+    pub fn states(&self) -> &Arc<States> {
+        &self.shared.states
+    }
+
+    /// Forgets how often rules and faults matched and requests were made; script, states and journal stay.
+    pub fn reset_counts(&self) {
+        self.shared.dice.reset();
+        self.shared.live().reset();
     }
 
     /// Closes the port and resets all open connections; both are done when this returns.

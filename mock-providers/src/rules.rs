@@ -1,81 +1,274 @@
-//! The live script: which rule answers a request, and with which of its steps.
+//! The live script: which rule answers a request, with which of its steps, and what goes wrong.
 //!
-//! Owns matching and counting; refuses to change the script it was given: a new script is a new value.
+//! Owns the order of choosing (overrides, rules, faults, states) and its account for the journal. Refuses to change the
+//! script it was given: a new script is a new value. What counts requests does so under one lock together with the
+//! number of the request, so that equal requests in flight together share out the same answers on any number of threads.
+
+mod check;
+mod draws;
+mod entry;
+mod facts;
+mod live;
+mod occurrence;
+mod overrides;
 
 use std::borrow::Cow;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::attend::Attention;
+use crate::digest::{Random, hash};
+use crate::journal::{Draws, RequestRecord};
 use crate::limits::Limits;
-use crate::openai::Stored;
+use crate::openai::{ApiError, Stored};
 use crate::request::Request;
-use crate::script::{Accept, AcceptStall, Fault, Provider, Respond, Rule, Step, When};
+use crate::script::{Accept, AcceptStall, Fault, Provider, Respond, Rule, Unmatched};
+use crate::states::States;
+
+use check::Scene;
+pub(crate) use draws::Dice;
+pub(crate) use entry::Entry;
+use facts::Facts;
+use live::{LiveRule, Offer};
+use overrides::{Overrides, refusal};
+
+/// The name of what no rule answers.
+const DEFAULT: &str = "default";
+
+/// How many rejected rules the journal names.
+const REJECTED: usize = 8;
+
+/// Of rules without a priority of their own.
+const PRIORITY: i64 = 5;
 
 /// A script and how often its rules have matched.
 pub(crate) struct Live {
     pub(crate) provider: Provider,
     pub(crate) limits: Option<Arc<Limits>>,
+    /// In the order in which they are tried.
     rules: Vec<LiveRule>,
+    faults: Vec<Entry>,
+    states: Arc<States>,
     nothing: (Arc<str>, Respond, Fault),
     /// Responses that later requests can ask for.
     pub(crate) stored: Stored,
+    /// Whether rules look at requests.
+    selective: bool,
+    /// Held while a request is counted, where counts matter.
+    order: Option<Mutex<()>>,
+    /// The part of [`DEFAULT`] in the key of draws.
+    default_key: u64,
     /// Counts connections for `accept`.
     accepted: AtomicU64,
 }
 
-struct LiveRule {
-    name: Arc<str>,
-    rule: Rule,
-    matched: AtomicU64,
-}
-
 /// What a request gets.
 pub(crate) struct Selected<'a> {
-    pub(crate) rule: &'a Arc<str>,
+    pub(crate) account: Account<'a>,
     pub(crate) respond: &'a Respond,
     /// What goes wrong with it, all that happens at once laid over each other.
     pub(crate) fault: Cow<'a, Fault>,
+    pub(crate) random: Random,
+    /// Why nobody may answer it.
+    pub(crate) unanswered: Option<ApiError>,
+}
+
+/// What the journal says of a choice.
+pub(crate) struct Account<'a> {
+    pub(crate) rule: &'a Arc<str>,
+    session: Option<String>,
+    draws: Draws,
+    rejected: Vec<(String, String)>,
+    tools_hash: Option<String>,
+    system_hash: Option<String>,
+}
+
+impl Account<'_> {
+    /// Puts it down.
+    pub(crate) fn enter(self, record: &mut RequestRecord) {
+        record.rule = self.rule.clone();
+        record.session = self.session;
+        record.draws = Some(self.draws);
+        record.rejected = self.rejected;
+        record.tools_hash = self.tools_hash;
+        record.system_hash = self.system_hash;
+    }
 }
 
 impl Live {
-    pub(crate) fn new(mut provider: Provider) -> Self {
+    pub(crate) fn new(mut provider: Provider, states: &Arc<States>) -> Self {
         let mut rules = std::mem::take(&mut provider.rules);
+        let selective = !rules.is_empty();
         rules.extend(shorthand(&mut provider));
-        let live = |(index, rule): (usize, Rule)| LiveRule {
-            name: rule.name.as_deref().map_or_else(|| format!("rule-{}", index + 1).into(), Arc::from),
-            rule,
-            matched: AtomicU64::new(0),
+        let named = |(index, rule): (usize, Rule)| {
+            let name = rule.name.as_deref().map_or_else(|| format!("rule-{}", index + 1).into(), Arc::from);
+            LiveRule::new(name, rule)
         };
-        let rules = rules.into_iter().enumerate().map(live).collect();
+        let mut rules: Vec<LiveRule> = rules.into_iter().enumerate().map(named).collect();
+        rules.sort_by_key(|live| live.rule.priority.unwrap_or(PRIORITY));
+        let faults: Vec<Entry> = std::mem::take(&mut provider.faults).into_iter().map(Entry::new).collect();
+        let counts = rules.iter().any(LiveRule::counts) || faults.iter().any(Entry::counts) || states.counts();
         Self {
             limits: provider.limits.clone().map(|limits| Arc::new(Limits::new(limits))),
             provider,
             rules,
-            nothing: ("default".into(), Respond::default(), Fault::default()),
+            faults,
+            states: Arc::clone(states),
+            nothing: (DEFAULT.into(), Respond::default(), Fault::default()),
+            selective,
+            order: counts.then(Mutex::default),
+            default_key: hash(DEFAULT.as_bytes()),
             stored: Stored::default(),
             accepted: AtomicU64::new(0),
         }
     }
 
-    /// The first rule that matches and is not used up.
-    pub(crate) fn select(&self, request: &Request<'_>) -> Selected<'_> {
-        for live in &self.rules {
-            if !matches(&live.rule.when, request) {
-                continue;
-            }
-            let before = live.matched.fetch_add(1, Ordering::Relaxed);
-            if live.rule.times.is_some_and(|times| before >= times) {
-                continue;
-            }
-            let (respond, fault) = live.rule.step(before);
-            return Selected {
-                rule: &live.name,
-                respond: respond.unwrap_or(&self.nothing.1),
-                fault: Cow::Borrowed(fault.unwrap_or(&self.nothing.2)),
-            };
+    /// All counts begin anew.
+    pub(crate) fn reset(&self) {
+        self.rules.iter().for_each(LiveRule::reset);
+        self.faults.iter().for_each(Entry::reset);
+    }
+
+    /// What a request gets; one that is not admitted gets what no rule answers.
+    pub(crate) fn select(&self, dice: &Dice, request: &Request<'_>, body: &[u8], admitted: bool) -> Selected<'_> {
+        let _order = self.order.as_ref().map(|order| order.lock().unwrap_or_else(PoisonError::into_inner));
+        let draws = dice.count(request.head, body);
+        let facts = Facts::new(request);
+        let mut selected = Selected {
+            random: dice.random(&draws, self.default_key),
+            account: self.account(&facts, draws),
+            respond: &self.nothing.1,
+            fault: Cow::Borrowed(&self.nothing.2),
+            unanswered: None,
+        };
+        if admitted && self.is_scripted() {
+            let scene = Scene { facts, dialect: self.provider.dialect.of(request.head), states: &self.states };
+            self.choose(&mut selected, &scene, dice);
         }
-        self.unscripted()
+        selected
+    }
+
+    fn is_scripted(&self) -> bool {
+        let Provider { allow_overrides, unmatched, .. } = &self.provider;
+        let listed = !self.rules.is_empty() || !self.faults.is_empty() || !self.states.is_empty();
+        listed || *allow_overrides || *unmatched == Unmatched::Error
+    }
+
+    fn account(&self, facts: &Facts<'_>, draws: Draws) -> Account<'_> {
+        Account {
+            rule: &self.nothing.0,
+            session: facts.session().map(str::to_owned),
+            draws,
+            rejected: Vec::new(),
+            tools_hash: self.selective.then(|| facts.tools_hash()).flatten(),
+            system_hash: self.selective.then(|| facts.system_hash()).flatten(),
+        }
+    }
+
+    /// Rule first, then what goes wrong, then the states that follow.
+    fn choose<'l>(&'l self, selected: &mut Selected<'l>, scene: &Scene<'_>, dice: &Dice) {
+        let overrides = match self.overrides(scene) {
+            Ok(overrides) => overrides,
+            Err(error) => return selected.unanswered = Some(error),
+        };
+        let (chosen, own) = match &overrides.rule {
+            Some(name) => self.asked(name, selected, scene),
+            None => self.matching(selected, scene),
+        };
+        if let Some(live) = chosen {
+            selected.account.rule = &live.name;
+            selected.random = dice.random(&selected.account.draws, live.key);
+        } else if self.provider.unmatched == Unmatched::Error && selected.unanswered.is_none() {
+            selected.unanswered = Some(ApiError::unanswered(&self.nearest(scene)));
+        }
+        self.go_wrong(selected, own, overrides.fault, scene);
+        let changes = chosen.into_iter().flat_map(|live| &live.rule.to_state);
+        // A name that there is not is `lint`'s to find.
+        changes.for_each(|(machine, state)| drop(self.states.set(machine, state)));
+    }
+
+    fn overrides(&self, scene: &Scene<'_>) -> Result<Overrides, ApiError> {
+        match self.provider.allow_overrides {
+            true => Overrides::read(scene.facts.request.head),
+            false => Ok(Overrides::default()),
+        }
+    }
+
+    /// The first rule that takes the request, and its fault.
+    fn matching<'l>(
+        &'l self,
+        selected: &mut Selected<'l>,
+        scene: &Scene<'_>,
+    ) -> (Option<&'l LiveRule>, Option<&'l Entry>) {
+        for live in &self.rules {
+            let reason = match live.offer(scene, false) {
+                Offer::Unfit => None,
+                Offer::Spent(reason) => Some(reason),
+                taken => return (Some(live), selected.take(live, taken)),
+            };
+            let rejected = &mut selected.account.rejected;
+            if rejected.len() < REJECTED {
+                rejected.push((live.name.to_string(), reason.unwrap_or_else(|| scene.reason(&live.rule.when))));
+            }
+        }
+        (None, None)
+    }
+
+    /// The rule of that name, whatever its `when` says.
+    fn asked<'l>(
+        &'l self,
+        name: &str,
+        selected: &mut Selected<'l>,
+        scene: &Scene<'_>,
+    ) -> (Option<&'l LiveRule>, Option<&'l Entry>) {
+        let refused = |problem: &str| Some(refusal("x-mock-rule", problem));
+        let Some(live) = self.rules.iter().find(|live| *live.name == *name) else {
+            let known: Vec<&str> = self.rules.iter().map(|live| &*live.name).collect();
+            let known = known.join(", ");
+            selected.unanswered = refused(&format!("there is no rule `{name}`, only: {known}"));
+            return (None, None);
+        };
+        match live.offer(scene, true) {
+            Offer::Spent(reason) => {
+                selected.unanswered = refused(&format!("of rule `{name}`, {reason}"));
+                (None, None)
+            }
+            taken => (Some(live), selected.take(live, taken)),
+        }
+    }
+
+    /// Lays over each other what happens out of the lists, of the rule's own fault and of what the request asks for.
+    fn go_wrong<'l>(
+        &'l self,
+        selected: &mut Selected<'l>,
+        own: Option<&'l Entry>,
+        asked: Option<Fault>,
+        scene: &Scene<'_>,
+    ) {
+        let Selected { account: Account { draws, .. }, random, fault, .. } = selected;
+        let listed = self.states.faults().chain(&self.faults);
+        let listed = entry::happening(listed, scene, &random.branch("faults"), &mut draws.roll);
+        let own = entry::happening(own.into_iter(), scene, &random.branch("fault"), &mut draws.rule_roll);
+        let layers = listed.into_iter().chain(own).map(Cow::Borrowed).chain(asked.map(Cow::Owned));
+        for layer in layers {
+            if matches!(fault, Cow::Borrowed(below) if std::ptr::eq(*below, &self.nothing.2)) {
+                *fault = layer;
+            } else {
+                fault.to_mut().overlay(&layer);
+            }
+        }
+    }
+
+    /// The rules that came closest, and what spoke against them.
+    fn nearest(&self, scene: &Scene<'_>) -> String {
+        let nearness = |live: &LiveRule| (scene.nearness(&live.rule.when), live.name.clone());
+        let mut all: Vec<_> = self.rules.iter().map(nearness).collect();
+        all.sort_by_key(|((held, misses), _)| (misses.len(), std::cmp::Reverse(*held)));
+        let said = all.into_iter().take(3).map(|((_, misses), name)| match misses.is_empty() {
+            true => format!("`{name}` (used up)"),
+            false => format!("`{name}` ({})", misses.join(", ")),
+        });
+        said.collect::<Vec<_>>().join("; ")
     }
 
     /// What the next connection gets.
@@ -89,45 +282,27 @@ impl Live {
             }
         }
     }
+}
 
-    /// What a request gets that no rule may answer.
-    pub(crate) fn unscripted(&self) -> Selected<'_> {
-        Selected { rule: &self.nothing.0, respond: &self.nothing.1, fault: Cow::Borrowed(&self.nothing.2) }
+impl<'l> Selected<'l> {
+    /// Takes what a rule offers; returns the fault of the answer.
+    fn take(&mut self, live: &LiveRule, offer: Offer<'l>) -> Option<&'l Entry> {
+        let Offer::Answer { respond, fault } = offer else {
+            let problem = format!("the sequence of rule `{}` is used up, and its on_exhausted is `error`", live.name);
+            self.unanswered = Some(ApiError::unanswered(&problem));
+            return None;
+        };
+        self.respond = respond.unwrap_or(self.respond);
+        fault
     }
 }
 
-/// The catch-all rule that a provider's own `respond`, `fault` and `sequence` mean.
+/// The catch-all rule that a provider's own `respond`, `fault` and `sequence` mean; it is always the last.
 fn shorthand(provider: &mut Provider) -> Option<Rule> {
     let respond = provider.respond.take();
     let fault = provider.fault.take();
     let sequence = std::mem::take(&mut provider.sequence);
     let given = respond.is_some() || fault.is_some() || !sequence.is_empty();
-    given.then(|| Rule { name: Some("respond".to_owned()), respond, fault, sequence, ..Rule::default() })
-}
-
-impl Rule {
-    /// What the match after `before` earlier ones gets.
-    fn step(&self, before: u64) -> (Option<&Respond>, Option<&Fault>) {
-        let mut left = before;
-        let current = self.sequence.iter().find(|step| {
-            let times = step.times.unwrap_or(1);
-            let here = left < times;
-            left = left.saturating_sub(times);
-            here
-        });
-        match current.or(self.sequence.last()) {
-            Some(Step { respond, fault, .. }) => (respond.as_ref(), fault.as_ref()),
-            None => (self.respond.as_ref(), self.fault.as_ref()),
-        }
-    }
-}
-
-fn matches(when: &When, request: &Request<'_>) -> bool {
-    when.path.as_ref().is_none_or(|glob| glob.matches(request.head.path()))
-        && when.method.as_deref().is_none_or(|method| method.eq_ignore_ascii_case(request.head.method()))
-        && when.model.as_ref().is_none_or(|glob| request.model().is_some_and(|model| glob.matches(model)))
-        && when.stream.is_none_or(|stream| stream == request.stream())
-        && when.header.iter().all(|(name, want)| want.holds(request.head.header(name)))
-        && when.body.0.iter().all(|(path, want)| want.holds(request.json.as_ref().and_then(|json| path.first(json))))
-        && when.last_user.as_ref().is_none_or(|want| want.holds(request.last_user().as_deref()))
+    let (name, priority) = (Some("respond".to_owned()), Some(i64::MAX));
+    given.then(|| Rule { name, priority, respond, fault, sequence, ..Rule::default() })
 }

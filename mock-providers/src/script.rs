@@ -220,6 +220,7 @@
 //! they stand for lies under the faults of rules, whose keys win; a quirk that does not concern an answer is silent.
 
 mod auth;
+mod clock;
 mod deviation;
 mod distribution;
 mod duration;
@@ -234,8 +235,12 @@ mod resolve;
 mod respond;
 #[cfg(feature = "schema")]
 mod schema;
+mod sequence;
 mod size;
+mod state;
 mod tokenizer;
+mod trigger;
+mod when;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -246,6 +251,7 @@ use serde::Deserialize;
 use crate::quirks::Quirks;
 
 pub use auth::Auth;
+pub use clock::{Clock, Created, Determinism, Ids};
 pub use deviation::{
     CommentKeepalive, DataKeepalive, ErrorShape, Every, MissingField, OverflowAs, SlowReasoning, UsageMismatch,
 };
@@ -256,11 +262,16 @@ pub use fault::{Disconnect, Dribble, ErrorEvent, Fault, Hang, How, Point, Split,
 pub use headers::{HeaderValues, Headers};
 pub use latency::{Latency, Prefill};
 pub use limits::{LimitHeaders, Limits, Measure, Queue, Scope, WhenFull};
-pub use matching::{BodyMatch, Glob, Path, Pattern, TextMatch, ValueMatch, When};
+pub use matching::{BodyMatch, Glob, ModelMatch, Path, Pattern, TextMatch, ValueMatch};
 pub use model::{Model, ModelKind};
 pub use resolve::ScriptError;
 pub use respond::{Block, Encoding, Framing, Respond, RetryAfterForm, SseEvent, ToolCall, UsageNumbers, UsageSpec};
+pub(crate) use sequence::Turn;
+pub use sequence::{OnExhausted, Sequence};
+pub use state::{Machine, MachineState, Transition};
 pub use tokenizer::Tokenizer;
+pub use trigger::During;
+pub use when::{OneOrMany, Turns, When};
 
 /// A file for `windtunnel mock --config`.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -269,8 +280,15 @@ pub use tokenizer::Tokenizer;
 pub struct Config {
     /// Seeds every synthetic value; default 0.
     pub seed: Option<u64>,
+    /// What the draws follow from beside the seed.
+    pub determinism: Determinism,
+    /// What answers say of time.
+    pub clock: Clock,
     /// The providers by name.
     pub providers: BTreeMap<String, Provider>,
+    /// The state machines that they share, by name.
+    #[serde(deserialize_with = "state::machines")]
+    pub states: BTreeMap<String, Machine>,
 }
 
 /// One scripted provider.
@@ -313,7 +331,25 @@ pub struct Provider {
     /// Shorthand for a last catch-all rule.
     pub fault: Option<Fault>,
     /// Shorthand for a last catch-all rule.
-    pub sequence: Vec<Step>,
+    pub sequence: Sequence,
+    /// What may go wrong with any answer; at most one of them does.
+    pub faults: Vec<Fault>,
+    /// What a request gets that no rule matches.
+    pub unmatched: Unmatched,
+    /// Whether the headers `X-Mock-…` may steer it.
+    pub allow_overrides: bool,
+}
+
+/// What a request gets that no rule matches.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Unmatched {
+    /// An answer as the dialect's owner would give it.
+    #[default]
+    Answer,
+    /// A 404 that names the rules that came closest.
+    Error,
 }
 
 /// The API a provider speaks.
@@ -384,6 +420,8 @@ pub enum Certificate {
 pub struct Rule {
     /// How the journal names it.
     pub name: Option<String>,
+    /// Lower goes first, 5 when left out; equal ones in their order.
+    pub priority: Option<i64>,
     /// Everything must hold; empty matches all.
     pub when: When,
     /// At most this many matches, then the rule is passed over.
@@ -393,7 +431,9 @@ pub struct Rule {
     /// What goes wrong with it.
     pub fault: Option<Fault>,
     /// Several answers in order, instead of one.
-    pub sequence: Vec<Step>,
+    pub sequence: Sequence,
+    /// Sends state machines to states when it answers.
+    pub to_state: BTreeMap<String, String>,
 }
 
 /// One step of a sequence.
@@ -406,7 +446,7 @@ pub struct Step {
     pub respond: Option<Respond>,
     /// What goes wrong with it.
     pub fault: Option<Fault>,
-    /// For how many requests; default 1. The last step repeats.
+    /// For how many requests; default 1.
     pub times: Option<u64>,
 }
 

@@ -63,7 +63,7 @@ impl Message {
         let prompt = prompt::tokens(request, context.tokenizer);
         let respond = context.respond;
         Self {
-            id: format!("msg_{}", context.random.branch("id").word(24, BASE62)),
+            id: format!("msg_{}", context.ids.branch("id").word(24, BASE62)),
             model: respond.model.clone().unwrap_or_else(|| wishes.model.to_owned()),
             blocks,
             stop_reason: respond.finish_reason.as_deref().map_or(end.reason, anthropic_word).to_owned(),

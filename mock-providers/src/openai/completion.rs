@@ -6,7 +6,7 @@
 use serde_json::{Value, json};
 
 use super::chat::Wishes;
-use super::{CREATED, resolve, synth, usage};
+use super::{resolve, synth, usage};
 use crate::answer::Context;
 use crate::digest::{BASE62, HEX, Random, hash};
 use crate::journal::Usage;
@@ -49,8 +49,8 @@ impl Completion {
         let model = respond.model.clone().unwrap_or_else(|| resolve(wishes.model).to_owned());
         let fingerprint = Random::new(&[context.seed, hash(model.as_bytes())]).word(10, HEX);
         Self {
-            id: context.random.branch("id").word(29, BASE62),
-            created: CREATED,
+            id: context.ids.branch("id").word(29, BASE62),
+            created: context.created,
             model,
             fingerprint: format!("fp_{fingerprint}"),
             choices,

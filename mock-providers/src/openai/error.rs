@@ -169,6 +169,13 @@ impl ApiError {
         Self::new(400, name, Some(name), format!("The inputs have {tokens} tokens together, the limit is {limit}."))
     }
 
+    /// No rule of the script answers; `nearest` says which came close.
+    pub(crate) fn unanswered(nearest: &str) -> Self {
+        let closest = if nearest.is_empty() { "there are no rules" } else { nearest };
+        let message = format!("No rule of the mock provider's script answers this request: {closest}.");
+        Self::new(404, INVALID, Some("no_rule_matched"), message)
+    }
+
     pub(crate) fn unknown_path(method: &str, path: &str) -> Self {
         Self::new(404, INVALID, None, format!("Invalid URL ({method} {path})"))
     }

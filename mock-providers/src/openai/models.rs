@@ -4,10 +4,13 @@
 
 use serde_json::{Value, json};
 
-use super::{ApiError, CREATED, decoded};
+use super::{ApiError, decoded};
 use crate::plan::Answer;
 use crate::request::Request;
 use crate::script::{Model, ModelKind, Provider};
+
+/// When those models were made of which the script does not say it.
+const CREATED: u64 = 1_767_225_600;
 
 const USUAL: &[&str] = &[
     "gpt-4o",

@@ -43,7 +43,7 @@ pub(super) fn answer(request: &Request<'_>, context: &Context<'_>) -> Result<Ans
     let body = parameters::object(request)?;
     let model = parameters::given(body, "model").map_or(Ok(DEFAULT_MODEL), |_| parameters::model(body))?;
     let inputs = inputs(body.get("input").ok_or_else(|| ApiError::missing("input"))?)?;
-    let id = context.random.branch("id").word(29, BASE62);
+    let id = context.ids.branch("id").word(29, BASE62);
     let seeds = [context.seed, hash(model.as_bytes())];
     let results: Vec<Value> = inputs.iter().map(|input| input.verdict(&seeds)).collect();
     let body = json!({

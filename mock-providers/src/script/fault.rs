@@ -11,8 +11,8 @@ use serde::de::{self, Deserializer, IntoDeserializer, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
 use super::{
-    CommentKeepalive, DataKeepalive, Distribution, ErrorShape, Measure, MissingField, OverflowAs, SlowReasoning,
-    UsageMismatch, duration, size,
+    CommentKeepalive, DataKeepalive, Distribution, During, ErrorShape, Measure, MissingField, OneOrMany, OverflowAs,
+    SlowReasoning, UsageMismatch, When, duration, size, trigger,
 };
 
 /// Where in an exchange a key of a fault takes effect, from the first bytes of a connection to the meaning of the answer.
@@ -56,6 +56,18 @@ impl<T> Key for Option<T> {
 }
 
 impl<T> Key for Vec<T> {
+    fn is_given(&self) -> bool {
+        !self.is_empty()
+    }
+}
+
+impl<T> Key for OneOrMany<T> {
+    fn is_given(&self) -> bool {
+        !self.0.is_empty()
+    }
+}
+
+impl<K, V> Key for BTreeMap<K, V> {
     fn is_given(&self) -> bool {
         !self.is_empty()
     }
@@ -116,6 +128,30 @@ macro_rules! catalogue {
 }
 
 catalogue! {
+    Trigger {
+        /// How likely it is to happen, from 0 to 1.
+        #[serde(deserialize_with = "trigger::probability")]
+        probability: Option<f64>,
+        /// It happens at most this often.
+        times: Option<u64>,
+        /// Only for the first so many matching requests.
+        first: Option<u64>,
+        /// Not for the first so many matching requests.
+        after: Option<u64>,
+        /// For every so manieth matching request.
+        #[serde(deserialize_with = "trigger::every")]
+        every: Option<u64>,
+        /// For these matching requests, from 1.
+        nth: OneOrMany<u64>,
+        /// At this time since the start or the last reset.
+        #[serde(deserialize_with = "trigger::during")]
+        during: Option<During>,
+        /// State machines and the states that they must be in.
+        state: BTreeMap<String, String>,
+        /// What a request must be like.
+        #[serde(deserialize_with = "trigger::when")]
+        when: Option<Box<When>>,
+    }
     Head {
         /// Answer with this status.
         status: Option<u16>,

@@ -1,36 +1,13 @@
-//! The `when` keys and the matchers they use, compiled as they are read.
+//! The matchers that `when` uses, compiled as they are read.
 //!
 //! Owns matching text and JSON against a matcher, so that a bad expression is an error at its place in the file.
 //! Refuses to know requests; `rules` takes them apart.
-
-use std::collections::BTreeMap;
 
 use regex::Regex;
 use serde::Deserialize;
 use serde::de::{self, Deserializer, MapAccess, Visitor, value::MapAccessDeserializer};
 use serde_json::Value;
 use serde_json_path::JsonPath;
-
-/// All given keys must hold.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields, default)]
-pub struct When {
-    /// Over the path without its query.
-    pub path: Option<Glob>,
-    /// The request method.
-    pub method: Option<String>,
-    /// Over the body's `model`.
-    pub model: Option<Glob>,
-    /// Whether the body asks for a stream.
-    pub stream: Option<bool>,
-    /// By header name.
-    pub header: BTreeMap<String, TextMatch>,
-    /// By JSONPath into the body.
-    pub body: BodyMatch,
-    /// Over the text of the last user message.
-    pub last_user: Option<TextMatch>,
-}
 
 /// A pattern in which `*` stands for any run of characters.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -61,24 +38,35 @@ impl Glob {
 
 /// A JSONPath.
 #[derive(Debug, Clone)]
-pub struct Path(JsonPath);
+pub struct Path {
+    path: JsonPath,
+    text: String,
+}
 
 impl Path {
     /// Where in the value it finds something, as JSON pointers.
     pub(crate) fn pointers(&self, value: &Value) -> Vec<String> {
-        self.0.query_located(value).locations().map(|place| place.to_json_pointer()).collect()
+        self.path.query_located(value).locations().map(|place| place.to_json_pointer()).collect()
+    }
+
+    /// As it was written.
+    pub fn as_str(&self) -> &str {
+        &self.text
     }
 
     /// The first value it finds.
     pub fn first<'v>(&self, value: &'v Value) -> Option<&'v Value> {
-        self.0.query(value).first()
+        self.path.query(value).first()
     }
 }
 
 impl<'de> Deserialize<'de> for Path {
     fn deserialize<D: Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
         let text = String::deserialize(reader)?;
-        JsonPath::parse(&text).map(Self).map_err(|e| de::Error::custom(format!("JSONPath `{text}`: {e}")))
+        match JsonPath::parse(&text) {
+            Ok(path) => Ok(Self { path, text }),
+            Err(error) => Err(de::Error::custom(format!("JSONPath `{text}`: {error}"))),
+        }
     }
 }
 
@@ -124,6 +112,8 @@ pub struct TextMatch {
     pub equals: Option<String>,
     /// A part of it.
     pub contains: Option<String>,
+    /// Its beginning.
+    pub prefix: Option<String>,
     /// Found anywhere in it.
     pub matches: Option<Pattern>,
     /// Whether there is one at all.
@@ -131,12 +121,19 @@ pub struct TextMatch {
 }
 
 impl TextMatch {
+    /// Whether one of the texts satisfies every given condition, or their absence does.
+    pub fn holds_any<'t>(&self, texts: impl IntoIterator<Item = &'t str>) -> bool {
+        let mut texts = texts.into_iter().peekable();
+        if texts.peek().is_none() { self.holds(None) } else { texts.any(|text| self.holds(Some(text))) }
+    }
+
     /// Whether the text, or its absence, satisfies every given condition.
     pub fn holds(&self, text: Option<&str>) -> bool {
         let Some(text) = text else { return self.present == Some(false) };
         self.present != Some(false)
             && self.equals.as_deref().is_none_or(|want| text == want)
             && self.contains.as_deref().is_none_or(|part| text.contains(part))
+            && self.prefix.as_deref().is_none_or(|start| text.starts_with(start))
             && self.matches.as_ref().is_none_or(|pattern| pattern.0.is_match(text))
     }
 }
@@ -147,8 +144,21 @@ impl TextMatch {
 pub(super) struct TextConditions {
     equals: Option<String>,
     contains: Option<String>,
+    prefix: Option<String>,
     matches: Option<Pattern>,
+    /// The same as `matches`.
+    regex: Option<Pattern>,
     present: Option<bool>,
+}
+
+impl TextConditions {
+    fn whole<E: de::Error>(self) -> Result<TextMatch, E> {
+        let Self { equals, contains, prefix, matches, regex, present } = self;
+        if matches.is_some() && regex.is_some() {
+            return Err(E::custom("`matches` and `regex` are the same key: give one of them"));
+        }
+        Ok(TextMatch { equals, contains, prefix, matches: matches.or(regex), present })
+    }
 }
 
 impl<'de> Deserialize<'de> for TextMatch {
@@ -157,17 +167,54 @@ impl<'de> Deserialize<'de> for TextMatch {
         impl<'de> Visitor<'de> for TextVisitor {
             type Value = TextMatch;
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a string or a map of equals, contains, matches, present")
+                f.write_str("a string or a map of equals, contains, prefix, matches, present")
             }
             fn visit_str<E: de::Error>(self, text: &str) -> Result<TextMatch, E> {
                 Ok(TextMatch { equals: Some(text.to_owned()), ..TextMatch::default() })
             }
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<TextMatch, A::Error> {
-                let c = TextConditions::deserialize(MapAccessDeserializer::new(map))?;
-                Ok(TextMatch { equals: c.equals, contains: c.contains, matches: c.matches, present: c.present })
+                TextConditions::deserialize(MapAccessDeserializer::new(map))?.whole()
             }
         }
         reader.deserialize_any(TextVisitor)
+    }
+}
+
+/// What the name of a model must be: a bare string is a glob.
+#[derive(Debug, Clone)]
+pub enum ModelMatch {
+    /// The whole name.
+    Glob(Glob),
+    /// Named conditions.
+    Text(TextMatch),
+}
+
+impl ModelMatch {
+    /// Whether the name, or its absence, fits.
+    pub fn holds(&self, model: Option<&str>) -> bool {
+        match self {
+            Self::Glob(glob) => model.is_some_and(|model| glob.matches(model)),
+            Self::Text(text) => text.holds(model),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for ModelMatch {
+    fn deserialize<D: Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
+        struct ModelVisitor;
+        impl<'de> Visitor<'de> for ModelVisitor {
+            type Value = ModelMatch;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a glob such as `gpt-4*`, or a map of equals, contains, prefix, matches, present")
+            }
+            fn visit_str<E: de::Error>(self, glob: &str) -> Result<ModelMatch, E> {
+                Ok(ModelMatch::Glob(Glob(glob.to_owned())))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<ModelMatch, A::Error> {
+                TextConditions::deserialize(MapAccessDeserializer::new(map))?.whole().map(ModelMatch::Text)
+            }
+        }
+        reader.deserialize_any(ModelVisitor)
     }
 }
 

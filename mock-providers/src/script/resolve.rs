@@ -4,7 +4,10 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Config, Distribution, Fault, Hang, Latency, Prefill, Provider, Quantity, Respond, Rule, Stall, Step};
+use super::{
+    Config, Distribution, Fault, Hang, Latency, MachineState, Prefill, Provider, Quantity, Respond, Rule, Sequence,
+    Stall, Step,
+};
 
 /// Something that may name files.
 trait Resolve {
@@ -58,7 +61,9 @@ resolve! {
     Fault { stall, hang_before_head }
     Step { respond, fault }
     Rule { respond, fault, sequence }
-    Provider { latency, respond, fault, sequence, rules }
+    Sequence { steps }
+    MachineState { faults }
+    Provider { latency, respond, fault, sequence, rules, faults }
 }
 
 /// Why a script that reads well is of no use.
@@ -101,6 +106,8 @@ pub enum ScriptError {
 impl Config {
     /// Reads the files that its providers name, from the folder of the script, and checks them.
     pub fn resolve(&mut self, folder: &Path) -> Result<(), ScriptError> {
+        let mut states = self.states.values_mut().flat_map(|machine| machine.states.values_mut());
+        states.try_for_each(|state| Resolve::resolve(state, folder))?;
         self.providers.values_mut().try_for_each(|provider| provider.resolve(folder))
     }
 }
@@ -117,7 +124,7 @@ impl Provider {
     }
 
     fn latencies(&self) -> impl Iterator<Item = &Latency> {
-        let steps = self.rules.iter().flat_map(|rule| &rule.sequence).chain(&self.sequence);
+        let steps = self.rules.iter().flat_map(|rule| &rule.sequence.steps).chain(&self.sequence.steps);
         let responds = steps.filter_map(|step| step.respond.as_ref());
         let responds = responds.chain(self.rules.iter().filter_map(|rule| rule.respond.as_ref())).chain(&self.respond);
         responds.map(|respond| &respond.latency).chain([&self.latency])
@@ -129,7 +136,7 @@ mod tests {
     use super::*;
 
     /// Each place where a script may name a file, with one that does not exist.
-    const PLACES: [&str; 9] = [
+    const PLACES: [&str; 10] = [
         "latency: {connect: FILE}",
         "latency: {itl: FILE}",
         "latency: {prefill: {per_token: FILE}}",
@@ -138,6 +145,7 @@ mod tests {
         "fault: {hang_before_head: FILE}",
         "rules: [{respond: {latency: {total: FILE}}}]",
         "rules: [{fault: {stall: {for: FILE}}}]",
+        "faults: [{stall: {for: FILE}}]",
         "sequence: [{respond: {latency: {head: FILE}}}]",
     ];
 

@@ -11,9 +11,12 @@ use serde_json::{Map, Value, json};
 use super::matching::{TextConditions, ValueConditions};
 use super::model::{Model, Named};
 use super::respond::EventKeys;
+use super::sequence::SequenceKeys;
+use super::when::TurnBounds;
 use super::{
-    BodyMatch, Distribution, Embedding, EmbeddingSize, Every, Hang, HeaderValues, Headers, Path, Pattern, SseEvent,
-    TextMatch, UsageNumbers, UsageSpec, ValueMatch, WhenFull,
+    BodyMatch, Created, Distribution, Embedding, EmbeddingSize, Every, Hang, HeaderValues, Headers, ModelMatch,
+    OneOrMany, Path, Pattern, Sequence, SseEvent, Step, TextMatch, Turns, UsageNumbers, UsageSpec, ValueMatch,
+    WhenFull,
 };
 
 /// A bare value or one form of drawing it.
@@ -152,6 +155,36 @@ written! {
     TextMatch as "TextMatch": |generator| json_schema!({
         "description": "A text that must be equal, or named conditions.",
         "anyOf": [{"type": "string"}, generator.subschema_for::<TextConditions>()],
+    });
+    ModelMatch as "ModelMatch": |generator| json_schema!({
+        "description": "A glob over the name of a model, or named conditions.",
+        "anyOf": [{"type": "string"}, generator.subschema_for::<TextConditions>()],
+    });
+    OneOrMany<String> as "ScriptNames": |_generator| json_schema!({
+        "description": "A name or a list of names.",
+        "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}],
+    });
+    OneOrMany<u64> as "ScriptNumbers": |_generator| json_schema!({
+        "description": "A number or a list of numbers.",
+        "anyOf": [
+            {"type": "integer", "minimum": 0},
+            {"type": "array", "items": {"type": "integer", "minimum": 0}},
+        ],
+    });
+    Turns as "ScriptTurns": |generator| json_schema!({
+        "description": "A number, or a range with both its ends.",
+        "anyOf": [{"type": "integer", "minimum": 0}, generator.subschema_for::<TurnBounds>()],
+    });
+    Sequence as "ScriptSequence": |generator| json_schema!({
+        "description": "Steps in order, or a map that also says what comes after the last.",
+        "anyOf": [
+            {"type": "array", "items": generator.subschema_for::<Step>()},
+            generator.subschema_for::<SequenceKeys>(),
+        ],
+    });
+    Created as "ScriptCreated": |_generator| json_schema!({
+        "description": "A Unix time in seconds, or `real` for the machine's.",
+        "anyOf": [{"type": "integer", "minimum": 0}, {"const": "real"}],
     });
     ValueMatch as "ValueMatch": |generator| json_schema!({
         "description": "A value that must be equal, or named conditions.",

@@ -28,7 +28,7 @@ pub(super) fn mock(args: &MockArgs) -> Result<ExitCode, Error> {
 
 fn default_config() -> Config {
     let provider = Provider { listen: Some(DEFAULT), ..Provider::default() };
-    Config { seed: None, providers: [("openai".to_owned(), provider)].into() }
+    Config { providers: [("openai".to_owned(), provider)].into(), ..Config::default() }
 }
 
 fn read(path: &Path) -> Result<Config, Error> {
