@@ -15,6 +15,7 @@ mod dialect;
 mod digest;
 mod journal;
 mod limits;
+mod lint;
 mod listener;
 mod openai;
 mod pace;
@@ -31,6 +32,7 @@ mod wire;
 mod workers;
 
 pub use journal::{ConnectionRecord, Draws, End, Journal, Peer, RequestRecord, TlsFacts, TlsFailure, Usage};
+pub use lint::{Finding, Severity, lint};
 pub use provider::{MockProvider, Options, StartError, start};
 pub use request::RequestHead;
 pub use states::{StateError, States};

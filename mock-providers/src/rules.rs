@@ -38,8 +38,10 @@ const DEFAULT: &str = "default";
 /// How many rejected rules the journal names.
 const REJECTED: usize = 8;
 
-/// Of rules without a priority of their own.
-const PRIORITY: i64 = 5;
+/// The place of a rule: lower goes first, equal ones in their order.
+pub(crate) fn priority(rule: &Rule) -> i64 {
+    rule.priority.unwrap_or(5)
+}
 
 /// A script and how often its rules have matched.
 pub(crate) struct Live {
@@ -84,6 +86,11 @@ pub(crate) struct Account<'a> {
 }
 
 impl Account<'_> {
+    #[cfg(test)]
+    pub(crate) fn rule(&self) -> &str {
+        self.rule
+    }
+
     /// Puts it down.
     pub(crate) fn enter(self, record: &mut RequestRecord) {
         record.rule = self.rule.clone();
@@ -105,7 +112,7 @@ impl Live {
             LiveRule::new(name, rule)
         };
         let mut rules: Vec<LiveRule> = rules.into_iter().enumerate().map(named).collect();
-        rules.sort_by_key(|live| live.rule.priority.unwrap_or(PRIORITY));
+        rules.sort_by_key(|live| priority(&live.rule));
         let faults: Vec<Entry> = std::mem::take(&mut provider.faults).into_iter().map(Entry::new).collect();
         let counts = rules.iter().any(LiveRule::counts) || faults.iter().any(Entry::counts) || states.counts();
         Self {
@@ -121,6 +128,11 @@ impl Live {
             stored: Stored::default(),
             accepted: AtomicU64::new(0),
         }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn rule_count(&self) -> usize {
+        self.rules.len()
     }
 
     /// All counts begin anew.

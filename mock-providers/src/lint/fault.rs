@@ -1,0 +1,111 @@
+//! Findings about faults: which of them never happen, and which change nothing where they do.
+//!
+//! Owns the sums of probabilities and the counts of triggers. Refuses to judge what a fault does to an answer.
+
+use super::Findings;
+use super::implies::{excludes, implies, impossible};
+use crate::script::{Fault, Glob, Stage, When};
+
+/// Paths whose answers have neither streams nor choices.
+const PLAIN: &[&str] = &["*/embeddings", "*/moderations", "*/models", "*/models/*"];
+
+impl Findings<'_> {
+    /// A list, of which at most one happens at a time.
+    pub(super) fn fault_list(&mut self, place: &str, faults: &[Fault]) {
+        for (index, fault) in faults.iter().enumerate() {
+            let at = format!("{place}[{index}]");
+            self.fault(&at, fault, &When::default());
+            let before: f64 = faults[..index].iter().filter(|first| covers(first, fault)).map(likelihood).sum();
+            if before >= 1.0 {
+                let why = "one of those before it always happens when its triggers hold, and at most one does";
+                self.error(&at, "the fault never happens", why, "put it first, or give the others a `probability`");
+            } else if before + likelihood(fault) > 1.0 && fault.probability.is_some() {
+                let sum = before + likelihood(fault);
+                let why = format!("with those before it the probabilities add up to {sum:.3}, and one roll is for all");
+                self.warning(&at, "the fault happens less often than it says", why, "keep the sum at 1 or below");
+            }
+        }
+    }
+
+    /// One fault; `context` is what holds for every request that it may happen to.
+    pub(super) fn fault(&mut self, at: &str, fault: &Fault, context: &When) {
+        let never = "the fault never happens";
+        if fault.names().is_empty() {
+            self.warning(at, "the fault does nothing", "it says when, but not what", "add a key such as `status: 503`");
+        }
+        if fault.probability == Some(0.0) {
+            self.error(at, never, "its probability is 0", "remove it");
+        }
+        if fault.times == Some(0) {
+            self.error(at, never, "it may happen 0 times", "remove it");
+        }
+        if fault.during.is_some_and(|during| during.to.is_some_and(|to| to <= during.from)) {
+            self.error(at, never, "`during` ends before it begins", "swap `from` and `to`");
+        }
+        if !countable(fault) {
+            let why = "no number satisfies its `first`, `after`, `every` and `nth` together; they count from 1";
+            self.error(at, never, why, "remove one of them");
+        }
+        self.states(at, &fault.state);
+        let own = fault.when.as_deref();
+        own.into_iter().for_each(|when| self.states_of(&format!("{at}.when"), when));
+        let state = When { state: fault.state.clone(), ..When::default() };
+        if own.is_some_and(impossible) {
+            self.error(&format!("{at}.when"), never, "its conditions contradict each other", "remove one of them");
+        } else if own.into_iter().chain([&state]).any(|when| excludes(when, context)) {
+            self.error(at, never, "its triggers contradict the `when` of its rule", "remove the `when` of one of them");
+        }
+        self.inapplicable(at, fault, context);
+    }
+
+    /// Keys that find nothing to change in the answers that the fault may happen to.
+    fn inapplicable(&mut self, at: &str, fault: &Fault, context: &When) {
+        let stage = |name: &str| Fault::CATALOGUE.iter().find(|(known, _)| *known == name).map(|(_, stage)| *stage);
+        let all = [Some(context), fault.when.as_deref()];
+        let looks = |test: &dyn Fn(&When) -> bool| all.into_iter().flatten().any(test);
+        let plain = |when: &When| PLAIN.iter().any(|path| implies(when, &of_path(path)));
+        let (whole, streamed) = (looks(&|when| when.stream == Some(false)), looks(&|when| when.stream == Some(true)));
+        let no_stream = whole || looks(&plain);
+        for name in fault.names() {
+            let why = match stage(name) {
+                // Without a stream it is an error of the whole answer.
+                _ if name == "error_event" => continue,
+                Some(Stage::Content) if no_stream => "it changes the events of a stream, and there is none",
+                Some(Stage::Body) if streamed && !looks(&plain) => "it changes a JSON body, and the answer is a stream",
+                Some(Stage::Semantic) if looks(&plain) => "it changes what a model says, and no model speaks",
+                _ => continue,
+            };
+            self.warning(at, format!("`{name}` finds nothing to change"), why, "remove it, or widen the `when`");
+        }
+    }
+}
+
+fn of_path(path: &str) -> When {
+    When { path: Some(Glob(path.to_owned())), ..When::default() }
+}
+
+fn likelihood(fault: &Fault) -> f64 {
+    fault.probability.unwrap_or(1.0)
+}
+
+/// Whether the first takes part in the roll wherever the second does.
+fn covers(first: &Fault, second: &Fault) -> bool {
+    let Fault { times, first: only_first, after, every, nth, during, state, when, .. } = first;
+    let counts = times.or(*only_first).or(*after).or(*every).is_some() || !nth.0.is_empty() || during.is_some();
+    let everything = When::default();
+    let theirs = second.when.as_deref().unwrap_or(&everything);
+    !counts
+        && state.iter().all(|(machine, name)| second.state.get(machine) == Some(name))
+        && when.as_deref().is_none_or(|own| implies(theirs, own))
+}
+
+/// Whether there is a number that all counting triggers let through.
+fn countable(fault: &Fault) -> bool {
+    let Fault { first, after, every, nth, .. } = fault;
+    let (least, most, step) = (after.unwrap_or(0), first.unwrap_or(u64::MAX), every.unwrap_or(1));
+    let Some(next) = least.checked_div(step).and_then(|times| times.checked_add(1)?.checked_mul(step)) else {
+        return false;
+    };
+    let fits = |count: u64| count > least && count <= most && count.is_multiple_of(step);
+    if nth.0.is_empty() { next <= most } else { nth.0.iter().any(|count| fits(*count)) }
+}
