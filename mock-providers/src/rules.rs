@@ -25,10 +25,10 @@ use crate::request::Request;
 use crate::script::{Accept, AcceptStall, Fault, Provider, Respond, Rule, Unmatched};
 use crate::states::States;
 
-use check::Scene;
+pub(crate) use check::Scene;
 pub(crate) use draws::Dice;
 pub(crate) use entry::Entry;
-use facts::Facts;
+pub(crate) use facts::Facts;
 use live::{LiveRule, Offer};
 use overrides::{Overrides, refusal};
 
@@ -154,7 +154,8 @@ impl Live {
             unanswered: None,
         };
         if admitted && self.is_scripted() {
-            let scene = Scene { facts, dialect: self.provider.dialect.of(request.head), states: &self.states };
+            let dialect = self.provider.dialect.of(request.head);
+            let scene = Scene { facts, dialect, moment: self.states.moment() };
             self.choose(&mut selected, &scene, dice);
         }
         selected
@@ -258,7 +259,7 @@ impl Live {
         scene: &Scene<'_>,
     ) {
         let Selected { account: Account { draws, .. }, random, fault, .. } = selected;
-        let listed = self.states.faults().chain(&self.faults);
+        let listed = self.states.faults(&scene.moment).chain(&self.faults);
         let listed = entry::happening(listed, scene, &random.branch("faults"), &mut draws.roll);
         let own = entry::happening(own.into_iter(), scene, &random.branch("fault"), &mut draws.rule_roll);
         let layers = listed.into_iter().chain(own).map(Cow::Borrowed).chain(asked.map(Cow::Owned));

@@ -48,6 +48,23 @@ struct Running {
     faults: BTreeMap<String, Vec<Entry>>,
 }
 
+/// The time of the scripts and the states of all machines, at once.
+pub(crate) struct Moment {
+    pub(crate) elapsed: Duration,
+    states: BTreeMap<String, String>,
+}
+
+impl Moment {
+    pub(crate) fn state(&self, machine: &str) -> Option<&str> {
+        self.states.get(machine).map(String::as_str)
+    }
+
+    /// Whether each of these machines is in the state beside it.
+    pub(crate) fn has(&self, wanted: &BTreeMap<String, String>) -> bool {
+        wanted.iter().all(|(machine, state)| self.state(machine) == Some(state))
+    }
+}
+
 struct Now {
     /// Zero of the scripts' time.
     began: Instant,
@@ -108,8 +125,7 @@ impl States {
 
     /// The states of all machines.
     pub fn all(&self) -> BTreeMap<String, String> {
-        let now = self.now();
-        self.machines.iter().map(|(name, running)| (name.clone(), running.state(name, &now).to_owned())).collect()
+        self.at(&self.now())
     }
 
     /// Sends a machine to one of its states, where it stays until the schedule's next change.
@@ -138,10 +154,20 @@ impl States {
         self.machines.values().flat_map(|running| running.faults.values().flatten()).for_each(Entry::reset);
     }
 
-    /// The faults of the states that hold now, by the names of their machines.
-    pub(crate) fn faults(&self) -> impl Iterator<Item = &Entry> {
-        let at = |(name, running): (&String, &'_ Running)| running.state(name, &self.now()).to_owned();
-        self.machines.iter().filter_map(move |each| each.1.faults.get(&at(each))).flatten()
+    /// Time and states as one request sees them, so that all rules and faults look at the same moment.
+    pub(crate) fn moment(&self) -> Moment {
+        let now = self.now();
+        Moment { elapsed: now.elapsed(), states: self.at(&now) }
+    }
+
+    fn at(&self, now: &Now) -> BTreeMap<String, String> {
+        self.machines.iter().map(|(name, running)| (name.clone(), running.state(name, now).to_owned())).collect()
+    }
+
+    /// The faults of the states that hold at this moment, by the names of their machines.
+    pub(crate) fn faults<'s, 'm>(&'s self, moment: &'m Moment) -> impl Iterator<Item = &'s Entry> + use<'s, 'm> {
+        let at = move |(name, state): (&String, &String)| self.machines.get(name)?.faults.get(state);
+        moment.states.iter().filter_map(at).flatten()
     }
 
     pub(crate) fn is_empty(&self) -> bool {

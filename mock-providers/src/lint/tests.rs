@@ -5,10 +5,11 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
+use super::implies::{excludes, implies, impossible};
 use super::*;
 use crate::request::{Head, Request, RequestHead};
-use crate::rules::{Dice, Live};
-use crate::script::{Clock, Determinism};
+use crate::rules::{Dice, Facts, Live, Scene};
+use crate::script::{Clock, Determinism, Dialect, When};
 use crate::states::States;
 
 fn found(config: &Value) -> Vec<Finding> {
@@ -133,33 +134,38 @@ fn text() -> BoxedStrategy<Value> {
     one_of(texts)
 }
 
-fn when() -> BoxedStrategy<Value> {
-    let leaf = || {
-        members(
-            0.12,
-            vec![
-                ("path", one_of(json!(["/v1/chat/completions", "*/completions", "/v1/*", "*", "/v1/c*s"]))),
-                ("method", one_of(json!(["POST", "post", "GET"]))),
-                ("model", one_of(json!(["a", "a*", "*b", "ab*", {"prefix": "a"}, {"equals": "ab"}, {"matches": "b"}]))),
-                ("stream", one_of(json!([true, false]))),
-                ("header", one_of(json!([{"x-t": "a"}, {"X-T": {"contains": "a"}}, {"x-t": {"present": false}}]))),
-                ("query", one_of(json!([{"q": "a"}, {"q": {"prefix": "a"}}]))),
-                (
-                    "body",
-                    one_of(json!([{"$.user": "a"}, {"$.user": {"contains": "a"}}, {"$.user": {"present": false}}])),
-                ),
-                ("last_user", text()),
-                ("system", text()),
-                ("any_message", text()),
-                ("turn", one_of(json!([0, 1, {"min": 1}, {"max": 1}, {"min": 1, "max": 2}]))),
-                ("has_tool_result", one_of(json!([true, false]))),
-                ("tool_result", text()),
-                ("tools_include", one_of(json!(["f", ["f", "g"], []]))),
-                ("n_gt", one_of(json!([0, 1, 2]))),
-                ("max_tokens_lt", one_of(json!([1, 5, 10]))),
-                ("state", one_of(json!([{"m": "x"}, {"m": "y"}]))),
-            ],
-        )
+/// The keys that a condition may have, each with a few values.
+fn keys() -> Vec<(&'static str, BoxedStrategy<Value>)> {
+    vec![
+        ("path", one_of(json!(["/v1/chat/completions", "*/completions", "/v1/*", "*", "/v1/c*s"]))),
+        ("method", one_of(json!(["POST", "post", "GET"]))),
+        ("model", one_of(json!(["a", "a*", "*b", "ab*", {"prefix": "a"}, {"equals": "ab"}, {"matches": "b"}]))),
+        ("stream", one_of(json!([true, false]))),
+        ("header", one_of(json!([{"x-t": "a"}, {"X-T": {"contains": "a"}}, {"x-t": {"present": false}}]))),
+        ("query", one_of(json!([{"q": "a"}, {"q": {"prefix": "a"}}]))),
+        ("body", one_of(json!([{"$.user": "a"}, {"$.user": {"contains": "a"}}, {"$.user": {"present": false}}]))),
+        ("last_user", text()),
+        ("system", text()),
+        ("any_message", text()),
+        ("turn", one_of(json!([0, 1, {"min": 1}, {"max": 1}, {"min": 1, "max": 2}]))),
+        ("has_tool_result", one_of(json!([true, false]))),
+        ("tool_result", text()),
+        ("tools_include", one_of(json!(["f", ["f", "g"], []]))),
+        ("n_gt", one_of(json!([0, 1, 2]))),
+        ("max_tokens_lt", one_of(json!([1, 5, 10]))),
+        ("state", one_of(json!([{"m": "x"}, {"m": "y"}]))),
+    ]
+}
+
+/// Conditions over two of the keys, so that they often have to do with each other.
+fn theme() -> BoxedStrategy<Vec<usize>> {
+    proptest::collection::vec(0..keys().len(), 2).boxed()
+}
+
+fn when(theme: Vec<usize>) -> BoxedStrategy<Value> {
+    let leaf = move || {
+        let chosen = keys().into_iter().enumerate().filter(|(index, _)| theme.contains(index));
+        members(0.5, chosen.map(|(_, key)| key).collect())
     };
     let nested = (leaf(), proptest::option::weighted(0.3, proptest::collection::vec(leaf(), 1..3)));
     (nested, proptest::option::weighted(0.3, leaf()))
@@ -171,7 +177,7 @@ fn when() -> BoxedStrategy<Value> {
         .boxed()
 }
 
-fn rule() -> BoxedStrategy<Value> {
+fn rule(theme: Vec<usize>) -> BoxedStrategy<Value> {
     let rest = members(
         0.15,
         vec![
@@ -187,7 +193,7 @@ fn rule() -> BoxedStrategy<Value> {
         ],
     );
     let nth = proptest::option::weighted(0.15, one_of(json!([0, 1, [1, 3]])));
-    (when(), rest, nth)
+    (when(theme), rest, nth)
         .prop_map(|(mut when, mut rule, nth)| {
             nth.into_iter().for_each(|nth| when["nth"] = nth);
             rule["when"] = when;
@@ -224,11 +230,31 @@ fn head(line: &str) -> Head {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1500, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_is_called_implied_excluded_or_impossible_is_so_for_every_request(
+        (a, b) in theme().prop_flat_map(|theme| (when(theme.clone()), when(theme))),
+        requests in proptest::collection::vec(request(), 12),
+    ) {
+        let read = |when: &Value| serde_json::from_value::<When>(when.clone()).expect("well-formed");
+        let (first, second) = (read(&a), read(&b));
+        let (implied, excluded) = (implies(&first, &second), excludes(&first, &second));
+        let machine = json!({"initial": "x", "states": {"x": {}, "y": {}}});
+        let states = States::new(&serde_json::from_value(json!({"m": machine})).expect("well-formed"));
+        for (line, body) in &requests {
+            let head = head(line);
+            let request = Request::new(&head, body.to_string().as_bytes());
+            let scene = Scene { facts: Facts::new(&request), dialect: Dialect::Openai, moment: states.moment() };
+            let (fits, other) = (scene.fits(&first), scene.fits(&second));
+            let sound = !(implied && fits && !other) && !(excluded && fits && other) && !(impossible(&first) && fits);
+            prop_assert!(sound, "{a} and {b}: implied {implied}, excluded {excluded}, but {line} {body} is {fits} {other}");
+        }
+    }
 
     #[test]
     fn some_rule_or_the_default_answers_and_never_one_that_is_called_unreachable(
-        rules in proptest::collection::vec(rule(), 1..6),
+        rules in theme().prop_flat_map(|theme| proptest::collection::vec(rule(theme), 1..6)),
         requests in proptest::collection::vec(request(), 1..12),
     ) {
         let named: Value = rules.into_iter().enumerate().map(|(index, mut rule)| {

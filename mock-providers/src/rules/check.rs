@@ -8,7 +8,7 @@ use std::fmt::Write;
 use super::facts::Facts;
 use crate::credentials;
 use crate::script::{Dialect, TextMatch, When};
-use crate::states::States;
+use crate::states::Moment;
 
 /// How much of a text a reason shows.
 const SHOWN: usize = 60;
@@ -17,7 +17,7 @@ const SHOWN: usize = 60;
 pub(crate) struct Scene<'s> {
     pub(crate) facts: Facts<'s>,
     pub(crate) dialect: Dialect,
-    pub(crate) states: &'s States,
+    pub(crate) moment: Moment,
 }
 
 impl Scene<'_> {
@@ -132,9 +132,9 @@ impl Check<'_, '_> {
         }) && self.hash("tools_hash", when.tools_hash.as_ref(), || facts.tools_hash())
             && self.hash("system_hash", when.system_hash.as_ref(), || facts.system_hash())
             && when.state.iter().all(|(machine, want)| {
-                let state = scene.states.get(machine);
-                let seen = || named(state.as_deref());
-                self.key(&format!("state.{machine}"), Some(want), |want| state.as_ref() == Some(want), seen)
+                let state = scene.moment.state(machine);
+                let seen = || named(state);
+                self.key(&format!("state.{machine}"), Some(want), |want| state == Some(want), seen)
             })
             && self.key(
                 "any_of",

@@ -36,8 +36,8 @@ impl Entry {
     /// Counts the request if it is one that the entry is about; says whether all triggers but the probability hold.
     fn holds(&self, scene: &Scene<'_>) -> bool {
         let Fault { first, after, every, nth, during, state, when, times, .. } = &self.fault;
-        let about = during.is_none_or(|during| during.holds(scene.states.elapsed()))
-            && state.iter().all(|(machine, want)| scene.states.get(machine).as_ref() == Some(want))
+        let about = during.is_none_or(|during| during.holds(scene.moment.elapsed))
+            && scene.moment.has(state)
             && when.as_ref().is_none_or(|when| scene.fits(when));
         if !about || !self.counts() {
             return about;
