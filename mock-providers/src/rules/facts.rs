@@ -255,9 +255,9 @@ fn canonicalise(value: &Value, out: &mut String) {
     }
 }
 
-/// Enough of a hash to tell prompts apart, short enough to copy.
+/// Enough of a hash to tell prompts apart, short enough to copy; the letter keeps YAML from seeing a number.
 fn short(text: &str) -> String {
-    format!("{:012x}", hash(text.as_bytes()) >> 16)
+    format!("h{:011x}", hash(text.as_bytes()) >> 20)
 }
 
 #[cfg(test)]
