@@ -319,3 +319,6 @@ fn shorthand(provider: &mut Provider) -> Option<Rule> {
     let (name, priority) = (Some("respond".to_owned()), Some(i64::MAX));
     given.then(|| Rule { name, priority, respond, fault, sequence, ..Rule::default() })
 }
+
+#[cfg(test)]
+mod tests;
