@@ -5,6 +5,7 @@
 //! number of the request, so that equal requests in flight together share out the same answers on any number of threads.
 
 mod check;
+mod conversation;
 mod draws;
 mod entry;
 mod facts;

@@ -4,7 +4,15 @@
 //! Refuses to own behaviour: what the keys do on the wire lives in the modules that read them.
 //!
 //! ```yaml
-//! seed: 42                             # only in a config file (`Config`); scenarios bring their own
+//! # Above `providers`: only in a config file (`Config`); scenarios bring their own seed, and no states.
+//! seed: 42
+//! determinism: per_request             # the default, or per_sequence; see below
+//! clock: {created: 1735689600, ids: derived}   # `created` also `real`, `ids` also `random`; default a fixed time, derived
+//! states:                              # see below; shared by all providers
+//!   outage:
+//!     initial: up
+//!     states: {up: {}, down: {faults: [{status: 503}]}}
+//!     schedule: [{at: 60s, to: down}, {at: 90s, to: up}]
 //! providers:
 //!   a:
 //!     dialect: openai                  # the default; or azure, anthropic
@@ -31,6 +39,11 @@
 //!             - {text: "Let me look. "}
 //!             - {tool_call: {name: get_weather, arguments: {city: Paris}}}
 //!     respond: {text: served by a}     # shorthand: one last catch-all rule named `respond`
+//!     faults:                          # at most one of them happens to a request; see below
+//!       - {probability: 0.02, status: 503}
+//!       - {every: 50, when: {stream: true}, disconnect: {after_chunks: 7, how: rst}}
+//!     unmatched: answer                # or error: a 404 `no_rule_matched` that names the nearest rules
+//!     allow_overrides: false           # true: the request headers X-Mock-… are obeyed; see below
 //! ```
 //!
 //! A provider of the dialect openai answers Anthropic's `/v1/messages` too. In all that follows, OpenAI stands for the
@@ -68,18 +81,43 @@
 //! | `estimate` | (the default) a word of at most twelve characters with the space before it; longer words are several |
 //! | `o200k`, `cl100k` | a token of that encoding (GPT-4o and later; GPT-4); only in builds with the crate feature `bpe`, as `windtunnel` is. Its tables, some 20 MB, are loaded when a script first asks for them |
 //!
-//! # `when` (all given keys must hold; the first matching rule wins)
+//! # Rules
+//! `name`, `priority` (lower goes first, default 5; equal ones in their order), `when`, `times`, then `respond` and/or
+//! `fault`, or `sequence`; and `to_state: {machine: state}`, where state machines go once the rule has answered. The first
+//! rule whose `when` holds, and which is not used up, answers.
+//!
+//! A `sequence` is a list of steps `{respond, fault, times}`, or `{steps: […], on_exhausted: …}` with `repeat_last` (the
+//! default), `cycle`, `fall_through` (the rule is passed over from then on) or `error` (a 404 `no_rule_matched`).
+//!
+//! # `when` (all given keys must hold)
 //! | key | value |
 //! |---|---|
 //! | `path` | glob over the path without its query; `*` stands for anything |
 //! | `method` | `GET`, `POST`… |
-//! | `model` | glob over the body's `model` |
+//! | `dialect` | in which the request is answered: that of the provider, or `anthropic` at an OpenAI provider that is asked so |
+//! | `model` | glob over the body's `model`, or a text matcher's map |
 //! | `stream` | whether the body says `stream: true` |
-//! | `header` | name → text matcher; the first header of that name counts |
+//! | `key` | text matcher over the credential, from where the dialect takes it |
+//! | `header`, `query` | name → text matcher; the first of that name counts, parameters are decoded |
 //! | `body` | JSONPath → value, or `{equals\|contains\|matches\|present: …}` |
-//! | `last_user` | text matcher over the text of the last user message; without `messages`, of `input` or `prompt` |
+//! | `last_user` | text matcher over the text of the last message in which the user speaks; without `messages`, of `input` or `prompt` |
+//! | `system` | text matcher over all system and developer messages, `system` and `instructions`, one a line |
+//! | `any_message`, `input` | text matcher that the text of one message, or one text of `input`, must satisfy |
+//! | `turn` | `2` or `{min, max}`: how often the assistant has answered already |
+//! | `has_tool_result` | whether a tool's result came since the user last spoke |
+//! | `tool_result`, `tool_call_id` | text matcher over such results, or the ids of their calls: one must satisfy it |
+//! | `tools_include` | a name or a list: tools that the request offers, all of them |
+//! | `tools_hash`, `system_hash` | a hash as the journal shows it, where the provider has rules |
+//! | `response_format` | text matcher over `text`, `json_object`, `json_schema` |
+//! | `n_gt`, `max_tokens_lt` | a number: more choices, or a smaller limit (whatever the API calls it) |
+//! | `image_input` | whether a message has an image |
+//! | `nth` | `2` or `[1, 3]`: which of the requests that all other keys let through, from 1 |
+//! | `session` | text matcher over the header `X-Mock-Session` |
+//! | `state` | machine → the state that it is in |
+//! | `any_of`, `not` | a list of `when`, one of which must hold; a `when` that must not |
 //!
-//! A text matcher is a string (equal) or one or more of `{equals, contains, matches: regex, present: bool}`.
+//! A text matcher is a string (equal) or one or more of `{equals, contains, prefix, matches: regex, present: bool}`;
+//! `regex` is another word for `matches`. All of this reads chat, completions, responses and Anthropic's messages alike.
 //!
 //! # `respond`
 //! | key | value |
@@ -175,6 +213,22 @@
 //! | `context_overflow: true` | 400 `context_length_exceeded`, whatever the prompt |
 //! | `concurrency_full: true` | the answer as if `limits.concurrent` and the queue were full |
 //!
+//! When a fault happens, its triggers say; all given ones must hold, and without any it always does. They may stand in the
+//! `faults` of a provider or a state, and beside the keys of a rule's or step's own `fault`.
+//!
+//! | trigger | it happens… |
+//! |---|---|
+//! | `when`, `state`, `during: {from, to}` | to such requests, in such states, in this time since the start or the last reset (`to` is outside). These say which requests are counted by the others |
+//! | `first: n`, `after: n` | to the first n of them; not to the first n |
+//! | `every: n`, `nth: [2, 5]` | to every nth; to these, from 1 |
+//! | `times: n` | at most n times |
+//! | `probability: 0.02` | to that part of them, chosen by the seed |
+//!
+//! Of a `faults` list at most one entry happens to a request. Entries whose other triggers hold share one roll: the first
+//! happens below its probability, the second below the sum of both, and so on; without `probability` an entry is certain.
+//! The faults of states come before the provider's in that list. A rule's own fault has a roll of its own, and its keys
+//! win over those of the list.
+//!
 //! The position `after_…` is one of `after_chunks: n` (content or tool-call deltas; 0 = before the first one, role chunk
 //! sent), `after_events: n` (any SSE event; 0 = only the head is sent) and `after_bytes: n` (bytes of the body, HTTP
 //! chunk framing not counted). None: right after the head. Several: whichever comes first. Beyond the end: at the end.
@@ -218,6 +272,25 @@
 //! `tgi`, `sglang-old`, `gemini-openai`, `mistral`, `openrouter`, `deepseek`, `together`, `anthropic-openai`), quirks
 //! ([`crate::quirks::all`], with the deviations that they are) and keys of the three groups above that are `true`. What
 //! they stand for lies under the faults of rules, whose keys win; a quirk that does not concern an answer is silent.
+//!
+//! # `states`
+//! A machine is in `initial`, until the `schedule`, a rule's `to_state` or the owner of the process sends it elsewhere: the
+//! latest of these counts. Time is counted from the start or the last reset. In a state that has `faults`, they concern
+//! every provider of the process (narrow them by `when`).
+//!
+//! # Determinism
+//! Everything that is made up, rolls included, follows from the seed, the provider, the rule, the request (method, target
+//! and body) and its occurrence: how often this request was made before. So the answers to a set of requests are the same
+//! in any order and on any number of threads, those of equal requests in flight together included. Two things go by order
+//! of arrival, because they mean it: counts that several *different* requests share, and states. With `per_sequence` all
+//! draws go by the number of the request at its provider instead. A million distinct requests are counted for each
+//! provider; those that come after are taken as made for the first time.
+//!
+//! # `X-Mock-…` request headers (with `allow_overrides: true`)
+//! `X-Mock-Rule: name` answers by that rule whatever its `when` says, `X-Mock-Status: 503` is that status, `X-Mock-Delay:
+//! 2s` waits before the head, and `X-Mock-Fault` is a list of faults that need no value (`missing_done, stall`) or a JSON
+//! map of `fault` keys. They lie over all other faults. `X-Mock-Session` is only a label, for `when`, the journal and those
+//! who read it, and needs no leave.
 
 mod auth;
 mod clock;

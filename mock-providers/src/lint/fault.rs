@@ -4,10 +4,33 @@
 
 use super::Findings;
 use super::implies::{excludes, implies, impossible};
-use crate::script::{Fault, Glob, Stage, When};
+use crate::script::{Fault, Glob, When};
 
 /// Paths whose answers have neither streams nor choices.
 const PLAIN: &[&str] = &["*/embeddings", "*/moderations", "*/models", "*/models/*"];
+
+/// Keys that change nothing but events.
+pub(super) const OF_STREAMS: &[&str] = &[
+    "missing_done",
+    "double_done",
+    "data_after_done",
+    "duplicate_chunk",
+    "reorder",
+    "empty_deltas",
+    "comment_keepalive",
+    "data_keepalive",
+    "retry_frame",
+    "event_frame",
+    "empty_data_frame",
+    "id_lines",
+    "no_space",
+    "crlf",
+    "cr",
+    "no_final_blank_line",
+];
+
+/// Keys that change nothing but texts and choices.
+pub(super) const OF_MODELS: &[&str] = &["refuse", "content_filter", "length_cut", "ignore_max_tokens", "ignore_stop", "ignore_n"];
 
 impl Findings<'_> {
     /// A list, of which at most one happens at a time.
@@ -60,19 +83,13 @@ impl Findings<'_> {
 
     /// Keys that find nothing to change in the answers that the fault may happen to.
     fn inapplicable(&mut self, at: &str, fault: &Fault, context: &When) {
-        let stage = |name: &str| Fault::CATALOGUE.iter().find(|(known, _)| *known == name).map(|(_, stage)| *stage);
-        let all = [Some(context), fault.when.as_deref()];
-        let looks = |test: &dyn Fn(&When) -> bool| all.into_iter().flatten().any(test);
-        let plain = |when: &When| PLAIN.iter().any(|path| implies(when, &of_path(path)));
-        let (whole, streamed) = (looks(&|when| when.stream == Some(false)), looks(&|when| when.stream == Some(true)));
-        let no_stream = whole || looks(&plain);
+        let looks = |test: &dyn Fn(&When) -> bool| [Some(context), fault.when.as_deref()].into_iter().flatten().any(test);
+        let plain = looks(&|when| PLAIN.iter().any(|path| implies(when, &of_path(path))));
+        let whole = plain || looks(&|when| when.stream == Some(false));
         for name in fault.names() {
-            let why = match stage(name) {
-                // Without a stream it is an error of the whole answer.
-                _ if name == "error_event" => continue,
-                Some(Stage::Content) if no_stream => "it changes the events of a stream, and there is none",
-                Some(Stage::Body) if streamed && !looks(&plain) => "it changes a JSON body, and the answer is a stream",
-                Some(Stage::Semantic) if looks(&plain) => "it changes what a model says, and no model speaks",
+            let why = match name {
+                _ if whole && OF_STREAMS.contains(&name) => "it changes the events of a stream, and there is none",
+                _ if plain && OF_MODELS.contains(&name) => "it changes what a model says, and no model speaks",
                 _ => continue,
             };
             self.warning(at, format!("`{name}` finds nothing to change"), why, "remove it, or widen the `when`");

@@ -99,9 +99,72 @@ fn fault() -> BoxedStrategy<Value> {
     )
 }
 
+fn triggers() -> Vec<(&'static str, BoxedStrategy<Value>)> {
+    vec![
+        ("probability", one_of(&[json!(0), json!(0.5), json!(1)])),
+        ("times", number()),
+        ("first", number()),
+        ("after", number()),
+        ("every", one_of(&[json!(1), json!(3), json!(u64::MAX)])),
+        ("nth", one_of(&[json!([0, 1]), json!(2)])),
+        ("during", one_of(&[json!({"from": "1us"}), json!({"to": "1ms"})])),
+        ("state", one_of(&[json!({"no": "such"})])),
+        ("when", some_of(0.3, vec![("stream", one_of(&[json!(true)])), ("not", when())])),
+    ]
+}
+
+fn when() -> BoxedStrategy<Value> {
+    let text = || one_of(&[json!("x"), json!({"contains": ""}), json!({"present": false}), json!({"prefix": "é"})]);
+    some_of(
+        0.1,
+        vec![
+            ("model", one_of(&[json!("m*"), json!({"matches": "m"})])),
+            ("key", text()),
+            ("query", one_of(&[json!({"q": {"present": true}})])),
+            ("last_user", text()),
+            ("system", text()),
+            ("any_message", text()),
+            ("input", text()),
+            ("turn", one_of(&[json!(0), json!({"max": 3})])),
+            ("has_tool_result", one_of(&[json!(true), json!(false)])),
+            ("tool_result", text()),
+            ("tools_include", one_of(&[json!("f")])),
+            ("tools_hash", one_of(&[json!("h")])),
+            ("n_gt", number()),
+            ("max_tokens_lt", number()),
+            ("image_input", one_of(&[json!(false)])),
+            ("session", text()),
+            ("state", one_of(&[json!({"no": "such"})])),
+            ("any_of", one_of(&[json!([]), json!([{}]), json!([{"stream": true}, {"n_gt": 0}])])),
+        ],
+    )
+}
+
 fn script() -> BoxedStrategy<Value> {
     let sequence = proptest::collection::vec(some_of(0.3, vec![("respond", respond()), ("times", number())]), 0..3);
+    let trigger = || {
+        (fault(), some_of(0.2, triggers())).prop_map(|(mut fault, triggers)| {
+            let Value::Object(triggers) = triggers else { return fault };
+            triggers.into_iter().for_each(|(key, value)| fault[key] = value);
+            fault
+        })
+    };
+    let rule = some_of(
+        0.3,
+        vec![
+            ("when", when()),
+            ("priority", number()),
+            ("times", number()),
+            ("respond", respond()),
+            ("fault", trigger().boxed()),
+            ("to_state", one_of(&[json!({"no": "such"})])),
+        ],
+    );
     some_of(0.3, vec![
+        ("rules", proptest::collection::vec(rule, 0..3).prop_map(Value::Array).boxed()),
+        ("faults", proptest::collection::vec(trigger(), 0..3).prop_map(Value::Array).boxed()),
+        ("unmatched", one_of(&[json!("error")])),
+        ("allow_overrides", one_of(&[json!(true)])),
         ("auth", one_of(&[json!(null), json!(null), json!({"keys": ["k"]})])),
         ("latency", some_of(0.3, vec![("head", time()), ("ttft", time()), ("itl", one_of(&[json!("0ms"), json!("1us")]))])),
         ("accept", prop_oneof![8 => Just(json!("normal")), 1 => Just(json!("blackhole")), 1 => Just(json!({"stall": {"first": 1, "for": "1ms"}}))].boxed()),
@@ -186,6 +249,8 @@ fn body() -> BoxedStrategy<String> {
 fn bytes() -> BoxedStrategy<Vec<u8>> {
     let accepted = proptest::sample::select(vec![
         "",
+        "x-mock-fault: stall\r\nx-mock-delay: 1ms\r\n",
+        "x-mock-rule: rule-1\r\n",
         "accept-encoding: gzip, *;q=0\r\n",
         "authorization: Bearer k\r\n",
         "anthropic-version: 2023-06-01\r\n",
