@@ -93,15 +93,6 @@ impl Findings<'_> {
                 self.warning(&format!("{place}.schedule[{}]", index + 1), "the schedule is not ascending", why, hint);
             }
         }
-        let sent = |name: &String| machine.schedule.iter().any(|change| change.to == *name);
-        let unscheduled = |name: &&String| **name != machine.initial && !sent(name);
-        if !machine.schedule.is_empty() {
-            for name in machine.states.keys().filter(unscheduled).cloned().collect::<Vec<_>>() {
-                let why = "no scheduled change leads there: only a rule's to_state or the admin API can";
-                let hint = "add a change to the schedule, or remove the state";
-                self.warning(&format!("{place}.states.{name}"), "the state is not scheduled", why, hint);
-            }
-        }
     }
 
     /// Machines and states must be there.
