@@ -22,6 +22,11 @@ impl Dialect {
         if self == Dialect::Openai && anthropic::claims(head) { Dialect::Anthropic } else { self }
     }
 
+    /// Whether [`Self::of`] may be this one.
+    pub(crate) fn serves(self, dialect: Self) -> bool {
+        dialect == self || (self, dialect) == (Dialect::Openai, Dialect::Anthropic)
+    }
+
     /// The dialect that a request's key is given as in: paths of Azure's bring its header.
     pub(crate) fn of_key(self, head: &Head) -> Self {
         if self == Dialect::Openai && azure::deployment(head.path()).is_some() { Dialect::Azure } else { self }

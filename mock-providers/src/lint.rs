@@ -75,7 +75,7 @@ impl Findings<'_> {
     fn provider(&mut self, place: &str, provider: &Provider) {
         self.rules(place, provider);
         self.fault_list(&format!("{place}.faults"), &provider.faults);
-        let ids: Vec<&str> = provider.models.iter().flatten().map(|model| model.as_str()).collect();
+        let ids: Vec<&str> = provider.models.iter().flatten().map(|model| model.id.as_str()).collect();
         for (index, id) in ids.iter().enumerate().filter(|(index, id)| ids[..*index].contains(id)) {
             let at = format!("{place}.models[{index}]");
             self.warning(&at, format!("the model `{id}` is listed twice"), "the first entry counts", "remove one");

@@ -39,7 +39,7 @@ impl Findings<'_> {
         if impossible(&rule.when) {
             self.error(&when, "no request satisfies it", "its conditions contradict each other", "remove one of them");
         }
-        if rule.when.dialect.is_some_and(|dialect| dialect != provider.dialect) {
+        if rule.when.dialect.is_some_and(|dialect| !provider.dialect.serves(dialect)) {
             let why = format!("the provider speaks {:?}", provider.dialect).to_lowercase();
             self.error(&when, "the rule never matches", why, "remove `dialect`, or give the rule to another provider");
         }

@@ -102,7 +102,7 @@ fn kinds() -> Vec<(&'static str, String)> {
         (chat, model("counted")),
         ("/v1/responses", r#"{"model":"m-1","input":"hi","stream":true}"#.to_owned()),
         ("/v1/embeddings", r#"{"model":"m-1","input":["a","b"],"dimensions":8}"#.to_owned()),
-        ("/v1/completions", r#"{"model":"m-1","prompt":"hi"}"#.to_owned()),
+        ("/v1/messages", HI_STREAM.replace("\"m-1\"", "\"m-1\",\"max_tokens\":9")),
     ]
 }
 

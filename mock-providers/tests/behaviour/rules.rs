@@ -78,7 +78,6 @@ rules:
     let image = r#"{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:,"}}]}"#;
     let cases = [
         ("", "authorization: Bearer sk-team-1\r\n", HI.to_owned(), "by-key"),
-        ("", "x-api-key: sk-team-1\r\n", HI.to_owned(), "by-key"),
         ("?a=b&api-version=2024-10%2021", "", HI.to_owned(), "by-query"),
         ("", "", HI.replace("m-1", "m-2"), "by-model"),
         ("", "", messages(&format!("{user},{call}")), "result"),
@@ -190,6 +189,10 @@ rules:
     let message = error["message"].as_str().expect("a message");
     assert_eq!((response.status, error["code"].as_str()), (404, Some("no_rule_matched")));
     assert!(message.contains("`near` (last_user is `hi`); `far` (model is `m-1`, stream is false)"), "{message}");
+    let mut client = Client::connect(&mock).await;
+    client.post("/v1/messages", HI).await;
+    let response = client.response().await;
+    assert_eq!((response.status, response.json()["error"]["type"].as_str()), (404, Some("not_found_error")));
 }
 
 #[tokio::test]
