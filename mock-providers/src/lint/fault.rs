@@ -30,7 +30,8 @@ pub(super) const OF_STREAMS: &[&str] = &[
 ];
 
 /// Keys that change nothing but texts and choices.
-pub(super) const OF_MODELS: &[&str] = &["refuse", "content_filter", "length_cut", "ignore_max_tokens", "ignore_stop", "ignore_n"];
+pub(super) const OF_MODELS: &[&str] =
+    &["refuse", "content_filter", "length_cut", "ignore_max_tokens", "ignore_stop", "ignore_n"];
 
 impl Findings<'_> {
     /// A list, of which at most one happens at a time.
@@ -83,7 +84,8 @@ impl Findings<'_> {
 
     /// Keys that find nothing to change in the answers that the fault may happen to.
     fn inapplicable(&mut self, at: &str, fault: &Fault, context: &When) {
-        let looks = |test: &dyn Fn(&When) -> bool| [Some(context), fault.when.as_deref()].into_iter().flatten().any(test);
+        let looks =
+            |test: &dyn Fn(&When) -> bool| [Some(context), fault.when.as_deref()].into_iter().flatten().any(test);
         let plain = looks(&|when| PLAIN.iter().any(|path| implies(when, &of_path(path))));
         let whole = plain || looks(&|when| when.stream == Some(false));
         for name in fault.names() {
