@@ -26,7 +26,7 @@ const ROUNDS: usize = 9;
 const WINDOW: Duration = Duration::from_secs(1);
 /// Role, 18 deltas, finish and `[DONE]`.
 const SCRIPT: &str = "providers: {speed: {listen: '127.0.0.1:0', respond: {tokens: 18}}}";
-/// Bars of DESIGN and the issue; a figure beyond its bar is marked.
+/// How many times the floor's CPU time an answer may cost; a figure beyond is marked.
 const BARS: [(&str, bool, f64); 2] = [("JSON", false, 1.3), ("stream of 21 frames", true, 1.5)];
 
 fn main() -> ExitCode {
@@ -73,8 +73,7 @@ fn body(address: SocketAddr, stream: bool) -> io::Result<Vec<u8>> {
         let mut connection = Connection::open(address).await?;
         Ok::<_, io::Error>(connection.round_trip(&chat_request(address, stream, 64)).await?.to_vec())
     })?;
-    let head = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n").unwrap_or_default() + 4;
-    Ok(if stream { floor::unchunked(&answer[head..]) } else { answer[head..].to_vec() })
+    Ok(floor::payload(&answer, stream))
 }
 
 /// What one window showed.

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::io::{self, Read};
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -40,10 +40,31 @@ pub(crate) fn run(json: &str, stream: &str) -> io::Result<()> {
         let _ = io::stdin().read(&mut [0]);
         std::process::exit(0);
     });
+    let listener = bind()?;
+    println!("listening address=http://{}", listener.local_addr()?);
+    serve(listener, answers)
+}
+
+/// Serves on a thread of its own, until the process ends.
+#[allow(dead_code, reason = "`mock_speed` runs it in a process of its own")]
+pub(crate) fn spawn(json: &[u8], stream: &[u8]) -> io::Result<SocketAddr> {
+    let answers = Arc::new(Answers { json: Bytes::copy_from_slice(json), frames: frames(stream) });
+    let listener = bind()?;
+    let address = listener.local_addr()?;
+    std::thread::spawn(move || serve(listener, answers));
+    Ok(address)
+}
+
+fn bind() -> io::Result<std::net::TcpListener> {
+    let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+fn serve(listener: std::net::TcpListener, answers: Arc<Answers>) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-        println!("listening address=http://{}", listener.local_addr()?);
+        let listener = TcpListener::from_std(listener)?;
         loop {
             let (stream, _) = listener.accept().await?;
             stream.set_nodelay(true)?;
@@ -78,8 +99,14 @@ fn frames(stream: &[u8]) -> Vec<Bytes> {
     text.split_inclusive("\n\n").map(|event| Bytes::copy_from_slice(event.as_bytes())).collect()
 }
 
+/// The body of an answer without its framing.
+pub(crate) fn payload(answer: &[u8], chunked: bool) -> Vec<u8> {
+    let body = &answer[answer.windows(4).position(|bytes| bytes == b"\r\n\r\n").unwrap_or_default() + 4..];
+    if chunked { unchunked(body) } else { body.to_vec() }
+}
+
 /// The payload of a chunked body.
-pub(crate) fn unchunked(mut body: &[u8]) -> Vec<u8> {
+fn unchunked(mut body: &[u8]) -> Vec<u8> {
     let mut payload = Vec::new();
     while let Some(line) = body.windows(2).position(|bytes| bytes == b"\r\n") {
         let size = std::str::from_utf8(&body[..line]).ok().and_then(|text| usize::from_str_radix(text, 16).ok());
