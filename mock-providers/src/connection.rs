@@ -10,7 +10,7 @@ use bytes::Bytes;
 use crate::answer;
 use crate::deliver::{self, After, Exchange};
 use crate::digest::Random;
-use crate::journal::{Peer, RequestRecord};
+use crate::journal::{Advice, Peer, RequestRecord};
 use crate::limits::Turn;
 use crate::plan::Plan;
 use crate::provider::Shared;
@@ -163,6 +163,8 @@ async fn planned(
         record.rule = rule.clone();
         record.fault = plan.fault.clone();
         record.not_applicable = plan.not_applicable.clone();
+        record.delay = plan.delay;
+        record.advice = Advice::of(plan.status, &plan.headers);
     });
     Ok((plan, turn))
 }

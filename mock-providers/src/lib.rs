@@ -16,6 +16,7 @@ mod digest;
 mod journal;
 mod limits;
 mod listener;
+mod metrics;
 mod openai;
 mod pace;
 mod plan;
@@ -29,7 +30,7 @@ mod tokens;
 mod wire;
 mod workers;
 
-pub use journal::{ConnectionRecord, End, Journal, Peer, RequestRecord, TlsFacts, TlsFailure, Usage};
+pub use journal::{Advice, ConnectionRecord, End, Journal, Peer, RequestRecord, TlsFacts, TlsFailure, Usage};
 pub use provider::{MockProvider, Options, StartError, start};
 pub use request::RequestHead;
 pub use workers::Workers;

@@ -172,7 +172,7 @@ pub async fn start(name: &str, mut provider: Provider, options: Options) -> Resu
         name: name.into(),
         origin: options.origin,
         seed: options.seed,
-        recorder: Recorder::new(options.journal),
+        recorder: Recorder::new(options.journal, options.origin),
         keep_sent: options.keep_sent,
         tls,
         live: RwLock::new(Arc::new(Live::new(provider))),
