@@ -13,6 +13,7 @@ pub mod credentials;
 mod deliver;
 mod dialect;
 mod digest;
+pub mod fleet;
 mod journal;
 mod limits;
 mod listener;
@@ -27,6 +28,7 @@ mod rules;
 pub mod script;
 pub mod tls;
 mod tokens;
+pub mod verdict;
 mod wire;
 mod workers;
 

@@ -15,6 +15,7 @@ use tokio::task::JoinHandle;
 use crate::digest::{Random, hash};
 use crate::journal::{Journal, Recorder};
 use crate::listener::{Command, Listener};
+use crate::metrics::Metrics;
 use crate::request::Head;
 use crate::rules::Live;
 use crate::script::{Accept, Distribution, Provider, ScriptError};
@@ -240,6 +241,11 @@ impl MockProvider {
             // The listener answers every command while the handle lives.
             let _ = done.await;
         }
+    }
+
+    /// What it counts.
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.shared.recorder.metrics
     }
 
     /// How many connections are open, as far as the journal reaches back.

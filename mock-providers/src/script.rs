@@ -5,6 +5,7 @@
 //!
 //! ```yaml
 //! seed: 42                             # only in a config file (`Config`); scenarios bring their own
+//! admin: 127.0.0.1:8091                # the same: where the admin API listens; without it there is none
 //! providers:
 //!   a:
 //!     dialect: openai                  # the default; or azure, anthropic
@@ -269,6 +270,8 @@ pub use tokenizer::Tokenizer;
 pub struct Config {
     /// Seeds every synthetic value; default 0.
     pub seed: Option<u64>,
+    /// Where the admin API listens; without it there is none.
+    pub admin: Option<SocketAddr>,
     /// The providers by name.
     pub providers: BTreeMap<String, Provider>,
 }
