@@ -5,15 +5,13 @@
 
 mod call;
 mod config;
-mod faults;
 mod journal;
 mod openapi;
 mod reply;
 mod route;
+mod running;
 mod secrets;
-mod state;
 mod verify;
-mod watch;
 
 use std::convert::Infallible;
 use std::io;

@@ -115,6 +115,11 @@ async fn exchange(wire: &mut Wire, shared: &Shared, head: &Head, place: (u64, u3
         shared.recorder.update(exchange.seq, |record| record.body = body.clone());
         return refuse_body(wire, shared, head, exchange, problem, &body).await;
     }
+    if shared.gate.is_shut()
+        && let Err(gone) = shared.gate.pass(wire).await
+    {
+        return exchange.gone(gone);
+    }
     let arrived = Arrived { body, body_at };
     let (plan, turn) = match planned(wire, shared, head, arrived, exchange.seq).await {
         Ok(planned) => planned,

@@ -8,6 +8,7 @@ mod member;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Instant;
 
@@ -40,7 +41,7 @@ pub struct FleetOptions {
 impl Default for FleetOptions {
     fn default() -> Self {
         let (ca, bind) = (Arc::new(RunCa::new()), IpAddr::V4(Ipv4Addr::LOCALHOST));
-        Self { seed: None, ca, bind, origin: Instant::now(), journal: 1000 }
+        Self { seed: None, ca, bind, origin: Instant::now(), journal: 10_000 }
     }
 }
 
@@ -71,6 +72,9 @@ pub enum FleetError {
         /// The tag that it has.
         current: String,
     },
+    /// What is to be removed is not there.
+    #[error("provider `{0}` has no rule of its own named `{1}`")]
+    NoRule(String, String),
     /// The change itself cannot be made.
     #[error("{0}")]
     Edit(String),
@@ -114,6 +118,7 @@ pub struct Fleet {
     running: RwLock<Arc<Running>>,
     /// Held by whoever changes the configuration.
     changing: Mutex<()>,
+    paused: AtomicBool,
 }
 
 impl Fleet {
@@ -121,7 +126,12 @@ impl Fleet {
     pub async fn start(document: Document, options: FleetOptions) -> Result<Self, FleetError> {
         let none = Running { version: 0, document: Document::default(), members: BTreeMap::new() };
         let running = succeed(&none, document, &options).await?;
-        Ok(Self { options, running: RwLock::new(Arc::new(running)), changing: Mutex::default() })
+        Ok(Self {
+            options,
+            running: RwLock::new(Arc::new(running)),
+            changing: Mutex::default(),
+            paused: AtomicBool::new(false),
+        })
     }
 
     /// What runs at this moment.
@@ -150,6 +160,9 @@ impl Fleet {
         let document = edit(&before.document.value)?;
         let after = Arc::new(succeed(&before, document, &self.options).await?);
         *self.running.write().unwrap_or_else(PoisonError::into_inner) = after.clone();
+        if self.is_paused() {
+            after.members().for_each(|member| member.provider().pause());
+        }
         for member in before.members() {
             if !after.members.values().any(|kept| Arc::ptr_eq(kept, member)) {
                 // Whoever still reads its journal holds the provider, but not its port.
@@ -157,6 +170,23 @@ impl Fleet {
             }
         }
         Ok(after)
+    }
+
+    /// Providers take requests, and answer none.
+    pub fn pause(&self) {
+        self.paused.store(true, SeqCst);
+        self.running().members().for_each(|member| member.provider().pause());
+    }
+
+    /// What has waited is answered.
+    pub fn resume(&self) {
+        self.paused.store(false, SeqCst);
+        self.running().members().for_each(|member| member.provider().resume());
+    }
+
+    /// Whether answers wait.
+    pub fn is_paused(&self) -> bool {
+        self.paused.load(SeqCst)
     }
 
     /// Zero of all times in the journals.

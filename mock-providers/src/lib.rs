@@ -4,6 +4,7 @@
 //! Refuses to know gateways, scenarios or reports: it is an embeddable peer that answers as it was told.
 //! The reference of all script keys is the documentation of [`script`].
 
+pub mod admin;
 mod answer;
 mod anthropic;
 mod attend;
@@ -14,6 +15,7 @@ mod deliver;
 mod dialect;
 mod digest;
 pub mod fleet;
+mod gate;
 mod journal;
 mod limits;
 mod listener;

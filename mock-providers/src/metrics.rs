@@ -10,7 +10,7 @@ mod operation;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::journal::{End, RequestRecord};
@@ -58,7 +58,7 @@ pub(crate) struct Metrics {
 struct Labels {
     operation: Operation,
     status: Option<u16>,
-    rule: String,
+    rule: Arc<str>,
     fault: String,
 }
 
@@ -121,9 +121,14 @@ impl Metrics {
         }
     }
 
+    /// So many exchanges will end without a record.
+    pub(crate) fn forgotten(&self, under_way: usize) {
+        self.over.fetch_add(under_way as u64, Relaxed);
+    }
+
     fn count(&self, record: &RequestRecord) {
-        let operation = Operation::of(&record.path);
-        let plain = record.fault.is_none() && record.rule == "default";
+        let operation = Operation::of(&record.head.path());
+        let plain = record.fault.is_none() && &*record.rule == "default";
         let status = record.status.filter(|_| plain).and_then(|status| PLAIN.iter().position(|known| *known == status));
         match status {
             Some(status) => _ = self.plain[operation as usize][status].fetch_add(1, Relaxed),
@@ -137,7 +142,7 @@ impl Metrics {
         let mut scripted = self.scripted.lock().unwrap_or_else(PoisonError::into_inner);
         let full = scripted.len() >= MAX_SERIES && !scripted.contains_key(&labels);
         let labels = if full {
-            Labels { operation, status: record.status, rule: "other".to_owned(), fault: String::new() }
+            Labels { operation, status: record.status, rule: "other".into(), fault: String::new() }
         } else {
             labels
         };
@@ -188,11 +193,14 @@ pub(crate) fn saturated(due: u64, late: u64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::request::RequestHead;
+
+    const NO_HEADERS: [(&str, &str); 0] = [];
 
     fn ended(rule: &str, fault: Option<&str>, status: u16) -> RequestRecord {
         RequestRecord {
-            path: "/v1/chat/completions".to_owned(),
-            rule: rule.to_owned(),
+            head: RequestHead::new("POST", "/v1/chat/completions", NO_HEADERS.into_iter()),
+            rule: rule.into(),
             fault: fault.map(str::to_owned),
             status: Some(status),
             body_at: Some(Duration::from_millis(1)),
@@ -212,7 +220,7 @@ mod tests {
         metrics.ended(&ended("flaky", Some("status+stall"), 503));
         let scripted = metrics.scripted.lock().unwrap();
         let (labels, count) = scripted.first_key_value().unwrap();
-        assert_eq!((labels.rule.as_str(), labels.fault.as_str(), *count), ("flaky", "status+stall", 1));
+        assert_eq!((&*labels.rule, labels.fault.as_str(), *count), ("flaky", "status+stall", 1));
         assert_eq!(metrics.faults[0].load(Relaxed), 2);
     }
 

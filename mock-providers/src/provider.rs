@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::digest::{Random, hash};
+use crate::gate::Gate;
 use crate::journal::{Journal, Recorder};
 use crate::listener::{Command, Listener};
 use crate::metrics::Metrics;
@@ -102,6 +103,8 @@ pub(crate) struct Shared {
     pub(crate) recorder: Recorder,
     pub(crate) keep_sent: usize,
     pub(crate) tls: Option<Arc<ServerConfig>>,
+    /// Shut while answers wait.
+    pub(crate) gate: Gate,
     live: RwLock<Arc<Live>>,
     occurrences: Mutex<HashMap<u64, u64>>,
 }
@@ -176,6 +179,7 @@ pub async fn start(name: &str, mut provider: Provider, options: Options) -> Resu
         recorder: Recorder::new(options.journal, options.origin),
         keep_sent: options.keep_sent,
         tls,
+        gate: Gate::default(),
         live: RwLock::new(Arc::new(Live::new(provider))),
         occurrences: Mutex::default(),
     });
@@ -241,6 +245,21 @@ impl MockProvider {
             // The listener answers every command while the handle lives.
             let _ = done.await;
         }
+    }
+
+    /// Takes requests, and answers none before [`Self::resume`]; answers that are under way go on.
+    pub fn pause(&self) {
+        self.shared.gate.shut();
+    }
+
+    /// Answers what has waited.
+    pub fn resume(&self) {
+        self.shared.gate.open();
+    }
+
+    /// Forgets the requests, also those under way; connections stay, and numbers go on.
+    pub fn clear_journal(&self) {
+        self.shared.recorder.clear();
     }
 
     /// What it counts.

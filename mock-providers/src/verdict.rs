@@ -88,6 +88,19 @@ pub struct Cancelled {
     pub at_ms: u64,
 }
 
+impl Policy {
+    /// Whether it can be judged by.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        let shortest = secrets::SHORTEST;
+        match self.client_keys.iter().position(|key| key.len() < shortest) {
+            Some(index) => {
+                Err(format!("client key {} has fewer than {shortest} bytes and would be found by chance", index + 1))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
 impl Default for Policy {
     fn default() -> Self {
         Self {
@@ -104,7 +117,12 @@ impl Default for Policy {
 
 impl std::fmt::Debug for Policy {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Policy {{ max_attempts: {}, client_keys: {} redacted, .. }}", self.max_attempts, self.client_keys.len())
+        write!(
+            f,
+            "Policy {{ max_attempts: {}, client_keys: {} redacted, .. }}",
+            self.max_attempts,
+            self.client_keys.len()
+        )
     }
 }
 

@@ -35,7 +35,11 @@ impl<'a> Call<'a> {
             let name = decoded(name);
             if !route.query.iter().any(|(known, _)| *known == name) {
                 let known: Vec<String> = route.query.iter().map(|(known, _)| format!("`{known}`")).collect();
-                let hint = if known.is_empty() { "it takes none".to_owned() } else { format!("it takes {}", known.join(", ")) };
+                let hint = if known.is_empty() {
+                    "it takes none".to_owned()
+                } else {
+                    format!("it takes {}", known.join(", "))
+                };
                 return Err(Refusal::bad(format!("unknown query parameter `{name}`")).hint(hint));
             }
             query.insert(name, decoded(value));

@@ -125,6 +125,7 @@ impl From<FleetError> for Refusal {
         match error {
             FleetError::Text(error) => error.into(),
             FleetError::Changed { .. } => Self::new(412, "changed_meanwhile", error.to_string()),
+            FleetError::NoRule(..) => Self::missing(error.to_string()),
             FleetError::Start(_) => Self::new(409, "cannot_start", error.to_string()),
             FleetError::SameAddress(..) | FleetError::Edit(_) => Self::bad(error.to_string()),
         }

@@ -71,7 +71,8 @@ fn wording(error: &Error) -> String {
         Error::SerdeUnknownVariant { expected, .. } => format!("unknown value; expected one of {}", list(expected)),
         Error::SerdeMissingField { field, .. } => format!("missing field `{field}`"),
         Error::DuplicateMappingKey { key: Some(key), .. } => format!("`{key}` is given twice"),
-        Error::SerdeInvalidType { unexpected, expected, .. } | Error::SerdeInvalidValue { unexpected, expected, .. } => {
+        Error::SerdeInvalidType { unexpected, expected, .. }
+        | Error::SerdeInvalidValue { unexpected, expected, .. } => {
             format!("expected {expected}, found another {}", kind(unexpected))
         }
         Error::Unexpected { expected, .. } => format!("expected {expected}"),

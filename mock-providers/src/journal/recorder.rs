@@ -87,6 +87,17 @@ impl Recorder {
         }
     }
 
+    /// Forgets everything; what is under way is not recorded any more. Numbers go on.
+    pub(crate) fn clear(&self) {
+        let mut state = self.lock();
+        let under_way = state.requests.iter().filter(|record| record.end == End::Pending).count();
+        state.requests.clear();
+        state.kept_bytes = 0;
+        drop(state);
+        self.metrics.forgotten(under_way);
+        self.tell();
+    }
+
     /// Resolves once the journal satisfies the condition; no change can be missed in between.
     pub(crate) async fn wait_until(&self, mut condition: impl FnMut(&Journal) -> bool) -> Journal {
         loop {
@@ -166,7 +177,7 @@ impl Recorder {
             }
             state.kept_bytes += record.kept();
             state.requests.push_back(record);
-            state.make_room(self.capacity);
+            self.metrics.forgotten(state.make_room(self.capacity));
             state.last_seq
         };
         self.tell();
@@ -185,7 +196,7 @@ impl Recorder {
                 self.metrics.ended(record);
             }
             state.kept_bytes = state.kept_bytes + state.requests[index].kept() - before;
-            state.make_room(self.capacity);
+            self.metrics.forgotten(state.make_room(self.capacity));
         }
         self.tell();
     }
@@ -211,11 +222,15 @@ impl RequestRecord {
 }
 
 impl State {
-    fn make_room(&mut self, capacity: usize) {
+    /// Says how many of those that gave way had not ended.
+    fn make_room(&mut self, capacity: usize) -> usize {
+        let mut pending = 0;
         while self.requests.len() > capacity || (self.kept_bytes > KEPT_BYTES && self.requests.len() > 1) {
-            let Some(oldest) = self.requests.pop_front() else { return };
+            let Some(oldest) = self.requests.pop_front() else { break };
             self.kept_bytes -= oldest.kept();
+            pending += usize::from(oldest.end == End::Pending);
         }
+        pending
     }
 }
 

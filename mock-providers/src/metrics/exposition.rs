@@ -85,7 +85,7 @@ fn requests(text: &mut String, providers: &[(&str, &Metrics)]) {
         for (operation, statuses) in Operation::ALL.iter().zip(&metrics.plain) {
             for (status, counter) in PLAIN.iter().zip(statuses) {
                 if load(counter) > 0 {
-                    let (rule, fault) = ("default".to_owned(), String::new());
+                    let (rule, fault) = ("default".into(), String::new());
                     let labels = Labels { operation: *operation, status: Some(*status), rule, fault };
                     request(text, provider, &labels, load(counter));
                 }
@@ -147,13 +147,14 @@ mod tests {
 
     use super::*;
     use crate::journal::{End, RequestRecord, Usage};
+    use crate::request::RequestHead;
 
     #[test]
     fn every_line_is_a_comment_or_a_sample_and_labels_are_escaped() {
         let metrics = Metrics::new(Instant::now());
         let ended = RequestRecord {
-            path: "/v1/embeddings".to_owned(),
-            rule: "say \"no\"\n".to_owned(),
+            head: RequestHead::new("POST", "/v1/embeddings", [("host", "a")].into_iter()),
+            rule: "say \"no\"\n".into(),
             status: Some(429),
             body_at: Some(Duration::ZERO),
             head_at: Some(Duration::from_micros(3)),

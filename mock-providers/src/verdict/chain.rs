@@ -32,7 +32,7 @@ impl<'a> Chains<'a> {
     pub(super) fn of(requests: &[&'a RequestRecord]) -> Self {
         let mut callers: HashMap<(u64, u64), Vec<Chain<'a>>> = HashMap::new();
         let mut bodies: HashMap<u64, Vec<&'a RequestRecord>> = HashMap::new();
-        for record in requests.iter().copied().filter(|record| record.method == "POST" && record.body_complete) {
+        for record in requests.iter().copied().filter(|record| record.head.method() == "POST" && record.body_complete) {
             let body = content(record);
             bodies.entry(body).or_default().push(record);
             let chains = callers.entry((body, caller(record))).or_default();
@@ -89,7 +89,7 @@ fn overlap(earlier: &Chain<'_>, later: &Chain<'_>) -> bool {
 
 /// Path and body, without what gateways rewrite.
 pub(super) fn content(record: &RequestRecord) -> u64 {
-    hash(record.path.as_bytes()).rotate_left(1) ^ hash(meaning(&record.body).as_bytes())
+    hash(record.head.path().as_bytes()).rotate_left(1) ^ hash(meaning(&record.body).as_bytes())
 }
 
 /// The body without `model` and `stream_options`, as text.
@@ -113,6 +113,6 @@ fn caller(record: &RequestRecord) -> u64 {
 
 /// The secrets that it presents.
 pub(super) fn credentials_of(record: &RequestRecord) -> Vec<&str> {
-    let secret = record.headers.iter().filter(|(name, _)| credentials::is_credential_header(name));
-    secret.map(|(_, value)| value.as_str()).collect()
+    let secret = record.head.headers().filter(|(name, _)| credentials::is_credential_header(name));
+    secret.map(|(_, value)| value).collect()
 }

@@ -25,9 +25,9 @@ pub(super) fn judge(all: &[&RequestRecord]) -> Vec<Finding> {
 fn by_value<'a>(all: &[&'a RequestRecord], name: &str) -> Vec<Vec<&'a RequestRecord>> {
     let mut places: HashMap<(&str, &str), usize> = HashMap::new();
     let mut groups: Vec<Vec<&RequestRecord>> = Vec::new();
-    for record in all.iter().filter(|record| record.method == "POST" && record.body_complete) {
+    for record in all.iter().filter(|record| record.head.method() == "POST" && record.body_complete) {
         let Some(value) = record.header(name).filter(|value| !value.is_empty()) else { continue };
-        let place = *places.entry((value, &record.path)).or_insert_with(|| {
+        let place = *places.entry((value, record.head.path())).or_insert_with(|| {
             groups.push(Vec::new());
             groups.len() - 1
         });

@@ -84,7 +84,7 @@ pub(super) fn gave_up(chain: &Chain<'_>, chains: &Chains<'_>, now: Duration, pol
 
 /// The first attempt, and each step from one provider to another, against the order that was given.
 pub(super) fn order(chain: &Chain<'_>, all: &[&RequestRecord], policy: &Policy) -> Vec<Finding> {
-    let place = |record: &RequestRecord| policy.order.iter().position(|name| *name == record.provider);
+    let place = |record: &RequestRecord| policy.order.iter().position(|name| **name == *record.provider);
     let mut findings = Vec::new();
     let mut tried: Vec<usize> = Vec::new();
     for (index, record) in chain.iter().enumerate() {
@@ -108,7 +108,7 @@ pub(super) fn order(chain: &Chain<'_>, all: &[&RequestRecord], policy: &Policy) 
 /// Whether a provider had a failure, or something open, shortly before a request: it may rest.
 fn troubled(provider: &str, before: &RequestRecord, all: &[&RequestRecord]) -> bool {
     all.iter().any(|record| {
-        record.provider == provider
+        *record.provider == *provider
             && record.received_at <= before.received_at
             && (failed(record) || record.end == End::Pending)
             && ended_at(record).is_none_or(|end| end + EVICTED > before.received_at)

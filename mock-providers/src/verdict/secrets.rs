@@ -21,10 +21,10 @@ pub(super) fn judge(all: &[&RequestRecord], policy: &Policy) -> Vec<Finding> {
 }
 
 fn place(record: &RequestRecord, key: &str) -> Option<String> {
-    if let Some((name, _)) = record.headers.iter().find(|(_, value)| value.contains(key)) {
+    if let Some((name, _)) = record.head.headers().find(|(_, value)| value.contains(key)) {
         return Some(format!("header `{}`", name.to_ascii_lowercase()));
     }
-    if record.path.contains(key) || record.query.as_deref().is_some_and(|query| query.contains(key)) {
+    if record.head.path().contains(key) || record.head.query().is_some_and(|query| query.contains(key)) {
         return Some("the target".to_owned());
     }
     memmem::find(&record.body, key.as_bytes()).map(|_| "the body".to_owned())
