@@ -18,6 +18,7 @@ use tokio::sync::Mutex;
 use crate::metrics;
 use crate::provider::StartError;
 use crate::tls::RunCa;
+use crate::workers::Workers;
 
 pub(crate) use document::read;
 pub use document::{Document, TextError};
@@ -36,12 +37,14 @@ pub struct FleetOptions {
     pub origin: Instant,
     /// How many requests and connections each journal keeps.
     pub journal: usize,
+    /// Threads that carry the connections; default the runtime that starts the fleet.
+    pub workers: Option<Workers>,
 }
 
 impl Default for FleetOptions {
     fn default() -> Self {
         let (ca, bind) = (Arc::new(RunCa::new()), IpAddr::V4(Ipv4Addr::LOCALHOST));
-        Self { seed: None, ca, bind, origin: Instant::now(), journal: 10_000 }
+        Self { seed: None, ca, bind, origin: Instant::now(), journal: 10_000, workers: None }
     }
 }
 

@@ -162,13 +162,13 @@ pub struct Advice {
 
 impl Advice {
     /// What these headers of an answer with this status advise; nothing when it succeeded or says nothing.
-    pub(crate) fn of(status: u16, headers: &[(String, String)]) -> Option<Self> {
+    pub(crate) fn of(status: u16, headers: &[(impl AsRef<str>, impl AsRef<str>)]) -> Option<Self> {
         if status < 400 {
             return None;
         }
         let value = |wanted: &str| {
-            let found = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted));
-            found.map(|(_, value)| value.trim())
+            let found = headers.iter().find(|(name, _)| name.as_ref().eq_ignore_ascii_case(wanted));
+            found.map(|(_, value)| value.as_ref().trim())
         };
         let seconds = |text: &str| Duration::try_from_secs_f64(text.parse().ok()?).ok();
         let until = |text: &str| httpdate::parse_http_date(text).ok()?.duration_since(SystemTime::now()).ok();

@@ -35,6 +35,7 @@ mod wire;
 mod workers;
 
 pub use journal::{Advice, ConnectionRecord, End, Journal, Peer, RequestRecord, TlsFacts, TlsFailure, Usage};
+pub use metrics::Tally;
 pub use provider::{MockProvider, Options, StartError, start};
 pub use request::RequestHead;
 pub use workers::Workers;

@@ -53,6 +53,17 @@ pub(crate) struct Metrics {
     faults: [AtomicU64; 3],
 }
 
+/// What a provider counted so far.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Requests that came.
+    pub received: u64,
+    /// Of them, those that have not ended.
+    pub in_flight: u64,
+    /// Those that ended, by the status that was written, if any was.
+    pub statuses: BTreeMap<Option<u16>, u64>,
+}
+
 /// What tells one counter of scripted exchanges from another.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Labels {
@@ -164,9 +175,18 @@ impl Metrics {
         second.late.fetch_add(u64::from(late > LATE), Relaxed);
     }
 
-    /// How many requests came so far.
-    pub(crate) fn received(&self) -> u64 {
-        self.received.load(Relaxed)
+    pub(crate) fn tally(&self) -> Tally {
+        let mut statuses: BTreeMap<Option<u16>, u64> = BTreeMap::new();
+        for counters in &self.plain {
+            for (status, counter) in PLAIN.iter().zip(counters) {
+                *statuses.entry(Some(*status)).or_default() += counter.load(Relaxed);
+            }
+        }
+        for (labels, count) in &*self.scripted.lock().unwrap_or_else(PoisonError::into_inner) {
+            *statuses.entry(labels.status).or_default() += count;
+        }
+        statuses.retain(|_, count| *count > 0);
+        Tally { received: self.received.load(Relaxed), in_flight: self.in_flight(), statuses }
     }
 
     /// How many have not ended.

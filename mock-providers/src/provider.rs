@@ -14,9 +14,9 @@ use tokio::task::JoinHandle;
 
 use crate::digest::{Random, hash};
 use crate::gate::Gate;
-use crate::journal::{Journal, Recorder};
+use crate::journal::{Journal, Recorder, RequestRecord};
 use crate::listener::{Command, Listener};
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Tally};
 use crate::request::Head;
 use crate::rules::Live;
 use crate::script::{Accept, Distribution, Provider, ScriptError};
@@ -260,6 +260,16 @@ impl MockProvider {
     /// Forgets the requests, also those under way; connections stay, and numbers go on.
     pub fn clear_journal(&self) {
         self.shared.recorder.clear();
+    }
+
+    /// What it counted so far, whatever the journal has forgotten.
+    pub fn tally(&self) -> Tally {
+        self.shared.recorder.metrics.tally()
+    }
+
+    /// The last requests, oldest first.
+    pub fn latest(&self, most: usize) -> Vec<RequestRecord> {
+        self.shared.recorder.latest(most)
     }
 
     /// What it counts.

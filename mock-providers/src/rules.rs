@@ -122,20 +122,7 @@ impl Rule {
     }
 }
 
-/// The keys that do not hold, each with what came instead; none when the request matches.
-pub(crate) fn mismatches(when: &When, request: &Request<'_>) -> Vec<String> {
-    let holds = [
-        ("path", when.path.as_ref().is_none_or(|glob| glob.matches(request.head.path()))),
-        ("method", when.method.as_deref().is_none_or(|method| method.eq_ignore_ascii_case(request.head.method()))),
-    ];
-    let mut names: Vec<String> = holds.iter().filter(|(_, holds)| !holds).map(|(name, _)| (*name).to_owned()).collect();
-    if names.is_empty() && !matches(when, request) {
-        names.push("when".to_owned());
-    }
-    names
-}
-
-fn matches(when: &When, request: &Request<'_>) -> bool {
+pub(crate) fn matches(when: &When, request: &Request<'_>) -> bool {
     when.path.as_ref().is_none_or(|glob| glob.matches(request.head.path()))
         && when.method.as_deref().is_none_or(|method| method.eq_ignore_ascii_case(request.head.method()))
         && when.model.as_ref().is_none_or(|glob| request.model().is_some_and(|model| glob.matches(model)))

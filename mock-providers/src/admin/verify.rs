@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::Desk;
 use super::call::Call;
 use super::reply::{Refusal, Reply};
+use crate::credentials;
 use crate::journal::RequestRecord;
 use crate::request::{Head, Request};
 use crate::rules;
@@ -89,7 +90,7 @@ fn judged(when: &When, bounds: Bounds, records: &[RequestRecord]) -> Value {
     let mut misses = Vec::new();
     for record in records {
         let head = Head { lines: record.head.clone(), ..Head::default() };
-        let reasons = rules::mismatches(when, &Request::new(&head, &record.body));
+        let reasons = mismatches(when, &Request::new(&head, &record.body));
         if reasons.is_empty() { matching.push(id(record)) } else { misses.push((reasons, record)) }
     }
     let pass = bounds.hold(matching.len());
@@ -108,6 +109,32 @@ fn judged(when: &When, bounds: Bounds, records: &[RequestRecord]) -> Value {
         "requests": matching,
         "near_misses": near,
     })
+}
+
+/// The keys that do not hold, each with what came instead; none when the request matches.
+fn mismatches(when: &When, request: &Request<'_>) -> Vec<String> {
+    let (none, head) = (When::default, request.head);
+    let seen = |value: Option<&str>| value.map_or("absent".to_owned(), |value| format!("`{value}`"));
+    let model = seen(request.model());
+    let mut keys = vec![
+        ("path".to_owned(), seen(Some(head.path())), When { path: when.path.clone(), ..none() }),
+        ("method".to_owned(), seen(Some(head.method())), When { method: when.method.clone(), ..none() }),
+        ("model".to_owned(), model, When { model: when.model.clone(), ..none() }),
+        ("stream".to_owned(), request.stream().to_string(), When { stream: when.stream, ..none() }),
+        ("body".to_owned(), "another".to_owned(), When { body: when.body.clone(), ..none() }),
+        (
+            "last_user".to_owned(),
+            seen(request.last_user().as_deref()),
+            When { last_user: when.last_user.clone(), ..none() },
+        ),
+    ];
+    keys.extend(when.header.iter().map(|(name, want)| {
+        let value = head.header(name).map(|value| credentials::redact(name, value));
+        let only = When { header: [(name.clone(), want.clone())].into(), ..none() };
+        (format!("header.{name}"), seen(value.as_deref()), only)
+    }));
+    let missed = keys.into_iter().filter(|(_, _, only)| !rules::matches(only, request));
+    missed.map(|(name, seen, _)| format!("{name} is {seen}")).collect()
 }
 
 pub(super) async fn verdict(desk: &Desk, call: Call<'_>) -> Result<Reply, Refusal> {

@@ -68,7 +68,8 @@ impl Member {
                 faulty => options.ca.faulty_config(faulty, &["localhost", "127.0.0.1"]),
             }),
             journal: options.journal,
-            keep_sent: 0,
+            workers: options.workers.clone(),
+            ..Options::default()
         };
         let script = Mutex::new((script, provider.clone()));
         Ok(Self { provider: start(&name, provider, running).await?, tls, fixed, script })

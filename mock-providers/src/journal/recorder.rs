@@ -87,6 +87,13 @@ impl Recorder {
         }
     }
 
+    /// The last requests, oldest first.
+    pub(crate) fn latest(&self, most: usize) -> Vec<RequestRecord> {
+        let state = self.lock();
+        let skipped = state.requests.len().saturating_sub(most);
+        state.requests.iter().skip(skipped).cloned().collect()
+    }
+
     /// Forgets everything; what is under way is not recorded any more. Numbers go on.
     pub(crate) fn clear(&self) {
         let mut state = self.lock();
