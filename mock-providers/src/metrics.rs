@@ -138,7 +138,7 @@ impl Metrics {
     }
 
     fn count(&self, record: &RequestRecord) {
-        let operation = Operation::of(&record.head.path());
+        let operation = Operation::of(record.head.path());
         let plain = record.fault.is_none() && &*record.rule == "default";
         let status = record.status.filter(|_| plain).and_then(|status| PLAIN.iter().position(|known| *known == status));
         match status {

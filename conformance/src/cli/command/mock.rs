@@ -2,7 +2,6 @@
 
 mod frame;
 mod lint;
-mod place;
 mod source;
 mod watch;
 
