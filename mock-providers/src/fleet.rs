@@ -8,6 +8,7 @@ mod member;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Instant;
@@ -17,6 +18,7 @@ use tokio::sync::Mutex;
 
 use crate::metrics;
 use crate::provider::StartError;
+use crate::script::ScriptError;
 use crate::tls::RunCa;
 use crate::workers::Workers;
 
@@ -37,6 +39,8 @@ pub struct FleetOptions {
     pub origin: Instant,
     /// How many requests and connections each journal keeps.
     pub journal: usize,
+    /// Files that a configuration names are relative to this folder.
+    pub folder: PathBuf,
     /// Threads that carry the connections; default the runtime that starts the fleet.
     pub workers: Option<Workers>,
 }
@@ -44,7 +48,7 @@ pub struct FleetOptions {
 impl Default for FleetOptions {
     fn default() -> Self {
         let (ca, bind) = (Arc::new(RunCa::new()), IpAddr::V4(Ipv4Addr::LOCALHOST));
-        Self { seed: None, ca, bind, origin: Instant::now(), journal: 10_000, workers: None }
+        Self { seed: None, ca, bind, origin: Instant::now(), journal: 10_000, folder: PathBuf::new(), workers: None }
     }
 }
 
@@ -61,6 +65,9 @@ pub enum FleetError {
     /// The text is no configuration.
     #[error(transparent)]
     Text(#[from] TextError),
+    /// A file that it names, or what only the whole of it can get wrong.
+    #[error(transparent)]
+    Script(#[from] ScriptError),
     /// A provider cannot be run.
     #[error(transparent)]
     Start(#[from] StartError),
@@ -215,7 +222,8 @@ impl Fleet {
 }
 
 /// What runs after a change: all new providers are up before the first old one hears of it.
-async fn succeed(before: &Running, document: Document, options: &FleetOptions) -> Result<Running, FleetError> {
+async fn succeed(before: &Running, mut document: Document, options: &FleetOptions) -> Result<Running, FleetError> {
+    document.config.resolve(&options.folder)?;
     let mut members = BTreeMap::new();
     let mut scripts = Vec::new();
     for name in document.config.providers.keys() {

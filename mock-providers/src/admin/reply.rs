@@ -127,7 +127,7 @@ impl From<FleetError> for Refusal {
             FleetError::Changed { .. } => Self::new(412, "changed_meanwhile", error.to_string()),
             FleetError::NoRule(..) => Self::missing(error.to_string()),
             FleetError::Start(_) => Self::new(409, "cannot_start", error.to_string()),
-            FleetError::SameAddress(..) | FleetError::Edit(_) => Self::bad(error.to_string()),
+            FleetError::SameAddress(..) | FleetError::Edit(_) | FleetError::Script(_) => Self::bad(error.to_string()),
         }
     }
 }

@@ -50,7 +50,8 @@ async fn serve(configuration: &Configuration, args: &MockArgs) -> Result<ExitCod
     // Listening first: whoever reads the addresses may send a signal at once.
     let signals = Signals::listen()?;
     let admin = args.admin.or(document.config().admin);
-    let options = FleetOptions { seed: args.seed, ca, workers: Some(workers(args)?), ..FleetOptions::default() };
+    let (folder, workers) = (configuration.folder(), Some(workers(args)?));
+    let options = FleetOptions { seed: args.seed, ca, folder, workers, ..FleetOptions::default() };
     let fleet = Fleet::start(document, options).await.map_err(|error| Error::Input(error.to_string()))?;
     let fleet = Arc::new(fleet);
     let admin = match admin {

@@ -2,13 +2,19 @@
 
 use std::process::ExitCode;
 
+use gateway::yaml::Problem;
+
 use super::super::{Error, print};
 use super::source::{Configuration, check};
 
 pub(super) fn lint(configuration: &Configuration) -> Result<ExitCode, Error> {
     let source = configuration.source()?;
-    match check(&source) {
-        Ok(_) => {
+    let resolved = check(&source).and_then(|mut config| {
+        let resolved = config.resolve(&configuration.folder());
+        resolved.map_err(|error| Problem::of_file(&source.path, error.to_string()))
+    });
+    match resolved {
+        Ok(()) => {
             print(&format!("{}: fine\n", source.path.display()))?;
             Ok(ExitCode::SUCCESS)
         }

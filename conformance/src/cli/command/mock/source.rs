@@ -1,6 +1,6 @@
 //! Where the configuration comes from: a file, or flags alone.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use gateway::yaml::{self, Problem, Source};
 use mock_providers::fleet::Document;
@@ -14,7 +14,7 @@ use crate::cli::MockArgs;
 /// What to read, and anew after a change.
 pub(super) enum Configuration {
     /// A file.
-    File(std::path::PathBuf),
+    File(PathBuf),
     /// One provider without a script, at this address.
     Flags(String),
 }
@@ -35,6 +35,11 @@ impl Configuration {
             Self::File(path) => Some(path),
             Self::Flags(_) => None,
         }
+    }
+
+    /// Where files that it names are looked for.
+    pub(super) fn folder(&self) -> PathBuf {
+        self.path().and_then(Path::parent).unwrap_or(Path::new("")).to_owned()
     }
 
     /// The text, with the name that messages give it.
