@@ -124,11 +124,14 @@ impl Metrics {
         }
         let aborted = matches!(record.end, End::ClientClosed { .. });
         self.aborts.fetch_add(u64::from(aborted), Relaxed);
-        if let Some(names) = &record.fault {
-            let rolled = names.split('+').count() as u64;
-            self.faults[0].fetch_add(rolled, Relaxed);
+        let [rolled, applied, not_applicable] = &self.faults;
+        let idle = record.not_applicable.len() as u64;
+        if record.fault.is_some() || idle > 0 {
+            let done = record.fault.as_deref().map_or(0, |names| names.split('+').count() as u64);
+            rolled.fetch_add(done + idle, Relaxed);
             // What the caller did not wait for has not been done to it.
-            self.faults[1].fetch_add(if aborted { 0 } else { rolled }, Relaxed);
+            applied.fetch_add(if aborted { 0 } else { done }, Relaxed);
+            not_applicable.fetch_add(idle, Relaxed);
         }
     }
 
