@@ -300,9 +300,27 @@ pub struct GatewayArgs {
 #[derive(Debug, Args)]
 #[command(after_help = examples::MOCK_EXAMPLES)]
 pub struct MockArgs {
-    /// Providers and their scripts; default is an OpenAI-compatible provider on 127.0.0.1:8090
+    /// Providers and their scripts, followed for changes; default is an OpenAI-compatible provider on 127.0.0.1:8090
     #[arg(long, value_name = "FILE", env = "WINDTUNNEL_MOCK_CONFIG")]
     pub config: Option<PathBuf>,
+    /// Where the provider listens when there is no configuration
+    #[arg(long, value_name = "ADDR:PORT", env = "WINDTUNNEL_MOCK_LISTEN", conflicts_with = "config")]
+    pub listen: Option<SocketAddr>,
+    /// Where the admin API listens; wins over the configuration's `admin`
+    #[arg(long, value_name = "ADDR:PORT", env = "WINDTUNNEL_MOCK_ADMIN")]
+    pub admin: Option<SocketAddr>,
+    /// Only say what is wrong with the configuration (exit code 0 nothing, 1 something)
+    #[arg(long, conflicts_with = "watch")]
+    pub lint: bool,
+    /// Show providers and exchanges live on the terminal, until Ctrl-C
+    #[arg(long, env = "WINDTUNNEL_MOCK_WATCH", value_parser = clap::builder::BoolishValueParser::new())]
+    pub watch: bool,
+    /// Threads that carry connections; default is one for each core
+    #[arg(long, value_name = "N", env = "WINDTUNNEL_MOCK_THREADS", value_parser = clap::value_parser!(u32).range(1..))]
+    pub threads: Option<u32>,
+    /// Seeds everything that is made up; wins over the configuration's `seed`
+    #[arg(long, value_name = "N", env = "WINDTUNNEL_MOCK_SEED")]
+    pub seed: Option<u64>,
     /// Write the certificate of the CA that signs for `tls: true` providers to this file
     #[arg(long, value_name = "FILE", env = "WINDTUNNEL_MOCK_CA")]
     pub write_ca: Option<PathBuf>,

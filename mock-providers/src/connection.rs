@@ -10,7 +10,7 @@ use bytes::Bytes;
 use crate::answer;
 use crate::deliver::{self, After, Exchange};
 use crate::digest::Random;
-use crate::journal::{Peer, RequestRecord};
+use crate::journal::{Advice, Peer, RequestRecord};
 use crate::limits::Turn;
 use crate::plan::Plan;
 use crate::provider::Shared;
@@ -115,6 +115,11 @@ async fn exchange(wire: &mut Wire, shared: &Shared, head: &Head, place: (u64, u3
         shared.recorder.update(exchange.seq, |record| record.body = body.clone());
         return refuse_body(wire, shared, head, exchange, problem, &body).await;
     }
+    if shared.gate.is_shut()
+        && let Err(gone) = shared.gate.pass(wire).await
+    {
+        return exchange.gone(gone);
+    }
     let arrived = Arrived { body, body_at };
     let (plan, turn) = match planned(wire, shared, head, arrived, exchange.seq).await {
         Ok(planned) => planned,
@@ -162,6 +167,8 @@ async fn planned(
         account.enter(record);
         record.fault = plan.fault.clone();
         record.not_applicable = plan.not_applicable.clone();
+        record.delay = plan.delay;
+        record.advice = Advice::of(plan.status, &plan.headers);
     });
     Ok((plan, turn))
 }

@@ -137,6 +137,7 @@ impl Writer<'_> {
                 self.flush(None).await?;
                 due += piece.gap;
                 self.wire.wait(Some(due)).await?;
+                self.exchange.recorder.metrics.late(due);
             } else if piece.apart {
                 self.flush(None).await?;
                 // Lets a reader of the same runtime see the boundary.

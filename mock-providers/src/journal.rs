@@ -8,7 +8,7 @@ mod recorder;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use serde::{Serialize, Serializer};
@@ -77,6 +77,11 @@ pub struct RequestRecord {
     pub fault: Option<String>,
     /// The scripted faults that this answer gave no chance to: a missing `[DONE]` of an answer in JSON.
     pub not_applicable: Vec<&'static str>,
+    /// The silence that was scripted before the head.
+    #[serde(serialize_with = "as_millis")]
+    pub delay: Duration,
+    /// What the answer, when it was none of success, said about asking again.
+    pub advice: Option<Advice>,
     /// The status that was written.
     pub status: Option<u16>,
     /// When the response head had been written.
@@ -171,6 +176,36 @@ pub struct Usage {
     pub cached_tokens: u64,
     /// Of the answer, reasoning.
     pub reasoning_tokens: u64,
+}
+
+/// What a failed answer's headers say about asking again.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Advice {
+    /// Not before this time has passed: `retry-after-ms`, or else `retry-after` in either form.
+    #[serde(serialize_with = "as_optional_millis")]
+    pub retry_after: Option<Duration>,
+    /// `x-should-retry`.
+    pub should_retry: Option<bool>,
+}
+
+impl Advice {
+    /// What these headers of an answer with this status advise; nothing when it succeeded or says nothing.
+    pub(crate) fn of(status: u16, headers: &[(impl AsRef<str>, impl AsRef<str>)]) -> Option<Self> {
+        if status < 400 {
+            return None;
+        }
+        let value = |wanted: &str| {
+            let found = headers.iter().find(|(name, _)| name.as_ref().eq_ignore_ascii_case(wanted));
+            found.map(|(_, value)| value.as_ref().trim())
+        };
+        let seconds = |text: &str| Duration::try_from_secs_f64(text.parse().ok()?).ok();
+        let until = |text: &str| httpdate::parse_http_date(text).ok()?.duration_since(SystemTime::now()).ok();
+        let millis = value("retry-after-ms").and_then(|text| seconds(text).map(|time| time / 1000));
+        let retry_after =
+            millis.or_else(|| value("retry-after").and_then(|text| seconds(text).or_else(|| until(text))));
+        let should_retry = value("x-should-retry").and_then(|text| text.parse().ok());
+        (retry_after.is_some() || should_retry.is_some()).then_some(Self { retry_after, should_retry })
+    }
 }
 
 /// How an exchange ended.

@@ -4,6 +4,7 @@
 //! Refuses to know gateways, scenarios or reports: it is an embeddable peer that answers as it was told.
 //! The reference of all script keys is the documentation of [`script`].
 
+pub mod admin;
 mod answer;
 mod anthropic;
 mod attend;
@@ -13,10 +14,13 @@ pub mod credentials;
 mod deliver;
 mod dialect;
 mod digest;
+pub mod fleet;
+mod gate;
 mod journal;
 mod limits;
 mod lint;
 mod listener;
+mod metrics;
 mod openai;
 mod pace;
 mod plan;
@@ -28,11 +32,13 @@ pub mod script;
 mod states;
 pub mod tls;
 mod tokens;
+pub mod verdict;
 mod wire;
 mod workers;
 
-pub use journal::{ConnectionRecord, Draws, End, Journal, Peer, RequestRecord, TlsFacts, TlsFailure, Usage};
+pub use journal::{Advice, ConnectionRecord, Draws, End, Journal, Peer, RequestRecord, TlsFacts, TlsFailure, Usage};
 pub use lint::{Finding, Severity, lint};
+pub use metrics::Tally;
 pub use provider::{MockProvider, Options, StartError, start};
 pub use request::RequestHead;
 pub use states::{StateError, States};

@@ -11,8 +11,10 @@ use rustls::ServerConfig;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use crate::journal::{Journal, Recorder};
+use crate::gate::Gate;
+use crate::journal::{Journal, Recorder, RequestRecord};
 use crate::listener::{Command, Listener};
+use crate::metrics::{Metrics, Tally};
 use crate::rules::{Dice, Live};
 use crate::script::{Accept, Clock, Config, Determinism, Distribution, Provider, ScriptError};
 use crate::states::States;
@@ -130,6 +132,8 @@ pub(crate) struct Shared {
     pub(crate) recorder: Recorder,
     pub(crate) keep_sent: usize,
     pub(crate) tls: Option<Arc<ServerConfig>>,
+    /// Shut while answers wait.
+    pub(crate) gate: Gate,
     live: RwLock<Arc<Live>>,
 }
 
@@ -186,9 +190,10 @@ pub async fn start(name: &str, mut provider: Provider, options: Options) -> Resu
         dice: Dice::new(name, options.seed, options.determinism, options.clock),
         live: RwLock::new(Arc::new(Live::new(provider, &states))),
         states,
-        recorder: Recorder::new(options.journal),
+        recorder: Recorder::new(options.journal, options.origin),
         keep_sent: options.keep_sent,
         tls,
+        gate: Gate::default(),
     });
     let failed = |source| StartError::Bind { provider: name.to_owned(), bind: options.bind, source };
     let mut listener = Listener::reserve(options.bind, shared.clone(), options.workers).map_err(failed)?;
@@ -264,6 +269,36 @@ impl MockProvider {
             // The listener answers every command while the handle lives.
             let _ = done.await;
         }
+    }
+
+    /// Takes requests, and answers none before [`Self::resume`]; answers that are under way go on.
+    pub fn pause(&self) {
+        self.shared.gate.shut();
+    }
+
+    /// Answers what has waited.
+    pub fn resume(&self) {
+        self.shared.gate.open();
+    }
+
+    /// Forgets the requests, also those under way; connections stay, and numbers go on.
+    pub fn clear_journal(&self) {
+        self.shared.recorder.clear();
+    }
+
+    /// What it counted so far, whatever the journal has forgotten.
+    pub fn tally(&self) -> Tally {
+        self.shared.recorder.metrics.tally()
+    }
+
+    /// The last requests, oldest first.
+    pub fn latest(&self, most: usize) -> Vec<RequestRecord> {
+        self.shared.recorder.latest(most)
+    }
+
+    /// What it counts.
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.shared.recorder.metrics
     }
 
     /// How many connections are open, as far as the journal reaches back.

@@ -13,6 +13,7 @@
 //!     initial: up
 //!     states: {up: {}, down: {faults: [{status: 503}]}}
 //!     schedule: [{at: 60s, to: down}, {at: 90s, to: up}]
+//! admin: 127.0.0.1:8091                # where the admin API listens; without it there is none
 //! providers:
 //!   a:
 //!     dialect: openai                  # the default; or azure, anthropic
@@ -357,6 +358,8 @@ pub struct Config {
     pub determinism: Determinism,
     /// What answers say of time.
     pub clock: Clock,
+    /// Where the admin API listens; without it there is none.
+    pub admin: Option<SocketAddr>,
     /// The providers by name.
     pub providers: BTreeMap<String, Provider>,
     /// The state machines that they share, by name.

@@ -39,7 +39,10 @@ Examples:
 pub(super) const MOCK_EXAMPLES: &str = "\
 Examples:
   windtunnel mock                                       an OpenAI-compatible provider on 127.0.0.1:8090
-  windtunnel mock --config mocks.yaml --write-ca ca.pem";
+  windtunnel mock --listen 127.0.0.1:9000 --admin 127.0.0.1:8091
+  windtunnel mock --config mocks.yaml --lint            see what is wrong before it starts
+  windtunnel mock --config mocks.yaml --write-ca ca.pem --watch
+  curl 127.0.0.1:8091/__mock/verdict                    what the caller did wrong";
 
 pub(super) const DECOY_EXAMPLES: &str = "\
 Examples:

@@ -8,12 +8,13 @@ use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
 use super::{ConnectionRecord, End, Journal, RequestRecord, TlsFacts, TlsFailure};
 use crate::connection::Closing;
+use crate::metrics::Metrics;
 
 /// Bodies of all kept records, both ways, stay below this together.
 const KEPT_BYTES: usize = 512 << 20;
@@ -27,6 +28,8 @@ pub(crate) struct Recorder {
     /// The version that the last snapshot showed: `changed` starts from it, so that no change falls in between.
     shown: AtomicU64,
     capacity: usize,
+    /// Counts what the records tell.
+    pub(crate) metrics: Metrics,
 }
 
 #[derive(Default)]
@@ -39,13 +42,14 @@ struct State {
 }
 
 impl Recorder {
-    pub(crate) fn new(capacity: usize) -> Self {
+    pub(crate) fn new(capacity: usize, origin: Instant) -> Self {
         Self {
             state: Mutex::default(),
             version: AtomicU64::new(0),
             changes: Notify::new(),
             shown: AtomicU64::new(0),
             capacity: capacity.max(1),
+            metrics: Metrics::new(origin),
         }
     }
 
@@ -81,6 +85,24 @@ impl Recorder {
             }
             change.await;
         }
+    }
+
+    /// The last requests, oldest first.
+    pub(crate) fn latest(&self, most: usize) -> Vec<RequestRecord> {
+        let state = self.lock();
+        let skipped = state.requests.len().saturating_sub(most);
+        state.requests.iter().skip(skipped).cloned().collect()
+    }
+
+    /// Forgets everything; what is under way is not recorded any more. Numbers go on.
+    pub(crate) fn clear(&self) {
+        let mut state = self.lock();
+        let under_way = state.requests.iter().filter(|record| record.end == End::Pending).count();
+        state.requests.clear();
+        state.kept_bytes = 0;
+        drop(state);
+        self.metrics.forgotten(under_way);
+        self.tell();
     }
 
     /// Resolves once the journal satisfies the condition; no change can be missed in between.
@@ -151,6 +173,7 @@ impl Recorder {
 
     /// Adds a request, and returns its number; its connection has brought so many bytes by now.
     pub(crate) fn received(&self, mut record: RequestRecord, taken: u64) -> u64 {
+        self.metrics.began();
         let seq = {
             let mut state = self.lock();
             state.last_seq += 1;
@@ -161,7 +184,7 @@ impl Recorder {
             }
             state.kept_bytes += record.kept();
             state.requests.push_back(record);
-            state.make_room(self.capacity);
+            self.metrics.forgotten(state.make_room(self.capacity));
             state.last_seq
         };
         self.tell();
@@ -173,10 +196,14 @@ impl Recorder {
         {
             let mut state = self.lock();
             let Some(index) = index(seq, state.last_seq, state.requests.len()) else { return };
-            let before = state.requests[index].kept();
-            change(&mut state.requests[index]);
+            let record = &mut state.requests[index];
+            let (before, pending) = (record.kept(), record.end == End::Pending);
+            change(record);
+            if pending && record.end != End::Pending {
+                self.metrics.ended(record);
+            }
             state.kept_bytes = state.kept_bytes + state.requests[index].kept() - before;
-            state.make_room(self.capacity);
+            self.metrics.forgotten(state.make_room(self.capacity));
         }
         self.tell();
     }
@@ -185,7 +212,10 @@ impl Recorder {
     pub(crate) fn abandon(&self, connection: u64, end: End) {
         let mut state = self.lock();
         let pending = state.requests.iter_mut().rev().filter(|r| r.connection == connection && r.end == End::Pending);
-        pending.for_each(|record| record.end = end);
+        pending.for_each(|record| {
+            record.end = end;
+            self.metrics.ended(record);
+        });
         drop(state);
         self.tell();
     }
@@ -199,11 +229,15 @@ impl RequestRecord {
 }
 
 impl State {
-    fn make_room(&mut self, capacity: usize) {
+    /// Says how many of those that gave way had not ended.
+    fn make_room(&mut self, capacity: usize) -> usize {
+        let mut pending = 0;
         while self.requests.len() > capacity || (self.kept_bytes > KEPT_BYTES && self.requests.len() > 1) {
-            let Some(oldest) = self.requests.pop_front() else { return };
+            let Some(oldest) = self.requests.pop_front() else { break };
             self.kept_bytes -= oldest.kept();
+            pending += usize::from(oldest.end == End::Pending);
         }
+        pending
     }
 }
 
@@ -219,7 +253,7 @@ mod tests {
 
     #[test]
     fn the_oldest_records_give_way_and_late_updates_of_them_are_ignored() {
-        let recorder = Recorder::new(2);
+        let recorder = Recorder::new(2, Instant::now());
         for _ in 0..3 {
             recorder.received(RequestRecord::default(), 0);
         }
@@ -231,7 +265,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_change_between_the_look_and_the_wait_is_not_missed() {
-        let recorder = Recorder::new(2);
+        let recorder = Recorder::new(2, Instant::now());
         assert!(recorder.snapshot().requests.is_empty());
         recorder.received(RequestRecord::default(), 0);
         recorder.changed().await;

@@ -1,5 +1,6 @@
 //! What a scripted provider does on real sockets, one file a behaviour.
 
+mod admin;
 mod anthropic;
 mod anthropic_blocks;
 mod anthropic_requests;

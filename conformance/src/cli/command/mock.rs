@@ -1,81 +1,163 @@
-//! `windtunnel mock`: mock providers until Ctrl-C or SIGTERM.
+//! `windtunnel mock`: mock providers until Ctrl-C or SIGTERM, from a configuration that is followed.
 
+mod frame;
+mod lint;
+mod source;
+mod watch;
+
+use std::io::IsTerminal;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
-use gateway::yaml::{self, Problem, Source};
-use mock_providers::script::{Certificate, Config, Provider};
+use gateway::reload::Follower;
+use mock_providers::Workers;
+use mock_providers::admin::Admin;
+use mock_providers::fleet::{Fleet, FleetOptions};
 use mock_providers::tls::RunCa;
-use mock_providers::{MockProvider, Options};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{Error, print};
 use crate::cli::MockArgs;
+use source::Configuration;
+use watch::Watch;
 
 /// Where the provider listens when there is no configuration.
-const DEFAULT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8090);
+pub(super) const DEFAULT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8090);
+
+/// How often it is looked whether the machine keeps up.
+const LOOK: Duration = Duration::from_secs(1);
 
 pub(super) fn mock(args: &MockArgs) -> Result<ExitCode, Error> {
-    let config = match &args.config {
-        Some(path) => read(path)?,
-        None => default_config(),
-    };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    runtime.map_err(Error::io("no runtime"))?.block_on(serve(config, args.write_ca.as_deref()))
-}
-
-fn default_config() -> Config {
-    let provider = Provider { listen: Some(DEFAULT), ..Provider::default() };
-    Config { providers: [("openai".to_owned(), provider)].into(), ..Config::default() }
-}
-
-fn read(path: &Path) -> Result<Config, Error> {
-    let text = std::fs::read_to_string(path).map_err(Error::io(path.display().to_string()))?;
-    let source = Source::new(path, text);
-    match yaml::documents(&source).as_slice() {
-        [one] => match yaml::read::<Config>(&source, one) {
-            Ok(config) if config.providers.is_empty() => {
-                let problem =
-                    Problem::of_file(path, "there are no `providers`").with_hint("such as `providers: {a: {}}`");
-                Err(Error::Input(problem.to_string()))
-            }
-            read => read.map_err(|problem| Error::Input(problem.to_string())),
-        },
-        _ => Err(Error::Input(format!("{}: a mock configuration is one document", path.display()))),
+    let configuration = Configuration::of(args);
+    if args.lint {
+        return lint::lint(&configuration);
     }
+    if args.watch && !std::io::stdout().is_terminal() {
+        let hint = "start it in one, or read `/__mock/journal` of the admin API (--admin)";
+        return Err(Error::Input(format!("--watch draws on a terminal, and standard output is none; {hint}")));
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(Error::io("no runtime"))?.block_on(serve(&configuration, args))
 }
 
-async fn serve(config: Config, write_ca: Option<&Path>) -> Result<ExitCode, Error> {
-    let ca = Arc::new(RunCa::new());
-    if let Some(path) = write_ca {
+async fn serve(configuration: &Configuration, args: &MockArgs) -> Result<ExitCode, Error> {
+    let (document, ca) = (configuration.read()?, Arc::new(RunCa::new()));
+    if let Some(path) = &args.write_ca {
         std::fs::write(path, ca.ca_pem()).map_err(Error::io(path.display().to_string()))?;
     }
     // Listening first: whoever reads the addresses may send a signal at once.
-    let (mut term, mut int) = (
-        signal(SignalKind::terminate()).map_err(Error::io("no signals"))?,
-        signal(SignalKind::interrupt()).map_err(Error::io("no signals"))?,
-    );
-    let mut running: Vec<MockProvider> = Vec::new();
-    for (name, provider) in config.providers {
-        let tls = provider.tls;
-        let options = Options {
-            bind: provider.listen.unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))),
-            seed: config.seed.unwrap_or(0),
-            tls: tls.then(|| match provider.certificate {
-                Certificate::Valid => ca.server_config_for_any_name(),
-                faulty => ca.faulty_config(faulty, &["localhost", "127.0.0.1"]),
-            }),
-            journal: 1000,
-            ..Options::default()
-        };
-        let mock = mock_providers::start(&name, provider, options).await;
-        let mock = mock.map_err(|error| Error::Input(format!("provider {name} cannot start: {error}")))?;
-        let scheme = if tls { "https" } else { "http" };
-        print(&format!("listening provider={name} address={scheme}://{}\n", mock.addr()))?;
-        running.push(mock);
+    let signals = Signals::listen()?;
+    let admin = args.admin.or(document.config().admin);
+    let (folder, workers) = (configuration.folder(), Some(workers(args)?));
+    let options = FleetOptions { seed: args.seed, ca, folder, workers, ..FleetOptions::default() };
+    let fleet = Fleet::start(document, options).await.map_err(|error| Error::Input(error.to_string()))?;
+    let fleet = Arc::new(fleet);
+    let admin = match admin {
+        Some(bind) => Some(Admin::start(fleet.clone(), bind).await.map_err(Error::io(format!("admin at {bind}")))?),
+        None => None,
+    };
+    if !args.watch {
+        announce(&fleet, admin.as_ref())?;
     }
-    tokio::select! { _ = term.recv() => {} _ = int.recv() => {} }
-    Ok(ExitCode::SUCCESS)
+    follow(configuration, &fleet, admin.as_ref(), signals, args.watch).await
+}
+
+fn workers(args: &MockArgs) -> Result<Workers, Error> {
+    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = args.threads.and_then(|threads| usize::try_from(threads).ok()).unwrap_or_else(cores);
+    Workers::start(threads).map_err(Error::io(format!("no {threads} threads")))
+}
+
+fn announce(fleet: &Fleet, admin: Option<&Admin>) -> Result<(), Error> {
+    for member in fleet.running().members() {
+        print(&format!("listening provider={} address={}\n", member.provider().name(), member.url()))?;
+    }
+    match admin {
+        Some(admin) => print(&format!("listening admin=http://{}/__mock/ready\n", admin.addr())),
+        None => Ok(()),
+    }
+}
+
+/// The signals that mean something.
+struct Signals {
+    term: Signal,
+    int: Signal,
+    hup: Signal,
+}
+
+impl Signals {
+    fn listen() -> Result<Self, Error> {
+        let on = |kind| signal(kind).map_err(Error::io("no signals"));
+        let [term, int, hup] = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()].map(on);
+        Ok(Self { term: term?, int: int?, hup: hup? })
+    }
+}
+
+/// Takes changes of the configuration, and draws, until a signal ends it.
+async fn follow(
+    configuration: &Configuration,
+    fleet: &Arc<Fleet>,
+    admin: Option<&Admin>,
+    mut signals: Signals,
+    watched: bool,
+) -> Result<ExitCode, Error> {
+    let mut watch = if watched { Some(Watch::begin(fleet.clone(), admin.map(Admin::addr))?) } else { None };
+    let mut follower = configuration.path().map(Follower::new);
+    let mut look = tokio::time::interval(if watched { watch::PERIOD } else { LOOK });
+    let mut saturated = false;
+    loop {
+        tokio::select! {
+            _ = signals.term.recv() => return Ok(ExitCode::SUCCESS),
+            _ = signals.int.recv() => return Ok(ExitCode::SUCCESS),
+            _ = signals.hup.recv() => tell(&mut watch, &reload(configuration, fleet).await),
+            () = changed(&mut follower) => tell(&mut watch, &reload(configuration, fleet).await),
+            _ = look.tick() => {
+                let now = fleet.saturated();
+                if now && !saturated {
+                    tell(&mut watch, "saturated: timers are more than 3 ms late; delays are no longer the script's");
+                }
+                saturated = now;
+                if let Some(watch) = &mut watch {
+                    watch.draw()?;
+                }
+            }
+        }
+    }
+}
+
+async fn changed(follower: &mut Option<Follower>) {
+    loop {
+        match follower {
+            Some(follower) => {
+                follower.changed().await;
+                // An empty file is one that is being written.
+                if follower.empty_file().is_none() {
+                    return;
+                }
+            }
+            None => std::future::pending().await,
+        }
+    }
+}
+
+/// What came of it, in words.
+async fn reload(configuration: &Configuration, fleet: &Fleet) -> String {
+    let document = match configuration.read() {
+        Ok(document) => document,
+        Err(error) => return format!("{error}\nkeeping configuration {}", fleet.running().version),
+    };
+    match fleet.set_config(document).await {
+        Ok(running) => format!("configuration {} taken", running.version),
+        Err(error) => format!("error: {error}\nkeeping configuration {}", fleet.running().version),
+    }
+}
+
+/// To the terminal that is drawn on, or to standard error.
+fn tell(watch: &mut Option<Watch>, text: &str) {
+    match watch {
+        Some(watch) => watch.notice(text),
+        None => eprintln!("{text}"),
+    }
 }
