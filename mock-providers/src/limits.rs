@@ -20,7 +20,7 @@ use crate::digest::hash;
 use crate::openai;
 use crate::plan::{Answer, Header, Kind};
 use crate::request::Request;
-use crate::script::{self, Dialect, LimitHeaders, Measure, Scope};
+use crate::script::{self, Dialect, LimitHeaders, Measure, Scope, Tokenizer};
 use bucket::{Bucket, Standing};
 
 pub(crate) use context::{as_if, overflow};
@@ -98,7 +98,9 @@ impl Limits {
 
     /// Takes what the request is expected to use, or says why it may not.
     fn charge(self: &Arc<Self>, request: &Request<'_>, dialect: Dialect, now: Duration) -> Turn {
-        let (account, prompt) = (self.account(request, dialect), openai::prompt_tokens(request));
+        // Settled by what is really used, however that is counted.
+        let prompt = openai::prompt_tokens(request, Tokenizer::Estimate);
+        let account = self.account(request, dialect);
         let asked = context::asked(request);
         let expected = prompt.saturating_add(asked.unwrap_or(0));
         let refusal = self.with(account, now, |account| account.charge(expected));

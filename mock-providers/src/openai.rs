@@ -3,19 +3,30 @@
 //! Owns what is the same for all operations: path, method, headers, body and model are checked in this order.
 //! Refuses to know scripts' rules and faults.
 
+mod author;
 mod chat;
 mod completion;
+mod deltas;
 mod embeddings;
 mod error;
 mod headers;
 mod legacy;
+mod limits;
+mod logprobs;
+mod messages;
 mod models;
 mod moderations;
 mod operation;
 mod parameters;
+mod pieces;
+mod place;
+mod reasoning;
+mod render;
 mod responses;
+mod schema;
 mod stream;
 pub(crate) mod synth;
+mod tools;
 mod usage;
 
 use bytes::Bytes;

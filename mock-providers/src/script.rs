@@ -27,6 +27,8 @@
 //!     quirks: [vllm-old, index_missing] # in what it differs from OpenAI, always; see below
 //!     latency: {head: 50ms, ttft: {lognormal: {median: 220ms, sigma: 0.35, max: 3s}}, itl: 20ms}
 //!     limits: {rpm: 600, tpm: 90000, concurrent: 64, queue: {max: 100}}
+//!     chunking: {unit: word, coalesce: 2}   # a delta is so many tokens (default), words or chars; default one token
+//!     strict: off                      # a bad parameter counts as left out; default openai: a 400 that names it
 //!     rules:
 //!       - name: flaky-then-fine        # what the journal calls it; default rule-1, rule-2…
 //!         when: {path: "*/chat/completions", model: "gpt-4*", stream: true}
@@ -128,8 +130,10 @@
 //! | `text` | the assistant's text (`max_tokens` and `stop` of the request are honoured) |
 //! | `echo: true` | the text is the last user message |
 //! | `tokens: n` | n synthetic words, a function of seed, request and occurrence; n may be drawn |
-//! | `blocks` | ordered `{text: …}` and `{tool_call: {name, arguments, id?}}`; string arguments are sent as they are |
-//! | `chunks` | list of strings: the text, streamed in exactly these content deltas |
+//! | `blocks` | ordered `{text: …}`, `{tool_call: {name, arguments, id?}}`, `{refusal: …}` and `{reasoning: …}`; string arguments are sent as they are, `auto` makes them up from the schema of the request's tool |
+//! | `chunks` | list of strings: the text, streamed in exactly these content deltas, each counted as one token; `max_tokens` and `stop` do not cut them |
+//! | `chunking` | replaces the provider's |
+//! | `reasoning` | `{tokens, field}`: so many tokens of thought before the answer (scaled by the request's `reasoning_effort`), counted in `usage` and against `max_completion_tokens`. Shown only as a `field`: `reasoning_content` or `reasoning`; that goes for `{reasoning: …}` blocks, too. Default: none; models that reason by name (o1, o3, o4-mini, gpt-5…) think 128 tokens unseen |
 //! | `finish_reason` | default: `stop`, `length` or `tool_calls`, as OpenAI would say; the dialect anthropic has its own words, and translates these |
 //! | `usage` | `auto` (default: as `tokenizer` counts), `none`, or `{prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens}` (left out: estimated, details 0) |
 //! | `model` | the model the answer names; default the requested one, resolved as OpenAI does |
@@ -204,6 +208,9 @@
 //! | `truncate` | `{after_…}`: a clean HTTP end, but no finish chunk, usage or `[DONE]` |
 //! | `stall` | `{after_…, for: 5s}`: silence, then on; without `for` silence until the caller leaves; may be drawn |
 //! | `prompt_filter: true` | a 400: the content filter refuses the prompt, `content_policy_violation` (of Azure `content_filter`, with `innererror`) |
+//! | `refuse: true` | the model refuses: its text is a refusal (of a scripted `text`, that one) |
+//! | `content_filter: true`, `length_cut: true` | the answer ends after half its tokens, with that finish reason (`length`) |
+//! | `ignore_max_tokens: true`, `ignore_stop: true`, `ignore_n: true` | the model is deaf to that parameter |
 //! | `hang_before_head` | `true` (for ever) or a duration, after which the answer comes; may be drawn |
 //! | `empty_response: true` | the request is read, then FIN without a byte |
 //! | `rst_before_head: true` | the request is read, then RST |
@@ -294,6 +301,7 @@
 //! who read it, and needs no leave.
 
 mod auth;
+mod chunking;
 mod clock;
 mod deviation;
 mod distribution;
@@ -305,6 +313,7 @@ mod latency;
 mod limits;
 mod matching;
 mod model;
+mod reasoning;
 mod resolve;
 mod respond;
 #[cfg(feature = "schema")]
@@ -325,6 +334,7 @@ use serde::Deserialize;
 use crate::quirks::Quirks;
 
 pub use auth::Auth;
+pub use chunking::{Chunking, Strict, Unit};
 pub use clock::{Clock, Created, Determinism, Ids};
 pub use deviation::{
     CommentKeepalive, DataKeepalive, ErrorShape, Every, MissingField, OverflowAs, SlowReasoning, UsageMismatch,
@@ -338,6 +348,7 @@ pub use latency::{Latency, Prefill};
 pub use limits::{LimitHeaders, Limits, Measure, Queue, Scope, WhenFull};
 pub use matching::{BodyMatch, Glob, ModelMatch, Path, Pattern, TextMatch, ValueMatch};
 pub use model::{Model, ModelKind};
+pub use reasoning::{Reasoning, ReasoningField};
 pub use resolve::ScriptError;
 pub use respond::{Block, Encoding, Framing, Respond, RetryAfterForm, SseEvent, ToolCall, UsageNumbers, UsageSpec};
 pub(crate) use sequence::Turn;
@@ -400,6 +411,10 @@ pub struct Provider {
     pub latency: Latency,
     /// How much may be asked; no limits when left out.
     pub limits: Option<Limits>,
+    /// How texts are cut into the deltas of a stream; default one token each.
+    pub chunking: Option<Chunking>,
+    /// Whether parameters are validated; default as OpenAI does.
+    pub strict: Option<Strict>,
     /// Tried in order; the first match answers.
     pub rules: Vec<Rule>,
     /// Shorthand for a last catch-all rule.

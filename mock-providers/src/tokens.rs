@@ -63,11 +63,6 @@ impl<'t> Iterator for Pieces<'t> {
     }
 }
 
-/// Cuts a text into estimated tokens.
-pub(crate) fn pieces(text: &str) -> Vec<&str> {
-    Tokenizer::Estimate.pieces(text)
-}
-
 /// The words of a text.
 pub(crate) fn words(text: &str) -> u64 {
     Tokenizer::Estimate.count(text)

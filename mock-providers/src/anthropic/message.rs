@@ -204,7 +204,8 @@ fn said(request: &Request<'_>, wishes: &Wishes<'_>, context: &Context<'_>, rando
 
 fn scripted(block: &script::Block, random: &mut Random, tokenizer: Tokenizer) -> Block {
     match block {
-        script::Block::Text(text) => Block::text(text, tokenizer),
+        script::Block::Text(text) | script::Block::Refusal(text) => Block::text(text, tokenizer),
+        script::Block::Reasoning(text) => Block::thinking(text, random, tokenizer),
         script::Block::ToolCall(ToolCall { name, arguments, id }) => {
             Block::call(name, arguments, id.as_deref(), random, tokenizer)
         }

@@ -11,7 +11,7 @@ use super::refusal::Refusal;
 use crate::openai::{self, ApiError};
 use crate::plan::Header;
 use crate::request::Request;
-use crate::script::{Dialect, Fault, LimitHeaders, Limits, Measure, Provider};
+use crate::script::{Dialect, Fault, LimitHeaders, Limits, Measure, Provider, Tokenizer};
 
 const MINUTE: Duration = Duration::from_secs(60);
 /// What a fault pretends where the script sets no limit.
@@ -27,7 +27,7 @@ pub(super) fn asked(request: &Request<'_>) -> Option<u64> {
 /// The error for a request that does not fit into the window of its model.
 pub(crate) fn overflow(provider: &Provider, request: &Request<'_>) -> Option<ApiError> {
     let window = window(provider, request)?;
-    let (prompt, answer) = (openai::prompt_tokens(request), asked(request).unwrap_or(0));
+    let (prompt, answer) = (openai::prompt_tokens(request, provider.tokenizer), asked(request).unwrap_or(0));
     (prompt.saturating_add(answer) > window).then(|| too_long(request, window, prompt, answer))
 }
 
@@ -67,7 +67,7 @@ pub(crate) fn as_if(
         return Some((refusal.error(request.model()), headers));
     }
     if fault.context_overflow {
-        let (prompt, answer) = (openai::prompt_tokens(request), asked(request).unwrap_or(0));
+        let (prompt, answer) = (openai::prompt_tokens(request, provider.tokenizer), asked(request).unwrap_or(0));
         let needed = prompt.saturating_add(answer);
         let window = window(provider, request).filter(|window| *window < needed);
         return Some((too_long(request, window.unwrap_or(needed.saturating_sub(1)), prompt, answer), Vec::new()));
@@ -87,7 +87,7 @@ fn spent(of: Measure, limits: Option<&Limits>, request: &Request<'_>) -> (Refusa
         Measure::Requests => (given(limits.and_then(|limits| limits.rpm), USUAL_RPM), 1),
         Measure::Tokens => {
             let limit = given(limits.and_then(|limits| limits.tpm), USUAL_TPM);
-            let prompt = openai::prompt_tokens(request);
+            let prompt = openai::prompt_tokens(request, Tokenizer::Estimate);
             (limit, prompt.saturating_add(asked(request).unwrap_or(0)).clamp(1, limit))
         }
     };

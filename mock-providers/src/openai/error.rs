@@ -83,6 +83,11 @@ impl ApiError {
         Self::new(400, INVALID, Some(code), message).about(param)
     }
 
+    /// A 400 about a parameter that does not fit the others.
+    pub(crate) fn inconsistent(param: &str, message: impl Into<String>) -> Self {
+        Self { param: Some(param.to_owned()), ..Self::new(400, INVALID, None, message) }
+    }
+
     /// A parameter that must be there.
     pub(crate) fn missing(param: &str) -> Self {
         Self::parameter(param, "missing_required_parameter", format!("Missing required parameter: '{param}'."))

@@ -47,7 +47,7 @@ pub(super) fn answer(request: &Request<'_>, context: &Context<'_>) -> Result<Ans
     asked.wishes.max_tokens = asked.wishes.max_tokens.map(|limit| limit - thought);
     let mut completion = Completion::new(request, &asked.wishes, context);
     if spent && let Some(choice) = completion.choices.first_mut() {
-        choice.finish = "length".to_owned();
+        choice.finish = "length".into();
     }
     let items = output::items(&mut completion, &asked, context, spent);
     let earlier = previous.map_or(0, |previous| previous.tokens);
@@ -65,8 +65,8 @@ pub(super) fn answer(request: &Request<'_>, context: &Context<'_>) -> Result<Ans
 /// A response and all that is needed to send it.
 struct Made<'v> {
     asked: Asked<'v>,
-    completion: Completion,
-    items: Vec<Item>,
+    completion: Completion<'v>,
+    items: Vec<Item<'v>>,
     /// The response object at its end.
     whole: Bytes,
     incomplete: bool,
@@ -97,7 +97,7 @@ impl Made<'_> {
     /// What later requests can ask for.
     fn kept(&self, input: &Value) -> Kept {
         let own = self.items.iter().filter_map(|item| match &item.body {
-            Body::Call { id, .. } => Some(id.as_str()),
+            Body::Call { id, .. } => Some(&**id),
             _ => None,
         });
         let given = input::calls(input.as_array().map_or(&[], Vec::as_slice));
@@ -113,8 +113,8 @@ impl Made<'_> {
 }
 
 /// Why the response ends before its end, if it does.
-fn incomplete(completion: &Completion) -> Option<&'static str> {
-    match completion.choices.first()?.finish.as_str() {
+fn incomplete(completion: &Completion<'_>) -> Option<&'static str> {
+    match completion.choices.first()?.finish.as_ref() {
         "length" => Some("max_output_tokens"),
         "content_filter" => Some("content_filter"),
         _ => None,
@@ -137,13 +137,13 @@ fn with_context(used: Usage, spec: &UsageSpec, earlier: u64, thought: u64) -> Us
 /// The finished response.
 fn whole(
     asked: &Asked<'_>,
-    completion: &Completion,
-    items: &[Item],
+    completion: &Completion<'_>,
+    items: &[Item<'_>],
     used: Option<&Usage>,
     reason: Option<&'static str>,
 ) -> Value {
     let status = if reason.is_some() { "incomplete" } else { "completed" };
     let usage = used.map_or(Value::Null, usage::responses_json);
-    let output = items.iter().map(Item::finished).collect();
+    let output = items.iter().map(|item| item.finished()).collect();
     object(asked, completion, State { status, reason, output, usage })
 }

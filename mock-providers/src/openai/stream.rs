@@ -3,118 +3,185 @@
 //! Owns their order and exact bytes: role, content and calls, one finish chunk for each choice, usage, `[DONE]`.
 //! Everything that is equal in all chunks is rendered once.
 
-use std::io::Write;
 use std::time::Duration;
 
-use bytes::Bytes;
-use serde_json::{Value, json};
-
-use super::completion::{Choice, Completion, Part};
+use super::completion::{Completion, Wishes};
+use super::deltas::{Delta, Turn, turns};
+use super::logprobs::Spoken;
+use super::render::{number, raw, text};
 use super::usage;
-use crate::pace::Pace;
+use crate::answer::Context;
+use crate::digest::{BASE62, Random};
 use crate::plan::{Events, Kind, Piece};
 
+/// Padded deltas are as long as the next multiple of this.
+const PADDED: usize = 16;
+
 /// The events of a completion, with the gaps between them.
-pub(super) fn pieces(completion: &Completion, include_usage: bool, mut pace: Pace) -> Vec<Piece> {
-    let frames = Frames::new(completion, include_usage && completion.usage.is_some());
-    let deltas = interleaved(&completion.choices);
-    let mut events = Events::with_capacity((frames.before.len() + 128) * (deltas.len() + 4), deltas.len() + 4);
+pub(super) fn pieces(completion: &Completion<'_>, wishes: &Wishes<'_>, context: &Context<'_>) -> Vec<Piece> {
+    let mut pace = context.pace();
+    let used = completion.usage.filter(|_| wishes.include_usage);
+    let padding = wishes.obfuscate.then(|| context.random.branch("obfuscation"));
+    let mut frames = Frames::new(completion, used.is_some(), padding);
+    let count = completion.choices.iter().map(|choice| 2 + choice.delta_count()).sum::<usize>() + 2;
+    let mut events = Events::with_capacity((frames.before.len() + 128) * count, count);
     for (index, choice) in completion.choices.iter().enumerate() {
-        events.push(Kind::Role, Duration::ZERO, |out| frames.choice(out, index, &role(choice), None));
+        let content = if choice.begins_with_text() { "\"\"" } else { "null" };
+        events.push(Kind::Role, Duration::ZERO, |out| frames.role(out, index, content));
     }
-    for (index, delta) in deltas {
-        events.push(Kind::Content, pace.next(), |out| frames.choice(out, index, &delta, None));
+    for Turn { choice, delta } in turns(&completion.choices, completion.reasoning_field.is_some()) {
+        events.push(Kind::Content, pace.next(), |out| frames.delta(out, choice, &delta));
     }
     for (index, choice) in completion.choices.iter().enumerate() {
-        events.push(Kind::Finish, pace.next(), |out| frames.choice(out, index, "{}", Some(&choice.finish)));
+        events.push(Kind::Finish, pace.next(), |out| frames.finish(out, index, &choice.finish));
     }
-    if let (true, Some(used)) = (include_usage, completion.usage) {
-        events.push(Kind::Usage, Duration::ZERO, |out| frames.usage(out, usage::chat_json(&used)));
+    if let Some(used) = used {
+        events.push(Kind::Usage, Duration::ZERO, |out| {
+            raw(out, &frames.before);
+            raw(out, "],\"usage\":");
+            usage::write_chat(out, &used);
+            raw(out, "}\n\n");
+        });
         events.reports(Some(used));
     }
-    events.push(Kind::Done, Duration::ZERO, |out| out.extend_from_slice(DONE));
+    events.push(Kind::Done, Duration::ZERO, |out| raw(out, DONE));
     events.finish()
 }
 
-const DONE: &[u8] = b"data: [DONE]\n\n";
-
 /// The last event of a stream.
-pub(super) fn done() -> Piece {
-    Piece { bytes: Bytes::from_static(DONE), kind: Kind::Done, ..Piece::default() }
-}
+pub(super) const DONE: &str = "data: [DONE]\n\n";
 
 /// What all chunks of a stream share.
-struct Frames {
+struct Frames<'c> {
+    completion: &'c Completion<'c>,
     before: String,
     after: &'static str,
+    padding: Option<Random>,
 }
 
-impl Frames {
-    fn new(completion: &Completion, null_usage: bool) -> Self {
-        let Completion { id, created, model, fingerprint, .. } = completion;
-        let before = format!(
-            "data: {{\"id\":\"chatcmpl-{id}\",\"object\":\"chat.completion.chunk\",\"created\":{created},\"model\":{},\
-             \"service_tier\":\"default\",\"system_fingerprint\":{},\"choices\":[",
-            json!(model),
-            json!(fingerprint),
-        );
-        Self { before, after: if null_usage { "],\"usage\":null}\n\n" } else { "]}\n\n" } }
+impl<'c> Frames<'c> {
+    fn new(completion: &'c Completion<'c>, null_usage: bool, padding: Option<Random>) -> Self {
+        let mut before = Vec::with_capacity(256);
+        raw(&mut before, "data: {\"id\":\"chatcmpl-");
+        raw(&mut before, &completion.id);
+        raw(&mut before, "\",\"object\":\"chat.completion.chunk\",\"created\":");
+        number(&mut before, completion.created);
+        raw(&mut before, ",\"model\":");
+        text(&mut before, &completion.model);
+        raw(&mut before, ",\"service_tier\":\"");
+        raw(&mut before, completion.service_tier);
+        raw(&mut before, "\",\"system_fingerprint\":\"");
+        raw(&mut before, &completion.fingerprint);
+        raw(&mut before, "\",\"choices\":[");
+        let before = String::from_utf8(before).expect("JSON is UTF-8");
+        Self { completion, before, after: if null_usage { "],\"usage\":null" } else { "]" }, padding }
     }
 
-    fn choice(&self, out: &mut Vec<u8>, index: usize, delta: &str, finish: Option<&str>) {
-        let finish = finish.map_or_else(|| "null".to_owned(), |finish| json!(finish).to_string());
-        let Self { before, after } = self;
-        write!(
-            out,
-            "{before}{{\"index\":{index},\"delta\":{delta},\"logprobs\":null,\"finish_reason\":{finish}}}{after}"
-        )
-        .expect("a write into memory succeeds");
+    fn role(&mut self, out: &mut Vec<u8>, index: usize, content: &str) {
+        self.begin(out, index);
+        raw(out, "{\"role\":\"assistant\",\"content\":");
+        raw(out, content);
+        raw(out, ",\"refusal\":null},\"logprobs\":null,\"finish_reason\":null}");
+        self.end(out, 0);
     }
 
-    fn usage(&self, out: &mut Vec<u8>, usage: Value) {
-        write!(out, "{}],\"usage\":{usage}}}\n\n", self.before).expect("a write into memory succeeds");
-    }
-}
-
-/// The first delta: content is null when a call comes first.
-fn role(choice: &Choice) -> String {
-    let content = if matches!(choice.parts.first(), Some(Part::Call { .. })) { "null" } else { "\"\"" };
-    format!("{{\"role\":\"assistant\",\"content\":{content},\"refusal\":null}}")
-}
-
-/// The deltas of all choices, taking turns.
-fn interleaved(choices: &[Choice]) -> Vec<(usize, String)> {
-    let mut queues: Vec<_> = choices.iter().map(|choice| deltas(choice).into_iter()).collect();
-    let mut all = Vec::new();
-    loop {
-        let before = all.len();
-        for (index, queue) in queues.iter_mut().enumerate() {
-            all.extend(queue.next().map(|delta| (index, delta)));
+    fn delta(&mut self, out: &mut Vec<u8>, index: usize, delta: &Delta<'_>) {
+        self.begin(out, index);
+        let start = out.len();
+        raw(out, "{");
+        match delta {
+            Delta::Text { .. } => member(out, "content", delta.said()),
+            Delta::Refusal { .. } => member(out, "refusal", delta.said()),
+            Delta::Reasoning { .. } => member(out, self.completion.reasoning_field.unwrap_or_default(), delta.said()),
+            Delta::Call { .. } | Delta::Arguments { .. } if self.completion.legacy_calls => legacy_call(out, delta),
+            Delta::Call { .. } | Delta::Arguments { .. } => call(out, delta),
         }
-        if all.len() == before {
-            return all;
-        }
+        raw(out, "},\"logprobs\":");
+        let said = out.len() - start;
+        self.logprobs(out, index, delta);
+        raw(out, ",\"finish_reason\":null}");
+        self.end(out, said);
     }
-}
 
-fn deltas(choice: &Choice) -> Vec<String> {
-    let (mut all, mut call) = (Vec::new(), 0);
-    for part in &choice.parts {
-        match part {
-            Part::Text(pieces) => all.extend(pieces.iter().map(|text| format!("{{\"content\":{}}}", json!(text)))),
-            Part::Call { id, name, arguments } => {
-                all.push(format!(
-                    "{{\"tool_calls\":[{{\"index\":{call},\"id\":{},\"type\":\"function\",\
-                     \"function\":{{\"name\":{},\"arguments\":\"\"}}}}]}}",
-                    json!(id),
-                    json!(name)
-                ));
-                all.extend(arguments.iter().map(|piece| {
-                    format!("{{\"tool_calls\":[{{\"index\":{call},\"function\":{{\"arguments\":{}}}}}]}}", json!(piece))
-                }));
-                call += 1;
+    fn finish(&mut self, out: &mut Vec<u8>, index: usize, finish: &str) {
+        self.begin(out, index);
+        raw(out, "{},\"logprobs\":null,\"finish_reason\":");
+        text(out, finish);
+        raw(out, "}");
+        self.end(out, 0);
+    }
+
+    fn begin(&self, out: &mut Vec<u8>, index: usize) {
+        raw(out, &self.before);
+        raw(out, "{\"index\":");
+        number(out, index as u64);
+        raw(out, ",\"delta\":");
+    }
+
+    fn end(&mut self, out: &mut Vec<u8>, said: usize) {
+        raw(out, self.after);
+        if let Some(random) = &mut self.padding {
+            raw(out, ",");
+            member(out, "obfuscation", &random.word(PADDED - said % PADDED, BASE62));
+        }
+        raw(out, "}\n\n");
+    }
+
+    fn logprobs(&self, out: &mut Vec<u8>, index: usize, delta: &Delta<'_>) {
+        let (part, pieces, step, refusal) = match delta {
+            Delta::Text { part, pieces, step } => (*part, *pieces, *step, false),
+            Delta::Refusal { part, pieces, step } => (*part, *pieces, *step, true),
+            _ => return raw(out, "null"),
+        };
+        match &self.completion.choices[index].logprobs {
+            Some(logprobs) => {
+                let tokens = pieces.tokens_of(step);
+                logprobs.write(out, &[Spoken { part, pieces, tokens, refusal, prompt: false }]);
             }
+            None => raw(out, "null"),
         }
     }
-    all
+}
+
+/// One member of an object, without its braces.
+fn member(out: &mut Vec<u8>, name: &str, value: &str) {
+    raw(out, "\"");
+    raw(out, name);
+    raw(out, "\":");
+    text(out, value);
+}
+
+/// A call's first delta has its id and name; later ones have its arguments only.
+fn call(out: &mut Vec<u8>, delta: &Delta<'_>) {
+    raw(out, "\"tool_calls\":[{\"index\":");
+    match delta {
+        Delta::Call { nth, id, name, custom } => {
+            number(out, *nth as u64);
+            raw(out, ",");
+            member(out, "id", id);
+            raw(
+                out,
+                if *custom { ",\"type\":\"custom\",\"custom\":{" } else { ",\"type\":\"function\",\"function\":{" },
+            );
+            member(out, "name", name);
+            raw(out, if *custom { ",\"input\":\"\"}}]" } else { ",\"arguments\":\"\"}}]" });
+        }
+        Delta::Arguments { nth, custom, .. } => {
+            number(out, *nth as u64);
+            raw(out, if *custom { ",\"custom\":{\"input\":" } else { ",\"function\":{\"arguments\":" });
+            text(out, delta.said());
+            raw(out, "}}]");
+        }
+        _ => unreachable!("only calls are told here"),
+    }
+}
+
+fn legacy_call(out: &mut Vec<u8>, delta: &Delta<'_>) {
+    raw(out, "\"function_call\":{");
+    if let Delta::Call { name, .. } = delta {
+        member(out, "name", name);
+        raw(out, ",");
+    }
+    member(out, "arguments", delta.said());
+    raw(out, "}");
 }

@@ -2,13 +2,14 @@
 //!
 //! Owns the estimate of a prompt: its words, three for each message and three more. Refuses to be exact.
 
+use std::io::Write;
+
 use serde_json::{Value, json};
 
 use crate::answer::Context;
 use crate::journal::Usage;
 use crate::request::{Request, text_of};
-use crate::script::UsageSpec;
-use crate::tokens::words;
+use crate::script::{Tokenizer, UsageSpec};
 
 /// What is reported, if anything is.
 pub(super) fn of(context: &Context<'_>, prompt: u64, completion: u64) -> Option<Usage> {
@@ -30,21 +31,29 @@ pub(super) fn of(context: &Context<'_>, prompt: u64, completion: u64) -> Option<
 }
 
 /// The estimated tokens of a prompt: messages, or else `instructions`, `input` and `prompt`.
-pub(crate) fn prompt(request: &Request<'_>) -> u64 {
+pub(crate) fn prompt(request: &Request<'_>, tokenizer: Tokenizer) -> u64 {
     if let Some(messages) = request.field("messages").and_then(Value::as_array) {
         let contents = messages.iter().filter_map(|message| message.get("content"));
-        return contents.map(|content| words(&text_of(content))).sum::<u64>() + 3 * messages.len() as u64 + 3;
+        return contents.map(|content| said(content, tokenizer)).sum::<u64>() + 3 * messages.len() as u64 + 3;
     }
-    ["instructions", "input", "prompt"].iter().filter_map(|name| request.field(name)).map(loose).sum()
+    ["instructions", "input", "prompt"]
+        .iter()
+        .filter_map(|name| request.field(name))
+        .map(|value| loose(value, tokenizer))
+        .sum()
+}
+
+fn said(content: &Value, tokenizer: Tokenizer) -> u64 {
+    content.as_str().map_or_else(|| tokenizer.count(&text_of(content)), |text| tokenizer.count(text))
 }
 
 /// The estimated tokens of texts, tokens or items with content, alone or in lists.
-fn loose(value: &Value) -> u64 {
+fn loose(value: &Value, tokenizer: Tokenizer) -> u64 {
     match value {
-        Value::String(text) => words(text),
+        Value::String(text) => tokenizer.count(text),
         Value::Number(_) => 1,
-        Value::Array(items) => items.iter().map(loose).sum(),
-        Value::Object(item) => item.get("content").map_or(0, |content| words(&text_of(content))),
+        Value::Array(items) => items.iter().map(|item| loose(item, tokenizer)).sum(),
+        Value::Object(item) => item.get("content").map_or(0, |content| said(content, tokenizer)),
         _ => 0,
     }
 }
@@ -65,19 +74,17 @@ pub(crate) fn reported(value: &Value) -> Option<Usage> {
 }
 
 /// As chat completions report it.
-pub(super) fn chat_json(usage: &Usage) -> Value {
-    json!({
-        "prompt_tokens": usage.prompt_tokens,
-        "completion_tokens": usage.completion_tokens,
-        "total_tokens": usage.prompt_tokens + usage.completion_tokens,
-        "prompt_tokens_details": { "cached_tokens": usage.cached_tokens, "audio_tokens": 0 },
-        "completion_tokens_details": {
-            "reasoning_tokens": usage.reasoning_tokens,
-            "audio_tokens": 0,
-            "accepted_prediction_tokens": 0,
-            "rejected_prediction_tokens": 0,
-        },
-    })
+pub(super) fn write_chat(out: &mut Vec<u8>, usage: &Usage) {
+    let Usage { prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens } = usage;
+    let total = prompt_tokens.saturating_add(*completion_tokens);
+    write!(
+        out,
+        "{{\"prompt_tokens\":{prompt_tokens},\"completion_tokens\":{completion_tokens},\"total_tokens\":{total},\
+         \"prompt_tokens_details\":{{\"cached_tokens\":{cached_tokens},\"audio_tokens\":0}},\
+         \"completion_tokens_details\":{{\"reasoning_tokens\":{reasoning_tokens},\"audio_tokens\":0,\
+         \"accepted_prediction_tokens\":0,\"rejected_prediction_tokens\":0}}}}"
+    )
+    .expect("a write into memory succeeds");
 }
 
 /// As the responses API reports it.

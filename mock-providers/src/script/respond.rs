@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer, MapAccess, Visitor, value::MapAccessDeserializer};
 use serde_json::Value;
 
-use super::{Distribution, Embedding, Headers, Latency, duration, latency, size};
+use super::{Chunking, Distribution, Embedding, Headers, Latency, Reasoning, duration, latency, size};
 
 /// One scripted answer; what is left out is as OpenAI would answer.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -31,6 +31,10 @@ pub struct Respond {
     pub blocks: Vec<Block>,
     /// Exact content deltas.
     pub chunks: Option<Vec<String>>,
+    /// Replaces the provider's chunking.
+    pub chunking: Option<Chunking>,
+    /// Thoughts before the answer.
+    pub reasoning: Option<Reasoning>,
     /// The vectors of embeddings.
     pub embedding: Option<Embedding>,
     /// A literal JSON body.
@@ -142,6 +146,10 @@ pub enum Block {
     Text(String),
     /// A call of a function tool.
     ToolCall(ToolCall),
+    /// The model says no.
+    Refusal(String),
+    /// What the model thinks.
+    Reasoning(String),
 }
 
 /// A call of a function tool.
@@ -151,7 +159,7 @@ pub enum Block {
 pub struct ToolCall {
     /// The function.
     pub name: String,
-    /// A value to be written as JSON text, or a string that is sent as it is.
+    /// A value to be written as JSON text, or a string that is sent as it is; `auto` is made up from the tool's schema.
     pub arguments: Value,
     /// Default: derived, `call_…`.
     pub id: Option<String>,

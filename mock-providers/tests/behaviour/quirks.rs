@@ -25,7 +25,7 @@ const REQUESTS: &[(&str, &str, &str)] = &[
     ("stream", "/v1/chat/completions", r#""model":"m","stream":true,"stream_options":{"include_usage":true}"#),
     ("two", "/v1/chat/completions", r#""model":"m","stream":true,"n":2"#),
     ("tools", "/v1/chat/completions", r#""model":"tools","stream":true"#),
-    ("cut", "/v1/chat/completions", r#""model":"tools","stream":true,"max_tokens":3"#),
+    ("cut", "/v1/chat/completions", r#""model":"tools","stream":true,"max_tokens":5"#),
     (
         "named",
         "/v1/chat/completions",
@@ -44,7 +44,11 @@ const REQUESTS: &[(&str, &str, &str)] = &[
     ("thinking", "/v1/chat/completions", r#""model":"thinking","stream":true"#),
     ("developer", "/v1/chat/completions", r#""model":"m","messages":[{"role":"developer","content":"hi"}]"#),
     ("limit", "/v1/chat/completions", r#""model":"made-up","max_completion_tokens":1"#),
-    ("format", "/v1/chat/completions", r#""model":"made-up","response_format":{"type":"json_object"}"#),
+    (
+        "format",
+        "/v1/chat/completions",
+        r#""model":"made-up","response_format":{"type":"json_schema","json_schema":{"name":"n","schema":{"type":"object"}}}"#,
+    ),
     ("hot", "/v1/chat/completions", r#""model":"m","temperature":3"#),
     ("penalty", "/v1/chat/completions", r#""model":"m","presence_penalty":3"#),
     ("user", "/v1/chat/completions", r#""model":"m","user":"u""#),

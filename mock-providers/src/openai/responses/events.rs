@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::output::{Body, Item};
 use crate::journal::Usage;
+use crate::openai::pieces::Pieces;
 use crate::pace::Pace;
 use crate::plan::{self, Kind, Piece};
 
@@ -26,7 +27,7 @@ pub(super) struct Frame<'m> {
 }
 
 /// The events of a response, with the gaps between them.
-pub(super) fn pieces(frame: &Frame<'_>, items: &[Item], pace: Pace) -> Vec<Piece> {
+pub(super) fn pieces(frame: &Frame<'_>, items: &[Item<'_>], pace: Pace) -> Vec<Piece> {
     let mut events = Events { events: plan::Events::default(), pace };
     let begun = frame.begun.to_string();
     events.frame("response.created", format_args!("\"response\":{begun}"));
@@ -69,7 +70,7 @@ struct Events {
 }
 
 impl Events {
-    fn item(&mut self, index: usize, item: &Item) {
+    fn item(&mut self, index: usize, item: &Item<'_>) {
         self.frame("response.output_item.added", format_args!("\"output_index\":{index},\"item\":{}", item.begun()));
         let place = format!("\"item_id\":{},\"output_index\":{index}", json!(item.id));
         match &item.body {
@@ -89,7 +90,7 @@ impl Events {
             }
             Body::Call { arguments, name, .. } => {
                 self.deltas("function_call_arguments", &place, "", arguments);
-                let whole = json!(arguments.concat());
+                let whole = json!(arguments.text());
                 self.frame(
                     "response.function_call_arguments.done",
                     format_args!("{place},\"name\":{},\"arguments\":{whole}", json!(name)),
@@ -101,18 +102,18 @@ impl Events {
     }
 
     /// A part of an item, from its beginning to its end; the names are those of part, delta and text.
-    fn part(&mut self, body: &Body, [part, delta, text]: [&str; 3], place: &str, deltas: &[String]) {
+    fn part(&mut self, body: &Body<'_>, [part, delta, text]: [&str; 3], place: &str, deltas: &Pieces<'_>) {
         self.frame(&format!("response.{part}.added"), format_args!("{place},\"part\":{}", body.part("")));
         let logprobs = if delta == "output_text" { ",\"logprobs\":[]" } else { "" };
         self.deltas(delta, place, logprobs, deltas);
-        let whole = deltas.concat();
+        let whole = deltas.text();
         self.frame(&format!("response.{delta}.done"), format_args!("{place},\"{text}\":{}{logprobs}", json!(whole)));
-        self.frame(&format!("response.{part}.done"), format_args!("{place},\"part\":{}", body.part(&whole)));
+        self.frame(&format!("response.{part}.done"), format_args!("{place},\"part\":{}", body.part(whole)));
     }
 
-    fn deltas(&mut self, name: &str, place: &str, more: &str, deltas: &[String]) {
+    fn deltas(&mut self, name: &str, place: &str, more: &str, deltas: &Pieces<'_>) {
         let event = format!("response.{name}.delta");
-        for delta in deltas {
+        for delta in deltas.deltas() {
             let gap = self.pace.next();
             self.push(&event, Kind::Content, gap, format_args!("{place},\"delta\":{}{more}", json!(delta)));
         }

@@ -19,7 +19,7 @@ pub(super) struct State {
 }
 
 /// The response object.
-pub(super) fn object(asked: &Asked<'_>, completion: &Completion, state: State) -> Value {
+pub(super) fn object(asked: &Asked<'_>, completion: &Completion<'_>, state: State) -> Value {
     let own = |name: &str| asked.body.get(name).cloned().unwrap_or(Value::Null);
     let or = |name: &str, usual: Value| given(asked.body, name).cloned().unwrap_or(usual);
     json!({

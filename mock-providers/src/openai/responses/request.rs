@@ -6,8 +6,10 @@
 use serde_json::{Map, Value};
 
 use crate::openai::ApiError;
-use crate::openai::chat::{ForcedCall, Wishes};
-use crate::openai::parameters::{between, count, flag, given, model};
+use crate::openai::completion::Wishes;
+use crate::openai::parameters::{between, count, flag, flag_or, given, model};
+use crate::openai::reasoning::Effort;
+use crate::openai::tools::{Calls, Force, Tool};
 
 const EFFORTS: &[&str] = &["none", "minimal", "low", "medium", "high", "xhigh", "max"];
 const SUMMARIES: &[&str] = &["auto", "concise", "detailed"];
@@ -38,8 +40,10 @@ impl<'v> Asked<'v> {
             stream: flag(body, "stream")?,
             choices: 1,
             max_tokens: count(body, "max_output_tokens", 1, u64::MAX)?,
-            call: forced_call(body)?,
+            calls: calls(body)?,
             schema: schema(body)?,
+            // Thoughts are items here, and counted as such.
+            effort: Some(Effort::None),
             ..Wishes::default()
         };
         check(body)?;
@@ -135,32 +139,37 @@ fn metadata(body: &Map<String, Value>) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// The function that must be called, if one must.
-fn forced_call(body: &Map<String, Value>) -> Result<Option<ForcedCall<'_>>, ApiError> {
-    let functions = functions(body)?;
-    let choice = given(body, "tool_choice");
-    let chosen = match choice {
-        None => return Ok(None),
-        Some(Value::String(mode)) => match mode.as_str() {
-            "none" | "auto" => return Ok(None),
-            "required" if given(body, "tools").is_none() => {
-                return Err(ApiError::wrong_value("tool_choice", "'required' needs 'tools'"));
-            }
-            "required" => functions.first(),
-            _ => return Err(ApiError::wrong_value("tool_choice", "it is neither none nor auto nor required")),
-        },
-        Some(choice) => return named_call(choice, &functions, body),
+/// The functions that may be called, and the one that must be, if one must.
+fn calls(body: &Map<String, Value>) -> Result<Calls<'_>, ApiError> {
+    let offered = functions(body)?;
+    let force = match forced(body, &offered)?.filter(|_| !has_result(body)) {
+        Some(place) => Force::One(place),
+        None => Force::Nothing,
     };
-    Ok(chosen.filter(|_| !has_result(body)).map(|&(name, schema)| ForcedCall { name, schema, named: false }))
+    Ok(Calls { offered, force, single: !flag_or(body, "parallel_tool_calls", true)?, ..Calls::default() })
+}
+
+/// The place of the function that must be called.
+fn forced(body: &Map<String, Value>, functions: &[Tool<'_>]) -> Result<Option<usize>, ApiError> {
+    match given(body, "tool_choice") {
+        None => Ok(None),
+        Some(Value::String(mode)) => match mode.as_str() {
+            "none" | "auto" => Ok(None),
+            "required" if given(body, "tools").is_none() => {
+                Err(ApiError::wrong_value("tool_choice", "'required' needs 'tools'"))
+            }
+            "required" => Ok((!functions.is_empty()).then_some(0)),
+            _ => Err(ApiError::wrong_value("tool_choice", "it is neither none nor auto nor required")),
+        },
+        Some(choice) => named(choice, functions),
+    }
 }
 
 /// A tool that is chosen by name, or by being among a few.
-fn named_call<'v>(
-    choice: &'v Value,
-    functions: &[(&'v str, &'v Value)],
-    body: &Map<String, Value>,
-) -> Result<Option<ForcedCall<'v>>, ApiError> {
-    let name_of = |tool: &'v Value| tool.get("name").and_then(Value::as_str);
+fn named(choice: &Value, functions: &[Tool<'_>]) -> Result<Option<usize>, ApiError> {
+    fn name_of(tool: &Value) -> Option<&str> {
+        tool.get("name").and_then(Value::as_str)
+    }
     let named = match choice.get("type").and_then(Value::as_str) {
         Some("function") => Some(name_of(choice).ok_or_else(|| ApiError::missing("tool_choice.name"))?),
         Some("allowed_tools") if choice.get("mode").and_then(Value::as_str) == Some("required") => {
@@ -171,10 +180,8 @@ fn named_call<'v>(
         None => return Err(ApiError::missing("tool_choice.type")),
     };
     let Some(named) = named else { return Ok(None) };
-    let found = functions.iter().find(|(name, _)| *name == named);
-    let &(name, schema) =
-        found.ok_or_else(|| ApiError::wrong_value("tool_choice", "no such tool is given in 'tools'"))?;
-    Ok(Some(ForcedCall { name, schema, named: true }).filter(|_| !has_result(body)))
+    let found = functions.iter().position(|tool| tool.name == named);
+    found.map(Some).ok_or_else(|| ApiError::wrong_value("tool_choice", "no such tool is given in 'tools'"))
 }
 
 /// Whether the input ends with the result of a call: then it is time for an answer.
@@ -184,7 +191,7 @@ fn has_result(body: &Map<String, Value>) -> bool {
 }
 
 /// The function tools, each with its schema.
-fn functions(body: &Map<String, Value>) -> Result<Vec<(&str, &Value)>, ApiError> {
+fn functions(body: &Map<String, Value>) -> Result<Vec<Tool<'_>>, ApiError> {
     let tools = match given(body, "tools") {
         None => return Ok(Vec::new()),
         Some(tools) => tools.as_array().ok_or_else(|| ApiError::wrong_type("tools", "an array of objects"))?,
@@ -206,7 +213,7 @@ fn functions(body: &Map<String, Value>) -> Result<Vec<(&str, &Value)>, ApiError>
         if !schema.is_object() && !schema.is_null() {
             return Err(ApiError::wrong_type(&param("parameters"), "a JSON schema"));
         }
-        functions.push((name, schema));
+        functions.push(Tool { name, schema, custom: false });
     }
     Ok(functions)
 }
