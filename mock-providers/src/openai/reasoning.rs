@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::ApiError;
 use super::parameters::meaning;
+use super::place::Place;
 use crate::script::Respond;
 
 /// What a model thinks at medium effort when nothing is scripted.
@@ -38,6 +39,14 @@ impl Effort {
     /// As `reasoning_effort` says it.
     pub(super) fn read(body: &Map<String, Value>) -> Result<Option<Self>, ApiError> {
         meaning(body, "reasoning_effort", Self::NAMES)
+    }
+
+    /// As a word at some other place says it.
+    pub(super) fn at(place: Place<'_>, word: Option<&Value>) -> Result<Option<Self>, ApiError> {
+        let Some(word) = word else { return Ok(None) };
+        let names: Vec<&str> = Self::NAMES.iter().map(|(name, _)| *name).collect();
+        let name = place.word(Some(word), &names)?;
+        Ok(Self::NAMES.iter().find(|(known, _)| *known == name).map(|(_, effort)| *effort))
     }
 
     /// Doubles from step to step.

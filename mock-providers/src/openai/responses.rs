@@ -9,12 +9,13 @@ mod object;
 mod output;
 mod request;
 pub(super) mod stored;
+mod tools;
 
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use super::completion::Completion;
-use super::parameters::object as body_of;
+use super::completion::{Choice, Completion};
+use super::parameters::{Reading, object as body_of};
 use super::{ApiError, usage};
 use crate::answer::Context;
 use crate::journal::Usage;
@@ -32,29 +33,27 @@ pub(crate) use stored::Stored;
 /// Answers a request for a response, plain or as a stream of typed events.
 pub(super) fn answer(request: &Request<'_>, context: &Context<'_>) -> Result<Answer, ApiError> {
     let body = body_of(request)?;
-    let mut asked = Asked::of(body)?;
+    let reading = Reading::of(context.provider);
+    let asked = Asked::of(body, reading)?;
     let previous = match asked.previous {
         None => None,
         Some(id) => Some(context.stored.find(id).ok_or_else(|| ApiError::unknown_previous_response(id))?),
     };
-    let input = body.get("input").ok_or_else(|| ApiError::missing("input"))?;
-    input::check(input, previous.as_ref().map(|previous| previous.calls.as_slice()))?;
+    let input = body.get("input").unwrap_or(&Value::Null);
+    reading.settle(input::check(body.get("input"), previous.as_ref().map(|previous| previous.calls.as_slice())))?;
 
-    let limit = asked.wishes.max_tokens.unwrap_or(usize::MAX);
-    let thought = output::reasoning_tokens(asked.effort).min(limit);
-    // Thinking counts: where it takes all there is, nothing is said.
-    let spent = thought > 0 && thought == limit;
-    asked.wishes.max_tokens = asked.wishes.max_tokens.map(|limit| limit - thought);
     let mut completion = Completion::new(request, &asked.wishes, context);
-    if spent && let Some(choice) = completion.choices.first_mut() {
-        choice.finish = "length".into();
-    }
-    let items = output::items(&mut completion, &asked, context, spent);
+    let choice = completion.choices.pop().expect("there is one choice");
+    let reason = incomplete(&choice);
+    let items = output::items(&completion.id, choice, &asked, context);
     let earlier = previous.map_or(0, |previous| previous.tokens);
-    let used = completion.usage.map(|used| with_context(used, &context.respond.usage, earlier, thought as u64));
-    let incomplete = incomplete(&completion);
-    let whole = Bytes::from(whole(&asked, &completion, &items, used.as_ref(), incomplete).to_string());
-    let made = Made { asked, completion, items, whole, incomplete: incomplete.is_some(), used };
+    let used = completion.usage.map(|used| match context.respond.usage {
+        // The conversation so far is read again.
+        UsageSpec::Auto => Usage { prompt_tokens: used.prompt_tokens + earlier, ..used },
+        _ => used,
+    });
+    let whole = Bytes::from(whole(&asked, &completion, &items, used.as_ref(), reason).to_string());
+    let made = Made { asked, completion, items, whole, incomplete: reason.is_some(), used };
     let answer = made.answer(context);
     if made.asked.store {
         context.stored.keep(format!("resp_{}", made.completion.id), made.kept(input));
@@ -97,7 +96,7 @@ impl Made<'_> {
     /// What later requests can ask for.
     fn kept(&self, input: &Value) -> Kept {
         let own = self.items.iter().filter_map(|item| match &item.body {
-            Body::Call { id, .. } => Some(&**id),
+            Body::Call { id, .. } => Some(id.as_str()),
             _ => None,
         });
         let given = input::calls(input.as_array().map_or(&[], Vec::as_slice));
@@ -113,24 +112,11 @@ impl Made<'_> {
 }
 
 /// Why the response ends before its end, if it does.
-fn incomplete(completion: &Completion<'_>) -> Option<&'static str> {
-    match completion.choices.first()?.finish.as_ref() {
+fn incomplete(choice: &Choice<'_>) -> Option<&'static str> {
+    match &*choice.finish {
         "length" => Some("max_output_tokens"),
         "content_filter" => Some("content_filter"),
         _ => None,
-    }
-}
-
-/// An estimate covers what the conversation said before, and what the model thought.
-fn with_context(used: Usage, spec: &UsageSpec, earlier: u64, thought: u64) -> Usage {
-    if *spec != UsageSpec::Auto {
-        return used;
-    }
-    Usage {
-        prompt_tokens: used.prompt_tokens + earlier,
-        completion_tokens: used.completion_tokens + thought,
-        reasoning_tokens: used.reasoning_tokens + thought,
-        ..used
     }
 }
 
@@ -144,6 +130,6 @@ fn whole(
 ) -> Value {
     let status = if reason.is_some() { "incomplete" } else { "completed" };
     let usage = used.map_or(Value::Null, usage::responses_json);
-    let output = items.iter().map(|item| item.finished()).collect();
+    let output = items.iter().map(Item::finished).collect();
     object(asked, completion, State { status, reason, output, usage })
 }

@@ -171,7 +171,7 @@ async fn a_streamed_call_has_its_events_in_order_and_at_its_place() {
 
 #[tokio::test]
 async fn thoughts_come_first_with_a_summary_and_are_counted() {
-    let asked = with(STREAM, json!({"reasoning": {"effort": "low", "summary": "auto"}}));
+    let asked = with(STREAM, json!({"model": "o4-mini", "reasoning": {"effort": "low", "summary": "auto"}}));
     let events = typed(&respond("{respond: {text: one}}", &asked).await);
     let mut kinds = kinds(&events);
     kinds.dedup();
@@ -199,8 +199,8 @@ async fn thoughts_come_first_with_a_summary_and_are_counted() {
     assert_eq!((&delta["summary_index"], &delta["output_index"]), (&json!(0), &json!(0)));
     let whole = &events.last().expect("events")["response"];
     assert_eq!((&whole["output"][0]["type"], &whole["output"][1]["type"]), (&json!("reasoning"), &json!("message")));
-    assert_eq!(whole["usage"]["output_tokens_details"]["reasoning_tokens"], 16);
-    assert_eq!(whole["usage"]["output_tokens"], 17);
+    assert_eq!(whole["usage"]["output_tokens_details"]["reasoning_tokens"], 64);
+    assert_eq!(whole["usage"]["output_tokens"], 65);
     assert_eq!(whole["reasoning"], json!({"effort": "low", "summary": "auto"}));
 }
 
@@ -211,7 +211,7 @@ async fn thoughts_without_a_summary_stay_hidden_and_may_use_up_the_limit() {
     let item = &body["output"][0];
     assert_eq!((&item["type"], &item["summary"]), (&json!("reasoning"), &json!([])));
     assert!(item["encrypted_content"].is_string());
-    let asked = with(PLAIN, json!({"reasoning": {"effort": "high"}, "max_output_tokens": 20}));
+    let asked = with(PLAIN, json!({"model": "o4-mini", "reasoning": {"effort": "high"}, "max_output_tokens": 20}));
     let body = respond("{}", &asked).await.json();
     assert_eq!((&body["status"], body["output"].as_array().map(Vec::len)), (&json!("incomplete"), Some(1)));
     assert_eq!(body["usage"]["output_tokens_details"]["reasoning_tokens"], 20);
@@ -265,7 +265,7 @@ async fn a_required_tool_is_called_until_its_output_is_there() {
         {"type": "function", "name": "g"},
     ]);
     for (choice, name) in [
-        (json!("required"), Some("f")),
+        (json!({"type": "function", "name": "f"}), Some("f")),
         (json!({"type": "function", "name": "g"}), Some("g")),
         (json!({"type": "allowed_tools", "mode": "required", "tools": [{"type": "function", "name": "g"}]}), Some("g")),
         (json!("auto"), None),
@@ -278,6 +278,9 @@ async fn a_required_tool_is_called_until_its_output_is_there() {
             assert_eq!(body["output"][0]["arguments"], "{\"city\":\"Paris\"}");
         }
     }
+    let required = json!({"tools": tools, "tool_choice": "required", "parallel_tool_calls": false});
+    let output = respond("{}", &with(PLAIN, required)).await.json()["output"].clone();
+    assert_eq!((&output[0]["type"], output.as_array().map(Vec::len)), (&json!("function_call"), Some(1)));
     let history = json!([
         {"role": "user", "content": "hi"},
         {"type": "function_call", "call_id": "call_1", "name": "f", "arguments": "{}"},
@@ -443,4 +446,43 @@ async fn a_response_in_the_background_is_queued_first_and_completed_when_asked_f
     }
     let events = typed(&respond("{}", &with(STREAM, json!({"background": true}))).await);
     assert_eq!(kinds(&events)[..3], ["created", "queued", "in_progress"]);
+}
+
+#[tokio::test]
+async fn a_custom_tool_is_called_with_text() {
+    let more = json!({"tools": [{"type": "custom", "name": "c"}], "tool_choice": {"type": "custom", "name": "c"}});
+    let item = respond("{}", &with(PLAIN, more.clone())).await.json()["output"][0].clone();
+    assert_eq!((&item["type"], &item["name"]), (&json!("custom_tool_call"), &json!("c")));
+    assert!(item["input"].as_str().is_some_and(|input| !input.is_empty()) && item["call_id"].is_string());
+    let events = typed(&respond("{}", &with(STREAM, more)).await);
+    let mut kinds = kinds(&events[2..]);
+    kinds.dedup();
+    let expected = [
+        "output_item.added",
+        "custom_tool_call_input.delta",
+        "custom_tool_call_input.done",
+        "output_item.done",
+        "completed",
+    ];
+    assert_eq!(kinds, expected);
+}
+
+#[tokio::test]
+async fn log_probabilities_come_with_their_text_when_they_are_included() {
+    let more = json!({"include": ["message.output_text.logprobs"], "top_logprobs": 2});
+    let events = typed(&respond("{respond: {text: one two}}", &with(STREAM, more)).await);
+    let of_deltas = events.iter().filter(|event| event["type"] == "response.output_text.delta");
+    let of_deltas: Vec<Value> =
+        of_deltas.flat_map(|event| event["logprobs"].as_array().expect("a list").clone()).collect();
+    let tokens: Vec<&str> = of_deltas.iter().filter_map(|logprob| logprob["token"].as_str()).collect();
+    assert_eq!((tokens, of_deltas[0]["top_logprobs"].as_array().map(Vec::len)), (vec!["one", " two"], Some(2)));
+    let whole = &events.last().expect("events")["response"]["output"][0]["content"][0];
+    assert_eq!(whole["logprobs"], json!(of_deltas));
+    assert_eq!(respond("{}", PLAIN).await.json()["output"][0]["content"][0]["logprobs"], json!([]));
+}
+
+#[tokio::test]
+async fn a_provider_that_is_not_strict_takes_bad_parameters_as_left_out() {
+    let asked = with(PLAIN, json!({"temperature": 9, "tools": 1, "store": "yes", "input": ["x", {"type": "thought"}]}));
+    assert_eq!(respond("{strict: off}", &asked).await.status, 200);
 }

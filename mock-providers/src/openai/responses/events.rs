@@ -71,52 +71,74 @@ struct Events {
 
 impl Events {
     fn item(&mut self, index: usize, item: &Item<'_>) {
-        self.frame("response.output_item.added", format_args!("\"output_index\":{index},\"item\":{}", item.begun()));
+        let begun = item.begun();
+        self.frame("response.output_item.added", format_args!("\"output_index\":{index},\"item\":{begun}"));
         let place = format!("\"item_id\":{},\"output_index\":{index}", json!(item.id));
         match &item.body {
             Body::Reasoning { summary, .. } => {
-                if let Some(deltas) = summary {
-                    let names = ["reasoning_summary_part", "reasoning_summary_text", "text"];
-                    self.part(&item.body, names, &format!("{place},\"summary_index\":0"), deltas);
+                let names = ["reasoning_summary_part", "reasoning_summary_text", "text"];
+                if let Some(pieces) = summary {
+                    self.part(item, names, &format!("{place},\"summary_index\":0"), pieces);
                 }
             }
-            Body::Text(deltas) => {
-                let names = ["content_part", "output_text", "text"];
-                self.part(&item.body, names, &format!("{place},\"content_index\":0"), deltas);
+            Body::Text(pieces) => {
+                self.part(
+                    item,
+                    ["content_part", "output_text", "text"],
+                    &format!("{place},\"content_index\":0"),
+                    pieces,
+                );
             }
-            Body::Refusal(deltas) => {
-                let names = ["content_part", "refusal", "refusal"];
-                self.part(&item.body, names, &format!("{place},\"content_index\":0"), deltas);
+            Body::Refusal(pieces) => {
+                self.part(
+                    item,
+                    ["content_part", "refusal", "refusal"],
+                    &format!("{place},\"content_index\":0"),
+                    pieces,
+                );
+            }
+            Body::Call { arguments, custom: true, .. } => {
+                self.call("custom_tool_call_input", &format!("{place},\"input\":"), &place, arguments);
             }
             Body::Call { arguments, name, .. } => {
-                self.deltas("function_call_arguments", &place, "", arguments);
-                let whole = json!(arguments.text());
-                self.frame(
-                    "response.function_call_arguments.done",
-                    format_args!("{place},\"name\":{},\"arguments\":{whole}", json!(name)),
-                );
+                let done = format!("{place},\"name\":{},\"arguments\":", json!(name));
+                self.call("function_call_arguments", &done, &place, arguments);
             }
         }
         let finished = item.finished();
         self.frame("response.output_item.done", format_args!("\"output_index\":{index},\"item\":{finished}"));
     }
 
-    /// A part of an item, from its beginning to its end; the names are those of part, delta and text.
-    fn part(&mut self, body: &Body<'_>, [part, delta, text]: [&str; 3], place: &str, deltas: &Pieces<'_>) {
-        self.frame(&format!("response.{part}.added"), format_args!("{place},\"part\":{}", body.part("")));
-        let logprobs = if delta == "output_text" { ",\"logprobs\":[]" } else { "" };
-        self.deltas(delta, place, logprobs, deltas);
-        let whole = deltas.text();
-        self.frame(&format!("response.{delta}.done"), format_args!("{place},\"{text}\":{}{logprobs}", json!(whole)));
-        self.frame(&format!("response.{part}.done"), format_args!("{place},\"part\":{}", body.part(whole)));
+    fn call(&mut self, name: &str, done: &str, place: &str, said: &Pieces<'_>) {
+        let event = format!("response.{name}.delta");
+        for delta in said.deltas() {
+            self.content(&event, format_args!("{place},\"delta\":{}", json!(delta)));
+        }
+        self.frame(&format!("response.{name}.done"), format_args!("{done}{}", json!(said.text())));
     }
 
-    fn deltas(&mut self, name: &str, place: &str, more: &str, deltas: &Pieces<'_>) {
-        let event = format!("response.{name}.delta");
-        for delta in deltas.deltas() {
-            let gap = self.pace.next();
-            self.push(&event, Kind::Content, gap, format_args!("{place},\"delta\":{}{more}", json!(delta)));
+    /// A part of an item, from its beginning to its end; the names are those of part, delta and text.
+    fn part(&mut self, item: &Item<'_>, [part, delta, text]: [&str; 3], place: &str, pieces: &Pieces<'_>) {
+        let begun = item.body.part("", json!([]));
+        self.frame(&format!("response.{part}.added"), format_args!("{place},\"part\":{begun}"));
+        let event = format!("response.{delta}.delta");
+        let logprobs = |tokens| match item.body {
+            Body::Text(_) => format!(",\"logprobs\":{}", item.logprobs(pieces, tokens)),
+            _ => String::new(),
+        };
+        for (index, said) in pieces.deltas().enumerate() {
+            let logprobs = logprobs(pieces.tokens_of(index));
+            self.content(&event, format_args!("{place},\"delta\":{}{logprobs}", json!(said)));
         }
+        let (said, logprobs) = (json!(pieces.text()), logprobs(0..pieces.count()));
+        self.frame(&format!("response.{delta}.done"), format_args!("{place},\"{text}\":{said}{logprobs}"));
+        let finished = item.whole_part(pieces);
+        self.frame(&format!("response.{part}.done"), format_args!("{place},\"part\":{finished}"));
+    }
+
+    fn content(&mut self, event: &str, fields: Arguments<'_>) {
+        let gap = self.pace.next();
+        self.push(event, Kind::Content, gap, fields);
     }
 
     fn frame(&mut self, event: &str, fields: Arguments<'_>) {

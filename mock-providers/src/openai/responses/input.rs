@@ -12,11 +12,12 @@ const PARTS: &[&str] =
     &["input_text", "input_image", "input_file", "input_audio", "output_text", "refusal", "text", "summary_text"];
 
 /// Checks the input; calls that are answered must be in it, or else among those of the previous response.
-pub(super) fn check(input: &Value, earlier: Option<&[String]>) -> Result<(), ApiError> {
+pub(super) fn check(input: Option<&Value>, earlier: Option<&[String]>) -> Result<(), ApiError> {
     let items = match input {
-        Value::String(_) => return Ok(()),
-        Value::Array(items) => items,
-        _ => return Err(ApiError::wrong_type("input", "a string or an array of items")),
+        None => return Err(ApiError::missing("input")),
+        Some(Value::String(_)) => return Ok(()),
+        Some(Value::Array(items)) => items,
+        Some(_) => return Err(ApiError::wrong_type("input", "a string or an array of items")),
     };
     for (index, item) in items.iter().enumerate() {
         let param = format!("input[{index}]");
@@ -116,6 +117,10 @@ pub(super) fn listed(input: &Value, response: &str) -> Vec<Value> {
 
 fn complete(item: &Value, response: &str, index: usize) -> Value {
     let mut item = item.clone();
+    // A lenient provider takes anything.
+    if !item.is_object() {
+        return item;
+    }
     let kind = item.get("type").and_then(Value::as_str).unwrap_or("message").to_owned();
     let prefix = match kind.as_str() {
         "message" => "msg",

@@ -40,7 +40,7 @@ pub(super) fn object(asked: &Asked<'_>, completion: &Completion<'_>, state: Stat
         "prompt_cache_key": own("prompt_cache_key"),
         "reasoning": reasoning(asked),
         "safety_identifier": own("safety_identifier"),
-        "service_tier": tier(given(asked.body, "service_tier").and_then(Value::as_str)),
+        "service_tier": completion.service_tier,
         "store": asked.store,
         "temperature": or("temperature", 1.0.into()),
         "text": text(asked.body),
@@ -55,20 +55,12 @@ pub(super) fn object(asked: &Asked<'_>, completion: &Completion<'_>, state: Stat
     })
 }
 
+/// What it was asked with; a model that thinks does so at medium effort.
 fn reasoning(asked: &Asked<'_>) -> Value {
     let reasoning = asked.body.get("reasoning");
-    let own = |name: &str| reasoning.and_then(|group| group.get(name)).cloned().unwrap_or(Value::Null);
-    let effort = asked.effort.map_or_else(|| own("effort"), Value::from);
+    let own = |name: &str| reasoning.and_then(|group| group.get(name)).filter(|value| !value.is_null()).cloned();
+    let effort = own("effort").or_else(|| asked.thinks().then(|| "medium".into()));
     json!({ "effort": effort, "summary": own("summary") })
-}
-
-/// The tier that serves: `auto` is the default one, and `fast` is called `priority`.
-fn tier(asked: Option<&str>) -> &str {
-    match asked {
-        None | Some("auto") => "default",
-        Some("fast") => "priority",
-        Some(other) => other,
-    }
 }
 
 fn text(body: &Map<String, Value>) -> Value {
