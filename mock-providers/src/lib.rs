@@ -13,6 +13,7 @@ pub mod credentials;
 mod deliver;
 mod dialect;
 mod digest;
+mod http2;
 mod journal;
 mod limits;
 mod lint;
@@ -28,6 +29,7 @@ pub mod script;
 mod states;
 pub mod tls;
 mod tokens;
+mod upload;
 mod wire;
 mod workers;
 

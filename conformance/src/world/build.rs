@@ -8,7 +8,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use mock_providers::script::Certificate;
-use mock_providers::tls::RunCa;
+use mock_providers::tls::{RunCa, without_http2};
 use mock_providers::{MockProvider, Options};
 use serde_json::Value;
 
@@ -197,6 +197,8 @@ async fn upstreams(
         let mut address = mock.addr();
         if let Some(context) = context {
             let index = context.add_provider(address);
+            // A seam reads HTTP/1.1.
+            let tls = tls.as_deref().map(without_http2);
             let seam = seam::start(Arc::clone(context), Hop::Provider(index), tls).await;
             let seam = seam.map_err(WorldError::io("a seam cannot start"))?;
             address = seam.address;
