@@ -24,7 +24,7 @@ use crate::telemetry::Metrics;
 use crate::vars::Vars;
 
 /// One certificate authority for all scenarios of this process.
-static CA: LazyLock<RunCa> = LazyLock::new(RunCa::new);
+static CA: LazyLock<Arc<RunCa>> = LazyLock::new(Arc::default);
 
 /// How many bytes of each answer a mock keeps, for comparison with what came.
 const KEPT: usize = 256 * 1024;
@@ -190,6 +190,7 @@ async fn upstreams(
             seed: 0,
             keep_sent: KEPT,
             tls: tls.clone().filter(|_| script.tls),
+            ca: Some(CA.clone()),
             ..Options::default()
         };
         let mock = mock_providers::start(name, script, options).await;

@@ -67,6 +67,7 @@ async fn serve(config: Config, write_ca: Option<&Path>) -> Result<ExitCode, Erro
                 Certificate::Valid => ca.server_config_for_any_name(),
                 faulty => ca.faulty_config(faulty, &["localhost", "127.0.0.1"]),
             }),
+            ca: Some(ca.clone()),
             journal: 1000,
             ..Options::default()
         };
