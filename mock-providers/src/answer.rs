@@ -68,11 +68,12 @@ pub(crate) fn plan<'l>(
     request: &Request<'_>,
     body: &[u8],
     turn: Option<&Turn>,
+    early: Option<&'l Fault>,
 ) -> (Account<'l>, Plan) {
     let dialect = live.provider.dialect.of(request.head);
     let stranger = stranger(live, dialect, request);
     let over = turn.and_then(|turn| turn.refusal.as_ref());
-    let selected = live.select(&shared.dice, request, body, stranger.is_none() && over.is_none());
+    let selected = live.select(&shared.dice, request, body, stranger.is_none() && over.is_none(), early);
     let Selected { mut account, respond, fault: fired, random, unanswered } = selected;
     if let Some(limits) = live.limits.as_ref().filter(|_| over.is_some()) {
         account.rule = &limits.rule;
@@ -95,7 +96,7 @@ pub(crate) fn plan<'l>(
     let context = Context { provider, dialect, respond, fault, stored, tempo, tokenizer, random, ids, created, seed };
     let mut answer = match denied.or(refusal) {
         Some(refusal) => refusal,
-        None => answer(request, &context, fault.status.or(respond.status)),
+        None => answer(request, &context, status(fault, respond)),
     };
     if let Some(turn) = turn {
         turn.answered(&mut answer, Style::of(dialect));
@@ -110,7 +111,7 @@ pub(crate) fn plan<'l>(
     }
     let common = dialect.common_headers(&context.ids, request.head, delay).into_iter().flatten();
     let mut plan = answer.plan(respond, common, delay);
-    plan.dialect = dialect;
+    (plan.dialect, plan.tokenizer) = (dialect, tokenizer);
     if request.head.http10 && plan.framing == Framing::Chunked {
         plan.framing = Framing::Close;
     }
@@ -119,10 +120,18 @@ pub(crate) fn plan<'l>(
     context.tempo.fit(&mut plan.delay, &mut plan.pieces);
     plan.name_faults(&done);
     plan.not_applicable = not_applicable;
+    plan.http2 = request.head.http2;
+    plan.recast(fault);
     plan.deviate(fault, request);
     plan.apply(fault, &context.random);
     provider.quirks.excuse(&mut plan.not_applicable, &fired);
     (account, plan)
+}
+
+/// The status that the script asks for; an error that is to hide behind a 200 is one first.
+fn status(fault: &Fault, respond: &Respond) -> Option<u16> {
+    let asked = fault.status.or(respond.status);
+    if fault.status_200_with_error_body { asked.filter(|status| *status >= 400).or(Some(500)) } else { asked }
 }
 
 /// Who lets callers in, when it does not let in this one.

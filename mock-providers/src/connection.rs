@@ -15,7 +15,9 @@ use crate::limits::Turn;
 use crate::plan::Plan;
 use crate::provider::Shared;
 use crate::request::{self, BodyProblem, Head, Length, Request, Start};
-use crate::script::Respond;
+use crate::rules::Live;
+use crate::script::{Fault, Respond};
+use crate::upload;
 use crate::wire::{Gone, Wire};
 
 /// Who ended the connection, and how.
@@ -64,7 +66,7 @@ pub(crate) async fn serve(wire: &mut Wire, shared: &Shared, connection: u64) -> 
 }
 
 /// Ends the connection: in order, or by a bare FIN when a fault does it.
-async fn close(wire: &mut Wire, shared: &Shared, connection: u64, by: Peer) -> Closing {
+pub(crate) async fn close(wire: &mut Wire, shared: &Shared, connection: u64, by: Peer) -> Closing {
     let closing = Closing { by, reset: false };
     shared.recorder.took(connection, wire.taken);
     shared.recorder.closed(connection, shared.now(), closing);
@@ -87,97 +89,134 @@ async fn awaken(wire: &mut Wire, shared: &Shared) -> Result<bool, Gone> {
     }
 }
 
-/// Opens the journal's record of an exchange.
-fn begin<'s>(wire: &Wire, shared: &'s Shared, record: RequestRecord) -> Exchange<'s> {
+/// Opens the journal's record of an exchange; its connection has brought so many bytes by now.
+pub(crate) fn begin(shared: &Shared, record: RequestRecord, taken: u64) -> Exchange<'_> {
     let Shared { recorder, origin, keep_sent, .. } = shared;
-    Exchange {
-        recorder,
-        seq: recorder.received(record, wire.taken),
-        origin: *origin,
-        keep_sent: *keep_sent,
-        turn: None,
-    }
+    let (origin, keep_sent) = (*origin, *keep_sent);
+    Exchange { recorder, seq: recorder.received(record, taken), origin, keep_sent, turn: None }
 }
 
 async fn exchange(wire: &mut Wire, shared: &Shared, head: &Head, place: (u64, u32)) -> After {
-    let exchange = begin(wire, shared, record(shared, head, place));
-    if head.expects_continue
-        && wire.inbound.is_empty()
-        && head.length != Length::None
-        && let Err(gone) = wire.write(b"HTTP/1.1 100 Continue\r\n\r\n").await
-    {
+    let exchange = begin(shared, record(shared, head, place), wire.taken);
+    let live = shared.live();
+    if let Some(fault) = live.at_head(&shared.dice, head) {
+        return Box::pin(upload::exchange(wire, shared, &live, exchange, head, fault)).await;
+    }
+    if let Err(gone) = permit(wire, head).await {
         return exchange.gone(gone);
     }
-    let (body, problem) = request::read_body(wire, head.length).await;
+    let (body, problem) = request::read_body(wire, head.length, usize::MAX).await;
     wire.relax();
-    let body_at = problem.is_none().then(|| exchange.now());
     if let Some(problem) = problem {
-        shared.recorder.update(exchange.seq, |record| record.body = body.clone());
+        exchange.recorder.update(exchange.seq, |record| record.body = body.clone());
         return refuse_body(wire, shared, head, exchange, problem, &body).await;
     }
+    let arrival = Arrival { body, whole: true, early: None, done: &[] };
+    reply(wire, shared, &live, exchange, head, arrival, head.keep_alive).await
+}
+
+/// Answers what has come of a request.
+pub(crate) async fn reply(
+    wire: &mut Wire,
+    shared: &Shared,
+    live: &Live,
+    exchange: Exchange<'_>,
+    head: &Head,
+    arrival: Arrival<'_>,
+    keep_alive: bool,
+) -> After {
     if shared.gate.is_shut()
         && let Err(gone) = shared.gate.pass(wire).await
     {
         return exchange.gone(gone);
     }
-    let arrived = Arrived { body, body_at };
-    let (plan, turn) = match planned(wire, shared, head, arrived, exchange.seq).await {
-        Ok(planned) => planned,
-        Err(gone) => return exchange.gone(gone),
-    };
-    let exchange = Exchange { turn: turn.as_ref(), ..exchange };
-    deliver::deliver(wire, &plan, exchange, head.keep_alive, head.method() == "HEAD").await
+    match planned(wire, shared, live, exchange, head, arrival).await {
+        Ok((plan, turn)) => {
+            let exchange = Exchange { turn: turn.as_ref(), ..exchange };
+            deliver::deliver(wire, &plan, exchange, keep_alive, head.method() == "HEAD").await
+        }
+        Err(gone) => exchange.gone(gone),
+    }
 }
 
-/// A whole body, and when its last byte came.
-struct Arrived {
-    body: Bytes,
-    body_at: Option<Duration>,
+/// Tells the journal of a body, and when all of it had come.
+pub(crate) fn note_body(record: &mut RequestRecord, body: Bytes, at: Option<Duration>) {
+    record.body = body;
+    record.body_complete = at.is_some();
+    record.body_at = at;
 }
 
-/// The plan for a whole request, once it is its turn. What it was made from is gone when it is carried out, which may
-/// take long.
+/// Lets a caller go on that waits for permission to send its body.
+pub(crate) async fn permit(wire: &mut Wire, head: &Head) -> Result<(), Gone> {
+    if head.expects_continue && wire.inbound.is_empty() && head.length != Length::None {
+        wire.write(b"HTTP/1.1 100 Continue\r\n\r\n").await?;
+    }
+    Ok(())
+}
+
+/// What has come of a request when it is answered.
+pub(crate) struct Arrival<'a> {
+    pub(crate) body: Bytes,
+    /// Whether that is all of the body.
+    pub(crate) whole: bool,
+    /// What was decided with its head.
+    pub(crate) early: Option<&'a Fault>,
+    /// The keys of it that have happened.
+    pub(crate) done: &'a [&'static str],
+}
+
+/// The plan for a request, once it is its turn. What it was made from is gone when it is carried out, which may take
+/// long.
 async fn planned(
     wire: &mut Wire,
     shared: &Shared,
+    live: &Live,
+    exchange: Exchange<'_>,
     head: &Head,
-    arrived: Arrived,
-    seq: u64,
+    arrival: Arrival<'_>,
 ) -> Result<(Plan, Option<Turn>), Gone> {
-    let Arrived { body, body_at } = arrived;
+    let body = arrival.body.clone();
     let request = Request::new(head, &body);
-    let live = shared.live();
-    let note_body = |record: &mut RequestRecord| {
+    let mut turn = None;
+    let body_at = arrival.whole.then(|| exchange.now());
+    if live.limits.is_some() {
+        exchange.recorder.update(exchange.seq, |record| note_body(record, body.clone(), body_at));
+        turn = wire.meanwhile(answer::admit(live, &request, || shared.now())).await?;
+    }
+    Ok((plan(shared, live, exchange, &request, arrival, body_at, turn.as_ref()), turn))
+}
+
+/// The plan for a request whose turn it is; the journal is told of both.
+pub(crate) fn plan(
+    shared: &Shared,
+    live: &Live,
+    exchange: Exchange<'_>,
+    request: &Request<'_>,
+    Arrival { body, early, done, .. }: Arrival<'_>,
+    body_at: Option<Duration>,
+    turn: Option<&Turn>,
+) -> Plan {
+    let (account, mut plan) = answer::plan(shared, live, request, &body, turn, early);
+    plan.did(done);
+    exchange.recorder.update(exchange.seq, |record| {
         record.model = request.model().map(str::to_owned);
         record.stream = request.stream();
-        record.body_complete = true;
-        record.body_at = body_at;
-        record.body = body.clone();
-    };
-    let mut turn = None;
-    if live.limits.is_some() {
-        shared.recorder.update(seq, note_body);
-        turn = wire.meanwhile(answer::admit(&live, &request, || shared.now())).await?;
-    }
-    let (account, plan) = answer::plan(shared, &live, &request, &body, turn.as_ref());
-    shared.recorder.update(seq, |record| {
-        if turn.is_none() {
-            note_body(record);
-        }
         account.enter(record);
         record.fault = plan.fault.clone();
         record.not_applicable = plan.not_applicable.clone();
         record.delay = plan.delay;
         record.advice = Advice::of(plan.status, &plan.headers);
+        note_body(record, body, body_at);
     });
-    Ok((plan, turn))
+    plan
 }
 
-fn record(shared: &Shared, head: &Head, (connection, on_connection): (u64, u32)) -> RequestRecord {
+pub(crate) fn record(shared: &Shared, head: &Head, (connection, on_connection): (u64, u32)) -> RequestRecord {
     RequestRecord {
         provider: shared.name.clone(),
         connection,
         on_connection,
+        http_version: if head.http10 { "HTTP/1.0" } else { "HTTP/1.1" },
         received_at: shared.now(),
         head: head.lines.clone(),
         content_length: if let Length::Fixed(length) = head.length { Some(length) } else { None },
@@ -186,7 +225,7 @@ fn record(shared: &Shared, head: &Head, (connection, on_connection): (u64, u32))
     }
 }
 
-async fn refuse_body(
+pub(crate) async fn refuse_body(
     wire: &mut Wire,
     shared: &Shared,
     head: &Head,
@@ -196,7 +235,9 @@ async fn refuse_body(
 ) -> After {
     let plan = match problem {
         BodyProblem::Gone(gone) => return exchange.gone(gone),
-        BodyProblem::TooLarge => refusal(shared, head, 413, None, &shared.dice.ids_of(head, body)),
+        BodyProblem::TooLarge | BodyProblem::Enough => {
+            refusal(shared, head, 413, None, &shared.dice.ids_of(head, body))
+        }
         BodyProblem::Malformed(reason) => {
             exchange.recorder.update(exchange.seq, |record| record.malformed = Some(reason.clone()));
             refusal(shared, head, 400, Some(&reason), &shared.dice.ids_of(head, body))
@@ -215,7 +256,7 @@ async fn malformed(wire: &mut Wire, shared: &Shared, reason: &str, gone: Option<
     record.body = Bytes::copy_from_slice(&wire.inbound[end..]);
     wire.inbound.clear();
     let random = shared.dice.ids_of(&head, &record.body);
-    let exchange = begin(wire, shared, record);
+    let exchange = begin(shared, record, wire.taken);
     match gone {
         Some(gone) => exchange.gone(gone),
         None => {
@@ -226,7 +267,7 @@ async fn malformed(wire: &mut Wire, shared: &Shared, reason: &str, gone: Option<
 }
 
 /// The answer to what is not HTTP as it should be, in the form of the dialect.
-fn refusal(shared: &Shared, head: &Head, status: u16, reason: Option<&str>, random: &Random) -> Plan {
+pub(crate) fn refusal(shared: &Shared, head: &Head, status: u16, reason: Option<&str>, random: &Random) -> Plan {
     let message = reason.map(|reason| format!("Malformed HTTP request: {reason}."));
     let dialect = shared.live().provider.dialect.of(head);
     let common = dialect.common_headers(random, head, Duration::ZERO).into_iter().flatten();

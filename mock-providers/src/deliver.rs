@@ -60,8 +60,12 @@ impl Exchange<'_> {
     }
 
     /// The caller left: that is how the exchange ended.
-    pub(crate) fn gone(&self, gone: Gone) -> After {
+    pub(crate) fn left(&self) {
         self.end(End::ClientClosed { at: self.now() });
+    }
+
+    pub(crate) fn gone(&self, gone: Gone) -> After {
+        self.left();
         After::Gone(gone)
     }
 }
@@ -90,7 +94,7 @@ pub(crate) async fn deliver(
     match (written, plan.ending) {
         (Err(gone), _) => exchange.gone(gone),
         (Ok(()), Ending::Fin) => After::Fin,
-        (Ok(()), Ending::Reset) => After::Reset,
+        (Ok(()), Ending::Reset | Ending::ResetStream(_)) => After::Reset,
         (Ok(()), _) if keep_alive => After::Reuse,
         (Ok(()), _) => After::Close,
     }
@@ -107,8 +111,11 @@ async fn prepare(wire: &mut Wire, plan: &Plan, exchange: Exchange<'_>) -> Result
             wire.wait(None).await?;
             After::Close
         }
-        Before::Fin => After::Fin,
-        Before::Reset => After::Reset,
+        Before::Fin => {
+            wire.write(&plan.tail).await?;
+            After::Fin
+        }
+        Before::Reset | Before::ResetStream(_) => After::Reset,
     };
     exchange.end(End::Fault);
     Ok(Some(after))
@@ -157,12 +164,13 @@ impl Writer<'_> {
                 return self.wire.wait(None).await;
             }
             Ending::Complete => End::Complete,
-            Ending::Cut | Ending::Fin | Ending::Reset => End::Fault,
+            Ending::Cut | Ending::Fin | Ending::Reset | Ending::ResetStream(_) => End::Fault,
         };
         let terminated = matches!(self.plan.ending, Ending::Complete | Ending::Cut);
         if terminated && self.plan.framing == Framing::Chunked {
             self.out.extend_from_slice(b"0\r\n\r\n");
         }
+        self.out.extend_from_slice(&self.plan.tail);
         self.flush(Some(end)).await
     }
 
@@ -265,7 +273,7 @@ impl Writer<'_> {
 
 impl RequestRecord {
     /// Keeps the bytes that are about to leave, up to a limit.
-    fn keep(&mut self, bytes: &mut Vec<Bytes>, limit: usize) {
+    pub(crate) fn keep(&mut self, bytes: &mut Vec<Bytes>, limit: usize) {
         for mut piece in bytes.drain(..) {
             piece.truncate(limit.saturating_sub(self.sent_bytes));
             if piece.is_empty() {

@@ -38,7 +38,8 @@ impl Gate {
         }
     }
 
-    async fn opening(&self) {
+    /// Resolves when it is open.
+    pub(crate) async fn opening(&self) {
         loop {
             // Registered before the look: an opening in between ends the wait at once.
             let mut opened = pin!(self.opened.notified());

@@ -37,6 +37,10 @@ pub struct RequestRecord {
     pub connection: u64,
     /// Which request of its connection, from 1.
     pub on_connection: u32,
+    /// `HTTP/1.0`, `HTTP/1.1` or `HTTP/2`.
+    pub http_version: &'static str,
+    /// The stream of HTTP/2.
+    pub stream_id: Option<u32>,
     /// When its head was complete.
     #[serde(serialize_with = "as_millis")]
     pub received_at: Duration,
@@ -256,6 +260,10 @@ pub struct ConnectionRecord {
     pub closed_by: Option<Peer>,
     /// Whether by RST.
     pub reset: bool,
+    /// The faults that happened to it, joined by `+`; those of its requests are told there.
+    pub fault: Option<String>,
+    /// The faults that were scripted for it but found nothing to change: a certificate without TLS.
+    pub not_applicable: Vec<&'static str>,
     /// How many requests it carried.
     pub requests: u32,
     /// How many bytes of the application (HTTP, after decryption) came in, by its last request or its end.

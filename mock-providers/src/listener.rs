@@ -12,7 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
-use crate::attend::attend;
+use crate::attend::{Reception, attend};
 use crate::provider::Shared;
 use crate::workers::Workers;
 
@@ -112,16 +112,16 @@ impl Listener {
         let Ok((tcp, peer)) = accepted else { return };
         let (shared, cut) = (self.shared.clone(), self.cut.subscribe());
         let id = shared.recorder.opened(shared.now(), Some(peer));
-        let attention = shared.live().attention();
+        let reception = Reception::decide(&shared, id);
         let Some(workers) = &self.workers else {
-            self.connections.spawn(attend(tcp, shared, id, attention, cut));
+            self.connections.spawn(attend(tcp, shared, id, reception, cut));
             return;
         };
         // The socket changes its event queue with its runtime; one that cannot has ended already.
         let Ok(tcp) = tcp.into_std() else { return };
         let serve = async move {
             if let Ok(tcp) = TcpStream::from_std(tcp) {
-                attend(tcp, shared, id, attention, cut).await;
+                attend(tcp, shared, id, reception, cut).await;
             }
         };
         self.connections.spawn_on(serve, workers.next());

@@ -16,7 +16,7 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use crate::journal::Usage;
-use crate::script::{Dialect, Encoding, Framing, Respond};
+use crate::script::{Dialect, Encoding, ErrorCode, Framing, Respond, Tokenizer};
 
 pub(crate) use encoding::accepts;
 pub(crate) use events::Events;
@@ -41,10 +41,18 @@ pub(crate) struct Plan {
     pub(crate) pieces: Vec<Piece>,
     pub(crate) failure: Option<Failure>,
     pub(crate) ending: Ending,
+    /// Bytes before a FIN, below the framing of HTTP.
+    pub(crate) tail: Bytes,
+    /// It goes out over HTTP/2.
+    pub(crate) http2: bool,
+    /// The error code of GOAWAY, said at the piece of that kind, or before the head where there is none.
+    pub(crate) goaway: Option<ErrorCode>,
     /// The names of the faults in it.
     pub(crate) fault: Option<String>,
     /// Whose errors it reports.
     pub(crate) dialect: Dialect,
+    /// What a token of it is.
+    pub(crate) tokenizer: Tokenizer,
     /// The keys of faults that found nothing to change in this response.
     pub(crate) not_applicable: Vec<&'static str>,
 }
@@ -60,6 +68,8 @@ pub(crate) enum Before {
     Fin,
     /// A reset.
     Reset,
+    /// A reset of the stream alone; only of HTTP/2.
+    ResetStream(ErrorCode),
 }
 
 /// How the body ends after its last piece.
@@ -73,6 +83,8 @@ pub(crate) enum Ending {
     Fin,
     /// A reset.
     Reset,
+    /// A reset of the stream alone; only of HTTP/2.
+    ResetStream(ErrorCode),
     /// Silence for ever.
     Silence,
 }
@@ -86,6 +98,8 @@ pub(crate) struct Piece {
     /// They begin a write of their own even without a gap.
     pub(crate) apart: bool,
     pub(crate) kind: Kind,
+    /// How many tokens they say, once a fault has counted.
+    pub(crate) tokens: u32,
     /// What they report as used.
     pub(crate) usage: Option<Usage>,
 }
@@ -106,6 +120,8 @@ pub(crate) enum Kind {
     Usage,
     /// `[DONE]`, or the terminal event of another dialect.
     Done,
+    /// No event: here HTTP/2 announces the end of the connection.
+    Goaway,
 }
 
 /// How a stream says that it failed, where that is not OpenAI's `data: {"error": …}`.
@@ -177,8 +193,12 @@ impl Answer {
             pieces: self.pieces,
             failure: self.failure,
             ending: Ending::Complete,
+            tail: Bytes::new(),
+            http2: false,
+            goaway: None,
             fault: None,
             dialect: Dialect::default(),
+            tokenizer: Tokenizer::default(),
             not_applicable: Vec::new(),
         }
     }

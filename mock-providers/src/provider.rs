@@ -18,6 +18,7 @@ use crate::metrics::{Metrics, Tally};
 use crate::rules::{Dice, Live};
 use crate::script::{Accept, Clock, Config, Determinism, Distribution, Provider, ScriptError};
 use crate::states::States;
+use crate::tls::{RunCa, without_http2};
 use crate::workers::Workers;
 
 /// How a provider is run.
@@ -37,6 +38,8 @@ pub struct Options {
     pub states: Option<Arc<States>>,
     /// For scripts that say `tls: true`.
     pub tls: Option<Arc<ServerConfig>>,
+    /// Signs what `tls_bad_cert` shows; without it that fault is not applicable.
+    pub ca: Option<Arc<RunCa>>,
     /// How many requests and connections the journal keeps.
     pub journal: usize,
     /// How many bytes of each answer's body the journal keeps; default none. 256 KiB suit a comparison.
@@ -56,6 +59,7 @@ impl Default for Options {
             clock: Clock::default(),
             states: None,
             tls: None,
+            ca: None,
             journal: 100_000,
             keep_sent: 0,
             workers: None,
@@ -78,7 +82,7 @@ impl Options {
 
 impl std::fmt::Debug for Options {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { bind, origin, seed, determinism, clock, states, tls, journal, keep_sent, workers } = self;
+        let Self { bind, origin, seed, determinism, clock, states, tls, ca, journal, keep_sent, workers } = self;
         f.debug_struct("Options")
             .field("bind", bind)
             .field("origin", origin)
@@ -87,6 +91,7 @@ impl std::fmt::Debug for Options {
             .field("clock", clock)
             .field("states", states)
             .field("tls", &tls.is_some())
+            .field("ca", ca)
             .field("journal", journal)
             .field("keep_sent", keep_sent)
             .field("workers", workers)
@@ -134,6 +139,7 @@ pub(crate) struct Shared {
     pub(crate) tls: Option<Arc<ServerConfig>>,
     /// Shut while answers wait.
     pub(crate) gate: Gate,
+    pub(crate) ca: Option<Arc<RunCa>>,
     live: RwLock<Arc<Live>>,
 }
 
@@ -173,7 +179,8 @@ pub async fn start(name: &str, mut provider: Provider, options: Options) -> Resu
     let useless = |source| StartError::Script { provider: name.to_owned(), source };
     provider.resolve(Path::new("")).map_err(useless)?;
     let tls = match (provider.tls, options.tls) {
-        (true, Some(config)) => Some(config),
+        (true, Some(config)) if provider.speaks_http2() => Some(config),
+        (true, Some(config)) => Some(without_http2(&config)),
         (true, None) => return Err(StartError::NoTls { provider: name.to_owned() }),
         (false, _) => None,
     };
@@ -194,6 +201,7 @@ pub async fn start(name: &str, mut provider: Provider, options: Options) -> Resu
         keep_sent: options.keep_sent,
         tls,
         gate: Gate::default(),
+        ca: options.ca,
     });
     let failed = |source| StartError::Bind { provider: name.to_owned(), bind: options.bind, source };
     let mut listener = Listener::reserve(options.bind, shared.clone(), options.workers).map_err(failed)?;

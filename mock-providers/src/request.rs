@@ -14,7 +14,7 @@ use crate::plan;
 use crate::script::Encoding;
 use crate::wire::{Gone, Wire};
 
-pub(crate) use body::{BodyProblem, read_body};
+pub(crate) use body::{BodyProblem, MAX_BODY, read_body};
 pub(crate) use head::{Head, Length, loose};
 pub use lines::RequestHead;
 

@@ -7,6 +7,7 @@
 mod check;
 mod conversation;
 mod draws;
+mod early;
 mod entry;
 mod facts;
 mod live;
@@ -17,7 +18,7 @@ use std::borrow::Cow;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::attend::Attention;
+use crate::attend::{Attention, Greeting};
 use crate::digest::{Random, hash};
 use crate::journal::{Draws, RequestRecord};
 use crate::limits::Limits;
@@ -28,6 +29,7 @@ use crate::states::States;
 
 pub(crate) use check::Scene;
 pub(crate) use draws::Dice;
+use early::Occasion;
 pub(crate) use entry::Entry;
 pub(crate) use facts::Facts;
 use live::{LiveRule, Offer};
@@ -57,6 +59,8 @@ pub(crate) struct Live {
     pub(crate) stored: Stored,
     /// Whether rules look at requests.
     selective: bool,
+    /// Whether a fault is decided before a request is whole.
+    early: bool,
     /// Held while a request is counted, where counts matter.
     order: Option<Mutex<()>>,
     /// The part of [`DEFAULT`] in the key of draws.
@@ -116,6 +120,7 @@ impl Live {
         rules.sort_by_key(|live| priority(&live.rule));
         let faults: Vec<Entry> = std::mem::take(&mut provider.faults).into_iter().map(Entry::new).collect();
         let counts = rules.iter().any(LiveRule::counts) || faults.iter().any(Entry::counts) || states.counts();
+        let early = faults.iter().chain(states.all_faults()).any(|entry| entry.occasion != Occasion::Request);
         Self {
             limits: provider.limits.clone().map(|limits| Arc::new(Limits::new(limits))),
             provider,
@@ -124,6 +129,7 @@ impl Live {
             states: Arc::clone(states),
             nothing: (DEFAULT.into(), Respond::default(), Fault::default()),
             selective,
+            early,
             order: counts.then(Mutex::default),
             default_key: hash(DEFAULT.as_bytes()),
             stored: Stored::default(),
@@ -142,8 +148,16 @@ impl Live {
         self.faults.iter().for_each(Entry::reset);
     }
 
-    /// What a request gets; one that is not admitted gets what no rule answers.
-    pub(crate) fn select(&self, dice: &Dice, request: &Request<'_>, body: &[u8], admitted: bool) -> Selected<'_> {
+    /// What a request gets; one that is not admitted gets what no rule answers. What was decided with its head comes
+    /// instead of what the lists of faults would give it now.
+    pub(crate) fn select<'l>(
+        &'l self,
+        dice: &Dice,
+        request: &Request<'_>,
+        body: &[u8],
+        admitted: bool,
+        early: Option<&'l Fault>,
+    ) -> Selected<'l> {
         let _order = self.order.as_ref().map(|order| order.lock().unwrap_or_else(PoisonError::into_inner));
         let draws = dice.count(request.head, body);
         let facts = Facts::new(request);
@@ -157,7 +171,7 @@ impl Live {
         if admitted && self.is_scripted() {
             let dialect = self.provider.dialect.of(request.head);
             let scene = Scene { facts, dialect, moment: self.states.moment() };
-            self.choose(&mut selected, &scene, dice);
+            self.choose(&mut selected, &scene, dice, early);
         }
         selected
     }
@@ -180,7 +194,7 @@ impl Live {
     }
 
     /// Rule first, then what goes wrong, then the states that follow.
-    fn choose<'l>(&'l self, selected: &mut Selected<'l>, scene: &Scene<'_>, dice: &Dice) {
+    fn choose<'l>(&'l self, selected: &mut Selected<'l>, scene: &Scene<'_>, dice: &Dice, early: Option<&'l Fault>) {
         let overrides = match self.overrides(scene) {
             Ok(overrides) => overrides,
             Err(error) => return selected.unanswered = Some(error),
@@ -195,7 +209,7 @@ impl Live {
         } else if self.provider.unmatched == Unmatched::Error && selected.unanswered.is_none() {
             selected.unanswered = Some(ApiError::unanswered(&self.nearest(scene)));
         }
-        self.go_wrong(selected, own, overrides.fault, scene);
+        self.go_wrong(selected, early, own, overrides.fault, scene);
         let changes = chosen.into_iter().flat_map(|live| &live.rule.to_state);
         // A name that there is not is `lint`'s to find.
         changes.for_each(|(machine, state)| drop(self.states.set(machine, state)));
@@ -255,13 +269,16 @@ impl Live {
     fn go_wrong<'l>(
         &'l self,
         selected: &mut Selected<'l>,
+        early: Option<&'l Fault>,
         own: Option<&'l Entry>,
         asked: Option<Fault>,
         scene: &Scene<'_>,
     ) {
         let Selected { account: Account { draws, .. }, random, fault, .. } = selected;
         let listed = self.states.faults(&scene.moment).chain(&self.faults);
+        let listed = listed.filter(|entry| entry.occasion == Occasion::Request);
         let listed = entry::happening(listed, scene, &random.branch("faults"), &mut draws.roll);
+        let listed = early.or(listed);
         let own = entry::happening(own.into_iter(), scene, &random.branch("fault"), &mut draws.rule_roll);
         let layers = listed.into_iter().chain(own).map(Cow::Borrowed).chain(asked.map(Cow::Owned));
         for layer in layers {
@@ -288,11 +305,11 @@ impl Live {
     /// What the next connection gets.
     pub(crate) fn attention(&self) -> Attention {
         match self.provider.accept {
-            Accept::Normal | Accept::Refuse => Attention::Service,
+            Accept::Normal | Accept::Refuse => Attention::Service(Greeting::Usual),
             Accept::Blackhole => Attention::Neglect,
             Accept::Stall(AcceptStall { first, duration }) => {
                 let stalled = self.accepted.fetch_add(1, Ordering::Relaxed) < first;
-                if stalled { Attention::NeglectFor(duration) } else { Attention::Service }
+                if stalled { Attention::NeglectFor(duration) } else { Attention::Service(Greeting::Usual) }
             }
         }
     }

@@ -18,6 +18,7 @@
 //!   a:
 //!     dialect: openai                  # the default; or azure, anthropic
 //!     tls: true                        # default false; the certificate comes from the run's CA
+//!     http2: true                      # the default; see below
 //!     listen: 127.0.0.1:8090           # only for `windtunnel mock`; scenarios always get a free port
 //!     auth: {keys: [sk-good]}          # see below; any other key is a 401 in the dialect's form
 //!     models: [gpt-4o-mini]            # see below; no other model is known then
@@ -201,20 +202,83 @@
 //! request's token limit gives 400 `context_length_exceeded`.
 //!
 //! # `fault` (beside `respond` on a rule, on a step of a sequence, or on a provider; never inside `respond`)
+//! Keys of any stages combine. What a key did to an answer, the journal names under `fault`; one that could do nothing
+//! (a chunk header over HTTP/2, a second end of a body) it names under `not_applicable`.
+//!
+//! Connection: only in entries of `faults`, decided when a connection is accepted, whose number its draws follow from.
+//! Triggers count connections then; an entry with `when` happens to none. Of `rst_on_accept`, `accept_then_close`,
+//! `accept_then_hang`, `tls_handshake_fail` and `tls_bad_cert`, the first that is given and possible happens.
+//!
+//! | key | value |
+//! |---|---|
+//! | `accept_then_close: true` | FIN at once |
+//! | `accept_then_hang` | `true` (for ever) or a duration, after which the connection ends: nothing is read or written |
+//! | `rst_on_accept: true` | RST at once |
+//! | `slow_accept: 2s` | nothing is read for that time, then the connection is served |
+//! | `tls_handshake_fail: true` | the TLS greeting is answered with the alert `handshake_failure` |
+//! | `tls_bad_cert` | `wrong_host`, `expired`, `self_signed` or `unknown_ca`: the certificate of this connection |
+//!
+//! Request: the first three only in entries of `faults`, decided with the head of a request: of its `when`, what asks
+//! about the body does not hold. All keys of such an entry happen to its request, instead of another entry's.
+//!
+//! | key | value |
+//! |---|---|
+//! | `early_response` | `drain` or `close`: the answer (that of a request without a body) comes before the body, which is then read, or left unread as the connection (of HTTP/2: the stream) ends. Add `status: 413` and the like |
+//! | `read_slowly: 10kB` | so many bytes of the body are read a second |
+//! | `close_during_upload` | `{after_bytes: 1MiB, how: fin\|rst}`: the connection ends once so much of the body has come, default none, or all of a smaller one |
+//! | `http2_rst_stream` | `{after_…, code: refused_stream}`, or `{before_head: true, code: …}`: the stream is reset; default code `internal_error` |
+//! | `http2_goaway` | `{after_…, code: …}`, or `{before_head: true, code: …}`: with `no_error`, the default, streams under way go on and the connection then ends; with another code it ends at once |
+//!
+//! The codes are those of RFC 9113: `no_error`, `protocol_error`, `internal_error`, `flow_control_error`,
+//! `settings_timeout`, `stream_closed`, `frame_size_error`, `refused_stream`, `cancel`, `compression_error`,
+//! `connect_error`, `enhance_your_calm`, `inadequate_security`, `http_1_1_required`.
+//!
+//! Head: of the last four and `http2_rst_stream` before the head, only one can happen: `rst_before_head`, the stream's
+//! reset, `empty_response`, `garbage_then_close`, `hang_before_head`, in this order. What else was scripted for the
+//! answer is then not applicable.
+//!
 //! | key | value |
 //! |---|---|
 //! | `status` | the same as `respond.status` |
-//! | `disconnect` | `{how: fin\|rst, after_…}`: the connection ends there, without the HTTP terminator |
-//! | `truncate` | `{after_…}`: a clean HTTP end, but no finish chunk, usage or `[DONE]` |
-//! | `stall` | `{after_…, for: 5s}`: silence, then on; without `for` silence until the caller leaves; may be drawn |
 //! | `prompt_filter: true` | a 400: the content filter refuses the prompt, `content_policy_violation` (of Azure `content_filter`, with `innererror`) |
 //! | `refuse: true` | the model refuses: its text is a refusal (of a scripted `text`, that one) |
 //! | `content_filter: true`, `length_cut: true` | the answer ends after half its tokens, with that finish reason (`length`) |
 //! | `ignore_max_tokens: true`, `ignore_stop: true`, `ignore_n: true` | the model is deaf to that parameter |
+//! | `error_code`, `error_type`, `message` | texts for `code`, `type` and `message` of the error in a JSON body |
+//! | `retry_after: 1.5s` | the `retry-after` header, in seconds, rounded up |
+//! | `retry_after_ms: 250`, `x_should_retry: false` | the headers `retry-after-ms` and `x-should-retry` |
+//! | `status_200_with_error_body: true` | the error of `status` (default 500) in the body, and a 200 in the head |
+//! | `html_error_page: 502` | the HTML page of a proxy with this status, none of the provider's headers; 520 to 530 are those of a content network |
+//! | `redirect` | `{to: url, status: 307}`: `location` and no body |
+//! | `wrong_content_type: text/plain`, `missing_content_type: true` | the same body, called otherwise |
+//! | `gzip_unasked: true` | the body in gzip, whatever the caller accepts; not where `encoding` is scripted |
+//! | `duplicate_headers: [names]` | these headers come twice; `content-length` and `transfer-encoding` too |
+//! | `huge_header: 64KiB` | one more header, with a value of so many bytes |
+//! | `bad_content_length` | `more` or `less`: ten bytes more than the body, after which the connection ends, or ten less |
+//! | `delay_head` | the answer comes that much later; may be drawn |
 //! | `hang_before_head` | `true` (for ever) or a duration, after which the answer comes; may be drawn |
 //! | `empty_response: true` | the request is read, then FIN without a byte |
 //! | `rst_before_head: true` | the request is read, then RST |
-//! | `split` | `{every: n}`, `{at: [offsets]}` or `{inside_utf8: true}`: write boundaries; `gap` between them (default 2ms, for `every` none) |
+//! | `garbage_then_close: true` | the request is read, then 64 bytes of noise and FIN |
+//!
+//! Content: in the events of a stream.
+//!
+//! | key | value |
+//! |---|---|
+//! | `error_event` | `{after_…, error: {…}}`: an in-band `data: {"error": …}` (of messages: `event: error`), then a clean HTTP end without `[DONE]`. An answer that is no event stream becomes a 500 with this error as its JSON body; one with a status from 400 on stays as it is |
+//! | `prompt_filter: true` | a 400: the content filter refuses the prompt, `content_policy_violation` (of Azure `content_filter`, with `innererror`) |
+//! | `missing_done: true` | the stream ends without `[DONE]` (of responses and messages: without the terminal event) |
+//!
+//! Transport: of several ends of a body the first counts.
+//!
+//! | key | value |
+//! |---|---|
+//! | `disconnect` | `{how: fin\|rst, after_…}`: the connection ends there, without the HTTP terminator; of HTTP/2, with all its streams |
+//! | `truncate` | `{after_…}`: a clean HTTP end, but no finish chunk, usage or `[DONE]` |
+//! | `stall` | `{after_…, for: 5s}`: silence, then on; without `for` silence until the caller leaves; may be drawn |
+//! | `malformed_chunk_header` | `{after_…}`: where the next HTTP chunk would begin stands `size?`, then FIN; not over HTTP/2 |
+//! | `coalesce: k` | every k events leave in one write, when the last of them is due |
+//! | `split` | `{every: n}`, `{at: [offsets]}`, `{inside_utf8: true}` or `{inside_json: true}`: write boundaries; `gap` between them (default 2ms, for `every` none) |
 //! | `dribble` | `{bytes: n, gap: 5ms}`: n bytes at a time |
 //! | `insufficient_quota: true` | 429 `insufficient_quota`, which no wait helps |
 //! | `rate_limited` | `requests` or `tokens`: the answer as if that quota were just used up; without `limits` 60 requests or 60000 tokens a minute |
@@ -238,10 +302,11 @@
 //! win over those of the list.
 //!
 //! The position `after_…` is one of `after_chunks: n` (content or tool-call deltas; 0 = before the first one, role chunk
-//! sent), `after_events: n` (any SSE event; 0 = only the head is sent) and `after_bytes: n` (bytes of the body, HTTP
-//! chunk framing not counted). None: right after the head. Several: whichever comes first. Beyond the end: at the end.
-//! A JSON body is one chunk and one event. With `split`, each piece is a write of its own (and an HTTP chunk of its own).
-//! Before an RST, bytes that the caller's window has not taken yet are lost, as in life.
+//! sent), `after_events: n` (any SSE event; 0 = only the head is sent), `after_tokens: n` (the delta that brings the text
+//! to n tokens is the last), `after_bytes: n` (bytes of the body, HTTP chunk framing not counted) and `after: 2s` (time
+//! since the head; then, not before). None: right after the head. Several: whichever comes first. Beyond the end: at the
+//! end. A JSON body is one chunk and one event. With `split`, each piece is a write of its own (and an HTTP chunk, or a
+//! DATA frame, of its own). Before an RST, bytes that the caller's window has not taken yet are lost, as in life.
 //!
 //! Keys that change what an answer says. They take effect before those above, in this order, on streams of chat,
 //! completions, responses and Anthropic's messages, and on literal `sse` events; those of the first four rows on JSON
@@ -299,6 +364,12 @@
 //! 2s` waits before the head, and `X-Mock-Fault` is a list of faults that need no value (`missing_done, stall`) or a JSON
 //! map of `fault` keys. They lie over all other faults. `X-Mock-Session` is only a label, for `when`, the journal and those
 //! who read it, and needs no leave.
+//!
+//! # HTTP/2
+//! A connection that begins with the preface of HTTP/2 is served in HTTP/2, and over TLS `h2` is offered by ALPN, unless
+//! the provider says `http2: false`. Rules see `:authority` as the header `host`. Headers and statuses that HTTP/2 cannot
+//! carry (`connection`, `transfer-encoding`; 1xx as an answer) are left out, or reset the stream. `idle_timeout` ends a
+//! connection without streams by GOAWAY.
 
 mod auth;
 mod chunking;
@@ -342,7 +413,10 @@ pub use deviation::{
 pub use distribution::{Distribution, Quantity};
 pub(crate) use duration::LONGEST;
 pub use embedding::{Embedding, EmbeddingSize};
-pub use fault::{Disconnect, Dribble, ErrorEvent, Fault, Hang, How, Point, Split, Stage, Stall, Truncate};
+pub use fault::{
+    BadContentLength, CloseDuringUpload, Disconnect, Dribble, EarlyResponse, ErrorCode, ErrorEvent, Fault, Goaway,
+    Hang, How, MalformedChunkHeader, Point, Redirect, RstStream, Split, Stage, Stall, Truncate,
+};
 pub use headers::{HeaderValues, Headers};
 pub use latency::{Latency, Prefill};
 pub use limits::{LimitHeaders, Limits, Measure, Queue, Scope, WhenFull};
@@ -389,6 +463,8 @@ pub struct Provider {
     pub tokenizer: Tokenizer,
     /// Serve TLS; the host of the mock supplies the server configuration.
     pub tls: bool,
+    /// Whether HTTP/2 is spoken with those who ask for it, by prior knowledge or by ALPN; default true.
+    pub http2: Option<bool>,
     /// What is wrong with the certificate, if anything; the host of the mock obeys it.
     pub certificate: Certificate,
     /// Where `windtunnel mock` listens; scenarios ignore it.
@@ -441,6 +517,13 @@ pub enum Unmatched {
     Answer,
     /// A 404 that names the rules that came closest.
     Error,
+}
+
+impl Provider {
+    /// Whether HTTP/2 is spoken with those who ask for it.
+    pub fn speaks_http2(&self) -> bool {
+        self.http2.unwrap_or(true)
+    }
 }
 
 /// The API a provider speaks.

@@ -151,7 +151,7 @@ impl States {
     /// All machines begin anew, and so do the time and the counts of their faults.
     pub fn reset(&self) {
         *self.now() = Now::new();
-        self.machines.values().flat_map(|running| running.faults.values().flatten()).for_each(Entry::reset);
+        self.all_faults().for_each(Entry::reset);
     }
 
     /// Time and states as one request sees them, so that all rules and faults look at the same moment.
@@ -170,13 +170,18 @@ impl States {
         moment.states.iter().filter_map(at).flatten()
     }
 
+    /// The faults of all states.
+    pub(crate) fn all_faults(&self) -> impl Iterator<Item = &Entry> {
+        self.machines.values().flat_map(|running| running.faults.values().flatten())
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.machines.is_empty()
     }
 
     /// Whether a fault of any state counts requests.
     pub(crate) fn counts(&self) -> bool {
-        self.machines.values().flat_map(|running| running.faults.values().flatten()).any(Entry::counts)
+        self.all_faults().any(Entry::counts)
     }
 }
 

@@ -1,6 +1,7 @@
 //! The certificate authority of a run.
 //!
-//! Owns a throw-away CA and the server configurations it signs, good and faulty. Refuses client authentication and HTTP/2.
+//! Owns a throw-away CA and the server configurations it signs, good and faulty; each offers HTTP/2 and HTTP/1.1 (ALPN).
+//! Refuses client authentication.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,6 +17,8 @@ use crate::script::Certificate;
 
 /// What a certificate for the wrong host is for.
 const OTHER_HOST: &str = "another-host.invalid";
+/// HTTP/2 by its ALPN name.
+const H2: &[u8] = b"h2";
 const KEY_INVARIANT: &str = "ring always makes and signs with an ECDSA key";
 
 /// A certificate authority that lives as long as the run.
@@ -64,7 +67,7 @@ impl RunCa {
         self.certificate.clone()
     }
 
-    /// A server for these DNS names and IP addresses, speaking HTTP/1.1.
+    /// A server for these DNS names and IP addresses, speaking HTTP/2 or HTTP/1.1.
     ///
     /// # Panics
     /// When a name is neither a DNS name nor an IP address.
@@ -78,29 +81,37 @@ impl RunCa {
     /// When a name is neither a DNS name nor an IP address.
     pub fn faulty_config(&self, kind: Certificate, names: &[&str]) -> Arc<ServerConfig> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let names: Vec<String> = match kind {
-            Certificate::WrongHost => vec![OTHER_HOST.to_owned()],
-            _ => names.iter().map(|&name| name.to_owned()).collect(),
-        };
-        let mut params = CertificateParams::new(names).expect("each name is a DNS name or an IP address");
-        let certified = match kind {
-            Certificate::Valid | Certificate::WrongHost => self.certify(params, &provider),
-            Certificate::Expired => {
-                (params.not_before, params.not_after) = (date_time_ymd(2020, 1, 1), date_time_ymd(2021, 1, 1));
-                self.certify(params, &provider)
-            }
-            Certificate::SelfSigned => self_signed(&params, &provider),
-            Certificate::UnknownCa => Self::named("windtunnel untrusted CA").certify(params, &provider),
-        };
+        let names = names.iter().map(|&name| name.to_owned()).collect();
+        let certified = self.certified(kind, names, &provider).expect("each name is a DNS name or an IP address");
         config(provider, Arc::new(Fixed(Arc::new(certified))))
     }
 
     /// A server for whatever DNS name a client asks for (SNI), else for `localhost` and `127.0.0.1`: a stand-in
     /// for any provider, for clients that trust this authority.
     pub fn server_config_for_any_name(self: &Arc<Self>) -> Arc<ServerConfig> {
+        self.faulty_config_for_any_name(Certificate::Valid)
+    }
+
+    /// The same with a certificate of this kind.
+    pub fn faulty_config_for_any_name(self: &Arc<Self>, kind: Certificate) -> Arc<ServerConfig> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let any = AnyName { ca: self.clone(), provider: provider.clone(), known: Mutex::default() };
+        let any = AnyName { ca: self.clone(), kind, provider: provider.clone(), known: Mutex::default() };
         config(provider, Arc::new(any))
+    }
+
+    /// A certificate of this kind for the names, none when one of them is no name.
+    fn certified(&self, kind: Certificate, names: Vec<String>, provider: &CryptoProvider) -> Option<CertifiedKey> {
+        let names = if kind == Certificate::WrongHost { vec![OTHER_HOST.to_owned()] } else { names };
+        let mut params = CertificateParams::new(names).ok()?;
+        Some(match kind {
+            Certificate::Valid | Certificate::WrongHost => self.certify(params, provider),
+            Certificate::Expired => {
+                (params.not_before, params.not_after) = (date_time_ymd(2020, 1, 1), date_time_ymd(2021, 1, 1));
+                self.certify(params, provider)
+            }
+            Certificate::SelfSigned => self_signed(&params, provider),
+            Certificate::UnknownCa => Self::named("windtunnel untrusted CA").certify(params, provider),
+        })
     }
 
     fn certify(&self, params: CertificateParams, provider: &CryptoProvider) -> CertifiedKey {
@@ -127,7 +138,14 @@ fn config(provider: Arc<CryptoProvider>, certificates: Arc<dyn ResolvesServerCer
         .expect("ring supports the default versions")
         .with_no_client_auth()
         .with_cert_resolver(certificates);
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.alpn_protocols = vec![H2.to_vec(), b"http/1.1".to_vec()];
+    Arc::new(config)
+}
+
+/// The same server without HTTP/2.
+pub fn without_http2(config: &ServerConfig) -> Arc<ServerConfig> {
+    let mut config = config.clone();
+    config.alpn_protocols.retain(|protocol| protocol != H2);
     Arc::new(config)
 }
 
@@ -144,6 +162,7 @@ impl ResolvesServerCert for Fixed {
 #[derive(Debug)]
 struct AnyName {
     ca: Arc<RunCa>,
+    kind: Certificate,
     provider: Arc<CryptoProvider>,
     known: Mutex<HashMap<String, Arc<CertifiedKey>>>,
 }
@@ -157,7 +176,7 @@ impl ResolvesServerCert for AnyName {
         }
         let names = if name.is_empty() { vec!["localhost", "127.0.0.1"] } else { vec![name] };
         let names: Vec<String> = names.into_iter().map(str::to_owned).collect();
-        let certified = Arc::new(self.ca.certify(CertificateParams::new(names).ok()?, &self.provider));
+        let certified = Arc::new(self.ca.certified(self.kind, names, &self.provider)?);
         known.insert(name.to_owned(), certified.clone());
         Some(certified)
     }

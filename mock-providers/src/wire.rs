@@ -25,6 +25,10 @@ const KEPT: usize = 2 << 10;
 /// How long a caller may keep sending after our FIN, before the close turns into a reset.
 const LINGER: Duration = Duration::from_secs(1);
 
+/// How often a slow reader reads.
+const TICKS_PER_SECOND: usize = 50;
+const TICK: Duration = Duration::from_millis(1000 / TICKS_PER_SECOND as u64);
+
 /// The caller is no longer there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Gone {
@@ -34,10 +38,12 @@ pub(crate) struct Gone {
 
 /// A connection and what was read from it but not yet used.
 pub(crate) struct Wire {
-    stream: Stream,
+    pub(crate) stream: Stream,
     pub(crate) inbound: BytesMut,
     /// How many bytes of the application came so far.
     pub(crate) taken: u64,
+    /// How many bytes a second are read, where a script slows that down.
+    pub(crate) rate: Option<usize>,
 }
 
 /// Plain or encrypted.
@@ -50,12 +56,23 @@ pub(crate) enum Stream {
 
 impl Wire {
     pub(crate) fn new(stream: Stream) -> Self {
-        Self { stream, inbound: BytesMut::new(), taken: 0 }
+        Self { stream, inbound: BytesMut::new(), taken: 0, rate: None }
     }
 
     /// Reads more, at least one byte.
     pub(crate) async fn fill(&mut self) -> Result<(), Gone> {
+        if let Some(rate) = self.rate {
+            return self.sip(rate).await;
+        }
         poll_fn(|cx| self.poll_fill(cx)).await
+    }
+
+    /// Reads a tick's share of a rate, after that tick.
+    async fn sip(&mut self, rate: usize) -> Result<(), Gone> {
+        tokio::time::sleep(TICK).await;
+        let share = (rate / TICKS_PER_SECOND).max(1);
+        let read = (&mut self.stream).take(share as u64).read_buf(&mut self.inbound).await;
+        self.came(read)
     }
 
     /// Writes everything, unless the caller leaves first.
@@ -115,7 +132,12 @@ impl Wire {
             self.inbound.extend_from_slice(space.filled());
             read.map(|()| space.filled().len())
         };
-        Poll::Ready(match read {
+        Poll::Ready(self.came(read))
+    }
+
+    /// Counts what a read brought.
+    fn came(&mut self, read: io::Result<usize>) -> Result<(), Gone> {
+        match read {
             Ok(0) => Err(Gone { reset: false }),
             Ok(read) => {
                 self.taken += read as u64;
@@ -123,7 +145,7 @@ impl Wire {
             }
             // A TLS peer that ends without a close_notify has still sent a FIN, not a RST.
             Err(e) => Err(Gone { reset: e.kind() != ErrorKind::UnexpectedEof }),
-        })
+        }
     }
 
     /// Takes so many bytes out of what has come. A few are copied, so that whoever keeps them keeps no more than them.

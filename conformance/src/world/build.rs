@@ -8,7 +8,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use mock_providers::script::Certificate;
-use mock_providers::tls::RunCa;
+use mock_providers::tls::{RunCa, without_http2};
 use mock_providers::{MockProvider, Options};
 use serde_json::Value;
 
@@ -24,7 +24,7 @@ use crate::telemetry::Metrics;
 use crate::vars::Vars;
 
 /// One certificate authority for all scenarios of this process.
-static CA: LazyLock<RunCa> = LazyLock::new(RunCa::new);
+static CA: LazyLock<Arc<RunCa>> = LazyLock::new(Arc::default);
 
 /// How many bytes of each answer a mock keeps, for comparison with what came.
 const KEPT: usize = 256 * 1024;
@@ -190,6 +190,7 @@ async fn upstreams(
             seed: 0,
             keep_sent: KEPT,
             tls: tls.clone().filter(|_| script.tls),
+            ca: Some(CA.clone()),
             ..Options::default()
         };
         let mock = mock_providers::start(name, script, options).await;
@@ -197,6 +198,8 @@ async fn upstreams(
         let mut address = mock.addr();
         if let Some(context) = context {
             let index = context.add_provider(address);
+            // A seam reads HTTP/1.1.
+            let tls = tls.as_deref().map(without_http2);
             let seam = seam::start(Arc::clone(context), Hop::Provider(index), tls).await;
             let seam = seam.map_err(WorldError::io("a seam cannot start"))?;
             address = seam.address;

@@ -71,6 +71,7 @@ impl Member {
                 Certificate::Valid => options.ca.server_config_for_any_name(),
                 faulty => options.ca.faulty_config(faulty, &["localhost", "127.0.0.1"]),
             }),
+            ca: Some(options.ca.clone()),
             journal: options.journal,
             workers: options.workers.clone(),
             ..global

@@ -142,6 +142,14 @@ impl Recorder {
         self.with_connection(connection, |record| record.tls_failure = Some(failure));
     }
 
+    /// What went wrong with a connection as the script says, and what could not.
+    pub(crate) fn spoilt(&self, connection: u64, faults: &[&str], not_applicable: Vec<&'static str>) {
+        self.with_connection(connection, |record| {
+            record.fault = (!faults.is_empty()).then(|| faults.join("+"));
+            record.not_applicable = not_applicable;
+        });
+    }
+
     /// How many bytes a connection brought.
     pub(crate) fn took(&self, connection: u64, bytes: u64) {
         self.with_connection(connection, |record| record.taken = bytes);

@@ -279,7 +279,7 @@ proptest! {
         for (line, body) in &requests {
             let (head, body) = (head(line), body.to_string());
             let request = Request::new(&head, body.as_bytes());
-            let rule = live.select(&dice, &request, body.as_bytes(), true).account.rule().to_owned();
+            let rule = live.select(&dice, &request, body.as_bytes(), true, None).account.rule().to_owned();
             let known = rule == "default" || rule.parse::<usize>().is_ok_and(|index| index < live.rule_count());
             prop_assert!(known && !accused.contains(&rule), "rule {} answered {} {}", rule, line, body);
         }

@@ -170,7 +170,8 @@ impl Plan {
         }
     }
 
-    fn note(&mut self, name: &'static str, changed: Option<bool>, done: &mut Vec<&'static str>) {
+    /// Notes a key that is given by whether it changed anything.
+    pub(super) fn note(&mut self, name: &'static str, changed: Option<bool>, done: &mut Vec<&'static str>) {
         match changed {
             Some(true) => done.push(name),
             Some(false) => self.not_applicable.push(name),

@@ -8,7 +8,7 @@ use super::Length;
 use crate::wire::{Gone, Wire};
 
 /// No body may be larger.
-const MAX_BODY: usize = 64 << 20;
+pub(crate) const MAX_BODY: usize = 64 << 20;
 const MAX_LINE: usize = 4 << 10;
 const STEP: usize = 1 << 20;
 
@@ -21,6 +21,8 @@ pub(crate) enum BodyProblem {
     Malformed(String),
     /// It is larger than we take.
     TooLarge,
+    /// As much as was wanted is here, and more would come.
+    Enough,
 }
 
 impl From<Gone> for BodyProblem {
@@ -29,14 +31,18 @@ impl From<Gone> for BodyProblem {
     }
 }
 
-/// Reads the body as far as it comes, and says what kept it from being whole.
-pub(crate) async fn read_body(wire: &mut Wire, length: Length) -> (Bytes, Option<BodyProblem>) {
+/// Reads the body as far as it comes or is wanted, and says what kept it from being whole.
+pub(crate) async fn read_body(wire: &mut Wire, length: Length, most: usize) -> (Bytes, Option<BodyProblem>) {
     match length {
         Length::None => (Bytes::new(), None),
+        Length::Fixed(length) if length > most as u64 => {
+            let (body, problem) = fixed(wire, most as u64).await;
+            (body, problem.or(Some(BodyProblem::Enough)))
+        }
         Length::Fixed(length) => fixed(wire, length).await,
         Length::Chunked => {
             let mut body = BytesMut::new();
-            let problem = chunked(wire, &mut body).await.err();
+            let problem = chunked(wire, &mut body, most).await.err();
             (body.freeze(), problem)
         }
     }
@@ -56,8 +62,11 @@ async fn fixed(wire: &mut Wire, length: u64) -> (Bytes, Option<BodyProblem>) {
     (wire.take(length), None)
 }
 
-async fn chunked(wire: &mut Wire, body: &mut BytesMut) -> Result<(), BodyProblem> {
+async fn chunked(wire: &mut Wire, body: &mut BytesMut, most: usize) -> Result<(), BodyProblem> {
     loop {
+        if body.len() >= most {
+            return Err(BodyProblem::Enough);
+        }
         let line = read_line(wire).await?;
         let size = chunk_size(&line).map_err(BodyProblem::Malformed)?;
         if size == 0 {
@@ -68,7 +77,10 @@ async fn chunked(wire: &mut Wire, body: &mut BytesMut) -> Result<(), BodyProblem
         if body.len() + size > MAX_BODY {
             return Err(BodyProblem::TooLarge);
         }
-        take(wire, size, body).await?;
+        take(wire, size.min(most - body.len()), body).await?;
+        if body.len() >= most {
+            return Err(BodyProblem::Enough);
+        }
         if !read_line(wire).await?.is_empty() {
             return Err(BodyProblem::Malformed("a chunk is longer than its size says".to_owned()));
         }

@@ -19,6 +19,7 @@ pub(crate) struct Head {
     pub(crate) length: Length,
     pub(crate) keep_alive: bool,
     pub(crate) http10: bool,
+    pub(crate) http2: bool,
     pub(crate) expects_continue: bool,
 }
 

@@ -5,12 +5,15 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::check::Scene;
+use super::early::Occasion;
 use crate::digest::Random;
 use crate::script::Fault;
 
 /// A fault and how often it was looked at.
 pub(crate) struct Entry {
     pub(crate) fault: Fault,
+    /// When it is decided whether it happens.
+    pub(super) occasion: Occasion,
     /// How many requests were what its `when`, `state` and `during` ask for.
     matched: AtomicU64,
     /// How often it happened.
@@ -19,7 +22,8 @@ pub(crate) struct Entry {
 
 impl Entry {
     pub(crate) fn new(fault: Fault) -> Self {
-        Self { fault, matched: AtomicU64::new(0), fired: AtomicU64::new(0) }
+        let occasion = fault.occasion();
+        Self { fault, occasion, matched: AtomicU64::new(0), fired: AtomicU64::new(0) }
     }
 
     pub(crate) fn reset(&self) {

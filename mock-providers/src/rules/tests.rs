@@ -22,7 +22,7 @@ fn the_nth_of_equal_requests_gets_the_nth_step_and_fault_whichever_thread_brings
     let choose = || {
         let head = Head::default();
         let request = Request::new(&head, b"{}");
-        let chosen = live.select(&dice, &request, b"{}", true);
+        let chosen = live.select(&dice, &request, b"{}", true, None);
         let Draws { occurrence, roll, .. } = chosen.account.draws;
         let step = chosen.respond.text.clone().expect("each step has a text");
         assert_eq!(step, (occurrence % 3).to_string());

@@ -2,18 +2,24 @@
 //!
 //! Owns their YAML shape; refuses to own their effect on bytes, which is `plan`'s and `deliver`'s.
 
+mod connection;
+mod point;
+mod shape;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Deserialize;
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{self, Deserializer, IntoDeserializer, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
 use super::{
-    CommentKeepalive, DataKeepalive, Distribution, During, ErrorShape, Measure, MissingField, OneOrMany, OverflowAs,
+    Certificate, CommentKeepalive, DataKeepalive, Distribution, During, Measure, MissingField, OneOrMany, OverflowAs,
     SlowReasoning, UsageMismatch, When, duration, size, trigger,
 };
+
+pub use connection::{CloseDuringUpload, EarlyResponse, ErrorCode, How};
+pub use point::{Disconnect, ErrorEvent, Goaway, MalformedChunkHeader, Point, RstStream, Stall, Truncate};
+pub use shape::{BadContentLength, Dribble, Hang, Redirect, Split};
 
 /// Where in an exchange a key of a fault takes effect, from the first bytes of a connection to the meaning of the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -152,15 +158,83 @@ catalogue! {
         #[serde(deserialize_with = "trigger::when")]
         when: Option<Box<When>>,
     }
+    Connection {
+        /// Close at once.
+        accept_then_close: bool,
+        /// Neither read nor write.
+        accept_then_hang: Option<Hang>,
+        /// Reset at once.
+        rst_on_accept: bool,
+        /// Read nothing for that time, then serve.
+        #[serde(deserialize_with = "duration::option::deserialize")]
+        #[cfg_attr(feature = "schema", schemars(with = "Option<super::schema::Time>"))]
+        slow_accept: Option<Duration>,
+        /// Answer the TLS greeting with an alert.
+        tls_handshake_fail: bool,
+        /// Show a certificate of this kind.
+        tls_bad_cert: Option<Certificate>,
+    }
+    Request {
+        /// Answer once the head of the request is there.
+        early_response: Option<EarlyResponse>,
+        /// Read so many bytes of the body a second.
+        #[serde(deserialize_with = "size::deserialize")]
+        #[cfg_attr(feature = "schema", schemars(with = "Option<super::schema::Size>"))]
+        read_slowly: Option<usize>,
+        /// End the connection while the body comes.
+        close_during_upload: Option<CloseDuringUpload>,
+        /// Announce the end of the connection.
+        http2_goaway: Option<Goaway>,
+        /// Reset the stream.
+        http2_rst_stream: Option<RstStream>,
+    }
     Head {
         /// Answer with this status.
         status: Option<u16>,
+        /// The `retry-after` header, in whole seconds.
+        #[serde(deserialize_with = "duration::option::deserialize")]
+        #[cfg_attr(feature = "schema", schemars(with = "Option<super::schema::Time>"))]
+        retry_after: Option<Duration>,
+        /// The `retry-after-ms` header.
+        retry_after_ms: Option<u64>,
+        /// The `x-should-retry` header.
+        x_should_retry: Option<bool>,
+        /// The `code` of the error in the body.
+        error_code: Option<String>,
+        /// The `type` of the error in the body.
+        error_type: Option<String>,
+        /// The `message` of the error in the body.
+        message: Option<String>,
+        /// An error in the body, and a 200 in the head.
+        status_200_with_error_body: bool,
+        /// The error page of a proxy, with this status.
+        html_error_page: Option<u16>,
+        /// Send the caller elsewhere.
+        redirect: Option<Redirect>,
+        /// Call the body this.
+        wrong_content_type: Option<String>,
+        /// Do not say what the body is.
+        missing_content_type: bool,
+        /// Encode the body, whatever the caller accepts.
+        gzip_unasked: bool,
+        /// Send these headers twice.
+        duplicate_headers: Vec<String>,
+        /// One more header, of so many bytes.
+        #[serde(deserialize_with = "size::deserialize")]
+        #[cfg_attr(feature = "schema", schemars(with = "Option<super::schema::Size>"))]
+        huge_header: Option<usize>,
+        /// Declare a length that the body does not have.
+        bad_content_length: Option<BadContentLength>,
+        /// Wait before the head.
+        delay_head: Option<Distribution<Duration>>,
         /// Take the request and say nothing.
         hang_before_head: Option<Hang>,
         /// Take the request and close.
         empty_response: bool,
         /// Take the request and reset.
         rst_before_head: bool,
+        /// Take the request, answer with noise and close.
+        garbage_then_close: bool,
     }
     Transport {
         /// End the connection in the middle.
@@ -169,6 +243,10 @@ catalogue! {
         truncate: Option<Truncate>,
         /// Fall silent.
         stall: Option<Stall>,
+        /// Break the framing of HTTP/1.1.
+        malformed_chunk_header: Option<MalformedChunkHeader>,
+        /// Write so many events at once.
+        coalesce: Option<usize>,
         /// Force write boundaries.
         split: Option<Split>,
         /// Write slowly.
@@ -370,164 +448,4 @@ catalogue! {
         /// As if too many requests were in flight, and as many as may wait were waiting.
         concurrency_full: bool,
     }
-}
-
-/// A place in the response body; the earliest of those given counts, none is right after the head.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Point {
-    /// After this many content or tool-call deltas.
-    pub chunks: Option<usize>,
-    /// After this many events of any kind.
-    pub events: Option<usize>,
-    /// After this many bytes of the body.
-    pub bytes: Option<usize>,
-}
-
-macro_rules! point {
-    ($type:ty) => {
-        impl $type {
-            /// Where it happens.
-            pub fn point(&self) -> Point {
-                Point { chunks: self.after_chunks, events: self.after_events, bytes: self.after_bytes }
-            }
-        }
-    };
-}
-
-/// The connection ends in the middle of the response.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields, default)]
-pub struct Disconnect {
-    /// By FIN or by RST.
-    pub how: How,
-    /// After this many content or tool-call deltas.
-    pub after_chunks: Option<usize>,
-    /// After this many events of any kind.
-    pub after_events: Option<usize>,
-    /// After this many bytes of the body.
-    pub after_bytes: Option<usize>,
-}
-point!(Disconnect);
-
-/// How a connection ends.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum How {
-    /// An orderly FIN, without the HTTP terminator.
-    #[default]
-    Fin,
-    /// A reset.
-    Rst,
-}
-
-/// The response ends early, in valid HTTP.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields, default)]
-pub struct Truncate {
-    /// After this many content or tool-call deltas.
-    pub after_chunks: Option<usize>,
-    /// After this many events of any kind.
-    pub after_events: Option<usize>,
-    /// After this many bytes of the body.
-    pub after_bytes: Option<usize>,
-}
-point!(Truncate);
-
-/// The response falls silent.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields, default)]
-pub struct Stall {
-    /// After this many content or tool-call deltas.
-    pub after_chunks: Option<usize>,
-    /// After this many events of any kind.
-    pub after_events: Option<usize>,
-    /// After this many bytes of the body.
-    pub after_bytes: Option<usize>,
-    /// How long; for ever when left out.
-    #[serde(rename = "for")]
-    pub duration: Option<Distribution<Duration>>,
-}
-point!(Stall);
-
-/// The stream reports an error in band.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields, default)]
-pub struct ErrorEvent {
-    /// After this many content or tool-call deltas.
-    pub after_chunks: Option<usize>,
-    /// After this many events of any kind.
-    pub after_events: Option<usize>,
-    /// After this many bytes of the body.
-    pub after_bytes: Option<usize>,
-    /// What stands under `error`; default OpenAI's `server_error`.
-    pub error: Option<Value>,
-    /// How it is written; default as the dialect does.
-    pub shape: Option<ErrorShape>,
-}
-point!(ErrorEvent);
-
-/// How long nothing is said.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Hang {
-    /// Until the caller leaves.
-    Forever,
-    /// Then the answer comes.
-    For(Distribution<Duration>),
-}
-
-impl<'de> Deserialize<'de> for Hang {
-    fn deserialize<D: Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
-        struct HangVisitor;
-        impl<'de> Visitor<'de> for HangVisitor {
-            type Value = Hang;
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("`true`, a duration or a distribution of durations")
-            }
-            fn visit_bool<E: de::Error>(self, yes: bool) -> Result<Hang, E> {
-                if yes { Ok(Hang::Forever) } else { Err(E::custom("leave the key out instead of saying false")) }
-            }
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Hang, E> {
-                Distribution::deserialize(text.into_deserializer()).map(Hang::For)
-            }
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Hang, A::Error> {
-                Distribution::deserialize(MapAccessDeserializer::new(map)).map(Hang::For)
-            }
-        }
-        reader.deserialize_any(HangVisitor)
-    }
-}
-
-/// Where writes end; the kinds may be combined.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields, default)]
-pub struct Split {
-    /// After every n bytes of the body.
-    pub every: Option<usize>,
-    /// At these offsets of the body.
-    pub at: Vec<usize>,
-    /// After the first byte of every multi-byte character.
-    pub inside_utf8: bool,
-    /// Silence between the writes.
-    #[serde(deserialize_with = "duration::option::deserialize")]
-    #[cfg_attr(feature = "schema", schemars(with = "Option<super::schema::Time>"))]
-    pub gap: Option<Duration>,
-}
-
-/// A few bytes at a time.
-#[derive(Debug, Clone, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub struct Dribble {
-    /// Bytes of each write.
-    pub bytes: usize,
-    /// Silence between the writes.
-    #[serde(deserialize_with = "duration::deserialize")]
-    #[cfg_attr(feature = "schema", schemars(with = "super::schema::Time"))]
-    pub gap: Duration,
 }

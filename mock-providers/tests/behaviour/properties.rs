@@ -78,7 +78,13 @@ fn respond() -> BoxedStrategy<Value> {
 
 fn fault() -> BoxedStrategy<Value> {
     let point = |more: Vec<(&'static str, BoxedStrategy<Value>)>| {
-        let point = vec![("after_chunks", number()), ("after_events", number()), ("after_bytes", number())];
+        let point = vec![
+            ("after_chunks", number()),
+            ("after_events", number()),
+            ("after_tokens", number()),
+            ("after_bytes", number()),
+            ("after", time()),
+        ];
         some_of(0.3, point.into_iter().chain(more).collect())
     };
     some_of(
@@ -104,6 +110,24 @@ fn fault() -> BoxedStrategy<Value> {
                     json!({"at": [0, 9, 4, 4], "inside_utf8": true, "gap": "0ms"}),
                 ]),
             ),
+            ("http2_goaway", point(vec![("code", code()), ("before_head", yes())])),
+            ("http2_rst_stream", point(vec![("code", code()), ("before_head", yes())])),
+            ("malformed_chunk_header", point(vec![])),
+            ("coalesce", number()),
+            ("status", one_of(&[json!(0), json!(200), json!(204), json!(429), json!(999)])),
+            ("retry_after", time()),
+            ("error_code", one_of(&[json!("c\r\nd")])),
+            ("status_200_with_error_body", yes()),
+            ("html_error_page", one_of(&[json!(502), json!(520), json!(7)])),
+            ("redirect", one_of(&[json!({"to": "é"}), json!({"to": "/x", "status": 42})])),
+            ("wrong_content_type", one_of(&[json!(""), json!("text/event-stream")])),
+            ("missing_content_type", yes()),
+            ("gzip_unasked", yes()),
+            ("duplicate_headers", one_of(&[json!(["content-length", "transfer-encoding", "x"])])),
+            ("huge_header", one_of(&[json!(0), json!("100KiB")])),
+            ("bad_content_length", one_of(&[json!("more"), json!("less")])),
+            ("delay_head", time()),
+            ("garbage_then_close", yes()),
             ("dribble", one_of(&[json!({"bytes": 0, "gap": "0ms"}), json!({"bytes": 500, "gap": "1us"})])),
         ],
     )
@@ -150,10 +174,36 @@ fn when() -> BoxedStrategy<Value> {
     )
 }
 
+fn yes() -> BoxedStrategy<Value> {
+    one_of(&[json!(true)])
+}
+
+fn code() -> BoxedStrategy<Value> {
+    one_of(&[json!("no_error"), json!("cancel"), json!("http_1_1_required")])
+}
+
+/// Keys that are decided before a request is whole.
+fn early() -> BoxedStrategy<Value> {
+    some_of(
+        0.2,
+        vec![
+            ("accept_then_close", yes()),
+            ("accept_then_hang", one_of(&[json!(true), json!("1ms")])),
+            ("rst_on_accept", yes()),
+            ("slow_accept", time()),
+            ("tls_handshake_fail", yes()),
+            ("tls_bad_cert", one_of(&[json!("expired")])),
+            ("early_response", one_of(&[json!("drain"), json!("close")])),
+            ("read_slowly", one_of(&[json!(0), json!(1), json!("1MiB")])),
+            ("close_during_upload", one_of(&[json!({}), json!({"after_bytes": 3, "how": "rst"})])),
+        ],
+    )
+}
+
 fn script() -> BoxedStrategy<Value> {
     let sequence = proptest::collection::vec(some_of(0.3, vec![("respond", respond()), ("times", number())]), 0..3);
     let trigger = || {
-        (fault(), some_of(0.2, triggers())).prop_map(|(mut fault, triggers)| {
+        (prop_oneof![2 => fault(), 1 => early()], some_of(0.2, triggers())).prop_map(|(mut fault, triggers)| {
             let Value::Object(triggers) = triggers else { return fault };
             triggers.into_iter().for_each(|(key, value)| fault[key] = value);
             fault
@@ -181,6 +231,7 @@ fn script() -> BoxedStrategy<Value> {
         ("accept", prop_oneof![8 => Just(json!("normal")), 1 => Just(json!("blackhole")), 1 => Just(json!({"stall": {"first": 1, "for": "1ms"}}))].boxed()),
         ("idle_timeout", time()),
         ("respond", respond()),
+        ("http2", one_of(&[json!(true), json!(false)])),
         ("fault", fault()),
         ("sequence", sequence.prop_map(Value::Array).boxed()),
     ])
@@ -273,6 +324,15 @@ fn body() -> BoxedStrategy<String> {
     .boxed()
 }
 
+/// What follows the preface and the settings: `GET /` as a whole stream, two of them, one that is reset, a body to come.
+const HTTP2: &[&[u8]] = &[
+    b"\0\0\x04\x01\x05\0\0\0\x01\x82\x86\x84\x41",
+    b"\0\0\x03\x01\x05\0\0\0\x01\x82\x86\x84",
+    b"\0\0\x03\x01\x05\0\0\0\x01\x83\x86\x84\0\0\x03\x01\x05\0\0\0\x03\x83\x86\x84",
+    b"\0\0\x03\x01\x05\0\0\0\x01\x82\x86\x84\0\0\x04\x03\0\0\0\0\x01\0\0\0\x08",
+    b"\0\0\x03\x01\x04\0\0\0\x01\x83\x86\x84\0\0\x02\0\0\0\0\0\x01{}",
+];
+
 /// One to three requests, perhaps spoilt at one place, perhaps nothing but noise.
 fn bytes() -> BoxedStrategy<Vec<u8>> {
     let accepted = proptest::sample::select(vec![
@@ -296,7 +356,15 @@ fn bytes() -> BoxedStrategy<Vec<u8>> {
         bytes[at] = byte;
         bytes
     });
-    prop_oneof![4 => requests, 2 => spoilt, 1 => proptest::collection::vec(any::<u8>(), 0..400)].boxed()
+    let frames = (proptest::sample::select(HTTP2), any::<proptest::sample::Index>(), any::<Option<u8>>()).prop_map(
+        |(frames, at, byte)| {
+            let mut bytes = [&b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0"[..], frames].concat();
+            let at = at.index(bytes.len());
+            bytes[at] = byte.unwrap_or(bytes[at]);
+            bytes
+        },
+    );
+    prop_oneof![2 => frames, 4 => requests, 2 => spoilt, 1 => proptest::collection::vec(any::<u8>(), 0..400)].boxed()
 }
 
 /// Sends the bytes, reads for a while, leaves, and waits for the provider's word about it.

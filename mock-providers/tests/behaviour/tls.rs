@@ -9,7 +9,7 @@ use tokio_rustls::TlsConnector;
 
 use crate::support::{Client, HI, HI_STREAM, script, soon};
 
-fn connector(trusted: &RunCa) -> TlsConnector {
+pub(crate) fn connector(trusted: &RunCa) -> TlsConnector {
     let mut roots = RootCertStore::empty();
     roots.add(trusted.ca_der()).expect("a certificate");
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -23,7 +23,8 @@ fn connector(trusted: &RunCa) -> TlsConnector {
 async fn tls_from_the_run_ca_is_trusted_and_its_facts_are_journalled() {
     let ca = RunCa::new();
     let options = Options { tls: Some(ca.server_config(&["api.openai.com", "127.0.0.1"])), ..Options::default() };
-    let yaml = "{tls: true, rules: [{times: 1, respond: {text: x}}], fault: {disconnect: {after_chunks: 1}}}";
+    let yaml =
+        "{tls: true, http2: false, rules: [{times: 1, respond: {text: x}}], fault: {disconnect: {after_chunks: 1}}}";
     let mock = mock_providers::start("a", script(yaml), options).await.expect("a free port");
     let tcp = TcpStream::connect(mock.addr()).await.expect("open");
     let name = "api.openai.com".try_into().expect("a name");
