@@ -61,7 +61,30 @@ impl Random {
 
     /// An identifier of this many characters out of the alphabet.
     pub(crate) fn word(&mut self, length: usize, alphabet: &[u8]) -> String {
-        (0..length).map(|_| char::from(alphabet[self.below(alphabet.len())])).collect()
+        let mut word = String::with_capacity(length);
+        self.push_word(&mut word, length, alphabet);
+        word
+    }
+
+    /// The same behind a prefix.
+    pub(crate) fn named(&mut self, prefix: &str, length: usize, alphabet: &[u8]) -> String {
+        let mut word = String::with_capacity(prefix.len() + length);
+        word.push_str(prefix);
+        self.push_word(&mut word, length, alphabet);
+        word
+    }
+
+    /// Eight characters of each number: its upper bits choose one, what is left of them the next.
+    fn push_word(&mut self, word: &mut String, length: usize, alphabet: &[u8]) {
+        let mut left = 0;
+        for index in 0..length {
+            if index % 8 == 0 {
+                left = self.next();
+            }
+            let scaled = u128::from(left) * alphabet.len() as u128;
+            word.push(char::from(alphabet[(scaled >> 64) as usize]));
+            left = scaled as u64;
+        }
     }
 }
 

@@ -8,7 +8,7 @@ mod head;
 mod lines;
 
 use bytes::Buf;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::plan;
 use crate::script::Encoding;
@@ -32,7 +32,7 @@ impl<'a> Request<'a> {
     }
 
     pub(crate) fn field(&self, name: &str) -> Option<&Value> {
-        self.json.as_ref()?.get(name)
+        member(self.json.as_ref()?.as_object()?, name)
     }
 
     pub(crate) fn model(&self) -> Option<&str> {
@@ -62,6 +62,16 @@ impl<'a> Request<'a> {
             _ => None,
         })
     }
+}
+
+/// A member of an object. Most objects are small, and most members that are looked for are not there: a look at every name
+/// costs less than a hash.
+pub(crate) fn member<'v>(object: &'v Map<String, Value>, name: &str) -> Option<&'v Value> {
+    const SMALL: usize = 8;
+    if object.len() > SMALL {
+        return object.get(name);
+    }
+    object.iter().find(|(known, _)| *known == name).map(|(_, value)| value)
 }
 
 /// The text of a message's content: a string, or the text parts of an array.

@@ -25,7 +25,11 @@ impl Tokenizer {
     /// The tokens of a text. Where one ends inside a character, it is put together with the next.
     pub(crate) fn pieces(self, text: &str) -> Vec<&str> {
         match self {
-            Tokenizer::Estimate => Pieces(text).collect(),
+            Tokenizer::Estimate => {
+                let mut pieces = Vec::with_capacity(text.len() / 4 + 1);
+                pieces.extend(Pieces(text));
+                pieces
+            }
             #[cfg(feature = "bpe")]
             Tokenizer::O200k | Tokenizer::Cl100k => bpe::pieces(self, text),
         }
@@ -49,6 +53,11 @@ impl<'t> Iterator for Pieces<'t> {
     type Item = &'t str;
 
     fn next(&mut self) -> Option<&'t str> {
+        if let Some(end) = plain_end(self.0.as_bytes()) {
+            let (piece, rest) = self.0.split_at(end);
+            self.0 = rest;
+            return (end > 0).then_some(piece);
+        }
         let mut in_word = false;
         let ends = |(count, (_, character)): &(usize, (usize, char))| {
             let space = character.is_whitespace();
@@ -61,6 +70,20 @@ impl<'t> Iterator for Pieces<'t> {
         self.0 = rest;
         (!piece.is_empty()).then_some(piece)
     }
+}
+
+/// Where the first token of a text ends, when nothing but ASCII decides it.
+fn plain_end(text: &[u8]) -> Option<usize> {
+    let mut in_word = false;
+    for (at, byte) in text.iter().take(LONGEST + 1).enumerate() {
+        let space = matches!(byte, b' ' | b'\t'..=b'\r');
+        match byte {
+            0x80.. => return None,
+            _ if (space && in_word) || at == LONGEST => return Some(at),
+            _ => in_word = !space,
+        }
+    }
+    (text.len() <= LONGEST).then_some(text.len())
 }
 
 /// The words of a text.

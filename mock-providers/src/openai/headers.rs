@@ -16,9 +16,9 @@ const MAX_CLIENT_ID: usize = 512;
 /// What every answer has, errors included.
 pub(crate) fn common(random: &Random, delay: Duration) -> [Header; 4] {
     let millis = if delay.is_zero() { "0".into() } else { delay.as_millis().to_string().into() };
-    let id = random.branch("x-request-id").word(32, HEX);
+    let id = random.branch("x-request-id").named("req_", 32, HEX);
     [
-        ("x-request-id".into(), format!("req_{id}").into()),
+        ("x-request-id".into(), id.into()),
         ("openai-processing-ms".into(), millis),
         ("openai-version".into(), "2020-10-01".into()),
         ("openai-organization".into(), "mock-organization".into()),

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::ApiError;
 use super::place::Place;
-use crate::request::Request;
+use crate::request::{Request, member};
 use crate::script::{Provider, Strict};
 
 /// A service of a tier that a request may name, and the one that answers it.
@@ -52,7 +52,7 @@ pub(super) fn model(body: &Map<String, Value>) -> Result<&str, ApiError> {
 
 /// The value, unless it is absent or null.
 pub(super) fn given<'v>(body: &'v Map<String, Value>, name: &str) -> Option<&'v Value> {
-    body.get(name).filter(|value| !value.is_null())
+    member(body, name).filter(|value| !value.is_null())
 }
 
 /// A boolean, false when absent.

@@ -27,7 +27,7 @@ const WORDS: &[&str] = &[
 
 /// A sentence of n words.
 pub(crate) fn words(count: usize, random: &mut Random) -> String {
-    let mut text = String::new();
+    let mut text = String::with_capacity(count.min(1 << 16) * 8);
     for index in 0..count {
         if index > 0 {
             text.push(' ');
