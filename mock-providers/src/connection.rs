@@ -181,7 +181,7 @@ async fn planned(
     let body_at = arrival.whole.then(|| exchange.now());
     if live.limits.is_some() {
         exchange.recorder.update(exchange.seq, |record| note_body(record, body.clone(), body_at));
-        turn = wire.meanwhile(answer::admit(live, &request, || shared.now())).await?;
+        turn = wire.meanwhile(Box::pin(answer::admit(live, &request, || shared.now()))).await?;
     }
     Ok((plan(shared, live, exchange, &request, arrival, body_at, turn.as_ref()), turn))
 }

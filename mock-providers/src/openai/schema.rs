@@ -1,7 +1,8 @@
 //! JSON schemas in requests: formats of answers and parameters of tools.
 //!
 //! Owns what is refused as no schema. Refuses to demand more than well-formedness: of `strict` schemas OpenAI demands
-//! that each object lists all its properties as required; who sends others is not told so here.
+//! that each object lists all its properties as required, and of `json_object` that a message mentions JSON; who sends
+//! others is not told so here.
 
 use serde_json::{Map, Value};
 
@@ -27,20 +28,10 @@ pub(super) fn response_format(body: &Map<String, Value>) -> Result<Option<&Value
     let place = Place::of("response_format");
     let format = place.object(Some(format))?;
     match place.field("type").word(format.get("type"), &["json_object", "json_schema", "text"])? {
-        "json_object" => mentioned(body).map(|()| Some(&Value::Null)),
+        "json_object" => Ok(Some(&Value::Null)),
         "json_schema" => json_schema(format, place).map(Some),
         _ => Ok(None),
     }
-}
-
-/// OpenAI wants to be told in words, too.
-fn mentioned(body: &Map<String, Value>) -> Result<(), ApiError> {
-    let messages = body.get("messages").map(Value::to_string).unwrap_or_default();
-    if messages.to_ascii_lowercase().contains("json") {
-        return Ok(());
-    }
-    let rule = "must contain the word 'json' in some form, to use 'response_format' of type 'json_object'";
-    Err(Place::of("messages").inconsistent(format!("'messages' {rule}.")))
 }
 
 fn json_schema<'v>(format: &'v Map<String, Value>, place: Place<'_>) -> Result<&'v Value, ApiError> {

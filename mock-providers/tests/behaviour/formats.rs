@@ -44,11 +44,11 @@ async fn a_schema_is_answered_with_json_that_is_valid_plain_and_streamed() {
 #[tokio::test]
 async fn an_object_is_enough_when_no_schema_is_given() {
     let format = json!({"type": "json_object"});
-    let body = ask("{}", format.clone(), json!({})).await.json();
-    let text = body["choices"][0]["message"]["content"].as_str().expect("text");
-    assert!(serde_json::from_str::<Value>(text).expect("JSON").is_object());
-    let unmentioned = ask("{}", format, json!({"messages": [{"role": "user", "content": "hi"}]})).await;
-    assert_eq!((unmentioned.status, &unmentioned.json()["error"]["param"]), (400, &json!("messages")));
+    for more in [json!({}), json!({"messages": [{"role": "user", "content": "hi"}]})] {
+        let body = ask("{}", format.clone(), more).await.json();
+        let text = body["choices"][0]["message"]["content"].as_str().expect("text");
+        assert!(serde_json::from_str::<Value>(text).expect("JSON").is_object());
+    }
 }
 
 #[tokio::test]
