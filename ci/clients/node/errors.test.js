@@ -31,8 +31,8 @@ for (const [status, name] of Object.entries({
 for (const [status, name, type] of [
   [400, "BadRequestError", "invalid_request_error"], [401, "AuthenticationError", "authentication_error"],
   [403, "PermissionDeniedError", "permission_error"], [404, "NotFoundError", "not_found_error"],
-  [429, "RateLimitError", "rate_limit_error"], [500, "InternalServerError", "api_error"],
-  [529, "InternalServerError", "overloaded_error"],
+  [413, "ContentTooLargeError", "request_too_large"], [429, "RateLimitError", "rate_limit_error"],
+  [500, "InternalServerError", "api_error"], [529, "OverloadedError", "overloaded_error"],
 ]) {
   test(`anthropic: ${status} is a ${name}`, async () => {
     const error = await thrown(anthropic("scripted_anthropic", answering(status)).messages.create(MESSAGE));
@@ -55,7 +55,8 @@ test("a model that is not listed is not found", async () => {
 });
 
 for (const [parameters, param] of [
-  [{ messages: [] }, "messages"], [{ temperature: 3 }, "temperature"], [{ n: 0 }, "n"], [{ top_logprobs: 2 }, "top_logprobs"],
+  [{ messages: [] }, "messages"], [{ temperature: 3 }, "temperature"], [{ n: 0 }, "n"],
+  [{ top_logprobs: 2 }, "top_logprobs"],
 ]) {
   test(`${JSON.stringify(parameters)} is refused by name`, async () => {
     const error = await thrown(openai().chat.completions.create({ ...CHAT, ...parameters }));

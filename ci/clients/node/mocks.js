@@ -30,7 +30,7 @@ class Attempts {
   }
 }
 
-const openai = (provider = "plain", options = {}) =>
+const openai = (provider = "openai", options = {}) =>
   new OpenAI({ apiKey: KEY, baseURL: address(provider) + "/v1", ...options });
 
 const anthropic = (provider = "anthropic", options = {}) =>

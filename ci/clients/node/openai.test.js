@@ -15,7 +15,8 @@ const Weather = z.object({
 });
 const FORMAT = zodResponseFormat(Weather, "weather");
 
-const textOf = (chunks) => chunks.flatMap((chunk) => chunk.choices.map((choice) => choice.delta.content ?? "")).join("");
+const textOf = (chunks) =>
+  chunks.flatMap((chunk) => chunk.choices.map((choice) => choice.delta.content ?? "")).join("");
 
 test("a chat answers and its stream too", async () => {
   const answer = await openai().chat.completions.create(CHAT);

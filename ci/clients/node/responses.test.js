@@ -39,7 +39,8 @@ test("a function is called and its output ends the loop", async () => {
   const call = called.output.find((item) => item.type === "function_call");
   assert.deepEqual(Object.keys(JSON.parse(call.arguments)).sort(), ["city", "unit"]);
   const input = [{ type: "function_call_output", call_id: call.call_id, output: "17 degrees" }];
-  const answer = await responses.create({ model: REQUEST.model, previous_response_id: called.id, input, tools: [TOOL] });
+  const request = { model: REQUEST.model, previous_response_id: called.id, input, tools: [TOOL] };
+  const answer = await responses.create(request);
   assert.ok(answer.output_text);
 });
 

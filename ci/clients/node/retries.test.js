@@ -87,6 +87,13 @@ test("openai passes over a wait of more than a minute, and tries again soon", as
   assert.ok(attempts.count === 2 && attempts.seconds < 30);
 });
 
+test("anthropic waits for as long as the server asks", async (t) => {
+  const sleep = setTimeout;
+  const timers = t.mock.method(globalThis, "setTimeout", (then, ms) => sleep(then, ms === 61000 ? 1 : ms));
+  assert.equal(await anthropicText("after-61s"), "recovered");
+  assert.equal(timers.mock.calls.filter((call) => call.arguments[1] === 61000).length, 1);
+});
+
 test("a refused connection is retried", async () => {
   const attempts = new Attempts();
   await assert.rejects(collect(openai("closed", { fetch: attempts.fetch }).models.list()), OpenAI.APIConnectionError);

@@ -42,7 +42,7 @@ class Attempts:
         return time.monotonic() - self.started
 
 
-def openai_client(provider="plain", attempts=None, **options):
+def openai_client(provider="openai", attempts=None, **options):
     if attempts is not None:
         options["http_client"] = attempts.http()
     return openai.OpenAI(**{"api_key": KEY, "base_url": address(provider) + "/v1"} | options)
@@ -54,7 +54,7 @@ def anthropic_client(provider="anthropic", attempts=None, **options):
     return anthropic.Anthropic(**{"api_key": KEY, "base_url": address(provider)} | options)
 
 
-def call(path, body=None, provider="plain"):
+def call(path, body=None, provider="openai"):
     """One request without an SDK: status, headers and text of the answer. A body of bytes is sent as it is."""
     data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
     headers = {"content-type": "application/json", "authorization": "Bearer " + KEY}

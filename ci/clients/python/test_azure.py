@@ -8,7 +8,8 @@ from mocks import HELLO, KEY, address
 
 def client(**options):
     return openai.AzureOpenAI(
-        **{"api_key": KEY, "azure_endpoint": address("azure"), "api_version": "2024-10-21"} | options)
+        **{"api_key": KEY, "azure_endpoint": address("azure"), "api_version": "2024-10-21"} | options
+    )
 
 
 CHAT = {"model": "my-deployment", "messages": HELLO}

@@ -1,4 +1,4 @@
-"""How openai-python and anthropic-python read unusual streams: ../framings.json says, for each rule of the mock's script.
+"""How openai-python and anthropic-python read unusual streams: ../framings.json says it for each rule of framings.yaml.
 
 An outcome is what was read, in order, and the exception at the end, if any; `fine` is all of the usual stream.
 """

@@ -23,8 +23,10 @@ def test_a_response_has_a_text_and_its_stream_the_same():
     answer = responses().create(**REQUEST)
     assert answer.status == "completed" and answer.output_text and answer.usage.output_tokens > 0
     events = list(responses().create(**REQUEST, stream=True))
-    assert "".join(event.delta for event in events if event.type == "response.output_text.delta") == \
-        events[-1].response.output_text
+    assert (
+        "".join(event.delta for event in events if event.type == "response.output_text.delta")
+        == events[-1].response.output_text
+    )
 
 
 def test_the_stream_helper_ends_with_a_response():
@@ -57,15 +59,13 @@ def test_a_streamed_call_says_its_arguments_in_deltas():
 
 
 def test_thoughts_come_first():
-    answer = responses().create(**REQUEST, reasoning={"effort": "low", "summary": "auto"})
+    answer = responses().create(**REQUEST | {"model": "o4-mini"}, reasoning={"effort": "low", "summary": "auto"})
     assert [item.type for item in answer.output] == ["reasoning", "message"]
     assert answer.output[0].summary[0].text and answer.usage.output_tokens_details.reasoning_tokens > 0
 
 
 def test_a_limit_makes_it_incomplete():
-    answer = responses().create(**REQUEST, max_output_tokens=16, text={"format": {"type": "json_object"}})
-    assert answer.status in ("completed", "incomplete")
-    answer = responses().create(**REQUEST, reasoning={"effort": "high"}, max_output_tokens=16)
+    answer = responses().create(**REQUEST | {"model": "o4-mini"}, max_output_tokens=16)
     assert answer.status == "incomplete" and answer.incomplete_details.reason == "max_output_tokens"
 
 
@@ -87,4 +87,7 @@ def test_a_refusal_is_shown_as_one():
     with openai_client("scripted").responses.stream(**REQUEST | {"model": "refusal"}) as stream:
         types = {event.type for event in stream}
         content = stream.get_final_response().output[0].content[0]
-    assert "response.refusal.delta" in types and (content.type, content.refusal) == ("refusal", "I cannot help with that.")
+    assert "response.refusal.delta" in types and (content.type, content.refusal) == (
+        "refusal",
+        "I cannot help with that.",
+    )
