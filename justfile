@@ -26,6 +26,10 @@ conformance *ARGS:
 pages *ARGS:
     ci/report.sh {{ARGS}}
 
+# The official SDKs against the mock provider: `just clients python -k retried` for some.
+clients *ARGS:
+    ci/clients.sh {{ARGS}}
+
 # The suite against the reference gateway, with a verdict table: `just run 'ST-*'`.
 run *ARGS:
     cargo run --release -- run {{ARGS}}

@@ -198,6 +198,9 @@ fn said(request: &Request<'_>, wishes: &Wishes<'_>, context: &Context<'_>, rando
         let input = synth::fitting(call.schema, random);
         return vec![Block::call(call.name, &input, None, random, tokenizer)];
     }
+    if let Some(schema) = wishes.format {
+        return text(&synth::fitting(schema, random).to_string());
+    }
     let count = 8 + random.below(16);
     text(&synth::words(count, random))
 }

@@ -11,7 +11,7 @@ use super::calendar::rfc3339;
 use crate::plan::Answer;
 use crate::script::{Model, Provider};
 
-const USUAL: &[&str] = &["claude-opus-4-1-20250805", "claude-sonnet-4-20250514", "claude-3-5-haiku-20241022"];
+const USUAL: &[&str] = &["claude-opus-5-5", "claude-sonnet-5-5", "claude-haiku-4-5-20251001"];
 /// When all models were made, unless the script says it.
 const CREATED: u64 = 1_735_689_600;
 const USUAL_LIMIT: usize = 20;
@@ -36,7 +36,7 @@ fn json_of(model: &Model) -> Value {
     })
 }
 
-/// An id as people write it: `claude-opus-4-1-20250805` is `Claude Opus 4 1`.
+/// An id as people write it: `claude-haiku-4-5-20251001` is `Claude Haiku 4 5`.
 fn display_name(id: &str) -> String {
     let is_date = |word: &&str| word.len() == 8 && word.bytes().all(|byte| byte.is_ascii_digit());
     let words = id.split('-').filter(|word| !is_date(word) && !word.is_empty()).map(|word| {

@@ -25,6 +25,8 @@ pub(super) struct Wishes<'v> {
     pub(super) single_call: bool,
     /// It wants thoughts.
     pub(super) thinking: Option<Thinking>,
+    /// The schema that a text must fit.
+    pub(super) format: Option<&'v Value>,
 }
 
 /// How a model is to think.
@@ -72,6 +74,7 @@ pub(super) fn wishes<'v>(body: &'v Map<String, Value>, provider: &Provider) -> R
         call: call.filter(|_| !answered),
         single_call: single == Some(true),
         thinking,
+        format: format(body)?,
     })
 }
 
@@ -160,6 +163,18 @@ fn thinking(body: &Map<String, Value>, max_tokens: u64) -> Result<Option<Thinkin
     }
     let omitted = thinking.get("display").and_then(Value::as_str) == Some("omitted");
     Ok(Some(Thinking { shown: !omitted }))
+}
+
+fn format(body: &Map<String, Value>) -> Result<Option<&Value>, ApiError> {
+    let Some(config) = given(body, "output_config") else { return Ok(None) };
+    let config = config.as_object().ok_or_else(|| ApiError::invalid("output_config", "it must be an object"))?;
+    let Some(format) = given(config, "format") else { return Ok(None) };
+    if format.get("type").and_then(Value::as_str) != Some("json_schema") {
+        return Err(ApiError::invalid("output_config.format.type", "it must be json_schema"));
+    }
+    let schema = format.get("schema").ok_or_else(|| ApiError::missing("output_config.format.schema"))?;
+    let object = schema.is_object().then_some(schema);
+    object.map(Some).ok_or_else(|| ApiError::invalid("output_config.format.schema", "it must be an object"))
 }
 
 fn tools(body: &Map<String, Value>) -> Result<(), ApiError> {

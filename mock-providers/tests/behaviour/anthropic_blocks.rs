@@ -30,6 +30,16 @@ async fn a_forced_tool_is_called_with_input_that_fits_its_schema() {
 }
 
 #[tokio::test]
+async fn a_text_fits_the_schema_that_is_wanted() {
+    let schema = r#"{"type":"object","properties":{"city":{"type":"string"},"days":{"type":"integer"}},"required":["city","days"]}"#;
+    let format = format!(r#""output_config":{{"format":{{"type":"json_schema","schema":{schema}}}}}"#);
+    let body = answer("", &with(HELLO, &format)).await.json();
+    let text = body["content"][0]["text"].as_str().expect("a text");
+    let value: Value = serde_json::from_str(text).expect("JSON");
+    assert!(value["city"].is_string() && value["days"].is_i64(), "{value}");
+}
+
+#[tokio::test]
 async fn a_loop_of_tools_ends_with_the_result() {
     let turns = r#"[{"role":"user","content":"weather?"},
         {"role":"assistant","content":[{"type":"tool_use","id":"toolu_1","name":"get_weather","input":{"city":"Paris"}}]},

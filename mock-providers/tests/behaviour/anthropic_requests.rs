@@ -48,6 +48,8 @@ async fn what_is_wrong_with_a_request_is_a_400_that_names_the_place() {
         (altered("tool_choice", json!({"type": "any"})), "tool_choice"),
         (altered("thinking", json!({"type": "enabled"})), "budget_tokens"),
         (altered("thinking", json!({"type": "enabled", "budget_tokens": 1024})), "max_tokens"),
+        (altered("output_config", json!({"format": {"type": "text"}})), "output_config.format.type"),
+        (altered("output_config", json!({"format": {"type": "json_schema"}})), "output_config.format.schema"),
         (altered("metadata", json!({"user_id": 1})), "metadata.user_id"),
         (altered("service_tier", json!("gold")), "service_tier"),
         ("{".to_owned(), "JSON"),
