@@ -86,11 +86,11 @@ pub(crate) fn plan<'l>(
     let Judged { heard, refusal, done, not_applicable } = quirks::judge(request, &fault);
     let request = heard.as_ref().unwrap_or(request);
     let latency = live.provider.latency.overlaid(&respond.latency);
-    let tokenizer = live.provider.tokenizer;
+    let tokenizer = live.provider.tokenizer();
     let prompt = || openai::prompt_tokens(request, tokenizer);
     let tempo = Tempo::new(latency, &random, turn.map_or(0.0, |turn| turn.busy), prompt);
     let own_delay = respond.delay_head.as_ref().map(|delay| delay.draw(&random, "respond.delay_head"));
-    let delay = tempo.head + own_delay.unwrap_or_default();
+    let mut delay = tempo.head + own_delay.unwrap_or_default();
     let Live { provider, stored, .. } = live;
     let fault = fault.as_ref();
     let context = Context { provider, dialect, respond, fault, stored, tempo, tokenizer, random, ids, created, seed };
@@ -98,6 +98,7 @@ pub(crate) fn plan<'l>(
         Some(refusal) => refusal,
         None => answer(request, &context, status(fault, respond)),
     };
+    delay += context.tempo.unstreamed(&answer);
     if let Some(turn) = turn {
         turn.answered(&mut answer, Style::of(dialect));
     }

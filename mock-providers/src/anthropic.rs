@@ -14,6 +14,7 @@ mod usage;
 
 use crate::answer::Context;
 use crate::digest::{BASE62, Random};
+use crate::openai::Reading;
 use crate::plan::{Answer, Header};
 use crate::request::{Head, Request};
 
@@ -39,7 +40,8 @@ pub(crate) fn answer(request: &Request<'_>, context: &Context<'_>) -> Answer {
 
 fn route(request: &Request<'_>, context: &Context<'_>) -> Result<Answer, ApiError> {
     let path = request.head.path().trim_end_matches('/');
-    let allow = |method| allow(request.head, method).and_then(|()| version(request.head));
+    let allow =
+        |method| allow(request.head, method).and_then(|()| Reading::of(context.provider).settle(version(request.head)));
     if path.ends_with("/messages") {
         return allow("POST").and_then(|()| message::answer(request, context));
     }
@@ -47,10 +49,10 @@ fn route(request: &Request<'_>, context: &Context<'_>) -> Result<Answer, ApiErro
         return allow("POST").and_then(|()| prompt::answer(request, context));
     }
     if path.ends_with("/models") {
-        return allow("GET").and_then(|()| models::list(context.provider, request.head.query()));
+        return allow("GET").and_then(|()| models::list(context, request.head.query()));
     }
     if let Some((_, id)) = path.split_once("/models/") {
-        return allow("GET").and_then(|()| models::retrieve(context.provider, id));
+        return allow("GET").and_then(|()| models::retrieve(context, id));
     }
     Err(ApiError::not_found("no such path".to_owned()))
 }

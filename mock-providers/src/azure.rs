@@ -73,7 +73,7 @@ pub(crate) fn deployed<'r>(request: &Request<'r>, deployment: &str) -> Request<'
     if let Some(Value::Object(body)) = &mut json {
         body.insert("model".to_owned(), deployment.into());
     }
-    Request { json, ..*request }
+    Request::of(request.head, json)
 }
 
 /// What every answer has, errors included.

@@ -18,7 +18,7 @@ mod models;
 mod moderations;
 mod operation;
 mod parameters;
-mod pieces;
+pub(crate) mod pieces;
 mod place;
 mod reasoning;
 mod render;
@@ -41,6 +41,7 @@ use responses::stored;
 pub(crate) use error::{ApiError, usual_error};
 pub(crate) use headers::common as common_headers;
 pub(crate) use operation::{Operation, decoded};
+pub(crate) use parameters::Reading;
 pub(crate) use responses::Stored;
 pub(crate) use usage::{prompt as prompt_tokens, reported};
 
@@ -75,9 +76,9 @@ pub(crate) fn answer(request: &Request<'_>, context: &Context<'_>) -> Result<Ans
         Operation::Cancel(id) => stored::cancel(context.stored, id),
         Operation::Embeddings => embeddings::answer(request, context),
         Operation::Moderations => moderations::answer(request, context),
-        Operation::Models => Ok(models::list(context.provider)),
+        Operation::Models => Ok(models::list(context)),
         Operation::Model(id) if method == "DELETE" => models::delete(context.provider, id),
-        Operation::Model(id) => models::retrieve(context.provider, id),
+        Operation::Model(id) => models::retrieve(context, id),
     }
 }
 

@@ -6,8 +6,11 @@
 use std::time::Duration;
 
 use crate::digest::Random;
-use crate::plan::Piece;
-use crate::script::{Distribution, LONGEST, Latency, Prefill};
+use crate::plan::{Answer, Piece};
+use crate::script::{Distribution, JsonLatency, LONGEST, Latency, Prefill};
+
+/// Tokens that one answer is waited for at most, whatever its usage claims.
+const MOST_TOKENS: u64 = 1 << 20;
 
 /// The times of one answer, settled but for the gaps of its stream.
 pub(crate) struct Tempo {
@@ -19,6 +22,8 @@ pub(crate) struct Tempo {
     /// How many times slower the provider is than an idle one.
     load: f64,
     cached_ratio: f64,
+    /// An answer that is no stream takes as long as one.
+    whole: bool,
     row: Random,
 }
 
@@ -47,6 +52,7 @@ impl Tempo {
             itl: latency.itl.unwrap_or(Duration::ZERO.into()),
             load,
             cached_ratio,
+            whole: latency.json == Some(JsonLatency::Whole),
             row: request.branch("latency.itl"),
         }
     }
@@ -59,6 +65,18 @@ impl Tempo {
     /// The gaps of this answer's stream.
     pub(crate) fn pace(&self) -> Pace {
         Pace { ttft: Some(self.ttft), itl: self.itl.clone(), load: self.load, row: self.row.clone(), drawn: 0 }
+    }
+
+    /// What an answer that is no stream waits for beside the head: as long as a stream of its tokens would take.
+    pub(crate) fn unstreamed(&self, answer: &Answer) -> Duration {
+        let used = match answer.pieces.as_slice() {
+            [only] if self.whole && answer.content_type == "application/json" => only.usage,
+            _ => None,
+        };
+        let Some(used) = used else { return Duration::ZERO };
+        let mut pace = self.pace();
+        let gaps = (0..=used.completion_tokens.min(MOST_TOKENS)).map(|_| pace.next());
+        gaps.fold(Duration::ZERO, Duration::saturating_add).min(LONGEST)
     }
 
     /// Shrinks all times of an answer in proportion, where they add up to more than `total`.
@@ -118,6 +136,7 @@ fn nanos(nanos: u128) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::journal::Usage;
 
     const MS: Duration = Duration::from_millis(1);
 
@@ -171,6 +190,19 @@ mod tests {
     fn a_recorded_stream_is_replayed_in_order() {
         let tempo = tempo("{ttft: 9ms, itl: {trace: {values: [1ms, 2ms, 3ms], loop: true}}}", 0.0, 0);
         assert_eq!(gaps(&tempo, 6), [9, 1, 2, 3, 1, 2].map(|ms| ms * MS));
+    }
+
+    #[test]
+    fn an_answer_that_is_no_stream_waits_for_its_head_or_for_all_its_tokens() {
+        let used = Usage { completion_tokens: 3, ..Usage::default() };
+        let wait = |yaml, answer: Answer| tempo(yaml, 0.0, 0).unstreamed(&answer);
+        let (head, whole) = ("{ttft: 70ms, itl: 10ms}", "{ttft: 70ms, itl: 10ms, json: whole}");
+        assert_eq!(wait(head, Answer::json(200, "{}", Some(used))), Duration::ZERO);
+        assert_eq!(wait(whole, Answer::json(200, "{}", Some(used))), 100 * MS);
+        assert_eq!(wait(whole, Answer::json(200, "{}", None)), Duration::ZERO);
+        assert_eq!(wait(whole, Answer::stream(pieces(&[MS]))), Duration::ZERO);
+        let endless = Usage { completion_tokens: u64::MAX, ..Usage::default() };
+        assert_eq!(wait("{itl: 20h, json: whole}", Answer::json(200, "{}", Some(endless))), LONGEST);
     }
 
     #[test]

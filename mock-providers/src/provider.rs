@@ -185,7 +185,7 @@ pub async fn start(name: &str, mut provider: Provider, options: Options) -> Resu
         (false, _) => None,
     };
     let accept = provider.accept;
-    let tokenizer = provider.tokenizer;
+    let tokenizer = provider.tokenizer();
     if tokenizer.has_tables() {
         // A panic in there would show again at the first use.
         let _ = tokio::task::spawn_blocking(move || tokenizer.load()).await;
@@ -236,7 +236,7 @@ impl MockProvider {
     pub fn set_script(&self, provider: Provider) {
         let refused = self.shared.live().provider.accept == Accept::Refuse;
         let refuses = provider.accept == Accept::Refuse;
-        let tokenizer = provider.tokenizer;
+        let tokenizer = provider.tokenizer();
         if tokenizer.has_tables() {
             std::thread::spawn(move || tokenizer.load());
         }

@@ -10,6 +10,7 @@ mod lines;
 use bytes::Buf;
 use serde_json::{Map, Value};
 
+use crate::azure;
 use crate::plan;
 use crate::script::Encoding;
 use crate::wire::{Gone, Wire};
@@ -23,20 +24,27 @@ pub(crate) struct Request<'a> {
     pub(crate) head: &'a Head,
     /// The body as JSON, when it is.
     pub(crate) json: Option<Value>,
+    /// The deployment of its path, at Azure.
+    deployment: Option<Box<str>>,
 }
 
 impl<'a> Request<'a> {
     pub(crate) fn new(head: &'a Head, body: &[u8]) -> Self {
-        let json = if body.is_empty() { None } else { serde_json::from_slice(body).ok() };
-        Self { head, json }
+        Self::of(head, if body.is_empty() { None } else { serde_json::from_slice(body).ok() })
+    }
+
+    /// One whose body is this.
+    pub(crate) fn of(head: &'a Head, json: Option<Value>) -> Self {
+        Self { head, json, deployment: azure::deployment(head.path()).map(|name| name.into()) }
     }
 
     pub(crate) fn field(&self, name: &str) -> Option<&Value> {
         member(self.json.as_ref()?.as_object()?, name)
     }
 
+    /// What is to answer: the deployment, whatever the body says, or else the model.
     pub(crate) fn model(&self) -> Option<&str> {
-        self.field("model")?.as_str()
+        self.deployment.as_deref().or_else(|| self.field("model")?.as_str())
     }
 
     pub(crate) fn stream(&self) -> bool {
@@ -48,19 +56,6 @@ impl<'a> Request<'a> {
         let named = self.head.lines.headers().filter(|(name, _)| name.eq_ignore_ascii_case("accept-encoding"));
         let values: Vec<&str> = named.map(|(_, value)| value).collect();
         plan::accepts(&values.join(","), encoding)
-    }
-
-    /// The text of the last user message: of `messages`, or else of `input` or `prompt`, which may be the text itself.
-    pub(crate) fn last_user(&self) -> Option<String> {
-        let messages = ["messages", "input", "prompt"].iter().find_map(|name| self.field(name))?;
-        let Value::Array(messages) = messages else { return messages.as_str().map(str::to_owned) };
-        messages.iter().rev().find_map(|message| match message {
-            Value::String(text) => Some(text.clone()),
-            Value::Object(item) if item.get("role").and_then(Value::as_str) == Some("user") => {
-                item.get("content").map(text_of)
-            }
-            _ => None,
-        })
     }
 }
 

@@ -5,9 +5,11 @@
 //!
 //! ```yaml
 //! # Above `providers`: only in a config file (`Config`); scenarios bring their own seed, and no states.
+//! version: 1                           # of this vocabulary; may be left out
 //! seed: 42
 //! determinism: per_request             # the default, or per_sequence; see below
 //! clock: {created: 1735689600, ids: derived}   # `created` also `real`, `ids` also `random`; default a fixed time, derived
+//! defaults: {tokenizer: estimate, strict: openai, chunking: {unit: token}, latency: {ttft: 50ms}}   # see below
 //! states:                              # see below; shared by all providers
 //!   outage:
 //!     initial: up
@@ -57,6 +59,11 @@
 //! Durations are strings with a unit: `80us`, `250ms`, `1.5s`, `2m`; a day is the longest. Where a key says so, a
 //! duration or a number may be drawn instead (see Distributions).
 //!
+//! # `defaults`
+//! `tokenizer`, `chunking`, `strict` and `latency` as a provider has them, for all providers. What one says itself counts;
+//! of `latency`, key by key. Other parts that several providers share can be written once with YAML's own anchors
+//! (`a: &one {…}`, `b: *one`).
+//!
 //! # `accept`
 //! | value | a connection… |
 //! |---|---|
@@ -67,7 +74,8 @@
 //!
 //! # `models` (what `GET /models` lists; every request that names another model is then a 404 `model_not_found`)
 //! Each is a name, or `{id, owned_by, created, context_window, max_output, kind: chat|embedding|moderation}`; a model
-//! with a `kind` is not to be had for other operations. Without the key the list shows a few usual ones, and every
+//! with a `kind` is not to be had for other operations. `created` is by default the beginning of 2026, or that of answers
+//! where the `clock` says an earlier time. Without the key the list shows a few usual ones, and every
 //! model that is asked for exists. With `dialect: azure` these are the deployments.
 //!
 //! # `auth`
@@ -128,16 +136,19 @@
 //! |---|---|
 //! | `status` | default 200. Not 2xx and no body given: the dialect's error envelope (`text` is then its message) |
 //! | `headers` | name → string or list; replaces a default header of that name, an empty list removes it |
-//! | `text` | the assistant's text (`max_tokens` and `stop` of the request are honoured) |
+//! | `text`, `text_file` | the assistant's text, or the path of a file that has it, relative to the script (`max_tokens` and `stop` of the request are honoured) |
 //! | `echo: true` | the text is the last user message |
 //! | `tokens: n` | n synthetic words, a function of seed, request and occurrence; n may be drawn |
-//! | `blocks` | ordered `{text: …}`, `{tool_call: {name, arguments, id?}}`, `{refusal: …}` and `{reasoning: …}`; string arguments are sent as they are, `auto` makes them up from the schema of the request's tool |
+//! | `blocks` | ordered `{text: …}`, `{text_file: path}`, `{tool_call: {name, arguments, id?}}`, `{refusal: …}` and `{reasoning: …}`; string arguments are sent as they are, `auto` makes them up from the schema of the request's tool |
 //! | `chunks` | list of strings: the text, streamed in exactly these content deltas, each counted as one token; `max_tokens` and `stop` do not cut them |
 //! | `chunking` | replaces the provider's |
-//! | `reasoning` | `{tokens, field}`: so many tokens of thought before the answer (scaled by the request's `reasoning_effort`), counted in `usage` and against `max_completion_tokens`. Shown only as a `field`: `reasoning_content` or `reasoning`; that goes for `{reasoning: …}` blocks, too. Default: none; models that reason by name (o1, o3, o4-mini, gpt-5…) think 128 tokens unseen |
+//! | `reasoning` | `{tokens, effort_scale: true, field}`: so many tokens of thought before the answer (scaled by the request's `reasoning_effort`, unless `effort_scale` is false), counted in `usage` and against `max_completion_tokens`. Shown only as a `field`: `reasoning_content` or `reasoning`; that goes for `{reasoning: …}` blocks, too. Default: none; models that reason by name (o1, o3, o4-mini, gpt-5…) think 128 tokens unseen |
 //! | `finish_reason` | default: `stop`, `length` or `tool_calls`, as OpenAI would say; the dialect anthropic has its own words, and translates these |
 //! | `usage` | `auto` (default: as `tokenizer` counts), `none`, or `{prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens}` (left out: estimated, details 0) |
 //! | `model` | the model the answer names; default the requested one, resolved as OpenAI does |
+//! | `id` | the id of the answer, with its prefix; default derived |
+//! | `service_tier`, `system_fingerprint` | what the answer says under these names |
+//! | `logprobs` | `none`, `synth` (made up) or a list of numbers (those of the first tokens of each text; more are made up), whether the request asks or not; default as it asks |
 //! | `embedding` | of embeddings, the vector of every input: a list of numbers, or `{dims: n}`: made-up ones of that size unless the request asks for another |
 //! | `json` | any value, sent as the body, on any path |
 //! | `body`, `body_base64` | exact bytes of the body, on any path |
@@ -160,12 +171,13 @@
 //! | key | value |
 //! |---|---|
 //! | `connect` | passes before the first byte of an accepted connection is read; drawn by the connection's number; only on a provider |
-//! | `head` | passes before the response head; a JSON answer waits for nothing else |
+//! | `head` | passes before the response head |
 //! | `ttft` | passes between the head and the first content event |
 //! | `itl` | passes between the events after it, drawn for each |
 //! | `tps` | events a second: another way to say `itl`, not both |
 //! | `prefill` | `{overhead, per_token, cached_ratio: 0.5}`: added to `ttft`, for the prompt's estimated tokens but for that share of them, which an `auto` usage reports as cached |
 //! | `load_factor` | 1 to 1000: how many times longer `head`, `ttft` and `itl` are at `limits.concurrent` requests in flight; 1 at one, linear between. What is in flight when the request begins counts: the one key whose outcome depends on what else happens |
+//! | `json` | `head` (the default): an answer that is no stream waits for `head` alone; or `whole`: for as long as a stream of the tokens in its usage would take besides, `ttft` and an `itl` for each |
 //! | `total` | the longest that the whole answer takes, from the request to its end; its times shrink in proportion. Faults come on top |
 //!
 //! `usage` and `[DONE]` follow their predecessor at once. Events without a gap between them go out in one write. `sse`
@@ -241,9 +253,6 @@
 //! |---|---|
 //! | `status` | the same as `respond.status` |
 //! | `prompt_filter: true` | a 400: the content filter refuses the prompt, `content_policy_violation` (of Azure `content_filter`, with `innererror`) |
-//! | `refuse: true` | the model refuses: its text is a refusal (of a scripted `text`, that one) |
-//! | `content_filter: true`, `length_cut: true` | the answer ends after half its tokens, with that finish reason (`length`) |
-//! | `ignore_max_tokens: true`, `ignore_stop: true`, `ignore_n: true` | the model is deaf to that parameter |
 //! | `error_code`, `error_type`, `message` | texts for `code`, `type` and `message` of the error in a JSON body |
 //! | `retry_after: 1.5s` | the `retry-after` header, in seconds, rounded up |
 //! | `retry_after_ms: 250`, `x_should_retry: false` | the headers `retry-after-ms` and `x-should-retry` |
@@ -261,14 +270,6 @@
 //! | `rst_before_head: true` | the request is read, then RST |
 //! | `garbage_then_close: true` | the request is read, then 64 bytes of noise and FIN |
 //!
-//! Content: in the events of a stream.
-//!
-//! | key | value |
-//! |---|---|
-//! | `error_event` | `{after_…, error: {…}}`: an in-band `data: {"error": …}` (of messages: `event: error`), then a clean HTTP end without `[DONE]`. An answer that is no event stream becomes a 500 with this error as its JSON body; one with a status from 400 on stays as it is |
-//! | `prompt_filter: true` | a 400: the content filter refuses the prompt, `content_policy_violation` (of Azure `content_filter`, with `innererror`) |
-//! | `missing_done: true` | the stream ends without `[DONE]` (of responses and messages: without the terminal event) |
-//!
 //! Transport: of several ends of a body the first counts.
 //!
 //! | key | value |
@@ -280,6 +281,14 @@
 //! | `coalesce: k` | every k events leave in one write, when the last of them is due |
 //! | `split` | `{every: n}`, `{at: [offsets]}`, `{inside_utf8: true}` or `{inside_json: true}`: write boundaries; `gap` between them (default 2ms, for `every` none) |
 //! | `dribble` | `{bytes: n, gap: 5ms}`: n bytes at a time |
+//!
+//! Model and quota:
+//!
+//! | key | value |
+//! |---|---|
+//! | `refuse: true` | the model refuses: its text is a refusal (of a scripted `text`, that one) |
+//! | `content_filter: true`, `length_cut: true` | the answer ends after half its tokens, with that finish reason (`length`) |
+//! | `ignore_max_tokens: true`, `ignore_stop: true`, `ignore_n: true` | the model is deaf to that parameter |
 //! | `insufficient_quota: true` | 429 `insufficient_quota`, which no wait helps |
 //! | `rate_limited` | `requests` or `tokens`: the answer as if that quota were just used up; without `limits` 60 requests or 60000 tokens a minute |
 //! | `context_overflow: true` | 400 `context_length_exceeded`, whatever the prompt |
@@ -374,6 +383,7 @@
 mod auth;
 mod chunking;
 mod clock;
+mod defaults;
 mod deviation;
 mod distribution;
 mod duration;
@@ -382,9 +392,12 @@ mod fault;
 mod headers;
 mod latency;
 mod limits;
+mod logprobs;
 mod matching;
 mod model;
 mod reasoning;
+#[cfg(test)]
+mod reference;
 mod resolve;
 mod respond;
 #[cfg(feature = "schema")]
@@ -401,12 +414,14 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde::Deserialize;
+use serde::de::{self, Deserializer};
 
 use crate::quirks::Quirks;
 
 pub use auth::Auth;
 pub use chunking::{Chunking, Strict, Unit};
 pub use clock::{Clock, Created, Determinism, Ids};
+pub use defaults::Defaults;
 pub use deviation::{
     CommentKeepalive, DataKeepalive, ErrorShape, Every, MissingField, OverflowAs, SlowReasoning, UsageMismatch,
 };
@@ -418,8 +433,9 @@ pub use fault::{
     Hang, How, MalformedChunkHeader, Point, Redirect, RstStream, Split, Stage, Stall, Truncate,
 };
 pub use headers::{HeaderValues, Headers};
-pub use latency::{Latency, Prefill};
+pub use latency::{JsonLatency, Latency, Prefill};
 pub use limits::{LimitHeaders, Limits, Measure, Queue, Scope, WhenFull};
+pub use logprobs::LogprobsSpec;
 pub use matching::{BodyMatch, Glob, ModelMatch, Path, Pattern, TextMatch, ValueMatch};
 pub use model::{Model, ModelKind};
 pub use reasoning::{Reasoning, ReasoningField};
@@ -437,12 +453,18 @@ pub use when::{OneOrMany, Turns, When};
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
+    /// Of this vocabulary: 1, the only one.
+    #[serde(deserialize_with = "version")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 1)))]
+    pub version: Option<u64>,
     /// Seeds every synthetic value; default 0.
     pub seed: Option<u64>,
     /// What the draws follow from beside the seed.
     pub determinism: Determinism,
     /// What answers say of time.
     pub clock: Clock,
+    /// What lies under all providers.
+    pub defaults: Defaults,
     /// Where the admin API listens; without it there is none.
     pub admin: Option<SocketAddr>,
     /// The providers by name.
@@ -459,8 +481,8 @@ pub struct Config {
 pub struct Provider {
     /// The wire dialect it speaks when nothing is scripted.
     pub dialect: Dialect,
-    /// What counts its tokens.
-    pub tokenizer: Tokenizer,
+    /// What counts its tokens; default the estimate.
+    pub tokenizer: Option<Tokenizer>,
     /// Serve TLS; the host of the mock supplies the server configuration.
     pub tls: bool,
     /// Whether HTTP/2 is spoken with those who ask for it, by prior knowledge or by ALPN; default true.
@@ -519,7 +541,22 @@ pub enum Unmatched {
     Error,
 }
 
+/// There is one version so far.
+fn version<'de, D: Deserializer<'de>>(reader: D) -> Result<Option<u64>, D::Error> {
+    match Option::<u64>::deserialize(reader)? {
+        Some(other) if other != 1 => {
+            Err(de::Error::custom(format_args!("`version: {other}` is not known: the only one is 1")))
+        }
+        version => Ok(version),
+    }
+}
+
 impl Provider {
+    /// What counts its tokens.
+    pub fn tokenizer(&self) -> Tokenizer {
+        self.tokenizer.unwrap_or_default()
+    }
+
     /// Whether HTTP/2 is spoken with those who ask for it.
     pub fn speaks_http2(&self) -> bool {
         self.http2.unwrap_or(true)

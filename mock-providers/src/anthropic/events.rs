@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::message::{Block, Message, TIER};
+use super::message::{Block, Message};
 use super::usage;
 use crate::journal::Usage;
+use crate::openai::pieces::Pieces;
 use crate::pace::Pace;
 use crate::plan::{Events, Kind, Piece};
 
@@ -18,7 +19,7 @@ use crate::plan::{Events, Kind, Piece};
 const PER_EVENT: usize = 160;
 
 /// The events of a message, with the gaps between them.
-pub(super) fn pieces(message: &Message, pace: Pace) -> Vec<Piece> {
+pub(super) fn pieces(message: &Message<'_>, pace: Pace) -> Vec<Piece> {
     let deltas: usize = message.blocks.iter().map(count).sum();
     let count = deltas + 3 * message.blocks.len() + 4;
     let mut stream = Stream { events: Events::with_capacity(PER_EVENT * count, count), pace };
@@ -30,11 +31,11 @@ pub(super) fn pieces(message: &Message, pace: Pace) -> Vec<Piece> {
     stream.events.finish()
 }
 
-fn count(block: &Block) -> usize {
+fn count(block: &Block<'_>) -> usize {
     match block {
-        Block::Text(deltas) => deltas.len(),
-        Block::Call { input, .. } => input.len() + 1,
-        Block::Thinking { thoughts, .. } => thoughts.len() + 1,
+        Block::Text(pieces) => pieces.delta_count(),
+        Block::Call { input, .. } => input.delta_count() + 1,
+        Block::Thinking { thoughts, .. } => thoughts.delta_count() + 1,
     }
 }
 
@@ -44,20 +45,20 @@ struct Stream {
 }
 
 impl Stream {
-    fn begin(&mut self, message: &Message) {
+    fn begin(&mut self, message: &Message<'_>) {
         let mut begun = message.begun();
         // Nothing is said yet, but the first token is under way.
         let first =
             |used: Usage| Usage { completion_tokens: used.completion_tokens.min(1), reasoning_tokens: 0, ..used };
         let used = message.usage.map(first);
         if let Some(used) = &used {
-            begun["usage"] = usage::json(used, Some(TIER));
+            begun["usage"] = usage::json(used, Some(message.tier));
         }
         self.event(Kind::Role, "message_start", &json!({ "type": "message_start", "message": begun }));
         self.events.reports(used);
     }
 
-    fn block(&mut self, index: usize, block: &Block) {
+    fn block(&mut self, index: usize, block: &Block<'_>) {
         let begun = match block {
             Block::Text(_) => json!({ "type": "text", "text": "" }),
             Block::Call { id, name, .. } => json!({ "type": "tool_use", "id": id, "name": name, "input": {} }),
@@ -69,7 +70,7 @@ impl Stream {
             self.event(Kind::Frame, "ping", &json!({ "type": "ping" }));
         }
         match block {
-            Block::Text(deltas) => self.deltas(index, "text_delta", "text", deltas),
+            Block::Text(pieces) => self.deltas(index, "text_delta", "text", pieces),
             Block::Call { input, .. } => {
                 self.delta(index, "input_json_delta", "partial_json", "");
                 self.deltas(index, "input_json_delta", "partial_json", input);
@@ -82,8 +83,8 @@ impl Stream {
         self.event(Kind::Frame, "content_block_stop", &json!({ "type": "content_block_stop", "index": index }));
     }
 
-    fn deltas(&mut self, index: usize, kind: &str, member: &str, texts: &[String]) {
-        for text in texts {
+    fn deltas(&mut self, index: usize, kind: &str, member: &str, pieces: &Pieces<'_>) {
+        for text in pieces.deltas() {
             self.delta(index, kind, member, text);
         }
     }
@@ -100,7 +101,7 @@ impl Stream {
         });
     }
 
-    fn end(&mut self, message: &Message) {
+    fn end(&mut self, message: &Message<'_>) {
         let delta = json!({ "stop_reason": message.stop_reason, "stop_sequence": message.stop_sequence });
         let mut data = json!({ "type": "message_delta", "delta": delta });
         if let Some(used) = &message.usage {

@@ -1,8 +1,9 @@
 //! `POST /messages`: what is answered, before it is JSON or a stream.
 //!
-//! Owns what is said (scripted, echoed or made up), where the request's limits cut it, and why it ends. Refuses to know
-//! how it is sent.
+//! Owns a message's parts, its identity and its usage. Refuses to know what is said, which is `author`'s, and how it is
+//! sent.
 
+mod author;
 mod cut;
 
 use serde_json::{Value, json};
@@ -10,40 +11,40 @@ use serde_json::{Value, json};
 use super::parameters::{Wishes, object, wishes};
 use super::{ApiError, events, prompt, usage};
 use crate::answer::Context;
-use crate::digest::{BASE62, Random};
+use crate::digest::BASE62;
 use crate::journal::Usage;
-use crate::openai::synth;
+use crate::openai::pieces::Pieces;
 use crate::plan::Answer;
 use crate::request::Request;
-use crate::script::{self, Tokenizer, ToolCall};
+use crate::script::Tokenizer;
+use author::Author;
 
-const SIGNATURE: usize = 88;
-const REFUSAL: &str = "I cannot help with that.";
-/// The tier that every answer names.
-pub(super) const TIER: &str = "standard";
+/// The tier that answers name unless the script says another.
+const TIER: &str = "standard";
 
 /// One answer.
-pub(super) struct Message {
+pub(super) struct Message<'a> {
     pub(super) id: String,
     pub(super) model: String,
-    pub(super) blocks: Vec<Block>,
+    pub(super) tier: &'a str,
+    pub(super) blocks: Vec<Block<'a>>,
     pub(super) stop_reason: String,
     pub(super) stop_sequence: Option<String>,
     pub(super) usage: Option<Usage>,
 }
 
 /// One block of its content, in the deltas that a stream sends.
-pub(super) enum Block {
+pub(super) enum Block<'a> {
     /// Text.
-    Text(Vec<String>),
+    Text(Pieces<'a>),
     /// A call of a tool, with the JSON of its input.
-    Call { id: String, name: String, input: Vec<String> },
+    Call { id: String, name: &'a str, input: Pieces<'a> },
     /// What the model thinks, signed.
-    Thinking { thoughts: Vec<String>, signature: String },
+    Thinking { thoughts: Pieces<'a>, signature: String },
 }
 
 /// Answers a request for a message, plain or as a stream.
-pub(super) fn answer(request: &Request<'_>, context: &Context<'_>) -> Result<Answer, ApiError> {
+pub(super) fn answer<'a>(request: &'a Request<'a>, context: &'a Context<'a>) -> Result<Answer, ApiError> {
     let wishes = wishes(object(request)?, context.provider)?;
     let message = Message::new(request, &wishes, context);
     Ok(match wishes.stream {
@@ -52,23 +53,23 @@ pub(super) fn answer(request: &Request<'_>, context: &Context<'_>) -> Result<Ans
     })
 }
 
-impl Message {
-    fn new(request: &Request<'_>, wishes: &Wishes<'_>, context: &Context<'_>) -> Self {
-        let mut random = context.random.branch("message");
-        let mut blocks = blocks(request, wishes, context, &mut random);
+impl<'a> Message<'a> {
+    fn new(request: &'a Request<'a>, wishes: &Wishes<'a>, context: &'a Context<'a>) -> Self {
+        let mut blocks = Author::new(request, wishes, context).blocks();
         let end = cut::cut(&mut blocks, wishes, context);
-        let tokens = |block: &Block| block.tokens(context.tokenizer);
+        let tokens = |block: &Block<'_>| block.tokens(context.tokenizer);
         let completion = blocks.iter().map(tokens).sum();
         let thoughts = blocks.iter().filter(|block| matches!(block, Block::Thinking { .. })).map(tokens).sum();
         let prompt = prompt::tokens(request, context.tokenizer);
         let respond = context.respond;
         Self {
-            id: format!("msg_{}", context.ids.branch("id").word(24, BASE62)),
+            id: respond.id.clone().unwrap_or_else(|| format!("msg_{}", context.ids.branch("id").word(24, BASE62))),
             model: respond.model.clone().unwrap_or_else(|| wishes.model.to_owned()),
+            tier: respond.service_tier.as_deref().unwrap_or(TIER),
             blocks,
             stop_reason: respond.finish_reason.as_deref().map_or(end.reason, anthropic_word).to_owned(),
             stop_sequence: end.sequence,
-            usage: usage::of(&respond.usage, prompt, completion, thoughts),
+            usage: usage::of(context, prompt, completion, thoughts),
         }
     }
 
@@ -80,7 +81,7 @@ impl Message {
         message["stop_reason"] = self.stop_reason.as_str().into();
         message["stop_sequence"] = self.stop_sequence.as_deref().into();
         if let Some(used) = &self.usage {
-            message["usage"] = usage::json(used, Some(TIER));
+            message["usage"] = usage::json(used, Some(self.tier));
         }
         message
     }
@@ -99,119 +100,32 @@ impl Message {
     }
 }
 
-impl Block {
-    fn text(text: &str, tokenizer: Tokenizer) -> Self {
-        Block::Text(owned(text, tokenizer))
-    }
-
-    fn call(name: &str, input: &Value, id: Option<&str>, random: &mut Random, tokenizer: Tokenizer) -> Self {
-        let input = match input {
-            Value::String(literal) => literal.clone(),
-            Value::Null => "{}".to_owned(),
-            other => other.to_string(),
-        };
-        Block::Call {
-            id: id.map_or_else(|| format!("toolu_{}", random.word(24, BASE62)), str::to_owned),
-            name: name.to_owned(),
-            input: owned(&input, tokenizer),
-        }
-    }
-
-    fn thinking(thoughts: &str, random: &mut Random, tokenizer: Tokenizer) -> Self {
-        Block::Thinking { thoughts: owned(thoughts, tokenizer), signature: random.word(SIGNATURE, BASE62) }
-    }
-
+impl Block<'_> {
     fn json(&self) -> Value {
         match self {
-            Block::Text(deltas) => json!({ "type": "text", "text": deltas.concat() }),
+            Block::Text(pieces) => json!({ "type": "text", "text": pieces.text() }),
             Block::Call { id, name, input } => {
                 // An input that was cut short is no JSON, and cannot be shown.
-                let input: Value = serde_json::from_str(&input.concat()).unwrap_or_else(|_| json!({}));
+                let input: Value = serde_json::from_str(input.text()).unwrap_or_else(|_| json!({}));
                 json!({ "type": "tool_use", "id": id, "name": name, "input": input })
             }
             Block::Thinking { thoughts, signature } => {
-                json!({ "type": "thinking", "thinking": thoughts.concat(), "signature": signature })
+                json!({ "type": "thinking", "thinking": thoughts.text(), "signature": signature })
             }
         }
     }
 
-    /// The deltas, and the tokens it costs beside them.
-    fn deltas(&self) -> (&[String], u64) {
+    /// What it says, and the tokens it costs beside that.
+    fn said(&self) -> (&Pieces<'_>, u64) {
         match self {
-            Block::Text(deltas) | Block::Thinking { thoughts: deltas, .. } => (deltas, 0),
+            Block::Text(pieces) | Block::Thinking { thoughts: pieces, .. } => (pieces, 0),
             Block::Call { input, .. } => (input, 1),
         }
     }
 
     fn tokens(&self, tokenizer: Tokenizer) -> u64 {
-        let (deltas, more) = self.deltas();
-        deltas.iter().map(|delta| tokenizer.count(delta).max(1)).sum::<u64>() + more
-    }
-}
-
-fn owned(text: &str, tokenizer: Tokenizer) -> Vec<String> {
-    tokenizer.pieces(text).into_iter().map(str::to_owned).collect()
-}
-
-/// Thoughts, when they are wanted, and what is said.
-fn blocks(request: &Request<'_>, wishes: &Wishes<'_>, context: &Context<'_>, random: &mut Random) -> Vec<Block> {
-    let mut said = said(request, wishes, context, random);
-    if wishes.single_call {
-        let mut calls = 0;
-        said.retain(|block| {
-            calls += usize::from(matches!(block, Block::Call { .. }));
-            !matches!(block, Block::Call { .. }) || calls == 1
-        });
-    }
-    let scripted = said.iter().any(|block| matches!(block, Block::Thinking { .. }));
-    if let Some(thinking) = wishes.thinking.as_ref().filter(|_| !scripted) {
-        let count = if thinking.shown { 12 + random.below(12) } else { 0 };
-        said.insert(0, Block::thinking(&synth::words(count, random), random, context.tokenizer));
-    }
-    said
-}
-
-/// What is said: the first of the script's wishes, then the request's, then something.
-fn said(request: &Request<'_>, wishes: &Wishes<'_>, context: &Context<'_>, random: &mut Random) -> Vec<Block> {
-    let (respond, tokenizer) = (context.respond, context.tokenizer);
-    let text = |text: &str| if text.is_empty() { Vec::new() } else { vec![Block::text(text, tokenizer)] };
-    if !respond.blocks.is_empty() {
-        return respond.blocks.iter().map(|block| scripted(block, random, tokenizer)).collect();
-    }
-    if let Some(chunks) = &respond.chunks {
-        return vec![Block::Text(chunks.clone())];
-    }
-    if let Some(scripted) = &respond.text {
-        return text(scripted);
-    }
-    if respond.echo {
-        return text(&request.last_user().unwrap_or_default());
-    }
-    if let Some(count) = &respond.tokens {
-        let count = count.draw(random, "respond.tokens");
-        return text(&synth::words(count, random));
-    }
-    if context.fault.refuse {
-        return text(REFUSAL);
-    }
-    if let Some(call) = &wishes.call {
-        let input = synth::fitting(call.schema, random);
-        return vec![Block::call(call.name, &input, None, random, tokenizer)];
-    }
-    if let Some(schema) = wishes.format {
-        return text(&synth::fitting(schema, random).to_string());
-    }
-    let count = 8 + random.below(16);
-    text(&synth::words(count, random))
-}
-
-fn scripted(block: &script::Block, random: &mut Random, tokenizer: Tokenizer) -> Block {
-    match block {
-        script::Block::Text(text) | script::Block::Refusal(text) => Block::text(text, tokenizer),
-        script::Block::Reasoning(text) => Block::thinking(text, random, tokenizer),
-        script::Block::ToolCall(ToolCall { name, arguments, id }) => {
-            Block::call(name, arguments, id.as_deref(), random, tokenizer)
-        }
+        let (pieces, more) = self.said();
+        (0..pieces.count()).map(|index| tokenizer.count(pieces.token(index)).max(1)).sum::<u64>() + more
     }
 }
 

@@ -8,6 +8,7 @@ mod content;
 use serde_json::{Map, Value};
 
 use super::ApiError;
+use crate::openai::Reading;
 use crate::request::Request;
 use crate::script::Provider;
 
@@ -48,52 +49,64 @@ pub(super) fn object<'r>(request: &'r Request<'_>) -> Result<&'r Map<String, Val
 
 /// Everything that a request for a message has.
 pub(super) fn wishes<'v>(body: &'v Map<String, Value>, provider: &Provider) -> Result<Wishes<'v>, ApiError> {
+    let reading = Reading::of(provider);
     let model = prompt(body, provider)?;
-    let max_tokens = count(body, "max_tokens", 1)?.ok_or_else(|| ApiError::missing("max_tokens"))?;
-    let temperature = between(body, "temperature", 1.0)?;
-    between(body, "top_p", 1.0)?;
-    let top_k = count(body, "top_k", 0)?;
+    let max_tokens =
+        count(body, "max_tokens", 1).and_then(|count| count.ok_or_else(|| ApiError::missing("max_tokens")));
+    let max_tokens = reading.or_else(max_tokens, || u64::MAX)?;
     let choice = given(body, "tool_choice");
-    let call = forced_call(body, choice)?;
-    let thinking = thinking(body, max_tokens)?;
-    if thinking.is_some() && (temperature.is_some_and(|value| value < 1.0) || top_k.is_some()) {
-        return Err(ApiError::invalid("thinking", "it goes with neither a temperature below 1 nor top_k"));
-    }
+    let call = reading.settle(forced_call(body, choice))?;
+    let thinking = reading.settle(thinking(body, max_tokens))?;
+    reading.settle(sampling(body, thinking.is_some()))?;
     if thinking.is_some() && call.is_some() {
-        return Err(ApiError::invalid("thinking", "it does not go with a tool_choice that forces a call"));
+        let why = "it does not go with a tool_choice that forces a call";
+        reading.settle(Err::<(), _>(ApiError::invalid("thinking", why)))?;
     }
-    metadata(body)?;
-    one_of(body, "service_tier", &["auto", "standard_only"])?;
+    reading.settle(metadata(body))?;
+    reading.settle(one_of(body, "service_tier", &["auto", "standard_only"]))?;
     let single = choice.and_then(|choice| choice.get("disable_parallel_tool_use")).and_then(Value::as_bool);
     let answered = body.get("messages").is_some_and(content::ends_with_a_result);
     Ok(Wishes {
         model,
-        stream: flag(body, "stream")?,
+        stream: reading.settle(flag(body, "stream"))?,
         max_tokens: usize::try_from(max_tokens).unwrap_or(usize::MAX),
-        stops: stops(body)?,
+        stops: reading.settle(stops(body))?,
         call: call.filter(|_| !answered),
         single_call: single == Some(true),
         thinking,
-        format: format(body)?,
+        format: reading.settle(format(body))?,
     })
 }
 
 /// What a request has whose tokens are counted, too; gives the model.
 pub(super) fn prompt<'v>(body: &'v Map<String, Value>, provider: &Provider) -> Result<&'v str, ApiError> {
-    let model = body.get("model").ok_or_else(|| ApiError::missing("model"))?;
-    let model = model.as_str().ok_or_else(|| ApiError::invalid("model", "it must be a string"))?;
-    if model.is_empty() {
-        return Err(ApiError::invalid("model", "it must have at least one character"));
-    }
-    content::messages(body.get("messages").ok_or_else(|| ApiError::missing("messages"))?)?;
-    if let Some(system) = given(body, "system") {
-        content::system(system)?;
-    }
-    tools(body)?;
+    let reading = Reading::of(provider);
+    let model = reading.settle(model_of(body))?;
+    let messages = body.get("messages").ok_or_else(|| ApiError::missing("messages"));
+    reading.settle(messages.and_then(content::messages))?;
+    reading.settle(given(body, "system").map_or(Ok(()), content::system))?;
+    reading.settle(tools(body))?;
     if provider.models.is_some() && provider.model(model).is_none() {
         return Err(ApiError::not_found(format!("model: {model}")));
     }
     Ok(model)
+}
+
+fn model_of(body: &Map<String, Value>) -> Result<&str, ApiError> {
+    let model = body.get("model").ok_or_else(|| ApiError::missing("model"))?;
+    let model = model.as_str().ok_or_else(|| ApiError::invalid("model", "it must be a string"))?;
+    if model.is_empty() { Err(ApiError::invalid("model", "it must have at least one character")) } else { Ok(model) }
+}
+
+/// What steers a real model's draws, and not ours; with thoughts not all of it goes.
+fn sampling(body: &Map<String, Value>, thinks: bool) -> Result<(), ApiError> {
+    let temperature = between(body, "temperature", 1.0)?;
+    between(body, "top_p", 1.0)?;
+    let top_k = count(body, "top_k", 0)?;
+    if thinks && (temperature.is_some_and(|value| value < 1.0) || top_k.is_some()) {
+        return Err(ApiError::invalid("thinking", "it goes with neither a temperature below 1 nor top_k"));
+    }
+    Ok(())
 }
 
 /// The value, unless it is absent or null.

@@ -5,14 +5,16 @@
 
 use serde_json::{Value, json};
 
+use crate::answer::Context;
 use crate::journal::Usage;
 use crate::script::UsageSpec;
 
 /// What is reported, if anything is; the thoughts are part of the completion.
-pub(super) fn of(spec: &UsageSpec, prompt: u64, completion: u64, thoughts: u64) -> Option<Usage> {
+pub(super) fn of(context: &Context<'_>, prompt: u64, completion: u64, thoughts: u64) -> Option<Usage> {
+    let cached_tokens = context.tempo.cached(prompt);
     let counted =
-        Usage { prompt_tokens: prompt, completion_tokens: completion, reasoning_tokens: thoughts, cached_tokens: 0 };
-    match spec {
+        Usage { prompt_tokens: prompt, completion_tokens: completion, reasoning_tokens: thoughts, cached_tokens };
+    match &context.respond.usage {
         UsageSpec::None => None,
         UsageSpec::Auto => Some(counted),
         UsageSpec::Literal(numbers) => Some(Usage {

@@ -15,10 +15,13 @@ use super::{reasoning, synth};
 use crate::answer::Context;
 use crate::digest::{BASE62, Random};
 use crate::request::Request;
-use crate::script::{Block, ToolCall};
+use crate::rules::Facts;
+use crate::script::{Block, LogprobsSpec, ToolCall};
 
 /// What a model says that will not.
 const REFUSAL: &str = "I'm sorry, but I can't help with that.";
+/// In the place of a file that nobody has read; providers read all before they start.
+const UNREAD: &str = "";
 /// A model seldom makes more calls at once.
 const CALLS: usize = 3;
 
@@ -28,6 +31,8 @@ pub(super) struct Author<'w, 'a> {
     wishes: &'w Wishes<'a>,
     context: &'a Context<'a>,
     cuts: Cuts,
+    /// Of calls.
+    ids: Random,
     /// How many tokens are thought where no thoughts are scripted.
     reasoning: usize,
 }
@@ -35,13 +40,14 @@ pub(super) struct Author<'w, 'a> {
 impl<'w, 'a> Author<'w, 'a> {
     pub(super) fn new(request: &'a Request<'a>, wishes: &'w Wishes<'a>, context: &'a Context<'a>) -> Self {
         let reasoning = reasoning::tokens(context.respond, wishes.model, wishes.effort);
-        Self { request, wishes, context, cuts: Cuts::of(context), reasoning }
+        let ids = context.ids.branch("calls");
+        Self { request, wishes, context, cuts: Cuts::of(context), ids, reasoning }
     }
 
     /// One of the alternatives, within the limits of the request.
-    pub(super) fn choice(&self, mut random: Random) -> Choice<'a> {
-        let Self { wishes, context, .. } = self;
-        let logprobs = wishes.logprobs.map(|top| Logprobs::new(random.branch("logprobs"), top));
+    pub(super) fn choice(&mut self, mut random: Random) -> Choice<'a> {
+        let Self { wishes, context, .. } = *self;
+        let logprobs = self.logprobs(&random);
         let mut parts = self.parts(&mut random);
         if context.fault.refuse {
             self.refuse(&mut parts);
@@ -65,7 +71,18 @@ impl<'w, 'a> Author<'w, 'a> {
         choice
     }
 
-    fn parts(&self, random: &mut Random) -> Vec<Part<'a>> {
+    /// The script decides whether there are any, or else the request.
+    fn logprobs(&self, random: &Random) -> Option<Logprobs<'a>> {
+        let scripted = self.context.respond.logprobs.as_ref();
+        let top = match scripted {
+            None => self.wishes.logprobs,
+            Some(LogprobsSpec::None) => None,
+            Some(LogprobsSpec::Synth | LogprobsSpec::Literal(_)) => Some(self.wishes.logprobs.unwrap_or(0)),
+        };
+        top.map(|top| Logprobs::new(random.branch("logprobs"), top, scripted))
+    }
+
+    fn parts(&mut self, random: &mut Random) -> Vec<Part<'a>> {
         let respond = self.context.respond;
         if !respond.blocks.is_empty() {
             return respond.blocks.iter().map(|block| self.block(block, random)).collect();
@@ -77,7 +94,8 @@ impl<'w, 'a> Author<'w, 'a> {
             return vec![Part::Text(self.pieces(text))];
         }
         if respond.echo {
-            return vec![Part::Text(self.pieces(self.request.last_user().unwrap_or_default()))];
+            let said = Facts::new(self.request).last_user().unwrap_or_default().to_owned();
+            return vec![Part::Text(self.pieces(said))];
         }
         if let Some(count) = &respond.tokens {
             let count = count.draw(random, "respond.tokens");
@@ -98,16 +116,17 @@ impl<'w, 'a> Author<'w, 'a> {
         Pieces::new(text, self.cuts)
     }
 
-    fn block(&self, block: &'a Block, random: &mut Random) -> Part<'a> {
+    fn block(&mut self, block: &'a Block, random: &mut Random) -> Part<'a> {
         match block {
             Block::Text(text) => Part::Text(self.pieces(text)),
+            Block::TextFile(_) => Part::Text(self.pieces(UNREAD)),
             Block::Refusal(text) => Part::Refusal(self.pieces(text)),
             Block::Reasoning(text) => Part::Reasoning(self.pieces(text)),
             Block::ToolCall(call) => self.scripted(call, random),
         }
     }
 
-    fn scripted(&self, call: &'a ToolCall, random: &mut Random) -> Part<'a> {
+    fn scripted(&mut self, call: &'a ToolCall, random: &mut Random) -> Part<'a> {
         let tool = self.wishes.calls.offered.iter().find(|tool| tool.name == call.name);
         let arguments: Cow<'a, str> = match &call.arguments {
             Value::String(word) if word == "auto" => tool.map_or("{}".into(), |tool| tool.input(random).into()),
@@ -115,7 +134,7 @@ impl<'w, 'a> Author<'w, 'a> {
             Value::Null => "{}".into(),
             other => other.to_string().into(),
         };
-        let id = call.id.as_deref().map_or_else(|| call_id(random), Cow::Borrowed);
+        let id = call.id.as_deref().map_or_else(|| call_id(&mut self.ids), Cow::Borrowed);
         let custom = tool.is_some_and(|tool| tool.custom);
         Part::Call {
             id,
@@ -126,7 +145,7 @@ impl<'w, 'a> Author<'w, 'a> {
     }
 
     /// The calls that the request forces: of one tool, or of several at once where it allows that.
-    fn calls(&self, random: &mut Random) -> Vec<Part<'a>> {
+    fn calls(&mut self, random: &mut Random) -> Vec<Part<'a>> {
         let calls = &self.wishes.calls;
         let (first, count, among) = match &calls.force {
             Force::Nothing => return Vec::new(),
@@ -142,9 +161,9 @@ impl<'w, 'a> Author<'w, 'a> {
         chosen.map(|tool| self.forced(tool, random)).collect()
     }
 
-    fn forced(&self, tool: &Tool<'a>, random: &mut Random) -> Part<'a> {
+    fn forced(&mut self, tool: &Tool<'a>, random: &mut Random) -> Part<'a> {
         let arguments = Pieces::arguments(tool.input(random), self.cuts.tokenizer);
-        Part::Call { id: call_id(random), name: tool.name.into(), arguments, custom: tool.custom }
+        Part::Call { id: call_id(&mut self.ids), name: tool.name.into(), arguments, custom: tool.custom }
     }
 
     /// The text becomes a refusal, and nothing else is said.
@@ -170,6 +189,6 @@ impl<'w, 'a> Author<'w, 'a> {
     }
 }
 
-fn call_id<'a>(random: &mut Random) -> Cow<'a, str> {
-    format!("call_{}", random.word(24, BASE62)).into()
+fn call_id<'a>(ids: &mut Random) -> Cow<'a, str> {
+    format!("call_{}", ids.word(24, BASE62)).into()
 }

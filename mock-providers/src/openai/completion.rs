@@ -10,6 +10,7 @@ use super::author::Author;
 use super::logprobs::Logprobs;
 use super::pieces::Pieces;
 use super::reasoning::Effort;
+use super::render::{raw, text};
 use super::tools::Calls;
 use super::{resolve, usage};
 use crate::answer::Context;
@@ -41,12 +42,13 @@ pub(super) struct Wishes<'v> {
 
 /// One answer, with all its choices.
 pub(super) struct Completion<'a> {
-    /// Without the prefix that tells its kind.
-    pub(super) id: String,
+    /// Without the prefix that tells its kind; a script's own id is whole.
+    id: Cow<'a, str>,
+    scripted_id: bool,
     pub(super) created: u64,
     pub(super) model: Cow<'a, str>,
-    pub(super) fingerprint: String,
-    pub(super) service_tier: &'static str,
+    pub(super) fingerprint: Cow<'a, str>,
+    pub(super) service_tier: &'a str,
     pub(super) choices: Vec<Choice<'a>>,
     pub(super) usage: Option<Usage>,
     /// The member that shows thoughts, if one does.
@@ -62,7 +64,7 @@ pub(super) struct Choice<'a> {
     pub(super) finish: Cow<'a, str>,
     /// Tokens of thought, shown or not.
     pub(super) reasoning: usize,
-    pub(super) logprobs: Option<Logprobs>,
+    pub(super) logprobs: Option<Logprobs<'a>>,
 }
 
 /// A stretch of the answer.
@@ -80,23 +82,48 @@ pub(super) enum Part<'a> {
 impl<'a> Completion<'a> {
     pub(super) fn new(request: &'a Request<'a>, wishes: &Wishes<'a>, context: &'a Context<'a>) -> Self {
         let respond = context.respond;
-        let author = Author::new(request, wishes, context);
+        let mut author = Author::new(request, wishes, context);
         let mut seeds = context.random.branch("choices");
         let choices: Vec<Choice<'a>> =
             (0..wishes.choices).map(|_| author.choice(Random::new(&[seeds.next()]))).collect();
         let model = respond.model.as_deref().unwrap_or_else(|| resolve(wishes.model));
-        let fingerprint = Random::new(&[context.seed, hash(model.as_bytes())]).word(10, HEX);
+        let fingerprint = || format!("fp_{}", Random::new(&[context.seed, hash(model.as_bytes())]).word(10, HEX));
+        let id = || context.ids.branch("id").word(29, BASE62);
         Self {
-            id: context.ids.branch("id").word(29, BASE62),
+            id: respond.id.as_deref().map_or_else(|| id().into(), Cow::Borrowed),
+            scripted_id: respond.id.is_some(),
             created: context.created,
             model: model.into(),
-            fingerprint: format!("fp_{fingerprint}"),
-            service_tier: wishes.service_tier.unwrap_or("default"),
+            fingerprint: respond.system_fingerprint.as_deref().map_or_else(|| fingerprint().into(), Cow::Borrowed),
+            service_tier: respond.service_tier.as_deref().or(wishes.service_tier).unwrap_or("default"),
             usage: used(context, usage::prompt(request, context.tokenizer), &choices),
             choices,
             reasoning_field: respond.reasoning.and_then(|reasoning| reasoning.field).map(ReasoningField::name),
             legacy_calls: wishes.calls.legacy,
         }
+    }
+}
+
+impl Completion<'_> {
+    /// The id of an answer of the kind that has this prefix.
+    pub(super) fn id(&self, prefix: &str) -> String {
+        if self.scripted_id { self.id.clone().into_owned() } else { format!("{prefix}{}", self.id) }
+    }
+
+    /// What the ids of its parts are made of.
+    pub(super) fn stem(&self) -> &str {
+        &self.id
+    }
+
+    /// Its id as a JSON string.
+    pub(super) fn write_id(&self, out: &mut Vec<u8>, prefix: &str) {
+        if self.scripted_id {
+            return text(out, &self.id);
+        }
+        raw(out, "\"");
+        raw(out, prefix);
+        raw(out, &self.id);
+        raw(out, "\"");
     }
 }
 

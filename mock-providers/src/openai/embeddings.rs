@@ -7,9 +7,9 @@ use std::borrow::Cow;
 use std::io::Write;
 
 use base64::Engine;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use super::{ApiError, parameters, usage};
+use super::{ApiError, Reading, parameters, usage};
 use crate::answer::Context;
 use crate::digest::{Random, hash};
 use crate::journal::Usage;
@@ -30,8 +30,10 @@ const IN_MEMORY: &str = "a write into memory succeeds";
 /// Answers an embeddings request.
 pub(super) fn answer(request: &Request<'_>, context: &Context<'_>) -> Result<Answer, ApiError> {
     let body = parameters::object(request)?;
-    let model = parameters::model(body)?;
-    let inputs = inputs(body.get("input").ok_or_else(|| ApiError::missing("input"))?)?;
+    let reading = Reading::of(context.provider);
+    let model = reading.settle(parameters::model(body))?;
+    let inputs = body.get("input").ok_or_else(|| ApiError::missing("input")).and_then(inputs);
+    let inputs = reading.or_else(inputs, || vec![Input::text("")])?;
     let known = context.provider.model(model);
     let tokens = counted(&inputs, known.and_then(|known| known.context_window).unwrap_or(MAX_TOKENS))?;
     let (literal, usual) = match &context.respond.embedding {
@@ -39,12 +41,10 @@ pub(super) fn answer(request: &Request<'_>, context: &Context<'_>) -> Result<Ans
         Some(Embedding::Made(size)) => (None, Some(usize::from(size.dims.get()))),
         None => (None, None),
     };
-    let dimensions = dimensions(parameters::given(body, "dimensions"), model, usual)?;
-    let base64 = match parameters::given(body, "encoding_format").map(Value::as_str) {
-        None | Some(Some("float")) => false,
-        Some(Some("base64")) => true,
-        Some(_) => return Err(ApiError::wrong_value("encoding_format", "it is neither float nor base64")),
-    };
+    let asked = dimensions(parameters::given(body, "dimensions"), model);
+    let usual = usual.unwrap_or(if model.contains("large") { 3072 } else { 1536 });
+    let dimensions = reading.settle(asked)?.unwrap_or(usual);
+    let base64 = reading.settle(base64(body))?;
     let named = context.respond.model.as_deref().unwrap_or(model);
     // Embeddings report nothing but the prompt, whatever the script counts besides.
     let used =
@@ -141,11 +141,18 @@ fn empty(param: &str) -> ApiError {
     ApiError::wrong_value(param, "it must not be empty")
 }
 
-/// The size that is asked for, or else the script's, or else the model's.
-fn dimensions(asked: Option<&Value>, model: &str, scripted: Option<usize>) -> Result<usize, ApiError> {
-    let Some(asked) = asked else {
-        return Ok(scripted.unwrap_or(if model.contains("large") { 3072 } else { 1536 }));
-    };
+/// Whether vectors are wanted as bytes.
+fn base64(body: &Map<String, Value>) -> Result<bool, ApiError> {
+    match parameters::given(body, "encoding_format").map(Value::as_str) {
+        None | Some(Some("float")) => Ok(false),
+        Some(Some("base64")) => Ok(true),
+        Some(_) => Err(ApiError::wrong_value("encoding_format", "it is neither float nor base64")),
+    }
+}
+
+/// The size that is asked for, if one is.
+fn dimensions(asked: Option<&Value>, model: &str) -> Result<Option<usize>, ApiError> {
+    let Some(asked) = asked else { return Ok(None) };
     if !asked.is_number() {
         return Err(ApiError::wrong_type("dimensions", "an integer"));
     }
@@ -159,7 +166,9 @@ fn dimensions(asked: Option<&Value>, model: &str, scripted: Option<usize>) -> Re
     };
     let fitting = asked.as_u64().filter(|dimensions| (1..=most).contains(dimensions));
     let fitting = fitting.and_then(|dimensions| usize::try_from(dimensions).ok());
-    fitting.ok_or_else(|| ApiError::wrong_value("dimensions", &format!("it is not a number from 1 to {most}")))
+    fitting
+        .map(Some)
+        .ok_or_else(|| ApiError::wrong_value("dimensions", &format!("it is not a number from 1 to {most}")))
 }
 
 fn vector(random: &mut Random, dimensions: usize) -> Vec<f32> {

@@ -9,13 +9,15 @@ use super::pieces::Pieces;
 use super::render::{number, raw, text};
 use super::synth;
 use crate::digest::Random;
+use crate::script::LogprobsSpec;
 
 /// What the draws of one choice follow from.
 #[derive(Debug, Clone)]
-pub(super) struct Logprobs {
+pub(super) struct Logprobs<'a> {
     random: Random,
     /// How many alternatives are shown for each token.
     top: usize,
+    scripted: Option<&'a LogprobsSpec>,
 }
 
 /// The alternatives of one token, the likeliest first.
@@ -24,9 +26,9 @@ struct Drawn<'t> {
     top: Vec<(&'t str, f64)>,
 }
 
-impl Logprobs {
-    pub(super) fn new(random: Random, top: usize) -> Self {
-        Self { random, top }
+impl<'a> Logprobs<'a> {
+    pub(super) fn new(random: Random, top: usize, scripted: Option<&'a LogprobsSpec>) -> Self {
+        Self { random, top, scripted }
     }
 
     /// Of the token at this place of this part of the answer.
@@ -34,8 +36,9 @@ impl Logprobs {
         let mut random = Random::new(&[self.random.clone().next(), part as u64, index as u64]);
         let mut step = || (1 + random.below(40_000)) as f64 / 100_000.0;
         // One token in eight is not the likeliest.
-        let rank = if step() < 0.05 { 1 } else { 0 };
-        let mut logprob = -step();
+        let scripted = self.scripted.and_then(|scripted| scripted.literal(index));
+        let rank = if step() < 0.05 && scripted.is_none() { 1 } else { 0 };
+        let mut logprob = scripted.unwrap_or_else(|| -step());
         let mut all = Vec::with_capacity(self.top.max(rank + 1));
         for place in 0..self.top.max(rank + 1) {
             all.push((if place == rank { token } else { synth::other_word(token, place) }, logprob));

@@ -5,11 +5,12 @@
 use serde_json::{Value, json};
 
 use super::{ApiError, decoded};
+use crate::answer::Context;
 use crate::plan::Answer;
 use crate::request::Request;
 use crate::script::{Model, ModelKind, Provider};
 
-/// When those models were made of which the script does not say it.
+/// When those models were made of which the script does not say it, unless answers claim to be older.
 const CREATED: u64 = 1_767_225_600;
 
 const USUAL: &[&str] = &[
@@ -36,8 +37,9 @@ pub(super) fn known(request: &Request<'_>, provider: &Provider, kind: ModelKind)
 }
 
 /// All of them.
-pub(super) fn list(provider: &Provider) -> Answer {
-    let models: Vec<Value> = match &provider.models {
+pub(super) fn list(context: &Context<'_>) -> Answer {
+    let object = |model: &Model| object(model, context);
+    let models: Vec<Value> = match &context.provider.models {
         Some(models) => models.iter().map(object).collect(),
         None => USUAL.iter().map(|id| object(&usual(id))).collect(),
     };
@@ -45,9 +47,9 @@ pub(super) fn list(provider: &Provider) -> Answer {
 }
 
 /// One of them; its id may be percent-encoded.
-pub(super) fn retrieve(provider: &Provider, id: &str) -> Result<Answer, ApiError> {
-    let model = find(provider, &decoded(id))?;
-    Ok(Answer::json(200, object(&model).to_string(), None))
+pub(super) fn retrieve(context: &Context<'_>, id: &str) -> Result<Answer, ApiError> {
+    let model = find(context.provider, &decoded(id))?;
+    Ok(Answer::json(200, object(&model, context).to_string(), None))
 }
 
 /// Says that a fine-tune is gone, though the list stays as it is scripted.
@@ -73,11 +75,11 @@ fn usual(id: &str) -> Model {
     Model { id: id.to_owned(), ..Model::default() }
 }
 
-fn object(model: &Model) -> Value {
+fn object(model: &Model, context: &Context<'_>) -> Value {
     json!({
         "id": model.id,
         "object": "model",
-        "created": model.created.unwrap_or(CREATED),
+        "created": model.created.unwrap_or(CREATED.min(context.created)),
         "owned_by": model.owned_by.as_deref().unwrap_or("system"),
     })
 }

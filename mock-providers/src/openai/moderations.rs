@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{ApiError, parameters};
+use super::{ApiError, Reading, parameters};
 use crate::answer::Context;
 use crate::digest::{BASE62, Random, hash};
 use crate::plan::Answer;
@@ -41,13 +41,16 @@ struct Input<'v> {
 /// Answers a moderation request.
 pub(super) fn answer(request: &Request<'_>, context: &Context<'_>) -> Result<Answer, ApiError> {
     let body = parameters::object(request)?;
-    let model = parameters::given(body, "model").map_or(Ok(DEFAULT_MODEL), |_| parameters::model(body))?;
-    let inputs = inputs(body.get("input").ok_or_else(|| ApiError::missing("input"))?)?;
-    let id = context.ids.branch("id").word(29, BASE62);
+    let reading = Reading::of(context.provider);
+    let model = parameters::given(body, "model").map_or(Ok(DEFAULT_MODEL), |_| parameters::model(body));
+    let model = reading.or_else(model, || DEFAULT_MODEL)?;
+    let inputs = body.get("input").ok_or_else(|| ApiError::missing("input")).and_then(inputs);
+    let inputs = reading.or_else(inputs, || vec![Input::default()])?;
+    let id = || format!("modr-{}", context.ids.branch("id").word(29, BASE62));
     let seeds = [context.seed, hash(model.as_bytes())];
     let results: Vec<Value> = inputs.iter().map(|input| input.verdict(&seeds)).collect();
     let body = json!({
-        "id": format!("modr-{id}"),
+        "id": context.respond.id.clone().unwrap_or_else(id),
         "model": context.respond.model.as_deref().unwrap_or(model),
         "results": results,
     });

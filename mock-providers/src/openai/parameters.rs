@@ -21,21 +21,23 @@ const TIERS: &[(&str, &str)] = &[
 
 /// Whether what cannot be meant is an error, or counts as left out.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Reading {
+pub(crate) struct Reading {
     lenient: bool,
 }
 
 impl Reading {
-    pub(super) fn of(provider: &Provider) -> Self {
+    pub(crate) fn of(provider: &Provider) -> Self {
         Self { lenient: provider.strict == Some(Strict::Off) }
     }
 
     /// What was read, or nothing in the place of an error.
-    pub(super) fn settle<T: Default>(self, read: Result<T, ApiError>) -> Result<T, ApiError> {
-        match read {
-            Err(_) if self.lenient => Ok(T::default()),
-            other => other,
-        }
+    pub(crate) fn settle<T: Default, E>(self, read: Result<T, E>) -> Result<T, E> {
+        self.or_else(read, T::default)
+    }
+
+    /// What was read, or something else in the place of an error.
+    pub(crate) fn or_else<T, E>(self, read: Result<T, E>, instead: impl FnOnce() -> T) -> Result<T, E> {
+        if self.lenient { Ok(read.unwrap_or_else(|_| instead())) } else { read }
     }
 }
 

@@ -11,14 +11,14 @@ use crate::script::{Chunking, Tokenizer, Unit};
 
 /// How texts are cut.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Cuts {
-    pub(super) tokenizer: Tokenizer,
-    pub(super) chunking: Chunking,
+pub(crate) struct Cuts {
+    pub(crate) tokenizer: Tokenizer,
+    pub(crate) chunking: Chunking,
 }
 
 impl Cuts {
     /// As the script says.
-    pub(super) fn of(context: &Context<'_>) -> Self {
+    pub(crate) fn of(context: &Context<'_>) -> Self {
         let chunking = context.respond.chunking.or(context.provider.chunking).unwrap_or_default();
         Self { tokenizer: context.tokenizer, chunking }
     }
@@ -26,7 +26,7 @@ impl Cuts {
 
 /// A text and its cuts.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Pieces<'a> {
+pub(crate) struct Pieces<'a> {
     text: Cow<'a, str>,
     /// Where each token ends.
     tokens: Vec<usize>,
@@ -35,7 +35,7 @@ pub(super) struct Pieces<'a> {
 }
 
 impl<'a> Pieces<'a> {
-    pub(super) fn new(text: impl Into<Cow<'a, str>>, Cuts { tokenizer, chunking }: Cuts) -> Self {
+    pub(crate) fn new(text: impl Into<Cow<'a, str>>, Cuts { tokenizer, chunking }: Cuts) -> Self {
         let text = text.into();
         let tokens = token_ends(&text, tokenizer);
         let deltas = (chunking != Chunking::default()).then(|| delta_ends(&text, &tokens, chunking));
@@ -43,7 +43,7 @@ impl<'a> Pieces<'a> {
     }
 
     /// The text of a call's arguments, which comes in more than one delta if it can.
-    pub(super) fn arguments(text: impl Into<Cow<'a, str>>, tokenizer: Tokenizer) -> Self {
+    pub(crate) fn arguments(text: impl Into<Cow<'a, str>>, tokenizer: Tokenizer) -> Self {
         let mut pieces = Self::new(text, Cuts { tokenizer, ..Cuts::default() });
         let second_half = |at: &usize| *at > 0 && *at >= pieces.text.len() / 2;
         let middle = pieces.text.char_indices().map(|(at, _)| at).find(second_half);
@@ -54,7 +54,7 @@ impl<'a> Pieces<'a> {
     }
 
     /// Exactly these deltas, each of them one token.
-    pub(super) fn exact(deltas: &[String]) -> Self {
+    pub(crate) fn exact(deltas: &[String]) -> Self {
         let end = |at: &mut usize, delta: &String| {
             *at += delta.len();
             Some(*at)
@@ -63,38 +63,38 @@ impl<'a> Pieces<'a> {
     }
 
     /// All of it.
-    pub(super) fn text(&self) -> &str {
+    pub(crate) fn text(&self) -> &str {
         &self.text
     }
 
     /// How many tokens it has.
-    pub(super) fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.tokens.len()
     }
 
     /// One token.
-    pub(super) fn token(&self, index: usize) -> &str {
+    pub(crate) fn token(&self, index: usize) -> &str {
         slice(&self.text, &self.tokens, index)
     }
 
     /// One delta, if there are so many.
-    pub(super) fn delta(&self, index: usize) -> Option<&str> {
+    pub(crate) fn delta(&self, index: usize) -> Option<&str> {
         let ends = self.delta_ends();
         (index < ends.len()).then(|| slice(&self.text, ends, index))
     }
 
     /// How many deltas there are.
-    pub(super) fn delta_count(&self) -> usize {
+    pub(crate) fn delta_count(&self) -> usize {
         self.delta_ends().len()
     }
 
     /// All deltas.
-    pub(super) fn deltas(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn deltas(&self) -> impl Iterator<Item = &str> {
         (0..self.delta_count()).filter_map(|index| self.delta(index))
     }
 
     /// The tokens that are complete with this delta, and were not before.
-    pub(super) fn tokens_of(&self, delta: usize) -> Range<usize> {
+    pub(crate) fn tokens_of(&self, delta: usize) -> Range<usize> {
         let Some(ends) = &self.deltas else { return delta..delta + 1 };
         let complete = |end: usize| self.tokens.partition_point(|token| *token <= end);
         let before = if delta == 0 { 0 } else { complete(ends[delta - 1]) };
@@ -102,14 +102,14 @@ impl<'a> Pieces<'a> {
     }
 
     /// Leaves the first tokens.
-    pub(super) fn keep(&mut self, tokens: usize) {
+    pub(crate) fn keep(&mut self, tokens: usize) {
         if tokens < self.tokens.len() {
             self.end_at(if tokens == 0 { 0 } else { self.tokens[tokens - 1] });
         }
     }
 
     /// Ends the text at this byte.
-    pub(super) fn end_at(&mut self, at: usize) {
+    pub(crate) fn end_at(&mut self, at: usize) {
         match &mut self.text {
             Cow::Borrowed(text) => *text = &text[..at],
             Cow::Owned(text) => text.truncate(at),

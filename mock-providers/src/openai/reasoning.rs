@@ -82,8 +82,9 @@ fn is_newest(model: &str) -> bool {
 /// How many tokens the model thinks.
 pub(super) fn tokens(respond: &Respond, model: &str, effort: Option<Effort>) -> usize {
     let usual = if reasons(model) { USUAL } else { 0 };
-    let tokens = respond.reasoning.and_then(|reasoning| reasoning.tokens).unwrap_or(usual);
-    effort.unwrap_or_default().scale(tokens)
+    let scripted = respond.reasoning.unwrap_or_default();
+    let tokens = scripted.tokens.unwrap_or(usual);
+    if scripted.effort_scale == Some(false) { tokens } else { effort.unwrap_or_default().scale(tokens) }
 }
 
 #[cfg(test)]

@@ -14,9 +14,9 @@ use super::usage;
 pub(super) fn json(completion: &Completion<'_>) -> Vec<u8> {
     let texts: usize = completion.choices.iter().flat_map(|choice| &choice.parts).map(Part::length).sum();
     let mut out = Vec::with_capacity(640 + 256 * completion.choices.len() + texts + texts / 8);
-    raw(&mut out, "{\"id\":\"chatcmpl-");
-    raw(&mut out, &completion.id);
-    raw(&mut out, "\",\"object\":\"chat.completion\",\"created\":");
+    raw(&mut out, "{\"id\":");
+    completion.write_id(&mut out, "chatcmpl-");
+    raw(&mut out, ",\"object\":\"chat.completion\",\"created\":");
     number(&mut out, completion.created);
     raw(&mut out, ",\"model\":");
     text(&mut out, &completion.model);
@@ -31,11 +31,11 @@ pub(super) fn json(completion: &Completion<'_>) -> Vec<u8> {
         raw(&mut out, ",\"usage\":");
         usage::write_chat(&mut out, used);
     }
-    raw(&mut out, ",\"service_tier\":\"");
-    raw(&mut out, completion.service_tier);
-    raw(&mut out, "\",\"system_fingerprint\":\"");
-    raw(&mut out, &completion.fingerprint);
-    raw(&mut out, "\"}");
+    raw(&mut out, ",\"service_tier\":");
+    text(&mut out, completion.service_tier);
+    raw(&mut out, ",\"system_fingerprint\":");
+    text(&mut out, &completion.fingerprint);
+    raw(&mut out, "}");
     out
 }
 

@@ -45,7 +45,7 @@ pub(super) fn answer(request: &Request<'_>, context: &Context<'_>) -> Result<Ans
     let mut completion = Completion::new(request, &asked.wishes, context);
     let choice = completion.choices.pop().expect("there is one choice");
     let reason = incomplete(&choice);
-    let items = output::items(&completion.id, choice, &asked, context);
+    let items = output::items(completion.stem(), choice, &asked, context);
     let earlier = previous.map_or(0, |previous| previous.tokens);
     let used = completion.usage.map(|used| match context.respond.usage {
         // The conversation so far is read again.
@@ -56,7 +56,7 @@ pub(super) fn answer(request: &Request<'_>, context: &Context<'_>) -> Result<Ans
     let made = Made { asked, completion, items, whole, incomplete: reason.is_some(), used };
     let answer = made.answer(context);
     if made.asked.store {
-        context.stored.keep(format!("resp_{}", made.completion.id), made.kept(input));
+        context.stored.keep(made.completion.id("resp_"), made.kept(input));
     }
     Ok(answer)
 }
@@ -102,7 +102,7 @@ impl Made<'_> {
         let given = input::calls(input.as_array().map_or(&[], Vec::as_slice));
         Kept {
             body: self.whole.clone(),
-            input: json!(input::listed(input, &self.completion.id)).to_string().into(),
+            input: json!(input::listed(input, self.completion.stem())).to_string().into(),
             calls: own.chain(given).map(str::to_owned).collect(),
             tokens: self.used.map_or(0, |used| used.prompt_tokens + used.completion_tokens),
             background: self.asked.background,

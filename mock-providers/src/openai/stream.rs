@@ -62,17 +62,17 @@ struct Frames<'c> {
 impl<'c> Frames<'c> {
     fn new(completion: &'c Completion<'c>, null_usage: bool, padding: Option<Random>) -> Self {
         let mut before = Vec::with_capacity(256);
-        raw(&mut before, "data: {\"id\":\"chatcmpl-");
-        raw(&mut before, &completion.id);
-        raw(&mut before, "\",\"object\":\"chat.completion.chunk\",\"created\":");
+        raw(&mut before, "data: {\"id\":");
+        completion.write_id(&mut before, "chatcmpl-");
+        raw(&mut before, ",\"object\":\"chat.completion.chunk\",\"created\":");
         number(&mut before, completion.created);
         raw(&mut before, ",\"model\":");
         text(&mut before, &completion.model);
-        raw(&mut before, ",\"service_tier\":\"");
-        raw(&mut before, completion.service_tier);
-        raw(&mut before, "\",\"system_fingerprint\":\"");
-        raw(&mut before, &completion.fingerprint);
-        raw(&mut before, "\",\"choices\":[");
+        raw(&mut before, ",\"service_tier\":");
+        text(&mut before, completion.service_tier);
+        raw(&mut before, ",\"system_fingerprint\":");
+        text(&mut before, &completion.fingerprint);
+        raw(&mut before, ",\"choices\":[");
         let before = String::from_utf8(before).expect("JSON is UTF-8");
         Self { completion, before, after: if null_usage { "],\"usage\":null" } else { "]" }, padding }
     }

@@ -49,7 +49,7 @@ pub(super) fn other_word(token: &str, nth: usize) -> &'static str {
 }
 
 /// Made-up arguments of a function, which may have no schema.
-pub(super) fn arguments(schema: &Value, random: &mut Random) -> Value {
+pub(crate) fn arguments(schema: &Value, random: &mut Random) -> Value {
     if schema.is_null() { json!({}) } else { fitting(schema, random) }
 }
 

@@ -66,7 +66,7 @@ pub(crate) fn judge<'a>(request: &Request<'a>, fault: &Fault) -> Judged<'a> {
     if !ignored.is_empty() {
         let mut rest = body.clone();
         rest.retain(|name, _| !ignored.contains(&name));
-        judged.heard = Some(Request { head: request.head, json: Some(rest.into()) });
+        judged.heard = Some(Request::of(request.head, Some(rest.into())));
     }
     judged
 }

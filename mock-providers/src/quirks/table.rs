@@ -46,7 +46,7 @@ quirks! {
         "Choices have a `stop_reason`, answers `prompt_logprobs` and `kv_transfer_params`.";
     reasoning_renamed [D09] r#"{"reasoning_as":"reasoning"}"#
         "Reasoning is in `reasoning`, not in `reasoning_content`.";
-    cut_call_errors [D10] r#"{"cut_call_errors":true}"#
+    cut_call_errors [D10] implies [D02] r#"{"cut_call_errors":true}"#
         "A stream fails in the middle when the limit cuts a call.";
     developer_role_rejected [D11] r#"{"developer_role_rejected":true}"#
         "The role `developer` is a 400.";
@@ -82,7 +82,8 @@ quirks! {
         "Embeddings have their full size, whatever is asked for.";
     n_ignored [D26] r#"{"ignore_n":true,"ignored_fields":["n"]}"#
         "There is one choice, whatever is asked for.";
-    unlisted_fields_ignored [D26] r#"{"ignored_fields":["logit_bias","user","logprobs","top_logprobs","tool_choice"]}"#
+    unlisted_fields_ignored [D26] implies [D45]
+        r#"{"ignored_fields":["logit_bias","user","logprobs","top_logprobs","tool_choice"]}"#
         "Fields that Ollama does not list are ignored.";
     api_key_ignored [D26] r#"{"api_key_ignored":true}"#
         "No credential is looked at.";
@@ -126,7 +127,7 @@ quirks! {
         "Usage comes with the last content.";
     finish_camel_case [D41] implies [D07] r#"{"finish_camel_case":true}"#
         "The finish reason is only in `finishReason`.";
-    choices_empty_first [D42] r#"{"choices_empty_first":true}"#
+    choices_empty_first [D42] implies [D36] r#"{"choices_empty_first":true}"#
         "The first chunk has no choices, but `prompt_filter_results`.";
     unknown_fields_422 [D43] r#"{"unknown_fields_422":true}"#
         "Fields that Mistral does not know are a 422 with `detail`.";

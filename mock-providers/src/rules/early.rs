@@ -40,7 +40,7 @@ impl Live {
     /// What happens to a connection. `when` asks about requests: an entry that has one happens to none.
     pub(crate) fn on_connection(&self, dice: &Dice, number: u64) -> Option<&Fault> {
         let head = Head::default();
-        let request = Request { head: &head, json: None };
+        let request = Request::of(&head, None);
         self.decide(
             Occasion::Connection,
             &request,
@@ -51,7 +51,7 @@ impl Live {
 
     /// What happens to a request of which only the head is known.
     pub(crate) fn at_head(&self, dice: &Dice, head: &Head) -> Option<&Fault> {
-        let request = Request { head, json: None };
+        let request = Request::of(head, None);
         // Not the same draws as those of a whole request that has no body.
         let random = || dice.random(&dice.count(head, b"\0head"), self.default_key);
         self.decide(Occasion::Head, &request, |_| true, random)

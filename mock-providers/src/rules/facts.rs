@@ -66,7 +66,7 @@ impl<'r> Facts<'r> {
     }
 
     /// The text of the last message in which the user speaks.
-    pub(super) fn last_user(&self) -> Option<&str> {
+    pub(crate) fn last_user(&self) -> Option<&str> {
         let users = self.conversation().iter().rev().filter(|message| message.role == Role::User);
         users.into_iter().find(|user| user.results.is_empty() || !user.text.is_empty()).map(|user| user.text.as_str())
     }

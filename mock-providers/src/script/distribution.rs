@@ -13,13 +13,10 @@ use std::time::Duration;
 
 use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
 
-use super::{ScriptError, duration};
+use super::{ScriptError, duration, resolve};
 use crate::digest::Random;
 use forms::Name;
 use sampling::Form;
-
-/// A file of a trace is not larger.
-const MAX_FILE: u64 = 16 << 20;
 
 /// A value, or how it is drawn.
 #[derive(Debug, Clone, PartialEq)]
@@ -115,11 +112,7 @@ impl<T: Quantity> Distribution<T> {
 
 /// One value a line; empty lines and those that begin with `#` are left out.
 fn values<T: Quantity>(path: &Path) -> Result<Vec<f64>, ScriptError> {
-    let unreadable = |source| ScriptError::Read { path: path.to_owned(), source };
-    if std::fs::metadata(path).map_err(unreadable)?.len() > MAX_FILE {
-        return Err(ScriptError::TooLarge(path.to_owned()));
-    }
-    let text = std::fs::read_to_string(path).map_err(unreadable)?;
+    let text = resolve::read(path)?;
     let lines = text.lines().enumerate().map(|(index, line)| (index + 1, line.trim()));
     let given = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
     let values: Result<Vec<f64>, _> = given

@@ -28,6 +28,20 @@ pub struct Latency {
     pub load_factor: Option<f64>,
     /// The longest that a whole answer takes; its gaps shrink in proportion.
     pub total: Option<Distribution<Duration>>,
+    /// What an answer waits for that is no stream.
+    pub json: Option<JsonLatency>,
+}
+
+/// What an answer waits for that is no stream.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum JsonLatency {
+    /// For `head` alone.
+    #[default]
+    Head,
+    /// Until all its tokens are made, as a stream would send them.
+    Whole,
 }
 
 /// What the tokens of a prompt cost.
@@ -66,13 +80,15 @@ pub(super) struct Keys {
     load_factor: Option<f64>,
     /// The longest that a whole answer takes; its gaps shrink in proportion.
     total: Option<Distribution<Duration>>,
+    /// What an answer waits for that is no stream: for `head` alone, or as long as its stream would take.
+    json: Option<JsonLatency>,
 }
 
 impl TryFrom<Keys> for Latency {
     type Error = String;
 
     fn try_from(keys: Keys) -> Result<Self, String> {
-        let Keys { connect, head, ttft, itl, tps, prefill, load_factor, total } = keys;
+        let Keys { connect, head, ttft, itl, tps, prefill, load_factor, total, json } = keys;
         let itl = match (itl, tps) {
             (Some(_), Some(_)) => return Err("`itl` and `tps` say the same thing: give one of them".to_owned()),
             (itl, None) => itl,
@@ -82,7 +98,7 @@ impl TryFrom<Keys> for Latency {
         if let Some(factor) = load_factor.filter(|factor| !(1.0..=1000.0).contains(factor)) {
             return Err(format!("`load_factor: {factor}` is out of range: 1 to 1000"));
         }
-        Ok(Self { connect, head, ttft, itl, prefill, load_factor, total })
+        Ok(Self { connect, head, ttft, itl, prefill, load_factor, total, json })
     }
 }
 
@@ -119,6 +135,7 @@ impl Latency {
             prefill: own.prefill.as_ref().or(self.prefill.as_ref()).cloned(),
             load_factor: own.load_factor.or(self.load_factor),
             total: overlaid(&own.total, &self.total),
+            json: own.json.or(self.json),
         }
     }
 }

@@ -17,7 +17,7 @@ pub struct Model {
     /// Whose it is; default `system`.
     #[serde(default)]
     pub owned_by: Option<String>,
-    /// The Unix time of its making; default that of all answers.
+    /// The Unix time of its making; default the beginning of 2026, or that of all answers where it is earlier.
     #[serde(default)]
     pub created: Option<u64>,
     /// How many tokens prompt and answer may have together.

@@ -11,6 +11,8 @@ use serde::Deserialize;
 pub struct Reasoning {
     /// How many tokens, at medium effort.
     pub tokens: Option<usize>,
+    /// Whether the request's effort scales that number; default true.
+    pub effort_scale: Option<bool>,
     /// Where the thoughts are shown; nowhere when left out, as at OpenAI.
     pub field: Option<ReasoningField>,
 }

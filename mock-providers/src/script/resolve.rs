@@ -5,9 +5,12 @@
 use std::path::{Path, PathBuf};
 
 use super::{
-    Config, Distribution, Fault, Hang, Latency, MachineState, Prefill, Provider, Quantity, Respond, Rule, Sequence,
-    Stall, Step,
+    Block, Config, Distribution, Fault, Hang, Latency, MachineState, Prefill, Provider, Quantity, Respond, Rule,
+    Sequence, Stall, Step,
 };
+
+/// Larger files are refused.
+const MAX_FILE: u64 = 16 << 20;
 
 /// Something that may name files.
 trait Resolve {
@@ -19,6 +22,36 @@ impl<T: Quantity> Resolve for Distribution<T> {
     fn resolve(&mut self, folder: &Path) -> Result<(), ScriptError> {
         self.read_file(folder)
     }
+}
+
+impl Resolve for Block {
+    fn resolve(&mut self, folder: &Path) -> Result<(), ScriptError> {
+        if let Block::TextFile(path) = self {
+            *self = Block::Text(read(&folder.join(path))?);
+        }
+        Ok(())
+    }
+}
+
+impl Resolve for Respond {
+    fn resolve(&mut self, folder: &Path) -> Result<(), ScriptError> {
+        if let Some(path) = self.text_file.take() {
+            self.text = Some(read(&folder.join(path))?);
+        }
+        self.blocks.resolve(folder)?;
+        self.latency.resolve(folder)?;
+        self.tokens.resolve(folder)?;
+        self.delay_head.resolve(folder)
+    }
+}
+
+/// The text of a file.
+pub(super) fn read(path: &Path) -> Result<String, ScriptError> {
+    let unreadable = |source| ScriptError::Read { path: path.to_owned(), source };
+    if std::fs::metadata(path).map_err(unreadable)?.len() > MAX_FILE {
+        return Err(ScriptError::TooLarge(path.to_owned()));
+    }
+    std::fs::read_to_string(path).map_err(unreadable)
 }
 
 impl<T: Resolve> Resolve for Option<T> {
@@ -56,7 +89,6 @@ macro_rules! resolve {
 resolve! {
     Latency { connect, head, ttft, itl, prefill, total }
     Prefill { overhead, per_token }
-    Respond { latency, tokens, delay_head }
     Stall { duration }
     Fault { stall, hang_before_head }
     Step { respond, fault }
@@ -70,7 +102,7 @@ resolve! {
 #[derive(Debug, thiserror::Error)]
 pub enum ScriptError {
     /// It is not to be had.
-    #[error("the trace file {} cannot be read; its path is relative to the script's folder", path.display())]
+    #[error("the file {} cannot be read; its path is relative to the script's folder", path.display())]
     Read {
         /// The file.
         path: PathBuf,
@@ -78,7 +110,7 @@ pub enum ScriptError {
         source: std::io::Error,
     },
     /// It is too large.
-    #[error("the trace file {} is larger than 16MiB", .0.display())]
+    #[error("the file {} is larger than 16MiB", .0.display())]
     TooLarge(PathBuf),
     /// A line is no value.
     #[error("{}:{line}: {reason}", path.display())]
@@ -104,8 +136,11 @@ pub enum ScriptError {
 }
 
 impl Config {
-    /// Reads the files that its providers name, from the folder of the script, and checks them.
+    /// Lays its defaults under its providers, reads the files that they name, from the folder of the script, and
+    /// checks them.
     pub fn resolve(&mut self, folder: &Path) -> Result<(), ScriptError> {
+        let defaults = std::mem::take(&mut self.defaults);
+        self.providers.values_mut().for_each(|provider| defaults.under(provider));
         let mut states = self.states.values_mut().flat_map(|machine| machine.states.values_mut());
         states.try_for_each(|state| Resolve::resolve(state, folder))?;
         self.providers.values_mut().try_for_each(|provider| provider.resolve(folder))
@@ -136,7 +171,9 @@ mod tests {
     use super::*;
 
     /// Each place where a script may name a file, with one that does not exist.
-    const PLACES: [&str; 10] = [
+    const PLACES: [&str; 12] = [
+        "respond: {text_file: FILE}",
+        "rules: [{respond: {blocks: [{text_file: FILE}]}}]",
         "latency: {connect: FILE}",
         "latency: {itl: FILE}",
         "latency: {prefill: {per_token: FILE}}",
@@ -152,7 +189,8 @@ mod tests {
     #[test]
     fn no_file_of_a_script_is_forgotten() {
         for place in PLACES {
-            let yaml = format!("{{providers: {{a: {{{}}}}}}}", place.replace("FILE", "{trace: {file: gone}}"));
+            let file = if place.contains("text_file") { "gone" } else { "{trace: {file: gone}}" };
+            let yaml = format!("{{providers: {{a: {{{}}}}}}}", place.replace("FILE", file));
             let mut config: Config = serde_saphyr::from_str(&yaml).unwrap_or_else(|error| panic!("{place}: {error}"));
             let error = config.resolve(Path::new("beside")).expect_err(place).to_string();
             assert!(error.contains(&Path::new("beside").join("gone").display().to_string()), "{error}");

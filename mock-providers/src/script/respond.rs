@@ -2,6 +2,7 @@
 //!
 //! Owns their YAML shape; refuses to own rendering, which is the dialect's.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use base64::Engine;
@@ -10,7 +11,7 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer, MapAccess, Visitor, value::MapAccessDeserializer};
 use serde_json::Value;
 
-use super::{Chunking, Distribution, Embedding, Headers, Latency, Reasoning, duration, latency, size};
+use super::{Chunking, Distribution, Embedding, Headers, Latency, LogprobsSpec, Reasoning, duration, latency, size};
 
 /// One scripted answer; what is left out is as OpenAI would answer.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -23,6 +24,8 @@ pub struct Respond {
     pub headers: Headers,
     /// The assistant's text.
     pub text: Option<String>,
+    /// The file that has it.
+    pub text_file: Option<PathBuf>,
     /// Answer with the last user message.
     pub echo: bool,
     /// Answer with this many synthetic words.
@@ -53,6 +56,14 @@ pub struct Respond {
     pub usage: UsageSpec,
     /// The model the answer names.
     pub model: Option<String>,
+    /// The id of the answer, as it is.
+    pub id: Option<String>,
+    /// The tier that the answer names.
+    pub service_tier: Option<String>,
+    /// The `system_fingerprint`.
+    pub system_fingerprint: Option<String>,
+    /// Which log probabilities are shown; default as the request asks.
+    pub logprobs: Option<LogprobsSpec>,
     /// Grow the body to this many bytes.
     #[serde(deserialize_with = "size::deserialize")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<super::schema::Size>"))]
@@ -144,6 +155,8 @@ pub enum Framing {
 pub enum Block {
     /// Text.
     Text(String),
+    /// Text in a file.
+    TextFile(PathBuf),
     /// A call of a function tool.
     ToolCall(ToolCall),
     /// The model says no.

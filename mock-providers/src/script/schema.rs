@@ -14,9 +14,9 @@ use super::respond::EventKeys;
 use super::sequence::SequenceKeys;
 use super::when::TurnBounds;
 use super::{
-    BodyMatch, Created, Distribution, Embedding, EmbeddingSize, Every, Hang, HeaderValues, Headers, ModelMatch,
-    OneOrMany, Path, Pattern, Sequence, SseEvent, Step, TextMatch, Turns, UsageNumbers, UsageSpec, ValueMatch,
-    WhenFull,
+    BodyMatch, Created, Distribution, Embedding, EmbeddingSize, Every, Hang, HeaderValues, Headers, LogprobsSpec,
+    ModelMatch, OneOrMany, Path, Pattern, Sequence, SseEvent, Step, TextMatch, Turns, UsageNumbers, UsageSpec,
+    ValueMatch, WhenFull,
 };
 
 /// A bare value or one form of drawing it.
@@ -107,6 +107,14 @@ written! {
             {"const": "auto", "description": "An estimate: one token per word piece."},
             {"const": "none", "description": "Nothing is reported."},
             generator.subschema_for::<UsageNumbers>(),
+        ],
+    });
+    LogprobsSpec as "ScriptLogprobs": |_generator| json_schema!({
+        "description": "The log probabilities shown, whatever the request says.",
+        "anyOf": [
+            {"const": "none", "description": "None."},
+            {"const": "synth", "description": "Made-up ones."},
+            {"type": "array", "items": {"type": "number", "maximum": 0}, "description": "Those of the first tokens."},
         ],
     });
     SseEvent as "ScriptEvent": |generator| json_schema!({

@@ -136,3 +136,40 @@ async fn nothing_said_is_a_message_without_blocks() {
     let names: Vec<&str> = events.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(names, ["message_start", "message_delta", "message_stop"]);
 }
+
+#[tokio::test]
+async fn scripted_arguments_may_be_made_up_from_the_tool_s_schema() {
+    let script = "respond: {blocks: [{tool_call: {name: get_weather, arguments: auto}}, \
+                  {tool_call: {name: unknown, arguments: auto}}]}";
+    let body = answer(script, &with(HELLO, TOOLS)).await.json();
+    let input = &body["content"][0]["input"];
+    assert!(input["city"].is_string() && input["days"].is_i64(), "{input}");
+    assert_eq!(body["content"][1]["input"], json!({}));
+}
+
+#[tokio::test]
+async fn a_delta_is_as_long_as_chunking_says_and_counts_its_tokens() {
+    let script = "chunking: {unit: word, coalesce: 2}, respond: {text: one two three four five}";
+    let response = answer(script, HELLO_STREAM).await;
+    let all = events(&response);
+    let deltas: Vec<&Value> =
+        all.iter().filter(|(name, _)| name == "content_block_delta").map(|(_, data)| &data["delta"]["text"]).collect();
+    assert_eq!(deltas, ["one two", " three four", " five"]);
+    let end = all.iter().find(|(name, _)| name == "message_delta").expect("an end");
+    assert_eq!(end.1["usage"]["output_tokens"], 5);
+}
+
+#[tokio::test]
+async fn the_id_and_the_tier_are_the_script_s() {
+    let body = answer("respond: {text: hi, id: msg_mine, service_tier: priority}", HELLO).await.json();
+    assert_eq!((&body["id"], &body["usage"]["service_tier"]), (&json!("msg_mine"), &json!("priority")));
+}
+
+#[tokio::test]
+async fn an_echo_leaves_results_of_tools_out() {
+    let turns = r#"[{"role":"user","content":"weather?"},
+        {"role":"assistant","content":[{"type":"tool_use","id":"toolu_1","name":"get_weather","input":{"city":"Paris"}}]},
+        {"role":"user","content":[{"type":"tool_result","tool_use_id":"toolu_1","content":"sunny"}]}]"#;
+    let body = format!(r#"{{"model":"c","max_tokens":99,"messages":{turns},{TOOLS}}}"#);
+    assert_eq!(answer("respond: {echo: true}", &body).await.json()["content"][0]["text"], "weather?");
+}

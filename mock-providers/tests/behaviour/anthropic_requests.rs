@@ -142,3 +142,17 @@ async fn unknown_paths_and_wrong_methods_have_their_errors() {
     let wrong = get("{dialect: anthropic}", "/v1/messages").await;
     assert_eq!((wrong.status, wrong.header("allow")), (405, Some("POST")));
 }
+
+#[tokio::test]
+async fn a_lenient_provider_takes_what_cannot_be_meant_as_left_out() {
+    let mock = provider("{dialect: anthropic, strict: off, respond: {text: hi}}").await;
+    let wrong = r#"{"model":7,"max_tokens":"many","messages":[{"role":"nobody"}],"temperature":9,"tools":[{}],
+        "tool_choice":{"type":"any"},"thinking":{"type":"enabled"},"stop_sequences":" ","metadata":1,"system":3}"#;
+    let mut client = Client::connect(&mock).await;
+    for (path, body) in [("/v1/messages", wrong), ("/v1/messages", "{}"), ("/v1/messages/count_tokens", wrong)] {
+        // Not even the version is there.
+        client.post(path, body).await;
+        let response = client.response().await;
+        assert_eq!(response.status, 200, "{}", response.text());
+    }
+}

@@ -134,3 +134,13 @@ async fn azures_paths_are_answered_plainly_by_the_openai_dialect() {
     let body = answer.await.json();
     assert_eq!((&body["model"], &body["prompt_filter_results"]), (&json!("gpt-4o-2024-08-06"), &json!(null)));
 }
+
+#[tokio::test]
+async fn rules_and_the_journal_see_the_deployment_as_the_model() {
+    let script = "{dialect: azure, rules: [{when: {model: gpt-4o}, respond: {text: deployed}}]}";
+    let mock = provider(script).await;
+    let mut client = Client::connect(&mock).await;
+    client.post(CHAT, HI).await;
+    assert_eq!(client.response().await.json()["choices"][0]["message"]["content"], "deployed");
+    assert_eq!(crate::support::only_request(&mock).await.model.as_deref(), Some("gpt-4o"));
+}

@@ -150,3 +150,29 @@ fn four_hundred_requests_in_flight_get_the_same_on_one_thread_and_on_eight() {
     assert_eq!((with(" few "), with(" steps "), with("\"status\"") > 20), (5, 40, true));
     assert!(with("disconnect") > 5 && with("truncate") > 5 && with("error_event") > 5);
 }
+
+#[tokio::test]
+async fn random_ids_concern_calls_too_and_nothing_else_that_is_made_up() {
+    let tools = r#""tools":[{"type":"function","name":"f","input_schema":{"type":"object"},"function":{"name":"f"}}]"#;
+    let messages = r#""model":"m","max_tokens":50,"messages":[{"role":"user","content":"hi"}]"#;
+    for (path, choice, id) in [
+        ("/v1/chat/completions", r#""required""#, "/choices/0/message/tool_calls/0/id"),
+        ("/v1/messages", r#"{"type":"any"}"#, "/content/0/id"),
+    ] {
+        let body = format!(r#"{{{messages},{tools},"tool_choice":{choice}}}"#);
+        let ask = async |ids: Ids| {
+            let options = Options { clock: Clock { ids, ..Clock::default() }, ..Options::default() };
+            let mock = mock_providers::start("a", crate::support::script("{}"), options).await.expect("a free port");
+            let mut client = Client::connect(&mock).await;
+            client.post_with(path, crate::anthropic::VERSION, &body).await;
+            let mut json = client.response().await.json();
+            let id = json.pointer_mut(id).unwrap_or_else(|| panic!("{path}: no call")).take();
+            json["id"] = Value::Null;
+            (id, json)
+        };
+        let (derived, random, again) = (ask(Ids::Derived).await, ask(Ids::Random).await, ask(Ids::Random).await);
+        assert_eq!(derived.0, ask(Ids::Derived).await.0);
+        assert!(derived.0 != random.0 && random.0 != again.0, "{path}");
+        assert_eq!((&derived.1, &random.1), (&random.1, &again.1), "{path}");
+    }
+}

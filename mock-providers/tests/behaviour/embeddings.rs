@@ -130,3 +130,22 @@ async fn vectors_can_be_scripted_or_given_a_size() {
     let asked = two.replace("\"e\"", "\"e\",\"dimensions\":3");
     assert_eq!(floats(&ask("{respond: {embedding: {dims: 5}}}", &asked).await).len(), 3);
 }
+
+#[tokio::test]
+async fn a_lenient_provider_takes_what_cannot_be_meant_as_left_out() {
+    let mock = provider("{strict: off}").await;
+    let mut client = Client::connect(&mock).await;
+    for body in ["{}", r#"{"model":"e","input":[],"dimensions":0,"encoding_format":"hex"}"#] {
+        client.post("/v1/embeddings", body).await;
+        let response = client.response().await;
+        assert_eq!((response.status, floats(&response.json()["data"][0]["embedding"]).len()), (200, 1536));
+    }
+    for body in ["{}", r#"{"model":7,"input":[7]}"#] {
+        client.post("/v1/moderations", body).await;
+        let response = client.response().await.json();
+        assert_eq!(
+            (&response["model"], &response["results"][0]["flagged"]),
+            (&json!("omni-moderation-latest"), &json!(false))
+        );
+    }
+}

@@ -101,3 +101,13 @@ fn what_belongs_to_a_connection_may_not_stand_in_an_answer() {
     let error = serde_saphyr::from_str::<mock_providers::script::Provider>(wrong).expect_err("refused").to_string();
     assert!(error.contains("may only stand in the provider's `latency`"), "{error}");
 }
+
+#[tokio::test]
+async fn an_answer_that_is_no_stream_can_take_as_long_as_one() {
+    let script = "{latency: {ttft: 40ms, itl: 20ms, json: whole}, respond: {text: one two three}}";
+    let mock = provider(script).await;
+    let response = chat(&mock, HI).await;
+    assert_eq!(response.header("openai-processing-ms"), Some("100"));
+    let record = only_request(&mock).await;
+    assert!(record.head_at.expect("a head") - record.received_at >= 100 * MS, "40ms and three times 20ms");
+}

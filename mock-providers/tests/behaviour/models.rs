@@ -74,3 +74,27 @@ async fn a_model_of_a_kind_is_not_to_be_had_for_other_operations() {
     assert_eq!(ask(script, "POST", "/v1/embeddings", r#"{"model":"e","input":"hi"}"#).await.status, 200);
     assert_eq!(ask(script, "POST", "/v1/responses", r#"{"model":"e","input":"hi"}"#).await.status, 404);
 }
+
+#[tokio::test]
+async fn no_model_is_younger_than_the_answers_claim_to_be() {
+    use mock_providers::script::{Clock, Created};
+    for dialect in ["openai", "anthropic"] {
+        let options = mock_providers::Options {
+            clock: Clock { created: Created::At(86_400), ..Clock::default() },
+            ..Default::default()
+        };
+        let script = crate::support::script(&format!("{{dialect: {dialect}, models: [m, {{id: own, created: 7}}]}}"));
+        let mock = mock_providers::start("a", script, options).await.expect("a free port");
+        let mut client = Client::connect(&mock).await;
+        let version = if dialect == "anthropic" { crate::anthropic::VERSION } else { "" };
+        client.get_with("/v1/models", version).await;
+        let list = client.response().await.json();
+        let created = |index: usize| &list["data"][index][if dialect == "openai" { "created" } else { "created_at" }];
+        let expected = if dialect == "openai" {
+            [json!(86_400), json!(7)]
+        } else {
+            [json!("1970-01-02T00:00:00Z"), json!("1970-01-01T00:00:07Z")]
+        };
+        assert_eq!([created(0).clone(), created(1).clone()], expected);
+    }
+}

@@ -20,7 +20,7 @@ rules:
 "#;
 
 /// What is asked: a name, a path, and what stands beside `model` and `messages`; without a body it is a GET.
-const REQUESTS: &[(&str, &str, &str)] = &[
+pub(crate) const REQUESTS: &[(&str, &str, &str)] = &[
     ("chat", "/v1/chat/completions", r#""model":"m""#),
     ("stream", "/v1/chat/completions", r#""model":"m","stream":true,"stream_options":{"include_usage":true}"#),
     ("two", "/v1/chat/completions", r#""model":"m","stream":true,"n":2"#),
@@ -51,6 +51,8 @@ const REQUESTS: &[(&str, &str, &str)] = &[
     ),
     ("hot", "/v1/chat/completions", r#""model":"m","temperature":3"#),
     ("penalty", "/v1/chat/completions", r#""model":"m","presence_penalty":3"#),
+    ("bias", "/v1/chat/completions", r#""model":"m","logit_bias":{"word":1}"#),
+    ("logprobs", "/v1/chat/completions", r#""model":"m","logprobs":true"#),
     ("user", "/v1/chat/completions", r#""model":"m","user":"u""#),
     ("store", "/v1/chat/completions", r#""model":"m","store":true"#),
     ("failing", "/v1/chat/completions", r#""model":"failing","stream":true"#),
@@ -84,7 +86,7 @@ const CONCERNED: &[(&str, &[&str])] = &[
     ("missing_finish", CHATS),
     ("double_finish", &["stream", "two", "tools", "cut", "named"]),
     ("finish_last_choice_only", &["two"]),
-    ("eos_token", &["chat", "stream", "two", "named", "history", "developer", "format", "user", "store"]),
+    ("eos_token", &["chat", "stream", "two", "named", "history", "developer", "format", "logprobs", "user", "store"]),
     ("tool_call_singular", &["tools", "required"]),
     ("matched_stop", CHATS_AND_THINKING),
     ("vllm_fields", CHATS_AND_THINKING),
@@ -107,6 +109,7 @@ const CONCERNED: &[(&str, &[&str])] = &[
             "developer",
             "limit",
             "format",
+            "logprobs",
             "user",
             "store",
             "embeddings",
@@ -130,7 +133,7 @@ const CONCERNED: &[(&str, &[&str])] = &[
     ("max_completion_tokens_ignored", &["limit"]),
     ("n_ignored", &["two"]),
     ("one_choice_only", &["two"]),
-    ("unlisted_fields_ignored", &["named", "required"]),
+    ("unlisted_fields_ignored", &["named", "required", "bias", "logprobs"]),
     ("api_key_ignored", &["keyless"]),
     ("unknown_path_200", &["path"]),
     ("model_without_created", &["models"]),
@@ -138,13 +141,13 @@ const CONCERNED: &[(&str, &[&str])] = &[
     ("choices_empty_first", &["stream", "two", "tools", "cut", "named", "thinking"]),
     ("comments_before_content", &["stream", "two", "tools", "cut", "named", "thinking"]),
     ("comments_as_data", &["stream", "two", "tools", "cut", "named", "thinking"]),
-    ("unknown_fields_422", &["stream", "limit", "store", "user", "dimensions"]),
+    ("unknown_fields_422", &["stream", "limit", "bias", "logprobs", "store", "user", "dimensions"]),
     ("response_format_ignored", &["format"]),
     ("sampling_ignored", &["penalty"]),
     ("temperature_capped", &["hot"]),
-    ("logprobs_ignored", &[]),
+    ("logprobs_ignored", &["logprobs"]),
 ];
-const ERRORS: &[&str] = &["hot", "penalty", "failing", "long", "long-stream", "keyless", "path", "envelope"];
+const ERRORS: &[&str] = &["hot", "penalty", "bias", "failing", "long", "long-stream", "keyless", "path", "envelope"];
 const CHATS: &[&str] = &[
     "chat",
     "stream",
@@ -157,6 +160,7 @@ const CHATS: &[&str] = &[
     "developer",
     "limit",
     "format",
+    "logprobs",
     "user",
     "store",
 ];
@@ -172,13 +176,14 @@ const CHATS_AND_THINKING: &[&str] = &[
     "developer",
     "limit",
     "format",
+    "logprobs",
     "user",
     "store",
     "thinking",
 ];
 
 /// The status and the body of each request's answer.
-async fn answers(quirk: &str) -> Vec<(u16, Vec<u8>)> {
+pub(crate) async fn answers(quirk: &str) -> Vec<(u16, Vec<u8>)> {
     let mock = provider(&format!("{SCRIPT}quirks: [{quirk}]")).await;
     let mut answers = Vec::new();
     let mut client = Client::connect(&mock).await;

@@ -87,3 +87,55 @@ async fn echo_and_synthetic_words_answer_as_asked() {
     assert_eq!(body["usage"]["completion_tokens"], 5);
     assert_eq!(body["choices"][0]["message"]["content"].as_str().map(|text| text.split(' ').count()), Some(5));
 }
+
+#[tokio::test]
+async fn an_answer_has_the_id_the_tier_and_the_fingerprint_that_the_script_gives_it() {
+    let yaml = r#"{respond: {text: hi, id: my-"id", service_tier: flex, system_fingerprint: fp_ollama}}"#;
+    let mock = provider(yaml).await;
+    let json = chat(&mock, HI).await.json();
+    let expected = json!(["my-\"id\"", "flex", "fp_ollama"]);
+    assert_eq!(json!([json["id"], json["service_tier"], json["system_fingerprint"]]), expected);
+    for chunk in chat(&mock, crate::support::HI_STREAM).await.events() {
+        assert_eq!(json!([chunk["id"], chunk["service_tier"], chunk["system_fingerprint"]]), expected);
+    }
+    let mut client = Client::connect(&mock).await;
+    for path in ["/v1/completions", "/v1/responses", "/v1/moderations"] {
+        client.post(path, r#"{"model":"m","prompt":"x","input":"x"}"#).await;
+        assert_eq!(client.response().await.json()["id"], "my-\"id\"", "{path}");
+    }
+}
+
+#[tokio::test]
+async fn log_probabilities_are_shown_as_the_script_says_whatever_is_asked() {
+    let asking = HI.replace('{', r#"{"logprobs":true,"top_logprobs":2,"#).replacen(
+        r#"[{"logprobs":true,"top_logprobs":2,"#,
+        "[{",
+        1,
+    );
+    let of = async |script: &str, body: &str| {
+        let mock = provider(&format!("{{respond: {{text: one two three, {script}}}}}")).await;
+        chat(&mock, body).await.json()["choices"][0]["logprobs"].clone()
+    };
+    assert_eq!(of("logprobs: none", &asking).await, Value::Null);
+    assert_eq!(of("logprobs: synth", HI).await["content"].as_array().map(Vec::len), Some(3));
+    let literal = of("logprobs: [-0.5, -2]", &asking).await;
+    let own = |index: usize| literal["content"][index]["logprob"].as_f64();
+    assert_eq!((own(0), own(1), own(2).is_some_and(|third| third < 0.0)), (Some(-0.5), Some(-2.0), true));
+    assert_eq!(literal["content"][1]["top_logprobs"][0]["token"], " two");
+}
+
+#[tokio::test]
+async fn a_text_may_be_in_a_file_beside_the_script() {
+    let folder = std::env::temp_dir().join(format!("mock-text-file-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder");
+    std::fs::write(folder.join("long.txt"), "from a file").expect("a file");
+    let yaml =
+        "{respond: {text_file: long.txt}, rules: [{when: {model: m-1}, respond: {blocks: [{text_file: long.txt}]}}]}";
+    let mut script = crate::support::script(yaml);
+    script.resolve(&folder).expect("the file is there");
+    std::fs::remove_dir_all(&folder).expect("nobody else's");
+    let mock = mock_providers::start("a", script, mock_providers::Options::default()).await.expect("a free port");
+    for body in [HI.to_owned(), HI.replace("m-1", "m-2")] {
+        assert_eq!(chat(&mock, &body).await.json()["choices"][0]["message"]["content"], "from a file");
+    }
+}

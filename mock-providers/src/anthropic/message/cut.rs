@@ -14,7 +14,7 @@ pub(super) struct End {
 }
 
 /// Cuts the blocks as the request and the faults ask for.
-pub(super) fn cut(blocks: &mut Vec<Block>, wishes: &Wishes<'_>, context: &Context<'_>) -> End {
+pub(super) fn cut(blocks: &mut Vec<Block<'_>>, wishes: &Wishes<'_>, context: &Context<'_>) -> End {
     let fault = context.fault;
     let calls = blocks.iter().any(|block| matches!(block, Block::Call { .. }));
     let mut end = End { reason: if calls { "tool_use" } else { "end_turn" }, sequence: None };
@@ -39,16 +39,15 @@ pub(super) fn cut(blocks: &mut Vec<Block>, wishes: &Wishes<'_>, context: &Contex
 }
 
 /// Ends the message before the first stop sequence; says which.
-fn stop(blocks: &mut Vec<Block>, wishes: &Wishes<'_>, context: &Context<'_>) -> Option<String> {
+fn stop(blocks: &mut Vec<Block<'_>>, wishes: &Wishes<'_>, context: &Context<'_>) -> Option<String> {
     if context.fault.ignore_stop || wishes.stops.is_empty() {
         return None;
     }
     for index in 0..blocks.len() {
-        let Block::Text(deltas) = &blocks[index] else { continue };
-        let text = deltas.concat();
-        let found = wishes.stops.iter().filter_map(|stop| Some((text.find(stop)?, *stop)));
+        let Block::Text(pieces) = &mut blocks[index] else { continue };
+        let found = wishes.stops.iter().filter_map(|stop| Some((pieces.text().find(stop)?, *stop)));
         if let Some((at, sequence)) = found.min() {
-            blocks[index] = Block::text(&text[..at], context.tokenizer);
+            pieces.end_at(at);
             blocks.truncate(if at == 0 { index } else { index + 1 });
             return Some(sequence.to_owned());
         }
@@ -56,18 +55,18 @@ fn stop(blocks: &mut Vec<Block>, wishes: &Wishes<'_>, context: &Context<'_>) -> 
     None
 }
 
-fn length(blocks: &[Block]) -> usize {
+fn length(blocks: &[Block<'_>]) -> usize {
     blocks.iter().map(cost).sum()
 }
 
-/// The tokens of a block: one for each delta, and one for the name of a call.
-fn cost(block: &Block) -> usize {
-    let (deltas, more) = block.deltas();
-    deltas.len() + usize::try_from(more).unwrap_or(0)
+/// The tokens of a block: one for each piece, and one for the name of a call.
+fn cost(block: &Block<'_>) -> usize {
+    let (pieces, more) = block.said();
+    pieces.count() + usize::try_from(more).unwrap_or(0)
 }
 
 /// Ends the message after so many tokens; says whether that cut anything.
-fn limit(blocks: &mut Vec<Block>, mut left: usize) -> bool {
+fn limit(blocks: &mut Vec<Block<'_>>, mut left: usize) -> bool {
     for index in 0..blocks.len() {
         let cost = cost(&blocks[index]);
         if cost <= left {
@@ -75,8 +74,8 @@ fn limit(blocks: &mut Vec<Block>, mut left: usize) -> bool {
             continue;
         }
         match &mut blocks[index] {
-            Block::Text(deltas) | Block::Thinking { thoughts: deltas, .. } => deltas.truncate(left),
-            Block::Call { input, .. } => input.truncate(left.saturating_sub(1)),
+            Block::Text(pieces) | Block::Thinking { thoughts: pieces, .. } => pieces.keep(left),
+            Block::Call { input, .. } => input.keep(left.saturating_sub(1)),
         }
         blocks.truncate(if left == 0 { index } else { index + 1 });
         return true;

@@ -90,15 +90,15 @@ fn end(events: &mut Events, before: &[u8], used: Option<Usage>) {
 /// What the body and all chunks begin with.
 fn head(completion: &Completion<'_>) -> Vec<u8> {
     let mut out = Vec::with_capacity(1024);
-    raw(&mut out, "{\"id\":\"cmpl-");
-    raw(&mut out, &completion.id);
-    raw(&mut out, "\",\"object\":\"text_completion\",\"created\":");
+    raw(&mut out, "{\"id\":");
+    completion.write_id(&mut out, "cmpl-");
+    raw(&mut out, ",\"object\":\"text_completion\",\"created\":");
     number(&mut out, completion.created);
     raw(&mut out, ",\"model\":");
     text(&mut out, &completion.model);
-    raw(&mut out, ",\"system_fingerprint\":\"");
-    raw(&mut out, &completion.fingerprint);
-    raw(&mut out, "\",\"choices\":[");
+    raw(&mut out, ",\"system_fingerprint\":");
+    text(&mut out, &completion.fingerprint);
+    raw(&mut out, ",\"choices\":[");
     out
 }
 

@@ -23,7 +23,7 @@ pub(super) fn object(asked: &Asked<'_>, completion: &Completion<'_>, state: Stat
     let own = |name: &str| asked.body.get(name).cloned().unwrap_or(Value::Null);
     let or = |name: &str, usual: Value| given(asked.body, name).cloned().unwrap_or(usual);
     json!({
-        "id": format!("resp_{}", completion.id),
+        "id": completion.id("resp_"),
         "object": "response",
         "created_at": completion.created,
         "status": state.status,

@@ -21,7 +21,7 @@ pub(super) struct Item<'a> {
     pub(super) body: Body<'a>,
     /// The response ended within it.
     cut: bool,
-    logprobs: Option<Logprobs>,
+    logprobs: Option<Logprobs<'a>>,
 }
 
 /// What an item says.

@@ -197,7 +197,8 @@ pub(super) fn overflow(plan: &mut Plan, how: OverflowAs, asked: Asked) -> bool {
         }
         OverflowAs::ExceedContextSize => {
             let numbers = numbers(message.as_str().unwrap_or_default());
-            let [n_ctx, n_prompt_tokens] = [0, 1].map(|index| numbers.get(index).copied().unwrap_or(0));
+            let n_ctx = numbers.first().copied().unwrap_or(0);
+            let n_prompt_tokens = numbers.get(2).or(numbers.get(1)).copied().unwrap_or(0);
             let error = json!({
                 "code": 400, "message": message, "type": "exceed_context_size_error",
                 "n_prompt_tokens": n_prompt_tokens, "n_ctx": n_ctx,
@@ -208,7 +209,7 @@ pub(super) fn overflow(plan: &mut Plan, how: OverflowAs, asked: Asked) -> bool {
     true
 }
 
-/// OpenAI's message names the limit first, then the size of the prompt.
+/// OpenAI's message names the limit first, then all that was asked for, and how much of that is the prompt.
 fn numbers(message: &str) -> Vec<u64> {
     let words = message.split(|c: char| !c.is_ascii_digit()).filter(|word| !word.is_empty());
     words.filter_map(|word| word.parse().ok()).collect()
