@@ -48,7 +48,7 @@ pub(crate) use usage::{prompt as prompt_tokens, reported};
 /// Answers as OpenAI would, with what the script wants different.
 pub(crate) fn answer(request: &Request<'_>, context: &Context<'_>) -> Result<Answer, ApiError> {
     let (method, path) = (request.head.method(), request.head.path());
-    let deployed = azure::deployment(path).map(|deployment| azure::deployed(request, &deployment));
+    let deployed = request.deployment().map(|deployment| azure::deployed(request, deployment));
     let request = deployed.as_ref().unwrap_or(request);
     headers::check(request.head)?;
     let operation = Operation::of(path).ok_or_else(|| ApiError::unknown_path(method, path))?;
@@ -71,7 +71,7 @@ pub(crate) fn answer(request: &Request<'_>, context: &Context<'_>) -> Result<Ans
         Operation::Completions => legacy::answer(request, context),
         Operation::Responses => responses::answer(request, context),
         Operation::Response(id) if method == "DELETE" => stored::delete(context.stored, id),
-        Operation::Response(id) => stored::retrieve(context.stored, id),
+        Operation::Response(id) => stored::retrieve(context.stored, id, request.head.query()),
         Operation::InputItems(id) => stored::input_items(context.stored, id, request.head.query()),
         Operation::Cancel(id) => stored::cancel(context.stored, id),
         Operation::Embeddings => embeddings::answer(request, context),

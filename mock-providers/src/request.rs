@@ -42,9 +42,14 @@ impl<'a> Request<'a> {
         member(self.json.as_ref()?.as_object()?, name)
     }
 
+    /// The deployment that its path names, at Azure.
+    pub(crate) fn deployment(&self) -> Option<&str> {
+        self.deployment.as_deref()
+    }
+
     /// What is to answer: the deployment, whatever the body says, or else the model.
     pub(crate) fn model(&self) -> Option<&str> {
-        self.deployment.as_deref().or_else(|| self.field("model")?.as_str())
+        self.deployment().or_else(|| self.field("model")?.as_str())
     }
 
     pub(crate) fn stream(&self) -> bool {

@@ -19,7 +19,7 @@ use super::parameters::{Reading, object as body_of};
 use super::{ApiError, usage};
 use crate::answer::Context;
 use crate::journal::Usage;
-use crate::plan::{Answer, Failure};
+use crate::plan::{Answer, Failure, Kind};
 use crate::request::Request;
 use crate::script::UsageSpec;
 use events::Frame;
@@ -56,7 +56,7 @@ pub(super) fn answer(request: &Request<'_>, context: &Context<'_>) -> Result<Ans
     let made = Made { asked, completion, items, whole, incomplete: reason.is_some(), used };
     let answer = made.answer(context);
     if made.asked.store {
-        context.stored.keep(made.completion.id("resp_"), made.kept(input));
+        context.stored.keep(made.completion.id("resp_"), made.kept(input, &answer));
     }
     Ok(answer)
 }
@@ -94,7 +94,7 @@ impl Made<'_> {
     }
 
     /// What later requests can ask for.
-    fn kept(&self, input: &Value) -> Kept {
+    fn kept(&self, input: &Value, answer: &Answer) -> Kept {
         let own = self.items.iter().filter_map(|item| match &item.body {
             Body::Call { id, .. } => Some(id.as_str()),
             _ => None,
@@ -106,9 +106,14 @@ impl Made<'_> {
             calls: own.chain(given).map(str::to_owned).collect(),
             tokens: self.used.map_or(0, |used| used.prompt_tokens + used.completion_tokens),
             background: self.asked.background,
+            events: if self.asked.wishes.stream { events(answer) } else { Vec::new() },
             seen: false.into(),
         }
     }
+}
+
+fn events(answer: &Answer) -> Vec<(Kind, Bytes)> {
+    answer.pieces.iter().map(|piece| (piece.kind, piece.bytes.clone())).collect()
 }
 
 /// Why the response ends before its end, if it does.

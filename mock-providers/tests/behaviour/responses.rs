@@ -486,3 +486,25 @@ async fn a_provider_that_is_not_strict_takes_bad_parameters_as_left_out() {
     let asked = with(PLAIN, json!({"temperature": 9, "tools": 1, "store": "yes", "input": ["x", {"type": "thought"}]}));
     assert_eq!(respond("{strict: off}", &asked).await.status, 200);
 }
+
+#[tokio::test]
+async fn a_stream_can_be_read_again_from_any_event_on() {
+    let mock = provider("{respond: {text: one two three}}").await;
+    let mut client = Client::connect(&mock).await;
+    client.post("/v1/responses", r#"{"model":"m","input":"hi","stream":true}"#).await;
+    let first = client.response().await.text();
+    let id = first.split(r#""id":""#).nth(1).and_then(|rest| rest.split('"').next()).expect("an id").to_owned();
+    client.get(&format!("/v1/responses/{id}?stream=true")).await;
+    assert_eq!(client.response().await.text(), first);
+    client.get(&format!("/v1/responses/{id}?stream=true&starting_after=4")).await;
+    let rest = client.response().await.text();
+    assert!(
+        first.ends_with(&rest) && rest.contains("\"sequence_number\":5,") && !rest.contains("\"sequence_number\":4,")
+    );
+    client.get(&format!("/v1/responses/{id}?stream=true&starting_after=x")).await;
+    assert_eq!(client.response().await.json()["error"]["param"], "starting_after");
+    client.post("/v1/responses", r#"{"model":"m","input":"hi"}"#).await;
+    let plain = client.response().await.json();
+    client.get(&format!("/v1/responses/{}?stream=true", plain["id"].as_str().expect("an id"))).await;
+    assert_eq!(client.response().await.json()["error"]["param"], "stream");
+}

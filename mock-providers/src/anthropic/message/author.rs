@@ -71,7 +71,7 @@ impl<'w, 'a> Author<'w, 'a> {
             return self.only(Facts::new(self.request).last_user().unwrap_or_default().to_owned());
         }
         if let Some(count) = &respond.tokens {
-            let count = count.draw(&mut self.random, "respond.tokens");
+            let count = count.draw(&self.random, "respond.tokens");
             return self.words(count);
         }
         if self.context.fault.refuse {

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use crate::openai::ApiError;
-use crate::plan::Answer;
+use crate::plan::{Answer, Kind, Piece};
 
 /// How many responses are kept.
 const MAX_KEPT: usize = 1024;
@@ -41,13 +41,29 @@ pub(super) struct Kept {
     /// How many tokens a next request goes on from.
     pub(super) tokens: u64,
     pub(super) background: bool,
+    /// The events with which it was sent, if it was a stream.
+    pub(super) events: Vec<(Kind, Bytes)>,
     /// Whether one in the background has been seen at its end.
     pub(super) seen: AtomicBool,
 }
 
 impl Kept {
     fn size(&self) -> usize {
-        self.body.len() + self.input.len()
+        let events = self.events.iter().map(|(_, event)| event.len() + size_of::<(Kind, Bytes)>());
+        self.body.len() + self.input.len() + events.sum::<usize>()
+    }
+
+    /// The same stream once more, at once, behind the event of this number.
+    fn streamed(&self, after: Option<&str>) -> Result<Answer, ApiError> {
+        if self.events.is_empty() {
+            let why = "only a response that was created with 'stream' can be streamed again";
+            return Err(ApiError::wrong_value("stream", why));
+        }
+        let wrong = || ApiError::wrong_value("starting_after", "it is not the number of an event");
+        let skipped = after.map_or(Ok(0), |after| after.parse::<usize>().map(|after| after.saturating_add(1)));
+        let events = self.events.iter().skip(skipped.map_err(|_| wrong())?);
+        let pieces = events.map(|(kind, bytes)| Piece { bytes: bytes.clone(), kind: *kind, ..Piece::default() });
+        Ok(Answer::stream(pieces.collect()))
     }
 }
 
@@ -85,10 +101,19 @@ impl Stored {
     }
 }
 
+/// The value of a parameter of a query.
+fn parameter<'q>(query: Option<&'q str>, name: &str) -> Option<&'q str> {
+    let mut pairs = query?.split('&').filter_map(|pair| pair.split_once('='));
+    pairs.find(|(known, _)| *known == name).map(|(_, value)| value)
+}
+
 /// `GET /responses/{id}`; one in the background has come to its end by then.
-pub(in crate::openai) fn retrieve(stored: &Stored, id: &str) -> Result<Answer, ApiError> {
+pub(in crate::openai) fn retrieve(stored: &Stored, id: &str, query: Option<&str>) -> Result<Answer, ApiError> {
     let kept = stored.get(id)?;
     kept.seen.store(true, Ordering::Relaxed);
+    if parameter(query, "stream") == Some("true") {
+        return kept.streamed(parameter(query, "starting_after"));
+    }
     Ok(Answer::json(200, kept.body.clone(), None))
 }
 
@@ -111,8 +136,8 @@ pub(in crate::openai) fn cancel(stored: &Stored, id: &str) -> Result<Answer, Api
     (body["status"], body["output"], body["usage"]) = ("cancelled".into(), json!([]), Value::Null);
     let body = Bytes::from(body.to_string());
     let input = kept.input.clone();
-    let cancelled =
-        Kept { body: body.clone(), input, calls: Vec::new(), tokens: 0, background: true, seen: true.into() };
+    let (calls, events) = Default::default();
+    let cancelled = Kept { body: body.clone(), input, calls, tokens: 0, background: true, events, seen: true.into() };
     stored.keep(id.to_owned(), cancelled);
     Ok(Answer::json(200, body, None))
 }
@@ -121,21 +146,20 @@ pub(in crate::openai) fn cancel(stored: &Stored, id: &str) -> Result<Answer, Api
 pub(in crate::openai) fn input_items(stored: &Stored, id: &str, query: Option<&str>) -> Result<Answer, ApiError> {
     let kept = stored.get(id)?;
     let mut items: Vec<Value> = serde_json::from_slice(&kept.input).expect("what is kept is JSON");
-    let parameter = |name: &str| query?.split('&').filter_map(|pair| pair.split_once('=')).find(|pair| pair.0 == name);
-    match parameter("order").map(|pair| pair.1) {
+    match parameter(query, "order") {
         None | Some("desc") => items.reverse(),
         Some("asc") => {}
         Some(_) => return Err(ApiError::wrong_value("order", "it is neither asc nor desc")),
     }
-    let limit = match parameter("limit") {
+    let limit = match parameter(query, "limit") {
         None => PAGE.0,
-        Some((_, limit)) => limit
+        Some(limit) => limit
             .parse()
             .ok()
             .filter(|limit| (1..=PAGE.1).contains(limit))
             .ok_or_else(|| ApiError::wrong_value("limit", &format!("it is not a number from 1 to {}", PAGE.1)))?,
     };
-    if let Some((_, after)) = parameter("after") {
+    if let Some(after) = parameter(query, "after") {
         let place = items.iter().position(|item| item["id"] == after);
         items.drain(..place.map_or(0, |place| place + 1));
     }
@@ -154,7 +178,8 @@ mod tests {
 
     fn kept(bytes: usize) -> Kept {
         let body = vec![b' '; bytes].into();
-        Kept { body, input: Bytes::new(), calls: Vec::new(), tokens: 0, background: false, seen: false.into() }
+        let (input, calls, events) = Default::default();
+        Kept { body, input, calls, tokens: 0, background: false, events, seen: false.into() }
     }
 
     #[test]
