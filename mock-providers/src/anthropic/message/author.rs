@@ -82,7 +82,8 @@ impl<'w, 'a> Author<'w, 'a> {
             return vec![self.call(call.name, input.into(), None)];
         }
         if let Some(schema) = self.wishes.format {
-            return self.only(synth::fitting(schema, &mut self.random).to_string());
+            let fitting = synth::fitting(schema, &mut self.random).to_string();
+            return self.only(fitting);
         }
         let count = 8 + self.random.below(16);
         self.words(count)
