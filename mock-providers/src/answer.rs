@@ -86,7 +86,7 @@ pub(crate) fn plan<'l>(
     let Judged { heard, refusal, done, not_applicable } = quirks::judge(request, &fault);
     let request = heard.as_ref().unwrap_or(request);
     let latency = live.provider.latency.overlaid(&respond.latency);
-    let tokenizer = live.provider.tokenizer;
+    let tokenizer = live.provider.tokenizer();
     let prompt = || openai::prompt_tokens(request, tokenizer);
     let tempo = Tempo::new(latency, &random, turn.map_or(0.0, |turn| turn.busy), prompt);
     let own_delay = respond.delay_head.as_ref().map(|delay| delay.draw(&random, "respond.delay_head"));

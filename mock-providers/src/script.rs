@@ -5,6 +5,7 @@
 //!
 //! ```yaml
 //! # Above `providers`: only in a config file (`Config`); scenarios bring their own seed, and no states.
+//! version: 1                           # may be left out; there is no other
 //! seed: 42
 //! determinism: per_request             # the default, or per_sequence; see below
 //! clock: {created: 1735689600, ids: derived}   # `created` also `real`, `ids` also `random`; default a fixed time, derived
@@ -13,6 +14,7 @@
 //!     initial: up
 //!     states: {up: {}, down: {faults: [{status: 503}]}}
 //!     schedule: [{at: 60s, to: down}, {at: 90s, to: up}]
+//! defaults: {strict: off, latency: {head: 20ms}}   # lie under all providers; see below
 //! admin: 127.0.0.1:8091                # where the admin API listens; without it there is none
 //! providers:
 //!   a:
@@ -56,6 +58,10 @@
 //! rule `default`. `respond`, `fault` and `sequence` may stand on a provider, and mean one last catch-all rule.
 //! Durations are strings with a unit: `80us`, `250ms`, `1.5s`, `2m`; a day is the longest. Where a key says so, a
 //! duration or a number may be drawn instead (see Distributions).
+//!
+//! # `defaults` (above `providers`)
+//! `tokenizer`, `chunking`, `strict`, `latency`, `limits` and `quirks` as on a provider, for all providers that do not
+//! give the key themselves. Of `latency` each key is replaced by itself, of the others the whole.
 //!
 //! # `accept`
 //! | value | a connection… |
@@ -298,8 +304,8 @@
 //!
 //! Of a `faults` list at most one entry happens to a request. Entries whose other triggers hold share one roll: the first
 //! happens below its probability, the second below the sum of both, and so on; without `probability` an entry is certain.
-//! The faults of states come before the provider's in that list. A rule's own fault has a roll of its own, and its keys
-//! win over those of the list.
+//! The faults of states come before the provider's in that list, and before both those that came by the admin API. A
+//! rule's own fault has a roll of its own, and its keys win over those of the list.
 //!
 //! The position `after_…` is one of `after_chunks: n` (content or tool-call deltas; 0 = before the first one, role chunk
 //! sent), `after_events: n` (any SSE event; 0 = only the head is sent), `after_tokens: n` (the delta that brings the text
@@ -374,6 +380,7 @@
 mod auth;
 mod chunking;
 mod clock;
+mod defaults;
 mod deviation;
 mod distribution;
 mod duration;
@@ -407,6 +414,7 @@ use crate::quirks::Quirks;
 pub use auth::Auth;
 pub use chunking::{Chunking, Strict, Unit};
 pub use clock::{Clock, Created, Determinism, Ids};
+pub use defaults::Defaults;
 pub use deviation::{
     CommentKeepalive, DataKeepalive, ErrorShape, Every, MissingField, OverflowAs, SlowReasoning, UsageMismatch,
 };
@@ -435,8 +443,13 @@ pub use when::{OneOrMany, Turns, When};
 /// A file for `windtunnel mock --config`.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields, default)]
+#[cfg_attr(feature = "schema", schemars(rename = "Config"))]
+#[serde(deny_unknown_fields, default, remote = "Self")]
 pub struct Config {
+    /// The version of the format; only 1.
+    #[serde(deserialize_with = "defaults::version")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 1)))]
+    pub version: Option<u64>,
     /// Seeds every synthetic value; default 0.
     pub seed: Option<u64>,
     /// What the draws follow from beside the seed.
@@ -445,6 +458,8 @@ pub struct Config {
     pub clock: Clock,
     /// Where the admin API listens; without it there is none.
     pub admin: Option<SocketAddr>,
+    /// What lies under all providers; they have it already.
+    pub defaults: Defaults,
     /// The providers by name.
     pub providers: BTreeMap<String, Provider>,
     /// The state machines that they share, by name.
@@ -459,8 +474,8 @@ pub struct Config {
 pub struct Provider {
     /// The wire dialect it speaks when nothing is scripted.
     pub dialect: Dialect,
-    /// What counts its tokens.
-    pub tokenizer: Tokenizer,
+    /// What counts its tokens; default the estimate.
+    pub tokenizer: Option<Tokenizer>,
     /// Serve TLS; the host of the mock supplies the server configuration.
     pub tls: bool,
     /// Whether HTTP/2 is spoken with those who ask for it, by prior knowledge or by ALPN; default true.
@@ -523,6 +538,11 @@ impl Provider {
     /// Whether HTTP/2 is spoken with those who ask for it.
     pub fn speaks_http2(&self) -> bool {
         self.http2.unwrap_or(true)
+    }
+
+    /// What counts its tokens.
+    pub fn tokenizer(&self) -> Tokenizer {
+        self.tokenizer.unwrap_or_default()
     }
 }
 

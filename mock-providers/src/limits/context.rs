@@ -27,7 +27,7 @@ pub(super) fn asked(request: &Request<'_>) -> Option<u64> {
 /// The error for a request that does not fit into the window of its model.
 pub(crate) fn overflow(provider: &Provider, request: &Request<'_>) -> Option<ApiError> {
     let window = window(provider, request)?;
-    let (prompt, answer) = (openai::prompt_tokens(request, provider.tokenizer), asked(request).unwrap_or(0));
+    let (prompt, answer) = (openai::prompt_tokens(request, provider.tokenizer()), asked(request).unwrap_or(0));
     (prompt.saturating_add(answer) > window).then(|| too_long(request, window, prompt, answer))
 }
 
@@ -67,7 +67,7 @@ pub(crate) fn as_if(
         return Some((refusal.error(request.model()), headers));
     }
     if fault.context_overflow {
-        let (prompt, answer) = (openai::prompt_tokens(request, provider.tokenizer), asked(request).unwrap_or(0));
+        let (prompt, answer) = (openai::prompt_tokens(request, provider.tokenizer()), asked(request).unwrap_or(0));
         let needed = prompt.saturating_add(answer);
         let window = window(provider, request).filter(|window| *window < needed);
         return Some((too_long(request, window.unwrap_or(needed.saturating_sub(1)), prompt, answer), Vec::new()));

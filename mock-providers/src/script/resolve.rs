@@ -112,6 +112,13 @@ impl Config {
     }
 }
 
+impl Fault {
+    /// Reads the files that it names, from the folder of the script.
+    pub(crate) fn resolve(&mut self, folder: &Path) -> Result<(), ScriptError> {
+        Resolve::resolve(self, folder)
+    }
+}
+
 impl Provider {
     /// Reads the files that it names, from the folder of the script, and checks what only the whole can get wrong.
     pub fn resolve(&mut self, folder: &Path) -> Result<(), ScriptError> {
