@@ -44,7 +44,7 @@ async fn every_documented_path_answers_as_documented_and_shows_no_secret() {
         })
         .collect();
     operations
-        .sort_by_key(|(method, path, _)| (*method == "delete", path.ends_with("reset"), *path == "/__mock/config"));
+        .sort_by_key(|(method, path, _)| (path.ends_with("reset"), *method == "delete", *path == "/__mock/config"));
     for (method, path, operation) in operations {
         let (target, body) = sample(method, path);
         let response = desk.call(&method.to_uppercase(), &target, "", body).await;
@@ -139,7 +139,6 @@ async fn refusals_of_every_route_show_no_secret() {
     let document = desk.get("/openapi.json").await;
     let bodies = [
         "sk-canary-b",
-        "{sk-canary-b: 1}",
         "{\"providers\": {\"a\": {\"auth\": {\"keys\": \"sk-canary-b\"}}}}",
         "providers: {a: {auth: {keys: [sk-canary-b]}, dialect: 7}}",
         "{when: {key: {contains: 17, equals: sk-canary-b}, state: {x: y}}}",

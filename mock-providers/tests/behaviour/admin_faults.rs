@@ -52,7 +52,7 @@ async fn a_fault_that_is_put_over_a_script_comes_first_and_once_if_it_says_so() 
 #[tokio::test]
 async fn such_faults_share_the_one_roll_and_are_decided_as_early_as_others() {
     let desk = Desk::start("providers: {a: {}}").await;
-    desk.inject("{probability: 0, status: 418}").await;
+    desk.inject("{probability: 0.000001, status: 418}").await;
     assert_eq!(desk.status("a").await, 200);
     desk.inject("{early_response: drain, status: 413, times: 1}").await;
     assert_eq!((desk.status("a").await, desk.status("a").await), (413, 200));
