@@ -26,7 +26,7 @@ use crate::limits::Limits;
 use crate::openai::{ApiError, Stored};
 use crate::request::Request;
 use crate::script::{Accept, AcceptStall, Fault, Provider, Respond, Rule, Unmatched};
-use crate::states::{Moment, States};
+use crate::states::States;
 
 pub(crate) use check::Scene;
 pub(crate) use draws::Dice;
@@ -143,28 +143,6 @@ impl Live {
             accepted: Arc::default(),
         };
         live.settled()
-    }
-
-    /// With what follows from all of its rules and faults.
-    fn settled(mut self) -> Self {
-        let early = self.listed_anywhere().any(|entry| entry.occasion != Occasion::Request);
-        let counts = self.rules.iter().any(LiveRule::counts) || self.listed_anywhere().any(Entry::counts);
-        (self.early, self.counts) = (early, counts);
-        self
-    }
-
-    /// The faults of all lists, in whatever state.
-    fn listed_anywhere(&self) -> impl Iterator<Item = &Entry> {
-        self.over().chain(self.states.all_faults()).chain(&*self.faults)
-    }
-
-    /// The faults that share one roll at this moment.
-    fn listed<'l, 'm>(&'l self, moment: &'m Moment) -> impl Iterator<Item = &'l Entry> + use<'l, 'm> {
-        self.over().chain(self.states.faults(moment)).chain(&*self.faults)
-    }
-
-    fn over(&self) -> impl Iterator<Item = &Entry> {
-        self.injected.iter().map(|injected| &*injected.entry)
     }
 
     /// One request at a time, where counts matter.

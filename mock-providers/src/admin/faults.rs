@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 use super::Desk;
 use super::call::Call;
 use super::reply::{Refusal, Reply};
+use crate::fleet;
+use crate::rules::Injected;
 use crate::script::Fault;
 
 pub(super) async fn add(desk: &Desk, call: Call<'_>) -> Result<Reply, Refusal> {
@@ -14,7 +16,7 @@ pub(super) async fn add(desk: &Desk, call: Call<'_>) -> Result<Reply, Refusal> {
     call.read::<Fault>()?;
     let mut written: Value = call.read()?;
     desk.secrets.unmask(&mut written).map_err(Refusal::bad)?;
-    let fault: Fault = crate::fleet::read(&written.to_string())?;
+    let fault: Fault = fleet::read(&written.to_string())?;
     let provider = desk.provider(&call)?;
     let id = format!("fault-{}", desk.injected.fetch_add(1, Relaxed) + 1);
     desk.fleet.inject(&provider, id.clone(), fault, written).await?;
@@ -25,7 +27,7 @@ pub(super) async fn list(desk: &Desk, call: Call<'_>) -> Result<Reply, Refusal> 
     let only = call.query("provider").map(|_| desk.provider(&call)).transpose()?;
     let mut injected = desk.fleet.injected();
     injected.retain(|(provider, _)| only.as_ref().is_none_or(|only| provider == only));
-    let shown = |(provider, injected): &(String, crate::rules::Injected)| {
+    let shown = |(provider, injected): &(String, Injected)| {
         let fault = desk.secrets.mask(&injected.written);
         json!({"id": *injected.id, "provider": provider, "fired": injected.fired(), "fault": fault})
     };

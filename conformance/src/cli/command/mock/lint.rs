@@ -10,7 +10,7 @@ use mock_providers::script::Config;
 use mock_providers::{Finding, Severity};
 
 use super::super::{Error, print};
-use super::place;
+use super::place::{self, Place};
 use super::source::{Configuration, check, discreet};
 
 pub(super) fn lint(configuration: &Configuration) -> Result<ExitCode, Error> {
@@ -33,7 +33,9 @@ fn findings(source: &Source, config: &Config) -> (String, bool) {
     let found = mock_providers::lint(config);
     let count = |severity| found.iter().filter(|finding| finding.severity == severity).count();
     let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
-    let mut text: String = found.iter().map(|finding| shown(source, finding) + "\n\n").collect();
+    let mut placed: Vec<_> = found.iter().map(|finding| (place::find(source, &finding.place), finding)).collect();
+    placed.sort_by_key(|(place, _)| *place);
+    let mut text: String = placed.into_iter().map(|(place, finding)| shown(source, place, finding) + "\n\n").collect();
     text += &match (errors, warnings) {
         (0, 0) => format!("{}: fine\n", source.path.display()),
         _ => format!("{}: {}, {}\n", source.path.display(), counted(errors, "error"), counted(warnings, "warning")),
@@ -45,12 +47,12 @@ fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
-fn shown(source: &Source, finding: &Finding) -> String {
-    let Finding { severity, place, what, why, hint } = finding;
+fn shown(source: &Source, place: Option<Place>, finding: &Finding) -> String {
+    let Finding { severity, place: path, what, why, hint } = finding;
     let message = format!("{what}: {why}");
-    let problem = match place::find(source, place) {
+    let problem = match place {
         Some((line, column)) => discreet(source.problem_at(line, column, message)),
-        None => Problem::of_file(&source.path, format!("{place}: {message}")),
+        None => Problem::of_file(&source.path, format!("{path}: {message}")),
     };
     let text = problem.with_hint(hint).to_string();
     match (severity, text.strip_prefix("error")) {
