@@ -309,7 +309,7 @@ pub struct MockArgs {
     /// Where the admin API listens; wins over the configuration's `admin`
     #[arg(long, value_name = "ADDR:PORT", env = "WINDTUNNEL_MOCK_ADMIN")]
     pub admin: Option<SocketAddr>,
-    /// Only say what is wrong with the configuration (exit code 0 nothing, 1 something)
+    /// Only say what is wrong with the configuration (exit code 1 when there are errors, 0 for warnings and none)
     #[arg(long, conflicts_with = "watch")]
     pub lint: bool,
     /// Show providers and exchanges live on the terminal, until Ctrl-C

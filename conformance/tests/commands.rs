@@ -1,7 +1,10 @@
 //! The command line as its users meet it: exit codes, messages, reports. Drives the real binary.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+#[path = "commands/mock.rs"]
+mod mock;
+
+use std::io::Read;
+use std::net::TcpListener;
 use std::process::{Command, Output, Stdio};
 
 fn windtunnel(arguments: &[&str]) -> Output {
@@ -237,111 +240,6 @@ fn the_gateway_can_be_checked_without_serving() {
     let (status, text) = check("apiVersion: v1\nkind: Secret\n metadata: x\n");
     assert_eq!(status, 1);
     assert!(text.contains("m.yaml:"), "{text}");
-}
-
-#[test]
-fn the_mock_tells_its_address_and_answers() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let file = folder.path().join("mock.yaml");
-    std::fs::write(&file, "providers: {a: {respond: {text: served by a}}}\n").expect("a file");
-    let mut child = Command::new(env!("CARGO_BIN_EXE_windtunnel"))
-        .args(["mock", "--config", file.to_str().expect("text")])
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("windtunnel runs");
-    let mut line = String::new();
-    BufReader::new(child.stdout.take().expect("its output")).read_line(&mut line).expect("a line");
-    let address = line.trim().strip_prefix("listening provider=a address=http://").expect("an address");
-    let mut stream = TcpStream::connect(address).expect("a connection");
-    let body = r#"{"model":"m","messages":[{"role":"user","content":"hi"}]}"#;
-    write!(
-        stream,
-        "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
-        body.len()
-    )
-    .expect("sent");
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("an answer");
-    assert!(answer.contains("served by a"), "{answer}");
-    child.kill().expect("it ends");
-    child.wait().expect("it ended");
-}
-
-/// A running mock whose lines are read as they come.
-struct Mock {
-    child: std::process::Child,
-    out: BufReader<std::process::ChildStdout>,
-    err: BufReader<std::process::ChildStderr>,
-}
-
-impl Mock {
-    fn start(arguments: &[&str]) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_windtunnel"));
-        command.arg("mock").args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().expect("windtunnel runs");
-        let out = BufReader::new(child.stdout.take().expect("its output"));
-        let err = BufReader::new(child.stderr.take().expect("its errors"));
-        Self { child, out, err }
-    }
-
-    fn said(&mut self) -> String {
-        line(&mut self.out)
-    }
-
-    fn complained(&mut self) -> String {
-        line(&mut self.err)
-    }
-}
-
-impl Drop for Mock {
-    fn drop(&mut self) {
-        self.child.kill().expect("it ends");
-        self.child.wait().expect("it ended");
-    }
-}
-
-fn line(from: &mut impl BufRead) -> String {
-    let mut line = String::new();
-    from.read_line(&mut line).expect("a line");
-    line.trim_end().to_owned()
-}
-
-#[test]
-fn the_mock_follows_its_file_and_keeps_what_it_has_when_that_is_broken() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let file = folder.path().join("mock.yaml");
-    std::fs::write(&file, "providers: {a: {}}\n").expect("a file");
-    let mut mock = Mock::start(&["--config", file.to_str().expect("text"), "--admin", "127.0.0.1:0", "--threads", "1"]);
-    assert!(mock.said().starts_with("listening provider=a address=http://127.0.0.1:"));
-    let admin = mock.said();
-    let address = admin.strip_prefix("listening admin=http://").and_then(|rest| rest.split('/').next());
-    let mut stream = TcpStream::connect(address.expect("an address")).expect("a connection");
-    write!(stream, "GET /__mock/health HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").expect("sent");
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("an answer");
-    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("\"ok\""), "{answer}");
-    std::fs::write(&file, "providers: {a: {}, b: {respond: {text: new}}}\n").expect("a file");
-    assert_eq!(mock.complained(), "configuration 2 taken");
-    std::fs::write(&file, "providers:\n  a: {rulez: []}\n").expect("a file");
-    let told: Vec<String> = (0..6).map(|_| mock.complained()).collect();
-    assert_eq!(told[0], "error: unknown field `rulez`");
-    assert!(told[1].ends_with("mock.yaml:2:7"), "{told:?}");
-    assert!(told.contains(&"  = help: did you mean `rules`?".to_owned()), "{told:?}");
-    assert_eq!(mock.complained(), "keeping configuration 2");
-}
-
-#[test]
-fn the_mock_lints_without_starting() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let file = folder.path().join("mock.yaml");
-    let lint = |text: &str| {
-        std::fs::write(&file, text).expect("a file");
-        code(&["mock", "--config", file.to_str().expect("text"), "--lint"])
-    };
-    assert_eq!(lint("providers: {a: {}}\n").0, 0);
-    let (status, text) = lint("providers:\n  a:\n    rulez: []\n");
-    assert_eq!(status, 1);
-    assert!(text.contains("mock.yaml:3:5") && text.contains("^^^^^"), "{text}");
 }
 
 #[test]

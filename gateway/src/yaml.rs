@@ -57,6 +57,17 @@ impl Source {
     pub fn problem(&self, line: usize, message: impl Into<String>) -> Problem {
         Problem { line, ..Problem::of_file(&self.path, message) }
     }
+
+    /// A problem at a place of this source; the rest of its line is underlined, unless it may hold a secret.
+    pub fn problem_at(&self, line: usize, column: usize, message: impl Into<String>) -> Problem {
+        let mut problem = Problem { column, ..self.problem(line, message) };
+        let text = self.text.lines().nth(line.saturating_sub(1)).unwrap_or_default().trim_end();
+        if !may_hold_secret(&self.text, text) && text.chars().count() <= MAX_SHOWN {
+            problem.caret_len = text.chars().count().saturating_sub(column.saturating_sub(1)).max(1);
+            problem.source_line = Some(text.to_owned());
+        }
+        problem
+    }
 }
 
 impl Problem {

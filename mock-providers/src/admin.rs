@@ -5,18 +5,21 @@
 
 mod call;
 mod config;
+mod faults;
 mod journal;
 mod openapi;
 mod reply;
 mod route;
 mod running;
 mod secrets;
+mod states;
 mod verify;
 
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use http::{Method, Request};
 use http_body_util::{BodyExt, Limited};
@@ -46,6 +49,8 @@ pub struct Admin {
 pub(crate) struct Desk {
     fleet: Arc<Fleet>,
     secrets: Secrets,
+    /// How many faults were put over scripts.
+    injected: AtomicU64,
 }
 
 impl Admin {
@@ -53,7 +58,7 @@ impl Admin {
     pub async fn start(fleet: Arc<Fleet>, bind: SocketAddr) -> io::Result<Self> {
         let listener = TcpListener::bind(bind).await?;
         let addr = listener.local_addr()?;
-        let desk = Arc::new(Desk { fleet, secrets: Secrets::default() });
+        let desk = Arc::new(Desk { fleet, secrets: Secrets::default(), injected: AtomicU64::new(0) });
         Ok(Self { addr, task: tokio::spawn(accept(listener, desk)) })
     }
 

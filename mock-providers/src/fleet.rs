@@ -4,6 +4,7 @@
 //! all. Refuses to know who asks for the change: a file, a signal or the admin API.
 
 mod document;
+mod injection;
 mod member;
 
 use std::collections::BTreeMap;
@@ -244,7 +245,13 @@ async fn succeed(before: &Running, mut document: Document, options: &FleetOption
                 scripts.push((old.clone(), plan));
                 old.clone()
             }
-            old => Arc::new(Member::start(plan, old.map(|old| old.addr()), options).await?),
+            old => {
+                let member = Member::start(plan, old.map(|old| old.addr()), options).await?;
+                if let Some(old) = old {
+                    member.provider().inject(|injected| *injected = old.provider().injected());
+                }
+                Arc::new(member)
+            }
         };
         members.insert(name.clone(), member);
     }

@@ -52,6 +52,11 @@ impl Limits {
         Self { script, rule: "limits".into(), accounts: Mutex::default(), places, waiting: AtomicU32::new(0) }
     }
 
+    /// All quotas are full again; requests under way keep their places.
+    pub(crate) fn reset(&self) {
+        self.accounts.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     /// A request's turn, when it has come; who does not wait for it to the end leaves no trace.
     pub(crate) async fn admit(
         self: &Arc<Self>,

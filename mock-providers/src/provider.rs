@@ -15,7 +15,7 @@ use crate::gate::Gate;
 use crate::journal::{Journal, Recorder, RequestRecord};
 use crate::listener::{Command, Listener};
 use crate::metrics::{Metrics, Tally};
-use crate::rules::{Dice, Live};
+use crate::rules::{Dice, Injected, Live};
 use crate::script::{Accept, Clock, Config, Determinism, Distribution, Provider, ScriptError};
 use crate::states::States;
 use crate::tls::{RunCa, without_http2};
@@ -152,6 +152,12 @@ impl Shared {
         self.live.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Puts another live script in the place of the one that there is.
+    fn relive(&self, next: impl FnOnce(&Live) -> Live) {
+        let mut live = self.live.write().unwrap_or_else(PoisonError::into_inner);
+        *live = Arc::new(next(&live));
+    }
+
     /// How long a connection waits before it is read: drawn by its number, for nothing else is known of it.
     pub(crate) fn connect_delay(&self, connection: u64) -> Duration {
         let draw = |times: &Distribution<Duration>| times.draw(&self.dice.of_connection(connection), "latency.connect");
@@ -240,8 +246,7 @@ impl MockProvider {
         if tokenizer.has_tables() {
             std::thread::spawn(move || tokenizer.load());
         }
-        *self.shared.live.write().unwrap_or_else(PoisonError::into_inner) =
-            Arc::new(Live::new(provider, &self.shared.states));
+        self.shared.relive(|before| Live::new(provider, &self.shared.states).under(before.injected().to_vec()));
         if refused != refuses {
             let (reply, _) = oneshot::channel();
             let command = if refuses { Command::Close(reply) } else { Command::Open(reply) };
@@ -259,6 +264,27 @@ impl MockProvider {
     pub fn reset_counts(&self) {
         self.shared.dice.reset();
         self.shared.live().reset();
+    }
+
+    /// All quotas are full again.
+    pub fn reset_limits(&self) {
+        if let Some(limits) = &self.shared.live().limits {
+            limits.reset();
+        }
+    }
+
+    /// The faults that lie over those of its script, the latest first.
+    pub(crate) fn injected(&self) -> Vec<Injected> {
+        self.shared.live().injected().to_vec()
+    }
+
+    /// Replaces them.
+    pub(crate) fn inject(&self, edit: impl FnOnce(&mut Vec<Injected>)) {
+        self.shared.relive(|live| {
+            let mut injected = live.injected().to_vec();
+            edit(&mut injected);
+            live.under(injected)
+        });
     }
 
     /// Closes the port and resets all open connections; both are done when this returns.

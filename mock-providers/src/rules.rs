@@ -10,13 +10,14 @@ mod draws;
 mod early;
 mod entry;
 mod facts;
+mod injected;
 mod live;
 mod occurrence;
 mod overrides;
 
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::attend::{Attention, Greeting};
 use crate::digest::{Random, hash};
@@ -32,6 +33,7 @@ pub(crate) use draws::Dice;
 use early::Occasion;
 pub(crate) use entry::Entry;
 pub(crate) use facts::Facts;
+pub(crate) use injected::Injected;
 use live::{LiveRule, Offer};
 use overrides::{Overrides, refusal};
 
@@ -46,27 +48,32 @@ pub(crate) fn priority(rule: &Rule) -> i64 {
     rule.priority.unwrap_or(5)
 }
 
-/// A script and how often its rules have matched.
+/// A script and how often its rules have matched; its clones count together.
+#[derive(Clone)]
 pub(crate) struct Live {
     pub(crate) provider: Provider,
     pub(crate) limits: Option<Arc<Limits>>,
     /// In the order in which they are tried.
-    rules: Vec<LiveRule>,
-    faults: Vec<Entry>,
+    rules: Arc<[LiveRule]>,
+    faults: Arc<[Entry]>,
+    /// What lies over the faults of script and states.
+    injected: Vec<Injected>,
     states: Arc<States>,
     nothing: (Arc<str>, Respond, Fault),
     /// Responses that later requests can ask for.
-    pub(crate) stored: Stored,
+    pub(crate) stored: Arc<Stored>,
     /// Whether rules look at requests.
     selective: bool,
     /// Whether a fault is decided before a request is whole.
     early: bool,
-    /// Held while a request is counted, where counts matter.
-    order: Option<Mutex<()>>,
+    /// Held while a request is counted.
+    order: Arc<Mutex<()>>,
+    /// Whether counts matter.
+    counts: bool,
     /// The part of [`DEFAULT`] in the key of draws.
     default_key: u64,
     /// Counts connections for `accept`.
-    accepted: AtomicU64,
+    accepted: Arc<AtomicU64>,
 }
 
 /// What a request gets.
@@ -118,23 +125,29 @@ impl Live {
         };
         let mut rules: Vec<LiveRule> = rules.into_iter().enumerate().map(named).collect();
         rules.sort_by_key(|live| priority(&live.rule));
-        let faults: Vec<Entry> = std::mem::take(&mut provider.faults).into_iter().map(Entry::new).collect();
-        let counts = rules.iter().any(LiveRule::counts) || faults.iter().any(Entry::counts) || states.counts();
-        let early = faults.iter().chain(states.all_faults()).any(|entry| entry.occasion != Occasion::Request);
-        Self {
+        let faults = std::mem::take(&mut provider.faults).into_iter().map(Entry::new).collect();
+        let live = Self {
             limits: provider.limits.clone().map(|limits| Arc::new(Limits::new(limits))),
             provider,
-            rules,
+            rules: rules.into(),
             faults,
+            injected: Vec::new(),
             states: Arc::clone(states),
             nothing: (DEFAULT.into(), Respond::default(), Fault::default()),
             selective,
-            early,
-            order: counts.then(Mutex::default),
+            early: false,
+            order: Arc::default(),
+            counts: false,
             default_key: hash(DEFAULT.as_bytes()),
-            stored: Stored::default(),
-            accepted: AtomicU64::new(0),
-        }
+            stored: Arc::default(),
+            accepted: Arc::default(),
+        };
+        live.settled()
+    }
+
+    /// One request at a time, where counts matter.
+    fn in_order(&self) -> Option<MutexGuard<'_, ()>> {
+        self.counts.then(|| self.order.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     #[cfg(test)]
@@ -158,7 +171,7 @@ impl Live {
         admitted: bool,
         early: Option<&'l Fault>,
     ) -> Selected<'l> {
-        let _order = self.order.as_ref().map(|order| order.lock().unwrap_or_else(PoisonError::into_inner));
+        let _order = self.in_order();
         let draws = dice.count(request.head, body);
         let facts = Facts::new(request);
         let mut selected = Selected {
@@ -179,7 +192,7 @@ impl Live {
     fn is_scripted(&self) -> bool {
         let Provider { allow_overrides, unmatched, .. } = &self.provider;
         let listed = !self.rules.is_empty() || !self.faults.is_empty() || !self.states.is_empty();
-        listed || *allow_overrides || *unmatched == Unmatched::Error
+        listed || !self.injected.is_empty() || *allow_overrides || *unmatched == Unmatched::Error
     }
 
     fn account(&self, facts: &Facts<'_>, draws: Draws) -> Account<'_> {
@@ -228,7 +241,7 @@ impl Live {
         selected: &mut Selected<'l>,
         scene: &Scene<'_>,
     ) -> (Option<&'l LiveRule>, Option<&'l Entry>) {
-        for live in &self.rules {
+        for live in &*self.rules {
             let reason = match live.offer(scene, false) {
                 Offer::Unfit => None,
                 Offer::Spent(reason) => Some(reason),
@@ -275,8 +288,7 @@ impl Live {
         scene: &Scene<'_>,
     ) {
         let Selected { account: Account { draws, .. }, random, fault, .. } = selected;
-        let listed = self.states.faults(&scene.moment).chain(&self.faults);
-        let listed = listed.filter(|entry| entry.occasion == Occasion::Request);
+        let listed = self.listed(&scene.moment).filter(|entry| entry.occasion == Occasion::Request);
         let listed = entry::happening(listed, scene, &random.branch("faults"), &mut draws.roll);
         let listed = early.or(listed);
         let own = entry::happening(own.into_iter(), scene, &random.branch("fault"), &mut draws.rule_roll);

@@ -5,7 +5,7 @@
 //!
 //! ```yaml
 //! # Above `providers`: only in a config file (`Config`); scenarios bring their own seed, and no states.
-//! version: 1                           # of this vocabulary; may be left out
+//! version: 1                           # may be left out; there is no other
 //! seed: 42
 //! determinism: per_request             # the default, or per_sequence; see below
 //! clock: {created: 1735689600, ids: derived}   # `created` also `real`, `ids` also `random`; default a fixed time, derived
@@ -15,6 +15,7 @@
 //!     initial: up
 //!     states: {up: {}, down: {faults: [{status: 503}]}}
 //!     schedule: [{at: 60s, to: down}, {at: 90s, to: up}]
+//! defaults: {strict: off, latency: {head: 20ms}}   # lie under all providers; see below
 //! admin: 127.0.0.1:8091                # where the admin API listens; without it there is none
 //! providers:
 //!   a:
@@ -59,10 +60,10 @@
 //! Durations are strings with a unit: `80us`, `250ms`, `1.5s`, `2m`; a day is the longest. Where a key says so, a
 //! duration or a number may be drawn instead (see Distributions).
 //!
-//! # `defaults`
-//! `tokenizer`, `chunking`, `strict` and `latency` as a provider has them, for all providers. What one says itself counts;
-//! of `latency`, key by key. Other parts that several providers share can be written once with YAML's own anchors
-//! (`a: &one {…}`, `b: *one`).
+//! # `defaults` (above `providers`)
+//! `tokenizer`, `chunking`, `strict`, `latency`, `limits` and `quirks` as on a provider, for all providers that do not
+//! give the key themselves. Of `latency` each key is replaced by itself, of the others the whole. Other parts that several
+//! providers share can be written once with YAML's own anchors (`a: &one {…}`, `b: *one`).
 //!
 //! # `accept`
 //! | value | a connection… |
@@ -307,8 +308,8 @@
 //!
 //! Of a `faults` list at most one entry happens to a request. Entries whose other triggers hold share one roll: the first
 //! happens below its probability, the second below the sum of both, and so on; without `probability` an entry is certain.
-//! The faults of states come before the provider's in that list. A rule's own fault has a roll of its own, and its keys
-//! win over those of the list.
+//! The faults of states come before the provider's in that list, and before both those that came by the admin API. A
+//! rule's own fault has a roll of its own, and its keys win over those of the list.
 //!
 //! The position `after_…` is one of `after_chunks: n` (content or tool-call deltas; 0 = before the first one, role chunk
 //! sent), `after_events: n` (any SSE event; 0 = only the head is sent), `after_tokens: n` (the delta that brings the text
@@ -414,7 +415,6 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde::Deserialize;
-use serde::de::{self, Deserializer};
 
 use crate::quirks::Quirks;
 
@@ -451,10 +451,11 @@ pub use when::{OneOrMany, Turns, When};
 /// A file for `windtunnel mock --config`.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields, default)]
+#[cfg_attr(feature = "schema", schemars(rename = "Config"))]
+#[serde(deny_unknown_fields, default, remote = "Self")]
 pub struct Config {
-    /// Of this vocabulary: 1, the only one.
-    #[serde(deserialize_with = "version")]
+    /// The version of the format; only 1.
+    #[serde(deserialize_with = "defaults::version")]
     #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 1)))]
     pub version: Option<u64>,
     /// Seeds every synthetic value; default 0.
@@ -463,10 +464,10 @@ pub struct Config {
     pub determinism: Determinism,
     /// What answers say of time.
     pub clock: Clock,
-    /// What lies under all providers.
-    pub defaults: Defaults,
     /// Where the admin API listens; without it there is none.
     pub admin: Option<SocketAddr>,
+    /// What lies under all providers; they have it already.
+    pub defaults: Defaults,
     /// The providers by name.
     pub providers: BTreeMap<String, Provider>,
     /// The state machines that they share, by name.
@@ -541,25 +542,15 @@ pub enum Unmatched {
     Error,
 }
 
-/// There is one version so far.
-fn version<'de, D: Deserializer<'de>>(reader: D) -> Result<Option<u64>, D::Error> {
-    match Option::<u64>::deserialize(reader)? {
-        Some(other) if other != 1 => {
-            Err(de::Error::custom(format_args!("`version: {other}` is not known: the only one is 1")))
-        }
-        version => Ok(version),
-    }
-}
-
 impl Provider {
-    /// What counts its tokens.
-    pub fn tokenizer(&self) -> Tokenizer {
-        self.tokenizer.unwrap_or_default()
-    }
-
     /// Whether HTTP/2 is spoken with those who ask for it.
     pub fn speaks_http2(&self) -> bool {
         self.http2.unwrap_or(true)
+    }
+
+    /// What counts its tokens.
+    pub fn tokenizer(&self) -> Tokenizer {
+        self.tokenizer.unwrap_or_default()
     }
 }
 

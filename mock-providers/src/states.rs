@@ -178,11 +178,6 @@ impl States {
     pub(crate) fn is_empty(&self) -> bool {
         self.machines.is_empty()
     }
-
-    /// Whether a fault of any state counts requests.
-    pub(crate) fn counts(&self) -> bool {
-        self.all_faults().any(Entry::counts)
-    }
 }
 
 impl Running {

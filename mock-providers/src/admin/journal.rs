@@ -44,9 +44,8 @@ pub(super) async fn list(desk: &Desk, call: Call<'_>) -> Result<Reply, Refusal> 
 }
 
 pub(super) async fn unmatched(desk: &Desk, call: Call<'_>) -> Result<Reply, Refusal> {
-    let running = desk.fleet.running();
-    let scripted = |name: &str| running.member(name).is_some_and(|member| member.has_rules());
-    page(desk, &call, |record| &*record.rule == "default" && scripted(&record.provider))
+    // Who was not let in has met no rule.
+    page(desk, &call, |record| &*record.rule == "default" && !record.rejected.is_empty())
 }
 
 pub(super) async fn one(desk: &Desk, call: Call<'_>) -> Result<Reply, Refusal> {
@@ -156,7 +155,7 @@ impl<'c> Filter<'c> {
 
     fn holds(&self, record: &RequestRecord) -> bool {
         self.since.is_none_or(|since| record.received_at >= since)
-            && self.session.is_none_or(|session| record.header("x-mock-session") == Some(session))
+            && self.session.is_none_or(|session| record.session.as_deref() == Some(session))
             && self.rule.is_none_or(|rule| *record.rule == *rule)
             && self.status.is_none_or(|status| record.status == Some(status))
             && self.fault.is_none_or(|fault| has_fault(record, fault))

@@ -81,11 +81,11 @@ fn schemas() -> Value {
     let finding = json!({"type": "object", "required": ["name", "severity", "requests", "evidence"], "properties": {
         "name": {"enum": crate::verdict::NAMES.iter().map(|(name, _)| *name).collect::<Vec<_>>()},
         "severity": {"enum": ["error", "warn"]},
-        "requests": ids(),
+        "requests": texts(),
         "evidence": {"type": "string"},
     }});
     let miss = json!({"type": "object", "required": ["id", "path", "reasons"], "properties": {
-        "id": {"type": "string"}, "path": {"type": "string"}, "reasons": ids(),
+        "id": {"type": "string"}, "path": {"type": "string"}, "reasons": texts(),
     }});
     let mut schemas = json!({
         "Refusal": reply::schema(),
@@ -94,17 +94,28 @@ fn schemas() -> Value {
             "ready": {"const": true}, "paused": {"type": "boolean"}, "saturated": {"type": "boolean"},
             "config": {"type": "integer"}, "now": {"type": "number"},
             "providers": {"type": "object", "additionalProperties": object(&json!({"url": {"type": "string"}}))},
+            "states": {"type": "object", "additionalProperties": {"type": "string"}},
         })),
+        "States": object(&json!({
+            "elapsed": {"type": "number", "description": "Milliseconds since the start or the last reset of the states."},
+            "machines": {"type": "object", "additionalProperties": object(&json!({"state": text(), "states": texts()}))},
+        })),
+        "State": {"anyOf": [text(), object(&json!({"state": text()}))]},
+        "Sent": object(&json!({"machine": text(), "state": text()})),
+        "Added": object(&json!({"provider": text(), "id": text()})),
+        "Faults": object(&json!({"faults": {"type": "array", "items": object(&json!({
+            "id": text(), "provider": text(), "fired": {"type": "integer"}, "fault": {"$ref": "#/components/schemas/Fault"},
+        }))}})),
         "MergePatch": {"type": "object", "description": "As RFC 7396 says: null removes."},
         "Named": object(&json!({"provider": {"type": "string"}, "name": {"type": "string"}})),
-        "Done": object(&json!({"done": ids()})),
+        "Done": object(&json!({"done": texts()})),
         "Page": object(&json!({
             "requests": {"type": "array", "items": {"$ref": "#/components/schemas/Entry"}},
             "next": {"type": ["string", "null"], "description": "The cursor of the next page."},
         })),
         "Entry": entry(),
         "Verified": object(&json!({
-            "pass": {"type": "boolean"}, "count": {"type": "integer"}, "requests": ids(),
+            "pass": {"type": "boolean"}, "count": {"type": "integer"}, "requests": texts(),
             "expected": object(&json!({"min": {"type": "integer"}, "max": {"type": ["integer", "null"]}})),
             "near_misses": {"type": "array", "items": miss},
         })),
@@ -119,7 +130,11 @@ fn schemas() -> Value {
     schemas
 }
 
-fn ids() -> Value {
+fn text() -> Value {
+    json!({"type": "string"})
+}
+
+fn texts() -> Value {
     json!({"type": "array", "items": {"type": "string"}})
 }
 
@@ -143,6 +158,14 @@ fn entry() -> Value {
             "fault": {"type": ["string", "null"]}, "status": {"type": ["integer", "null"]},
             "delay": {"type": "number"}, "head_at": {"type": ["number", "null"]}, "events": {"type": "array"},
             "usage": {"type": ["object", "null"]}, "end": {"type": ["string", "object"]},
+            "session": {"type": ["string", "null"], "description": "Its `X-Mock-Session`."},
+            "draws": {"type": ["object", "null"], "description": "What everything made up for it follows from."},
+            "rejected": {
+                "type": "array",
+                "description": "The rules that were passed over, each with what spoke against it.",
+                "items": {"type": "array", "prefixItems": [text(), text()], "minItems": 2, "maxItems": 2},
+            },
+            "not_applicable": texts(),
         },
     })
 }
@@ -157,6 +180,7 @@ fn read(schemas: &mut Map<String, Value>) {
     let mut generator = settings.into_generator();
     generator.subschema_for::<crate::script::Config>();
     generator.subschema_for::<crate::script::Rule>();
+    generator.subschema_for::<crate::script::Fault>();
     generator.subschema_for::<crate::verdict::Policy>();
     generator.subschema_for::<super::verify::Expectation>();
     schemas.extend(generator.take_definitions(true));
@@ -165,7 +189,7 @@ fn read(schemas: &mut Map<String, Value>) {
 /// What is read from YAML elsewhere too.
 #[cfg(not(feature = "schema"))]
 fn read(schemas: &mut Map<String, Value>) {
-    for name in ["Config", "Rule", "Policy", "Expectation"] {
+    for name in ["Config", "Rule", "Fault", "Policy", "Expectation"] {
         schemas.insert(name.to_owned(), json!({"type": "object"}));
     }
 }

@@ -5,7 +5,7 @@ use std::pin::Pin;
 
 use super::call::{Call, decoded};
 use super::reply::{Refusal, Reply};
-use super::{Desk, config, journal, openapi, running, verify};
+use super::{Desk, config, faults, journal, openapi, running, states, verify};
 
 /// What stands before every path.
 pub(super) const PREFIX: &str = "/__mock";
@@ -63,7 +63,8 @@ impl Route {
 }
 
 const PROVIDER: &[(&str, &str)] = &[("provider", "Which provider; may be left out when there is one.")];
-const RESET: &[(&str, &str)] = &[("what", "A list of `journal`, `rules`, `limits`, `states`; or `all`, the default.")];
+const RESET: &[(&str, &str)] =
+    &[("what", "A list of `journal`, `rules`, `faults`, `limits`, `states`; or `all`, the default.")];
 const FILTERS: &[(&str, &str)] = &[
     ("provider", "Only this provider's."),
     ("since", "Received at or after so many milliseconds of the journals' clock."),
@@ -91,6 +92,15 @@ pub(super) const ROUTES: &[Route] = &[
         .query(PROVIDER)
         .created(),
     route!("DELETE" "/rules/{name}" config::remove_rule => "Named", "Takes a rule away").query(PROVIDER),
+    route!("GET" "/states" states::list => "States", "The state machines as they are now"),
+    route!("PUT" "/states/{machine}" states::put => "Sent", "Sends a machine to one of its states").takes("State"),
+    route!("GET" "/faults" faults::list => "Faults", "The faults over those of the scripts, and how often each happened")
+        .query(PROVIDER),
+    route!("POST" "/faults" faults::add => "Added", "Puts a fault over those of a provider's script")
+        .takes("Fault")
+        .query(PROVIDER)
+        .created(),
+    route!("DELETE" "/faults/{id}" faults::remove => "Done", "Takes such a fault away"),
     route!("POST" "/reset" running::reset => "Done", "Forgets what was counted").query(RESET),
     route!("POST" "/pause" running::pause => "Done", "Requests are taken, and wait for their answers"),
     route!("POST" "/resume" running::resume => "Done", "Answers what has waited"),

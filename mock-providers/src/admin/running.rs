@@ -5,9 +5,10 @@ use serde_json::{Map, Value, json};
 use super::Desk;
 use super::call::Call;
 use super::reply::{Refusal, Reply};
+use crate::provider::MockProvider;
 
 /// What can be reset.
-const PARTS: [&str; 4] = ["journal", "rules", "limits", "states"];
+const PARTS: [&str; 5] = ["journal", "rules", "faults", "limits", "states"];
 
 pub(super) async fn health(_: &Desk, _: Call<'_>) -> Result<Reply, Refusal> {
     Ok(Reply::json(&json!({"status": "ok", "version": env!("CARGO_PKG_VERSION")})))
@@ -24,6 +25,7 @@ pub(super) async fn ready(desk: &Desk, _: Call<'_>) -> Result<Reply, Refusal> {
         "config": running.version,
         "now": desk.fleet.origin().elapsed().as_secs_f64() * 1e3,
         "providers": providers,
+        "states": running.states().all(),
     })))
 }
 
@@ -39,12 +41,14 @@ pub(super) async fn reset(desk: &Desk, call: Call<'_>) -> Result<Reply, Refusal>
         return Err(Refusal::bad(format!("`{unknown}` is nothing that can be reset")).hint(hint));
     }
     let running = desk.fleet.running();
-    for member in running.members() {
-        if parts.contains(&"journal") {
-            member.provider().clear_journal();
-        }
-        if parts.contains(&"rules") || parts.contains(&"limits") {
-            member.restart();
+    for part in &parts {
+        let providers = running.members().map(|member| member.provider());
+        match *part {
+            "journal" => providers.for_each(MockProvider::clear_journal),
+            "rules" => providers.for_each(MockProvider::reset_counts),
+            "limits" => providers.for_each(MockProvider::reset_limits),
+            "states" => running.states().reset(),
+            _ => _ = desk.fleet.withdraw(|_| true).await,
         }
     }
     Ok(Reply::json(&json!({"done": parts})))

@@ -79,18 +79,37 @@ impl Bounds {
 
 pub(super) async fn verify(desk: &Desk, call: Call<'_>) -> Result<Reply, Refusal> {
     let Expectation { when, provider, count: Count(bounds) } = call.read()?;
+    unverifiable(&when)?;
     if let Some(name) = provider.as_deref().filter(|name| desk.fleet.running().member(name).is_none()) {
         return Err(Refusal::missing(format!("there is no provider `{name}`")));
     }
-    Ok(Reply::json(&judged(&when, bounds, &desk.records(provider.as_deref()))))
+    let running = desk.fleet.running();
+    // What stands in a journal came to a provider that runs.
+    let dialect = |name: &str| running.member(name).map(|member| member.dialect()).unwrap_or_default();
+    Ok(Reply::json(&judged(&when, bounds, &desk.records(provider.as_deref()), dialect)))
 }
 
-fn judged(when: &When, bounds: Bounds, records: &[RequestRecord]) -> Value {
+/// A rule can ask more than journals can answer.
+fn unverifiable(when: &When) -> Result<(), Refusal> {
+    let refused =
+        |key: &str, why: &str, hint: &str| Err(Refusal::bad(format!("`{key}` cannot be verified: {why}")).hint(hint));
+    if !when.nth.0.is_empty() {
+        let why = "it counts the matches of a rule, and here is none";
+        return refused("nth", why, "leave it out, and say `count`");
+    }
+    if !when.state.is_empty() {
+        let why = "journals do not say in which states machines were when a request came";
+        return refused("state", why, "ask for the rule or the fault that answered: GET journal?rule=…, ?fault=…");
+    }
+    when.any_of.iter().chain(when.not.as_deref()).try_for_each(unverifiable)
+}
+
+fn judged(when: &When, bounds: Bounds, records: &[RequestRecord], dialect: impl Fn(&str) -> Dialect) -> Value {
     let mut matching = Vec::new();
     let mut misses = Vec::new();
     for record in records {
         let head = Head { lines: record.head.clone(), ..Head::default() };
-        let reasons = mismatches(when, &Request::new(&head, &record.body));
+        let reasons = mismatches(when, &Request::new(&head, &record.body), dialect(&record.provider));
         if reasons.is_empty() { matching.push(id(record)) } else { misses.push((reasons, record)) }
     }
     let pass = bounds.hold(matching.len());
@@ -112,8 +131,8 @@ fn judged(when: &When, bounds: Bounds, records: &[RequestRecord]) -> Value {
 }
 
 /// What speaks against a request, key by key; nothing when it matches.
-fn mismatches(when: &When, request: &Request<'_>) -> Vec<String> {
-    let dialect = Dialect::default().of(request.head);
+fn mismatches(when: &When, request: &Request<'_>, provider: Dialect) -> Vec<String> {
+    let dialect = provider.of(request.head);
     let scene = Scene { facts: Facts::new(request), dialect, moment: States::default().moment() };
     scene.nearness(when).1
 }

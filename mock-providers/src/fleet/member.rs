@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{Document, FleetOptions};
 use crate::provider::{MockProvider, Options, StartError, start};
-use crate::script::{Certificate, Provider};
+use crate::script::{Certificate, Dialect, Provider};
 use crate::states::States;
 
 /// A provider that runs.
@@ -98,15 +98,9 @@ impl Member {
         }
     }
 
-    /// Counts of rules, faults and limits start anew.
-    pub(crate) fn restart(&self) {
-        let script = self.script.lock().unwrap_or_else(PoisonError::into_inner);
-        self.provider.set_script(script.1.clone());
-    }
-
-    /// Whether its script has rules, and so can leave a request without one.
-    pub(crate) fn has_rules(&self) -> bool {
-        !self.script.lock().unwrap_or_else(PoisonError::into_inner).1.rules.is_empty()
+    /// What it is answered in where nothing else is asked for.
+    pub(crate) fn dialect(&self) -> Dialect {
+        self.script.lock().unwrap_or_else(PoisonError::into_inner).1.dialect
     }
 
     /// The provider itself.

@@ -82,6 +82,15 @@ impl Findings<'_> {
         self.inapplicable(at, fault, context);
     }
 
+    /// The fault of a rule or a step, with what comes too early for rules.
+    pub(super) fn fault_of_rule(&mut self, at: &str, fault: &Fault, context: &When) {
+        for name in fault.early_names() {
+            let why = "it is decided before the request is whole, and only then is a rule chosen";
+            self.warning(at, format!("`{name}` never happens here"), why, "move it to the `faults` of the provider");
+        }
+        self.fault(at, fault, context);
+    }
+
     /// Keys that find nothing to change in the answers that the fault may happen to.
     fn inapplicable(&mut self, at: &str, fault: &Fault, context: &When) {
         let looks =

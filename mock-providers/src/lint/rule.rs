@@ -61,7 +61,7 @@ impl Findings<'_> {
             self.error(at, "part of the answer is never used", why, "move it into a step of the sequence");
         }
         if let Some(fault) = &rule.fault {
-            self.fault(&format!("{at}.fault"), fault, &rule.when);
+            self.fault_of_rule(&format!("{at}.fault"), fault, &rule.when);
         }
         for (index, step) in rule.sequence.steps.iter().enumerate() {
             let at = format!("{at}.sequence[{index}]");
@@ -70,7 +70,7 @@ impl Findings<'_> {
                 self.error(&at, "the step is never taken", "it is for 0 requests", "remove it, or say `times: 1`");
             }
             if let Some(fault) = &step.fault {
-                self.fault(&format!("{at}.fault"), fault, &rule.when);
+                self.fault_of_rule(&format!("{at}.fault"), fault, &rule.when);
             }
         }
     }

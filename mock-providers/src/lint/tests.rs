@@ -56,6 +56,8 @@ fn rules_that_nothing_reaches_are_found() {
         (json!([{"to_state": {"outage": "dwn"}}]), ".rules[0].to_state", "unknown state `dwn`"),
         (json!([{"name": "x", "times": 1}, {"name": "x"}]), ".rules[1]", "is that of rules[0] too"),
         (json!([{"respond": {"text": "x"}, "sequence": [{}]}]), ".rules[0]", "never used"),
+        (json!([{"fault": {"slow_accept": "1s", "status": 503}}]), ".rules[0].fault", "`slow_accept` never happens"),
+        (json!([{"sequence": [{"fault": {"read_slowly": "1kB"}}]}]), ".rules[0].sequence[0].fault", "`read_slowly`"),
     ];
     for (rules, place, what) in cases {
         let found = about(json!({ "rules": rules }));

@@ -30,7 +30,7 @@ type Span = (u32, u32);
 
 impl RequestHead {
     /// Puts a head together; the target is the path with its query.
-    pub(crate) fn new<'h, N, V>(method: &str, target: &str, headers: impl Iterator<Item = (N, V)>) -> Self
+    pub fn new<'h, N, V>(method: &str, target: &str, headers: impl Iterator<Item = (N, V)>) -> Self
     where
         N: AsRef<str> + 'h,
         V: AsRef<str> + 'h,

@@ -3,8 +3,6 @@
 //! Owns which entries of `faults` these are, and their draws. Refuses a rule's own fault: a rule is chosen by the whole
 //! request, and by then it is too late.
 
-use std::sync::PoisonError;
-
 use super::check::Scene;
 use super::entry::{self, Entry};
 use super::facts::Facts;
@@ -13,7 +11,7 @@ use crate::request::{Head, Request};
 use crate::script::{Fault, Stage};
 
 /// When it is decided whether a fault happens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Occasion {
     /// When a connection is accepted.
     Connection,
@@ -23,16 +21,32 @@ pub(crate) enum Occasion {
     Request,
 }
 
+impl Occasion {
+    /// When it is decided whether a key of a fault has its effect.
+    fn of((name, stage): (&str, Stage)) -> Self {
+        match name {
+            "early_response" | "read_slowly" | "close_during_upload" => Self::Head,
+            _ if stage == Stage::Connection => Self::Connection,
+            _ => Self::Request,
+        }
+    }
+}
+
 impl Fault {
+    /// Its keys that are decided before a rule is chosen.
+    pub(crate) fn early_names(&self) -> Vec<&'static str> {
+        self.occasions().filter(|(_, occasion)| *occasion != Occasion::Request).map(|(name, _)| name).collect()
+    }
+
     /// When it is decided whether it happens: by the earliest of its keys.
     pub(crate) fn occasion(&self) -> Occasion {
-        if self.names().iter().any(|name| Fault::CATALOGUE.contains(&(*name, Stage::Connection))) {
-            Occasion::Connection
-        } else if self.early_response.is_some() || self.read_slowly.is_some() || self.close_during_upload.is_some() {
-            Occasion::Head
-        } else {
-            Occasion::Request
-        }
+        self.occasions().map(|(_, occasion)| occasion).min().unwrap_or(Occasion::Request)
+    }
+
+    fn occasions(&self) -> impl Iterator<Item = (&'static str, Occasion)> {
+        let names = self.names();
+        let given = Fault::CATALOGUE.iter().filter(move |(name, _)| names.contains(name));
+        given.map(|key| (key.0, Occasion::of(*key)))
     }
 }
 
@@ -69,12 +83,9 @@ impl Live {
         }
         let dialect = self.provider.dialect.of(request.head);
         let scene = Scene { facts: Facts::new(request), dialect, moment: self.states.moment() };
-        let entries = || {
-            let listed = self.states.faults(&scene.moment).chain(&self.faults);
-            listed.filter(|entry| entry.occasion == occasion && fits(entry))
-        };
+        let entries = || self.listed(&scene.moment).filter(|entry| entry.occasion == occasion && fits(entry));
         entries().next()?;
-        let _order = self.order.as_ref().map(|order| order.lock().unwrap_or_else(PoisonError::into_inner));
+        let _order = self.in_order();
         entry::happening(entries(), &scene, &random().branch("faults"), &mut None)
     }
 }

@@ -51,12 +51,17 @@ impl Entry {
             && after.is_none_or(|after| count > after)
             && every.is_none_or(|every| count.is_multiple_of(every))
             && (nth.0.is_empty() || nth.0.contains(&count))
-            && times.is_none_or(|times| self.fired.load(Ordering::Relaxed) < times)
+            && times.is_none_or(|times| self.fired() < times)
     }
 
-    /// Takes one of its `times`, if any is left.
+    /// How often it happened.
+    pub(super) fn fired(&self) -> u64 {
+        self.fired.load(Ordering::Relaxed)
+    }
+
+    /// Counts that it happens, unless its `times` are used up.
     fn fire(&self) -> bool {
-        let Some(times) = self.fault.times else { return true };
+        let times = self.fault.times.unwrap_or(u64::MAX);
         let take = |fired| (fired < times).then_some(fired + 1);
         self.fired.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok()
     }

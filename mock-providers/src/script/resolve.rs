@@ -136,14 +136,19 @@ pub enum ScriptError {
 }
 
 impl Config {
-    /// Lays its defaults under its providers, reads the files that they name, from the folder of the script, and
+    /// Reads the files that they name, from the folder of the script, and
     /// checks them.
     pub fn resolve(&mut self, folder: &Path) -> Result<(), ScriptError> {
-        let defaults = std::mem::take(&mut self.defaults);
-        self.providers.values_mut().for_each(|provider| defaults.under(provider));
         let mut states = self.states.values_mut().flat_map(|machine| machine.states.values_mut());
         states.try_for_each(|state| Resolve::resolve(state, folder))?;
         self.providers.values_mut().try_for_each(|provider| provider.resolve(folder))
+    }
+}
+
+impl Fault {
+    /// Reads the files that it names, from the folder of the script.
+    pub(crate) fn resolve(&mut self, folder: &Path) -> Result<(), ScriptError> {
+        Resolve::resolve(self, folder)
     }
 }
 

@@ -9,11 +9,12 @@ use super::chain::{Chain, ended_at};
 use super::{Finding, Policy, finding, millis};
 use crate::journal::{End, RequestRecord};
 
-/// A stream had said something before it broke, and was asked for again.
+/// Bytes of a stream had been written before it broke, and it was asked for again.
 pub(super) fn retried(chain: &Chain<'_>) -> Option<Finding> {
-    let began = |record: &RequestRecord| record.stream && record.status == Some(200) && record.events.len() > 1;
+    let written = |record: &RequestRecord| record.events.iter().map(|(_, bytes)| bytes).sum::<usize>();
+    let began = |record: &RequestRecord| record.stream && record.status == Some(200) && written(record) > 0;
     let pair = chain.windows(2).find(|pair| pair[0].end == End::Fault && began(pair[0]))?;
-    let bytes: usize = pair[0].events.iter().map(|(_, bytes)| bytes).sum();
+    let bytes = written(pair[0]);
     let evidence = format!("the stream broke after {bytes} bytes, then the same was asked again");
     Some(finding("retried_after_stream_started", pair, evidence))
 }

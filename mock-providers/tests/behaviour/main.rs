@@ -1,6 +1,8 @@
 //! What a scripted provider does on real sockets, one file a behaviour.
 
 mod admin;
+mod admin_document;
+mod admin_faults;
 mod anthropic;
 mod anthropic_blocks;
 mod anthropic_requests;
@@ -11,6 +13,7 @@ mod canaries;
 mod cancel;
 mod chat;
 mod connections;
+mod desk;
 mod determinism;
 mod deviations;
 mod disconnects;

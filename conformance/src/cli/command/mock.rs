@@ -2,6 +2,7 @@
 
 mod frame;
 mod lint;
+mod place;
 mod source;
 mod watch;
 

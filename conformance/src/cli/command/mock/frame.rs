@@ -47,8 +47,8 @@ impl Frame {
         }
         lines.push(String::new());
         lines.push(format!(
-            "{:>9} {:<14} {:<28} {:<18} {:>6} {:<16} {:<16} {:>8} {:>8} {:>11}  END",
-            "SECOND", "REQUEST", "PATH", "MODEL", "STATUS", "RULE", "FAULT", "HEAD", "ALL", "TOKENS"
+            "{:>9} {:<14} {:>6} {:<11} {:>8} {:>8} {:>11}  {:<16} {:<16} {:<18} PATH",
+            "SECOND", "REQUEST", "STATUS", "END", "HEAD", "ALL", "TOKENS", "RULE", "FAULT", "MODEL"
         ));
         let notices: Vec<&str> = self.notice.lines().collect();
         let left = rows.saturating_sub(lines.len() + notices.len());
@@ -89,6 +89,7 @@ impl Row {
     }
 }
 
+/// What has a fixed size comes first, for narrow terminals.
 fn exchange(record: &RequestRecord) -> String {
     let since = |at: Option<Duration>| match at {
         Some(at) => format!("{:.1} ms", at.saturating_sub(record.received_at).as_secs_f64() * 1e3),
@@ -109,15 +110,15 @@ fn exchange(record: &RequestRecord) -> String {
     };
     let status = record.status.map_or("-".to_owned(), |status| status.to_string());
     format!(
-        "{:>9.3} {:<14} {:<28} {:<18} {status:>6} {:<16} {:<16} {:>8} {:>8} {tokens:>11}  {end}",
+        "{:>9.3} {:<14} {status:>6} {end:<11} {:>8} {:>8} {tokens:>11}  {:<16} {:<16} {:<18} {}",
         record.received_at.as_secs_f64(),
         fit(&format!("{}-{}", record.provider, record.seq), 14),
-        fit(record.head.path(), 28),
-        fit(record.model.as_deref().unwrap_or("-"), 18),
-        fit(&record.rule, 16),
-        fit(record.fault.as_deref().unwrap_or("-"), 16),
         since(record.head_at),
         since(last),
+        fit(&record.rule, 16),
+        fit(record.fault.as_deref().unwrap_or("-"), 16),
+        fit(record.model.as_deref().unwrap_or("-"), 18),
+        fit(record.head.path(), 60),
     )
 }
 

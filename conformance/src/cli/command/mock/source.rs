@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use gateway::yaml::{self, Problem, Source};
+use mock_providers::credentials;
 use mock_providers::fleet::Document;
 use mock_providers::script::Config;
 use serde_json::json;
@@ -66,10 +67,19 @@ pub(super) fn check(source: &Source) -> Result<Config, Problem> {
     let [one] = yaml::documents(source)[..] else {
         return Err(Problem::of_file(&source.path, "a mock configuration is one document"));
     };
-    let config = yaml::read::<Config>(source, &one)?;
+    let config = yaml::read::<Config>(source, &one).map_err(discreet)?;
     if config.providers.is_empty() {
         let problem = Problem::of_file(&source.path, "there are no `providers`");
         return Err(problem.with_hint("such as `providers: {a: {}}`"));
     }
     Ok(config)
+}
+
+/// Without its line, if that has a key whose value may be a secret.
+pub(super) fn discreet(problem: Problem) -> Problem {
+    let secret = |word: &str| {
+        word == "keys" || credentials::is_credential_header(word) || credentials::is_credential_parameter(word)
+    };
+    let mut words = problem.source_line.iter().flat_map(|line| line.split(|c: char| !c.is_alphanumeric() && c != '-'));
+    if words.any(secret) { Problem { source_line: None, ..problem } } else { problem }
 }

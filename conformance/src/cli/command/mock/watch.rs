@@ -84,7 +84,7 @@ impl Watch {
             paused: self.fleet.is_paused(),
             saturated: self.fleet.saturated(),
             providers,
-            states: BTreeMap::new(),
+            states: running.states().all(),
             exchanges,
             notice: self.notice.clone(),
         }

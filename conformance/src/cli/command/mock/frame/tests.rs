@@ -1,4 +1,4 @@
-use mock_providers::Usage;
+use mock_providers::{RequestHead, Usage};
 
 use super::*;
 
@@ -70,4 +70,17 @@ fn a_small_terminal_gets_what_fits_and_nothing_can_steer_it() {
     assert_eq!(text.lines().count(), 6);
     assert!(text.lines().all(|line| line.chars().count() <= 40), "{text}");
     assert!(!frame().render(170, 14).contains('\x1b'));
+}
+
+#[test]
+fn nothing_that_callers_send_as_a_secret_is_drawn() {
+    let headers = [("authorization", "Bearer canary-a"), ("x-api-key", "canary-b"), ("cookie", "sid=canary-c")];
+    let secret = RequestRecord {
+        head: RequestHead::new("POST", "/v1/chat/completions?api-key=canary-d", headers.into_iter()),
+        body: "canary-e".into(),
+        session: Some("canary-f".to_owned()),
+        ..RequestRecord::default()
+    };
+    let text = Frame { exchanges: vec![secret], ..frame() }.render(400, 40);
+    assert!(text.contains("/v1/chat/completions") && !text.contains("canary"), "{text}");
 }
