@@ -5,6 +5,8 @@
 
 use std::borrow::Cow;
 
+use base64::Engine;
+
 use crate::request::RequestHead;
 use crate::script::Dialect::{self, Anthropic, Azure, Openai};
 
@@ -130,17 +132,43 @@ pub fn redact_target(target: &str) -> String {
 
 /// A text that repeats what the caller sent, without the credentials among it.
 pub fn redact_echoes<'t>(text: &'t str, head: &RequestHead) -> Cow<'t, str> {
-    let in_headers = head.headers().filter(|(name, _)| is_credential_header(name)).map(|(_, value)| value);
-    let in_query = head.query().into_iter().flat_map(|query| query.split('&')).filter_map(|pair| pair.split_once('='));
-    let in_query = in_query.filter(|(name, _)| is_credential_parameter(name)).map(|(_, value)| value);
-    let parts = in_headers.chain(in_query).flat_map(|value| value.split([' ', ';', '=']));
+    redact_all(text, &secrets(head))
+}
+
+/// A text without these secrets, of which the longest come first.
+pub(crate) fn redact_all<'t>(text: &'t str, secrets: &[String]) -> Cow<'t, str> {
     let mut shown = Cow::Borrowed(text);
-    for secret in parts.filter(|secret| secret.len() >= SHORTEST_SOUGHT) {
+    for secret in secrets {
         if shown.contains(secret) {
             shown = Cow::Owned(shown.replace(secret, MASK));
         }
     }
     shown
+}
+
+/// Every credential of a request that is long enough to be sought in other texts, as it was sent and as it reads when
+/// decoded; the longest first.
+pub(crate) fn secrets(head: &RequestHead) -> Vec<String> {
+    let in_headers = head.headers().filter(|(name, _)| is_credential_header(name)).map(|(_, value)| value);
+    let in_headers: Vec<&str> = in_headers.collect();
+    let in_query = head.query().into_iter().flat_map(|query| query.split('&')).filter_map(|pair| pair.split_once('='));
+    let in_query = in_query.filter(|(name, _)| is_credential_parameter(name)).map(|(_, value)| value);
+    let mut all: Vec<String> = in_headers.iter().copied().filter_map(password).collect();
+    for part in in_headers.into_iter().chain(in_query).flat_map(|value| value.split([' ', ';', '='])) {
+        all.push(part.to_owned());
+        all.push(decoded(part).into_owned());
+    }
+    all.retain(|secret| secret.len() >= SHORTEST_SOUGHT);
+    all.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+    all.dedup();
+    all
+}
+
+/// The password in a header of the scheme `Basic`.
+fn password(value: &str) -> Option<String> {
+    let (_, encoded) = value.trim().split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("basic"))?;
+    let pair = base64::engine::general_purpose::STANDARD.decode(encoded.trim()).ok()?;
+    Some(String::from_utf8(pair).ok()?.split_once(':')?.1.to_owned())
 }
 
 /// Masks the values of `name=value` pairs; what has no name is a secret where all of them are.
@@ -156,7 +184,7 @@ fn pairs(text: &str, separator: &str, joint: &str, is_secret: impl Fn(&str) -> b
     masked.join(joint)
 }
 
-/// A parameter's name without percent-encoding.
+/// A part of a query without percent-encoding.
 fn decoded(name: &str) -> Cow<'_, str> {
     if !name.contains('%') {
         return Cow::Borrowed(name);

@@ -31,7 +31,7 @@ pub(crate) use check::Scene;
 pub(crate) use draws::Dice;
 use early::Occasion;
 pub(crate) use entry::Entry;
-pub(crate) use facts::Facts;
+pub(crate) use facts::{Facts, canonicalise, query, short};
 use live::{LiveRule, Offer};
 use overrides::{Overrides, refusal};
 

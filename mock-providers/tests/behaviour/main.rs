@@ -34,6 +34,7 @@ mod overrides;
 mod parameters;
 mod properties;
 mod quirks;
+mod record;
 mod refusal;
 mod responses;
 mod rules;
