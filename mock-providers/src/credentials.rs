@@ -149,15 +149,24 @@ pub(crate) fn redact_all<'t>(text: &'t str, secrets: &[String]) -> Cow<'t, str> 
 /// Every credential of a request that is long enough to be sought in other texts, as it was sent and as it reads when
 /// decoded; the longest first.
 pub(crate) fn secrets(head: &RequestHead) -> Vec<String> {
-    let in_headers = head.headers().filter(|(name, _)| is_credential_header(name)).map(|(_, value)| value);
-    let in_headers: Vec<&str> = in_headers.collect();
-    let in_query = head.query().into_iter().flat_map(|query| query.split('&')).filter_map(|pair| pair.split_once('='));
-    let in_query = in_query.filter(|(name, _)| is_credential_parameter(name)).map(|(_, value)| value);
-    let mut all: Vec<String> = in_headers.iter().copied().filter_map(password).collect();
-    for part in in_headers.into_iter().chain(in_query).flat_map(|value| value.split([' ', ';', '='])) {
-        all.push(part.to_owned());
-        all.push(decoded(part).into_owned());
+    let mut all = Vec::new();
+    for (name, value) in head.headers() {
+        match header_place(name) {
+            // Names of cookies are no secrets.
+            Some(Cookie(_)) => {
+                all.extend(value.split(';').map(|pair| pair.split_once('=').map_or(pair, |(_, own)| own)))
+            }
+            Some(_) => all.extend(value.split([' ', ';', '='])),
+            None => {}
+        }
     }
+    let in_query = head.query().into_iter().flat_map(|query| query.split('&')).filter_map(|pair| pair.split_once('='));
+    all.extend(in_query.filter(|(name, _)| is_credential_parameter(name)).map(|(_, value)| value));
+    let passwords =
+        head.headers().filter(|(name, _)| is_credential_header(name)).filter_map(|(_, value)| password(value));
+    let plain = all.iter().map(|part| part.trim().to_owned());
+    let mut all: Vec<String> =
+        plain.chain(all.iter().map(|part| decoded(part).into_owned())).chain(passwords).collect();
     all.retain(|secret| secret.len() >= SHORTEST_SOUGHT);
     all.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
     all.dedup();
@@ -233,6 +242,15 @@ mod tests {
             let echo = format!("no such model: {SECRET}");
             assert!(!redact_echoes(&echo, &head).contains(SECRET), "{place:?}");
         }
+    }
+
+    #[test]
+    fn secrets_are_known_decoded_and_names_of_cookies_are_none() {
+        let headers =
+            [("cookie", "language=canary-of-cookie; canary-alone"), ("authorization", "Basic bWU6Y2FuYXJ5LXg9PQ==")];
+        let head = RequestHead::new("GET", "/x?key=canary%2Din-query&visible=language", headers.into_iter());
+        let echo = "language canary-of-cookie canary-alone canary-in-query canary%2Din-query canary-x==";
+        assert_eq!(redact_echoes(echo, &head), format!("language{}", format!(" {MASK}").repeat(5)));
     }
 
     #[test]

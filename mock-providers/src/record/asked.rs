@@ -55,6 +55,9 @@ impl Asked {
             always.insert("model".to_owned(), masked.model().map_or_else(absent, model));
             always.insert("stream".to_owned(), masked.stream().into());
             always.insert("last_user".to_owned(), facts.last_user().map_or_else(absent, text));
+        } else if !matches!(head.method(), "GET" | "HEAD") {
+            // Or it would take the requests that have JSON, too.
+            always.insert("body".to_owned(), json!({ "$": absent() }));
         }
         let mut telling = parameters(head, secrets);
         telling.extend(conversation(&facts, &Facts::new(&sent)));

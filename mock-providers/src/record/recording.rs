@@ -80,7 +80,6 @@ impl Recording {
             if listen.port() != 0 {
                 provider["listen"] = listen.to_string().into();
             }
-            config = Map::from_iter([("version".to_owned(), 1.into())]);
             config.insert("providers".to_owned(), json!({ PROVIDER: provider }));
         }
         let (path, entries) = (path.to_owned(), Vec::new());

@@ -14,7 +14,7 @@ use super::Timing;
 use super::answer::{Answer, Piece};
 use super::events::{coding, joined, split, unpack};
 use super::yaml;
-use crate::credentials::{is_credential_header, redact_all};
+use crate::credentials::{is_credential_header, redact_all, redact_target};
 use crate::fleet;
 use crate::script::{Encoding, Framing, How};
 
@@ -139,7 +139,11 @@ impl Teller<'_> {
         let left_out = |name: &str| LEFT_OUT.iter().any(|known| known.eq_ignore_ascii_case(name));
         let shown = self.answer.headers.iter().filter(|(name, _)| !left_out(name) && !is_credential_header(name));
         for (name, value) in shown {
-            let value = Value::from(self.masked(value));
+            // A link may be signed.
+            let value = Value::from(match name.to_ascii_lowercase().ends_with("location") {
+                true => redact_target(&self.masked(value)),
+                false => self.masked(value),
+            });
             match headers.get_mut(name) {
                 None => drop(headers.insert(name.clone(), value)),
                 Some(Value::Array(values)) => values.push(value),

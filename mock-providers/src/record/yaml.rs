@@ -21,14 +21,10 @@ pub(super) fn text(value: &Value) -> String {
 
 /// Writes what follows a key or a dash, with its line end.
 fn block(value: &Value, indent: usize, out: &mut String) {
+    let long = !is_short(value);
     match value {
-        _ if is_short(value) => {
-            out.push(' ');
-            flow(value, out);
-            out.push('\n');
-        }
-        Value::String(text) => literal(text, indent, out),
-        Value::Object(members) => {
+        Value::String(text) if long => literal(text, indent, out),
+        Value::Object(members) if long => {
             out.push('\n');
             for (key, value) in members {
                 line(indent, out);
@@ -37,7 +33,7 @@ fn block(value: &Value, indent: usize, out: &mut String) {
                 block(value, indent + 2, out);
             }
         }
-        Value::Array(items) => {
+        Value::Array(items) if long => {
             out.push('\n');
             for item in items {
                 line(indent, out);
@@ -51,7 +47,11 @@ fn block(value: &Value, indent: usize, out: &mut String) {
                 }
             }
         }
-        _ => unreachable!("scalars are short"),
+        _ => {
+            out.push(' ');
+            flow(value, out);
+            out.push('\n');
+        }
     }
 }
 
