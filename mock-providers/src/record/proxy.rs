@@ -145,10 +145,9 @@ async fn relay(client: &mut Wire, connection: &mut Box<dyn Duplex>, request: &[u
         connection.write_all(request).await?;
         connection.flush().await
     };
-    match client.meanwhile(sent).await {
-        Err(_) => return Relayed::Left,
-        // A provider that does not read all of it may have answered: that is still to be had.
-        Ok(Ok(()) | Err(_)) => {}
+    // A provider that does not read all of it may have answered: that is still to be had.
+    if client.meanwhile(sent).await.is_err() {
+        return Relayed::Left;
     }
     let (began, mut buffer) = (Instant::now(), BytesMut::with_capacity(READ_SIZE));
     loop {

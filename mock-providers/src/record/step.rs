@@ -269,7 +269,8 @@ fn gather(value: &Value, place: &str, said: &mut BTreeMap<String, String>) {
 fn as_json(text: &str) -> Option<Value> {
     let value: Value = serde_json::from_str(text).ok().filter(|_| text.len() <= MAX_JSON)?;
     let back: Value = fleet::read(&yaml::text(&json!({ "json": value }))).ok()?;
-    (!value.is_null() && value.to_string() == text && back["json"].to_string() == text).then_some(value)
+    let spelled = [value.to_string(), back["json"].to_string()];
+    (!value.is_null() && spelled.iter().all(|own| own == text)).then_some(value)
 }
 
 fn event(text: Option<String>, bytes: &Bytes, after: Option<Value>) -> Value {
