@@ -368,7 +368,7 @@ pub struct RecordArgs {
 pub enum RecordTiming {
     /// The provider's, to a millisecond
     Exact,
-    /// None: everything is answered at once
+    /// Everything is answered at once
     None,
 }
 

@@ -164,9 +164,9 @@ pub(crate) fn secrets(head: &RequestHead) -> Vec<String> {
     all.extend(in_query.filter(|(name, _)| is_credential_parameter(name)).map(|(_, value)| value));
     let passwords =
         head.headers().filter(|(name, _)| is_credential_header(name)).filter_map(|(_, value)| password(value));
-    let plain = all.iter().map(|part| part.trim().to_owned());
-    let mut all: Vec<String> =
-        plain.chain(all.iter().map(|part| decoded(part).into_owned())).chain(passwords).collect();
+    let sent = all.iter().map(|part| part.trim());
+    let read = sent.clone().map(|part| decoded(part).into_owned());
+    let mut all: Vec<String> = sent.map(str::to_owned).chain(read).chain(passwords).collect();
     all.retain(|secret| secret.len() >= SHORTEST_SOUGHT);
     all.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
     all.dedup();
