@@ -298,8 +298,11 @@ pub struct GatewayArgs {
 
 /// Flags of `mock`.
 #[derive(Debug, Args)]
-#[command(after_help = examples::MOCK_EXAMPLES)]
+#[command(after_help = examples::MOCK_EXAMPLES, args_conflicts_with_subcommands = true)]
 pub struct MockArgs {
+    /// Something else than mock providers.
+    #[command(subcommand)]
+    pub command: Option<MockCommand>,
     /// Providers and their scripts, followed for changes; default is an OpenAI-compatible provider on 127.0.0.1:8090
     #[arg(long, value_name = "FILE", env = "WINDTUNNEL_MOCK_CONFIG")]
     pub config: Option<PathBuf>,
@@ -324,6 +327,49 @@ pub struct MockArgs {
     /// Write the certificate of the CA that signs for `tls: true` providers to this file
     #[arg(long, value_name = "FILE", env = "WINDTUNNEL_MOCK_CA")]
     pub write_ca: Option<PathBuf>,
+}
+
+/// What `mock` can do besides.
+#[derive(Debug, Subcommand)]
+pub enum MockCommand {
+    /// Relay requests to a real provider, and write a configuration that answers them again
+    Record(RecordArgs),
+}
+
+/// Flags of `mock record`.
+#[derive(Debug, Args)]
+#[command(after_help = examples::RECORD_EXAMPLES)]
+pub struct RecordArgs {
+    /// The provider; a path in it stands before the path of each request
+    #[arg(long, value_name = "URL", env = "WINDTUNNEL_RECORD_UPSTREAM")]
+    pub upstream: String,
+    /// Where clients connect, and where the recording listens later
+    #[arg(long, value_name = "ADDR:PORT", env = "WINDTUNNEL_RECORD_LISTEN", default_value = "127.0.0.1:8092")]
+    pub listen: SocketAddr,
+    /// The file that is written, anew after each exchange
+    #[arg(long, value_name = "FILE", env = "WINDTUNNEL_RECORD_OUT", default_value = "recording.yaml")]
+    pub out: PathBuf,
+    /// PEM roots trusted for the provider instead of the public ones
+    #[arg(long, value_name = "FILE", env = "WINDTUNNEL_UPSTREAM_CA")]
+    pub upstream_ca: Option<PathBuf>,
+    /// Whether the recording has the provider's times
+    #[arg(long, value_enum, default_value = "exact", env = "WINDTUNNEL_RECORD_TIMING")]
+    pub timing: RecordTiming,
+    /// Go on with a recording that is there
+    #[arg(long, conflicts_with = "force")]
+    pub append: bool,
+    /// Replace a file that is there
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// Which times a recording has.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub enum RecordTiming {
+    /// The provider's, to a millisecond
+    Exact,
+    /// Everything is answered at once
+    None,
 }
 
 /// Flags of `decoy`.

@@ -5,6 +5,8 @@
 
 use std::borrow::Cow;
 
+use base64::Engine;
+
 use crate::request::RequestHead;
 use crate::script::Dialect::{self, Anthropic, Azure, Openai};
 
@@ -130,17 +132,52 @@ pub fn redact_target(target: &str) -> String {
 
 /// A text that repeats what the caller sent, without the credentials among it.
 pub fn redact_echoes<'t>(text: &'t str, head: &RequestHead) -> Cow<'t, str> {
-    let in_headers = head.headers().filter(|(name, _)| is_credential_header(name)).map(|(_, value)| value);
-    let in_query = head.query().into_iter().flat_map(|query| query.split('&')).filter_map(|pair| pair.split_once('='));
-    let in_query = in_query.filter(|(name, _)| is_credential_parameter(name)).map(|(_, value)| value);
-    let parts = in_headers.chain(in_query).flat_map(|value| value.split([' ', ';', '=']));
+    redact_all(text, &secrets(head))
+}
+
+/// A text without these secrets, of which the longest come first.
+pub(crate) fn redact_all<'t>(text: &'t str, secrets: &[String]) -> Cow<'t, str> {
     let mut shown = Cow::Borrowed(text);
-    for secret in parts.filter(|secret| secret.len() >= SHORTEST_SOUGHT) {
+    for secret in secrets {
         if shown.contains(secret) {
             shown = Cow::Owned(shown.replace(secret, MASK));
         }
     }
     shown
+}
+
+/// Every credential of a request that is long enough to be sought in other texts, as it was sent and as it reads when
+/// decoded; the longest first.
+pub(crate) fn secrets(head: &RequestHead) -> Vec<String> {
+    let mut all = Vec::new();
+    for (name, value) in head.headers() {
+        match header_place(name) {
+            // Names of cookies are no secrets.
+            Some(Cookie(_)) => {
+                all.extend(value.split(';').map(|pair| pair.split_once('=').map_or(pair, |(_, own)| own)))
+            }
+            Some(_) => all.extend(value.split([' ', ';', '='])),
+            None => {}
+        }
+    }
+    let in_query = head.query().into_iter().flat_map(|query| query.split('&')).filter_map(|pair| pair.split_once('='));
+    all.extend(in_query.filter(|(name, _)| is_credential_parameter(name)).map(|(_, value)| value));
+    let passwords =
+        head.headers().filter(|(name, _)| is_credential_header(name)).filter_map(|(_, value)| password(value));
+    let sent = all.iter().map(|part| part.trim());
+    let read = sent.clone().map(|part| decoded(part).into_owned());
+    let mut all: Vec<String> = sent.map(str::to_owned).chain(read).chain(passwords).collect();
+    all.retain(|secret| secret.len() >= SHORTEST_SOUGHT);
+    all.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+    all.dedup();
+    all
+}
+
+/// The password in a header of the scheme `Basic`.
+fn password(value: &str) -> Option<String> {
+    let (_, encoded) = value.trim().split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("basic"))?;
+    let pair = base64::engine::general_purpose::STANDARD.decode(encoded.trim()).ok()?;
+    Some(String::from_utf8(pair).ok()?.split_once(':')?.1.to_owned())
 }
 
 /// Masks the values of `name=value` pairs; what has no name is a secret where all of them are.
@@ -156,7 +193,7 @@ fn pairs(text: &str, separator: &str, joint: &str, is_secret: impl Fn(&str) -> b
     masked.join(joint)
 }
 
-/// A parameter's name without percent-encoding.
+/// A part of a query without percent-encoding.
 fn decoded(name: &str) -> Cow<'_, str> {
     if !name.contains('%') {
         return Cow::Borrowed(name);
@@ -205,6 +242,15 @@ mod tests {
             let echo = format!("no such model: {SECRET}");
             assert!(!redact_echoes(&echo, &head).contains(SECRET), "{place:?}");
         }
+    }
+
+    #[test]
+    fn secrets_are_known_decoded_and_names_of_cookies_are_none() {
+        let headers =
+            [("cookie", "language=canary-of-cookie; canary-alone"), ("authorization", "Basic bWU6Y2FuYXJ5LXg9PQ==")];
+        let head = RequestHead::new("GET", "/x?key=canary%2Din-query&visible=language", headers.into_iter());
+        let echo = "language canary-of-cookie canary-alone canary-in-query canary%2Din-query canary-x==";
+        assert_eq!(redact_echoes(echo, &head), format!("language{}", format!(" {MASK}").repeat(5)));
     }
 
     #[test]

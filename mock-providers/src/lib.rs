@@ -27,6 +27,7 @@ mod pace;
 mod plan;
 mod provider;
 pub mod quirks;
+pub mod record;
 mod request;
 mod rules;
 pub mod script;

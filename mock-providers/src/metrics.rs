@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use crate::journal::{End, RequestRecord};
 use histogram::Histogram;
-use operation::Operation;
+pub(crate) use operation::Operation;
 
 pub(crate) use exposition::expose;
 

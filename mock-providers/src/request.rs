@@ -16,7 +16,7 @@ use crate::script::Encoding;
 use crate::wire::{Gone, Wire};
 
 pub(crate) use body::{BodyProblem, MAX_BODY, read_body};
-pub(crate) use head::{Head, Length, loose};
+pub(crate) use head::{Head, Length, loose, parse};
 pub use lines::RequestHead;
 
 /// A whole request, as rules and dialects see it.

@@ -32,7 +32,7 @@ pub(crate) use check::Scene;
 pub(crate) use draws::Dice;
 use early::Occasion;
 pub(crate) use entry::Entry;
-pub(crate) use facts::Facts;
+pub(crate) use facts::{Facts, canonicalise, query, short};
 pub(crate) use injected::Injected;
 use live::{LiveRule, Offer};
 use overrides::{Overrides, refusal};

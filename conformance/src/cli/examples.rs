@@ -44,6 +44,15 @@ Examples:
   windtunnel mock --config mocks.yaml --write-ca ca.pem --watch
   curl 127.0.0.1:8091/__mock/verdict                    what the caller did wrong";
 
+pub(super) const RECORD_EXAMPLES: &str = "\
+No credential is written: neither of requests, nor where an answer repeats it.
+
+Examples:
+  windtunnel mock record --upstream https://api.openai.com
+  OPENAI_BASE_URL=http://127.0.0.1:8092/v1 python my_agent.py
+  windtunnel mock --config recording.yaml               the same answers, at the same times, without the provider
+  windtunnel mock record --upstream https://api.openai.com --out agent.yaml --append --timing none";
+
 pub(super) const DECOY_EXAMPLES: &str = "\
 Examples:
   windtunnel decoy yes --listen 127.0.0.1:8080

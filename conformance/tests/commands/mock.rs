@@ -98,6 +98,37 @@ fn the_mock_follows_its_file_and_keeps_what_it_has_when_that_is_broken() {
 }
 
 #[test]
+fn a_provider_is_recorded_and_no_key_is_told() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (script, out) = (folder.path().join("mock.yaml"), folder.path().join("recording.yaml"));
+    std::fs::write(&script, "providers: {a: {respond: {status: 401, text: 'no key is canary-0123456789'}}}\n")
+        .expect("a file");
+    let mut mock = Mock::start(&["--config", script.to_str().expect("text"), "--threads", "1"]);
+    let upstream = mock.said().rsplit_once("address=").expect("an address").1.to_owned();
+    let out = out.to_str().expect("text");
+    let arguments = ["record", "--upstream", &upstream, "--listen", "127.0.0.1:0", "--out", out];
+    let mut recorder = Mock::start(&arguments);
+    let listening = recorder.said();
+    let address = listening.strip_prefix("listening recorder=http://").and_then(|rest| rest.split(' ').next());
+    let mut stream = TcpStream::connect(address.expect("an address")).expect("a connection");
+    let key = "authorization: Bearer canary-0123456789\r\n";
+    write!(stream, "GET /v1/models HTTP/1.1\r\nhost: a\r\n{key}connection: close\r\n\r\n").expect("sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    assert!(answer.starts_with("HTTP/1.1 401") && answer.contains("no key is canary"), "{answer}");
+    let told = recorder.said();
+    assert!(told.starts_with("recorded models-h") && told.ends_with(" status=401"), "{told}");
+    let text = std::fs::read_to_string(out).expect("a file");
+    assert!(!text.contains("canary") && text.contains("no key is [redacted]"), "{text}");
+    let (status, told) = code(&["mock", "--config", out, "--lint"]);
+    assert_eq!(status, 0, "{told}");
+    let (status, told) = code(&["mock", "record", "--upstream", &upstream, "--listen", "127.0.0.1:0", "--out", out]);
+    assert!(status == 2 && told.contains("--append goes on with it"), "{told}");
+    let (status, told) = code(&["mock", "record", "--upstream", "https://me:canary@a"]);
+    assert!(status == 2 && !told.contains("canary"), "{told}");
+}
+
+#[test]
 fn the_mock_lints_without_starting() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("mock.yaml");

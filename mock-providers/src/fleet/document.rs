@@ -54,7 +54,9 @@ impl Document {
 
 /// Reads YAML or JSON into a type.
 pub(crate) fn read<T: DeserializeOwned>(text: &str) -> Result<T, TextError> {
-    let options = serde_saphyr::options! { strict_booleans: true, with_snippet: false };
+    // Enough for long recordings.
+    let budget = serde_saphyr::budget! { max_events: 8_000_000, max_nodes: 4_000_000 };
+    let options = serde_saphyr::options! { budget: budget, strict_booleans: true, with_snippet: false };
     serde_saphyr::from_str_with_options(text, options).map_err(|error| {
         let error = error.without_snippet();
         let at = error.location().filter(|at| *at != Location::UNKNOWN);

@@ -2,7 +2,7 @@
 
 /// An operation of the API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Operation {
+pub(crate) enum Operation {
     Chat,
     Completions,
     Responses,
@@ -15,7 +15,7 @@ pub(super) enum Operation {
 
 impl Operation {
     /// In the order of their values.
-    pub(super) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Chat,
         Self::Completions,
         Self::Responses,
@@ -26,7 +26,7 @@ impl Operation {
         Self::Other,
     ];
 
-    pub(super) fn of(path: &str) -> Self {
+    pub(crate) fn of(path: &str) -> Self {
         let (rest, last) = path.rsplit_once('/').unwrap_or(("", path));
         match last {
             "completions" if rest.ends_with("/chat") => Self::Chat,
@@ -42,7 +42,7 @@ impl Operation {
         }
     }
 
-    pub(super) fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Chat => "chat",
             Self::Completions => "completions",

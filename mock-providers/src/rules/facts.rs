@@ -90,7 +90,7 @@ impl<'r> Facts<'r> {
     }
 
     /// How often the assistant has answered: its messages, or its runs of items in the responses API.
-    pub(super) fn turn(&self) -> u64 {
+    pub(crate) fn turn(&self) -> u64 {
         let all = self.conversation();
         let runs = self.request.field("messages").is_none();
         let answers = |index: &usize| {
@@ -101,7 +101,7 @@ impl<'r> Facts<'r> {
     }
 
     /// The ids of calls that have their results in the current turn, and the results.
-    pub(super) fn results(&self) -> impl Iterator<Item = (&'r str, &str)> {
+    pub(crate) fn results(&self) -> impl Iterator<Item = (&'r str, &str)> {
         self.current_turn().iter().flat_map(|message| &message.results).map(|(id, text)| (*id, text.as_str()))
     }
 
@@ -119,14 +119,14 @@ impl<'r> Facts<'r> {
     }
 
     /// The same for equal tools, however their members are ordered.
-    pub(super) fn tools_hash(&self) -> Option<String> {
+    pub(crate) fn tools_hash(&self) -> Option<String> {
         let tools = self.request.field("tools").filter(|tools| !tools.is_null())?;
         let mut canonical = String::new();
         canonicalise(tools, &mut canonical);
         Some(short(&canonical))
     }
 
-    pub(super) fn system_hash(&self) -> Option<String> {
+    pub(crate) fn system_hash(&self) -> Option<String> {
         self.system().map(|system| short(&system))
     }
 
@@ -148,7 +148,7 @@ impl<'r> Facts<'r> {
 }
 
 /// The parameters of a query, decoded.
-fn query(query: &str) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
+pub(crate) fn query(query: &str) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
     query.split('&').map(|pair| {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         (decoded(name), decoded(value))
@@ -176,7 +176,7 @@ fn decoded(text: &str) -> Cow<'_, str> {
 }
 
 /// JSON with the members of objects by name.
-fn canonicalise(value: &Value, out: &mut String) {
+pub(crate) fn canonicalise(value: &Value, out: &mut String) {
     match value {
         Value::Object(members) => {
             let mut members: Vec<_> = members.iter().collect();
@@ -200,7 +200,7 @@ fn canonicalise(value: &Value, out: &mut String) {
 }
 
 /// Enough of a hash to tell prompts apart, short enough to copy; the letter keeps YAML from seeing a number.
-fn short(text: &str) -> String {
+pub(crate) fn short(text: &str) -> String {
     format!("h{:011x}", hash(text.as_bytes()) >> 20)
 }
 

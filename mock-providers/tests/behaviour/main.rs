@@ -39,6 +39,7 @@ mod parameters;
 mod properties;
 mod quirks;
 mod readme;
+mod record;
 mod refusal;
 mod responses;
 mod rules;

@@ -3,6 +3,7 @@
 mod frame;
 mod lint;
 mod place;
+mod record;
 mod source;
 mod watch;
 
@@ -20,7 +21,7 @@ use mock_providers::tls::RunCa;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{Error, print};
-use crate::cli::MockArgs;
+use crate::cli::{MockArgs, MockCommand};
 use source::Configuration;
 use watch::Watch;
 
@@ -31,6 +32,9 @@ pub(super) const DEFAULT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4
 const LOOK: Duration = Duration::from_secs(1);
 
 pub(super) fn mock(args: &MockArgs) -> Result<ExitCode, Error> {
+    if let Some(MockCommand::Record(args)) = &args.command {
+        return record::record(args);
+    }
     let configuration = Configuration::of(args);
     if args.lint {
         return lint::lint(&configuration);
