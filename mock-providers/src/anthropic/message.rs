@@ -16,6 +16,7 @@ use crate::openai::synth;
 use crate::plan::Answer;
 use crate::request::Request;
 use crate::script::{self, Tokenizer, ToolCall};
+use crate::tokens;
 
 const SIGNATURE: usize = 88;
 const REFUSAL: &str = "I cannot help with that.";
@@ -185,7 +186,8 @@ fn said(request: &Request<'_>, wishes: &Wishes<'_>, context: &Context<'_>, rando
         return text(scripted);
     }
     if respond.echo {
-        return text(&request.last_user().unwrap_or_default());
+        let most = if context.fault.ignore_max_tokens { tokens::MOST } else { wishes.max_tokens };
+        return text(tokens::beginning(&request.last_user().unwrap_or_default(), most.min(tokens::MOST)));
     }
     if let Some(count) = &respond.tokens {
         let count = count.draw(random, "respond.tokens");

@@ -16,6 +16,7 @@ use crate::answer::Context;
 use crate::digest::{BASE62, Random};
 use crate::request::Request;
 use crate::script::{Block, ToolCall};
+use crate::tokens::beginning;
 
 /// What a model says that will not.
 const REFUSAL: &str = "I'm sorry, but I can't help with that.";
@@ -30,12 +31,15 @@ pub(super) struct Author<'w, 'a> {
     cuts: Cuts,
     /// How many tokens are thought where no thoughts are scripted.
     reasoning: usize,
+    /// How many tokens a choice may have.
+    most: usize,
 }
 
 impl<'w, 'a> Author<'w, 'a> {
     pub(super) fn new(request: &'a Request<'a>, wishes: &'w Wishes<'a>, context: &'a Context<'a>) -> Self {
         let reasoning = reasoning::tokens(context.respond, wishes.model, wishes.effort);
-        Self { request, wishes, context, cuts: Cuts::of(context), reasoning }
+        let most = wishes.most(context);
+        Self { request, wishes, context, cuts: Cuts::of(context), reasoning, most }
     }
 
     /// One of the alternatives, within the limits of the request.
@@ -80,7 +84,7 @@ impl<'w, 'a> Author<'w, 'a> {
             return vec![Part::Text(self.pieces(self.request.last_user().unwrap_or_default()))];
         }
         if let Some(count) = &respond.tokens {
-            let count = count.draw(random, "respond.tokens");
+            let count = count.draw(random, "respond.tokens").min(self.most.saturating_add(1));
             return vec![Part::Text(self.pieces(synth::words(count, random)))];
         }
         let calls = self.calls(random);
@@ -95,6 +99,13 @@ impl<'w, 'a> Author<'w, 'a> {
     }
 
     fn pieces(&self, text: impl Into<Cow<'a, str>>) -> Pieces<'a> {
+        let text = match text.into() {
+            Cow::Borrowed(text) => beginning(text, self.most).into(),
+            Cow::Owned(mut text) => {
+                text.truncate(beginning(&text, self.most).len());
+                Cow::Owned(text)
+            }
+        };
         Pieces::new(text, self.cuts)
     }
 
