@@ -7,6 +7,7 @@ mod forms;
 mod sampling;
 
 use std::fmt;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -116,7 +117,11 @@ impl<T: Quantity> Distribution<T> {
 /// One value a line; empty lines and those that begin with `#` are left out.
 fn values<T: Quantity>(path: &Path) -> Result<Vec<f64>, ScriptError> {
     let unreadable = |source| ScriptError::Read { path: path.to_owned(), source };
-    if std::fs::metadata(path).map_err(unreadable)?.len() > MAX_FILE {
+    let metadata = std::fs::metadata(path).map_err(unreadable)?;
+    if !metadata.is_file() {
+        return Err(unreadable(io::Error::other("it is no regular file")));
+    }
+    if metadata.len() > MAX_FILE {
         return Err(ScriptError::TooLarge(path.to_owned()));
     }
     let text = std::fs::read_to_string(path).map_err(unreadable)?;
