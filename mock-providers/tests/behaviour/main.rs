@@ -39,6 +39,7 @@ mod quirks;
 mod refusal;
 mod responses;
 mod rules;
+mod sameness;
 mod scripted;
 mod splits;
 mod states;
