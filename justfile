@@ -46,6 +46,10 @@ bench *ARGS:
 advisories:
     cargo deny check advisories
 
+# The fuzz targets of the scripted providers, each for so many seconds: `just fuzz 600`.
+fuzz *ARGS:
+    ci/fuzz.sh {{ARGS}}
+
 # What CI runs.
 gate:
     .ci/run

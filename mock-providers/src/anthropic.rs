@@ -30,7 +30,9 @@ pub(crate) fn claims(head: &Head) -> bool {
     let path = head.path().trim_end_matches('/');
     path.ends_with("/messages")
         || path.ends_with("/messages/count_tokens")
-        || ((path.ends_with("/models") || path.contains("/models/")) && head.header(VERSION).is_some())
+        || (head.method() != "POST"
+            && (path.ends_with("/models") || path.contains("/models/"))
+            && head.header(VERSION).is_some())
 }
 
 /// Answers as Anthropic would, with what the script wants different.

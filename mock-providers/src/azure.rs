@@ -63,8 +63,9 @@ fn check_version(query: Option<&str>) -> Result<(), ApiError> {
 
 /// The deployment that a path names.
 pub(crate) fn deployment(path: &str) -> Option<Cow<'_, str>> {
-    let (_, rest) = path.split_once("/openai/deployments/")?;
-    Some(decoded(rest.split_once('/')?.0))
+    const BEFORE: &str = "/openai/deployments/";
+    let at = memchr::memmem::find(path.as_bytes(), BEFORE.as_bytes())? + BEFORE.len();
+    Some(decoded(path[at..].split_once('/')?.0))
 }
 
 /// The request, asking for the deployment of its path whatever model its body names.

@@ -212,6 +212,13 @@ impl Advice {
     }
 }
 
+impl Usage {
+    /// Of prompt and answer together; what is scripted may be as large as it likes.
+    pub(crate) fn total_tokens(&self) -> u64 {
+        self.prompt_tokens.saturating_add(self.completion_tokens)
+    }
+}
+
 /// How an exchange ended.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]

@@ -15,6 +15,9 @@ mod deliver;
 mod dialect;
 mod digest;
 pub mod fleet;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod gate;
 mod http2;
 mod journal;

@@ -144,6 +144,22 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    pub(crate) fn new(name: &str, provider: Provider, options: &Options, tls: Option<Arc<ServerConfig>>) -> Self {
+        let states = options.states.clone().unwrap_or_default();
+        Self {
+            name: name.into(),
+            origin: options.origin,
+            dice: Dice::new(name, options.seed, options.determinism, options.clock),
+            live: RwLock::new(Arc::new(Live::new(provider, &states))),
+            states,
+            recorder: Recorder::new(options.journal, options.origin),
+            keep_sent: options.keep_sent,
+            tls,
+            gate: Gate::default(),
+            ca: options.ca.clone(),
+        }
+    }
+
     pub(crate) fn now(&self) -> Duration {
         self.origin.elapsed()
     }
@@ -184,9 +200,9 @@ impl std::fmt::Debug for MockProvider {
 pub async fn start(name: &str, mut provider: Provider, options: Options) -> Result<MockProvider, StartError> {
     let useless = |source| StartError::Script { provider: name.to_owned(), source };
     provider.resolve(Path::new("")).map_err(useless)?;
-    let tls = match (provider.tls, options.tls) {
-        (true, Some(config)) if provider.speaks_http2() => Some(config),
-        (true, Some(config)) => Some(without_http2(&config)),
+    let tls = match (provider.tls, &options.tls) {
+        (true, Some(config)) if provider.speaks_http2() => Some(config.clone()),
+        (true, Some(config)) => Some(without_http2(config)),
         (true, None) => return Err(StartError::NoTls { provider: name.to_owned() }),
         (false, _) => None,
     };
@@ -196,19 +212,7 @@ pub async fn start(name: &str, mut provider: Provider, options: Options) -> Resu
         // A panic in there would show again at the first use.
         let _ = tokio::task::spawn_blocking(move || tokenizer.load()).await;
     }
-    let states = options.states.unwrap_or_default();
-    let shared = Arc::new(Shared {
-        name: name.into(),
-        origin: options.origin,
-        dice: Dice::new(name, options.seed, options.determinism, options.clock),
-        live: RwLock::new(Arc::new(Live::new(provider, &states))),
-        states,
-        recorder: Recorder::new(options.journal, options.origin),
-        keep_sent: options.keep_sent,
-        tls,
-        gate: Gate::default(),
-        ca: options.ca,
-    });
+    let shared = Arc::new(Shared::new(name, provider, &options, tls));
     let failed = |source| StartError::Bind { provider: name.to_owned(), bind: options.bind, source };
     let mut listener = Listener::reserve(options.bind, shared.clone(), options.workers).map_err(failed)?;
     if accept != Accept::Refuse {

@@ -19,6 +19,9 @@ pub(crate) use body::{BodyProblem, MAX_BODY, read_body};
 pub(crate) use head::{Head, Length, loose, parse};
 pub use lines::RequestHead;
 
+/// A body of more values is no JSON here.
+const MAX_VALUES: usize = 4 << 20;
+
 /// A whole request, as rules and dialects see it.
 pub(crate) struct Request<'a> {
     pub(crate) head: &'a Head,
@@ -30,7 +33,7 @@ pub(crate) struct Request<'a> {
 
 impl<'a> Request<'a> {
     pub(crate) fn new(head: &'a Head, body: &[u8]) -> Self {
-        Self::of(head, if body.is_empty() { None } else { serde_json::from_slice(body).ok() })
+        Self::of(head, if body.is_empty() || is_countless(body) { None } else { serde_json::from_slice(body).ok() })
     }
 
     /// One whose body is this.
@@ -72,6 +75,25 @@ pub(crate) fn member<'v>(object: &'v Map<String, Value>, name: &str) -> Option<&
         return object.get(name);
     }
     object.iter().find(|(known, _)| *known == name).map(|(_, value)| value)
+}
+
+/// Whether a body has more values than are taken in: each of them needs far more memory than its bytes.
+fn is_countless(body: &[u8]) -> bool {
+    // Most bodies are too short for that.
+    if body.len() < 2 * MAX_VALUES {
+        return false;
+    }
+    let (mut values, mut in_string, mut escaped) = (0, false, false);
+    for byte in body {
+        match byte {
+            _ if std::mem::take(&mut escaped) => {}
+            b'\\' => escaped = in_string,
+            b'"' => in_string = !in_string,
+            b',' | b'[' | b'{' if !in_string => values += 1,
+            _ => {}
+        }
+    }
+    values > MAX_VALUES
 }
 
 /// The text of a message's content: a string, or the text parts of an array.

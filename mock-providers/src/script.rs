@@ -15,7 +15,6 @@
 //!     initial: up
 //!     states: {up: {}, down: {faults: [{status: 503}]}}
 //!     schedule: [{at: 60s, to: down}, {at: 90s, to: up}]
-//! defaults: {strict: off, latency: {head: 20ms}}   # lie under all providers; see below
 //! admin: 127.0.0.1:8091                # where the admin API listens; without it there is none
 //! providers:
 //!   a:
@@ -166,6 +165,9 @@
 //! Of `sse`, `body_base64`, `body`, `json`, `blocks`, `chunks`, `text`, `echo` and `tokens` the first given, in this
 //! order, counts. The last five concern chat, completions, responses and messages (of completions, calls of tools are left out);
 //! other paths (models, embeddings, moderations) then still answer as OpenAI would.
+//! An answer has at most 1048576 tokens, all its choices together (then it ends by `length`), and a schema that asks for
+//! a value of more than some hundred kilobytes gets a smaller one. A body of more than 64 MiB is refused (413), one of
+//! more than 4194304 values is no JSON. A body is cut into at most 1048576 writes.
 //! A stored response (of `POST /responses` without `store: false`) lives as long as the script, at most 1024 of them.
 //!
 //! # `latency` (of a provider, or of an answer under `respond`; times may be drawn)

@@ -11,6 +11,10 @@ use crate::script::Tokenizer;
 
 /// The most characters of an estimated token.
 const LONGEST: usize = 12;
+/// More bytes than a token has, but for strange ones of real encodings.
+const ROOM: usize = 64;
+/// No answer has more tokens, all its choices together.
+pub(crate) const MOST: usize = 1 << 20;
 
 impl Tokenizer {
     /// How many tokens a text has.
@@ -89,6 +93,15 @@ fn plain_end(text: &[u8]) -> Option<usize> {
 /// The words of a text.
 pub(crate) fn words(text: &str) -> u64 {
     Tokenizer::Estimate.count(text)
+}
+
+/// As much of a text as is looked at for so many tokens: a longer one has more of them.
+pub(crate) fn beginning(text: &str, tokens: usize) -> &str {
+    let mut end = tokens.saturating_add(1).saturating_mul(ROOM).min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
 }
 
 #[cfg(test)]

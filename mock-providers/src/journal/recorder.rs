@@ -16,7 +16,7 @@ use super::{ConnectionRecord, End, Journal, RequestRecord, TlsFacts, TlsFailure}
 use crate::connection::Closing;
 use crate::metrics::Metrics;
 
-/// Bodies of all kept records, both ways, stay below this together.
+/// Heads, bodies both ways and writes of all kept records stay below this together.
 const KEPT_BYTES: usize = 512 << 20;
 
 /// Where connections write what they see.
@@ -232,7 +232,8 @@ impl Recorder {
 impl RequestRecord {
     /// How much it weighs.
     fn kept(&self) -> usize {
-        self.body.len() + self.sent_bytes
+        let events = self.events.len() * size_of::<(Duration, usize)>();
+        self.head.size() + self.body.len() + self.sent_bytes + events
     }
 }
 

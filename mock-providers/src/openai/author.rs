@@ -17,6 +17,7 @@ use crate::digest::{BASE62, Random};
 use crate::request::Request;
 use crate::rules::Facts;
 use crate::script::{Block, LogprobsSpec, ToolCall};
+use crate::tokens::beginning;
 
 /// What a model says that will not.
 const REFUSAL: &str = "I'm sorry, but I can't help with that.";
@@ -35,13 +36,16 @@ pub(super) struct Author<'w, 'a> {
     ids: Random,
     /// How many tokens are thought where no thoughts are scripted.
     reasoning: usize,
+    /// How many tokens a choice may have.
+    most: usize,
 }
 
 impl<'w, 'a> Author<'w, 'a> {
     pub(super) fn new(request: &'a Request<'a>, wishes: &'w Wishes<'a>, context: &'a Context<'a>) -> Self {
         let reasoning = reasoning::tokens(context.respond, wishes.model, wishes.effort);
         let ids = context.ids.branch("calls");
-        Self { request, wishes, context, cuts: Cuts::of(context), ids, reasoning }
+        let most = wishes.most(context);
+        Self { request, wishes, context, cuts: Cuts::of(context), ids, reasoning, most }
     }
 
     /// One of the alternatives, within the limits of the request.
@@ -94,11 +98,12 @@ impl<'w, 'a> Author<'w, 'a> {
             return vec![Part::Text(self.pieces(text))];
         }
         if respond.echo {
-            let said = Facts::new(self.request).last_user().unwrap_or_default().to_owned();
+            let facts = Facts::new(self.request);
+            let said = beginning(facts.last_user().unwrap_or_default(), self.most).to_owned();
             return vec![Part::Text(self.pieces(said))];
         }
         if let Some(count) = &respond.tokens {
-            let count = count.draw(random, "respond.tokens");
+            let count = count.draw(random, "respond.tokens").min(self.most.saturating_add(1));
             return vec![Part::Text(self.pieces(synth::words(count, random)))];
         }
         let calls = self.calls(random);
@@ -113,6 +118,13 @@ impl<'w, 'a> Author<'w, 'a> {
     }
 
     fn pieces(&self, text: impl Into<Cow<'a, str>>) -> Pieces<'a> {
+        let text = match text.into() {
+            Cow::Borrowed(text) => beginning(text, self.most).into(),
+            Cow::Owned(mut text) => {
+                text.truncate(beginning(&text, self.most).len());
+                Cow::Owned(text)
+            }
+        };
         Pieces::new(text, self.cuts)
     }
 

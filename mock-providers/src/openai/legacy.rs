@@ -23,6 +23,8 @@ use crate::script::Tokenizer;
 
 /// Over all prompts.
 const MAX_CHOICES: usize = 2048;
+/// Prompts are not repeated further, in bytes.
+const MAX_ECHO: usize = 1 << 20;
 /// Unlike in chat, answers end early unless they are told not to.
 const MAX_TOKENS: usize = 16;
 
@@ -74,6 +76,10 @@ fn read(body: &Map<String, Value>, reading: Reading) -> Result<(Asked<'_>, Wishe
         ..Wishes::default()
     };
     let echo = reading.settle(flag(body, "echo"))?;
+    let repeated = prompts.iter().map(|prompt| prompt.len()).sum::<usize>().saturating_mul(choices);
+    if echo && repeated > MAX_ECHO {
+        return Err(ApiError::wrong_value("echo", "the prompts would be repeated over more than 1 MiB"));
+    }
     Ok((Asked { prompts, choices, best_of, echo }, wishes))
 }
 

@@ -4,6 +4,15 @@
 
 use super::completion::{Choice, Part, Wishes};
 use crate::answer::Context;
+use crate::tokens;
+
+impl Wishes<'_> {
+    /// How many tokens a choice may have: as the request says, and never without bounds.
+    pub(super) fn most(&self, context: &Context<'_>) -> usize {
+        let asked = self.max_tokens.filter(|_| !context.fault.ignore_max_tokens).unwrap_or(tokens::MOST);
+        asked.min(tokens::MOST / self.choices.max(1))
+    }
+}
 
 impl Choice<'_> {
     /// Cuts the answer as the request and the faults want it.
@@ -13,8 +22,7 @@ impl Choice<'_> {
             if !fault.ignore_stop && self.stop(&wishes.stops) {
                 self.finish = "stop".into();
             }
-            let most = wishes.max_tokens.filter(|_| !fault.ignore_max_tokens);
-            if most.is_some_and(|most| self.keep(most)) {
+            if self.keep(wishes.most(context)) {
                 self.finish = "length".into();
             }
         }

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use super::ApiError;
 use super::parameters::given;
 use super::place::Place;
+use crate::request::member;
 
 const ROLES: &[&str] = &["system", "assistant", "user", "function", "tool", "developer"];
 
@@ -22,7 +23,7 @@ const PARTS: &[(&str, &str)] = &[
 /// Checks the shape of all messages.
 pub(super) fn check(body: &Map<String, Value>) -> Result<(), ApiError> {
     let place = Place::of("messages");
-    for (index, message) in place.array(body.get("messages"), 1..=usize::MAX)?.iter().enumerate() {
+    for (index, message) in place.array(member(body, "messages"), 1..=usize::MAX)?.iter().enumerate() {
         check_one(message, place.item(index))?;
     }
     Ok(())
@@ -30,7 +31,7 @@ pub(super) fn check(body: &Map<String, Value>) -> Result<(), ApiError> {
 
 fn check_one(message: &Value, place: Place<'_>) -> Result<(), ApiError> {
     let message = place.object(Some(message))?;
-    let role = place.field("role").word(message.get("role"), ROLES)?;
+    let role = place.field("role").word(member(message, "role"), ROLES)?;
     let content = place.field("content");
     match given(message, "content") {
         None | Some(Value::String(_)) => {}
@@ -102,21 +103,22 @@ struct Open<'m> {
 
 /// Checks what messages mean together: content where it is needed, and an answer for each call right after it.
 pub(super) fn check_turns(body: &Map<String, Value>) -> Result<(), ApiError> {
-    let messages = body.get("messages").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let messages = member(body, "messages").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     let place = Place::of("messages");
     let mut open = Open::default();
     for (index, message) in messages.iter().enumerate() {
         let place = place.item(index);
-        let role = message.get("role").and_then(Value::as_str).unwrap_or_default();
-        if message.get("content") == Some(&Value::Null) && !matches!(role, "assistant" | "function") {
+        let given = |name| message.as_object().and_then(|message| member(message, name));
+        let role = given("role").and_then(Value::as_str).unwrap_or_default();
+        if given("content") == Some(&Value::Null) && !matches!(role, "assistant" | "function") {
             return Err(place.field("content").wrong_type("a string or an array of objects", &Value::Null));
         }
         if role == "tool" {
-            open.answer(message.get("tool_call_id").and_then(Value::as_str).unwrap_or_default(), place)?;
+            open.answer(given("tool_call_id").and_then(Value::as_str).unwrap_or_default(), place)?;
             continue;
         }
         open.check(place)?;
-        let calls = message.get("tool_calls").and_then(Value::as_array).filter(|_| role == "assistant");
+        let calls = given("tool_calls").and_then(Value::as_array).filter(|_| role == "assistant");
         let known: Vec<&str> = calls.into_iter().flatten().filter_map(|call| call.get("id")?.as_str()).collect();
         open = Open { unanswered: known.clone(), known };
     }

@@ -48,7 +48,7 @@ pub(super) fn object<'r>(request: &'r Request<'_>) -> Result<&'r Map<String, Val
 
 /// The model, which must be named.
 pub(super) fn model(body: &Map<String, Value>) -> Result<&str, ApiError> {
-    let model = Place::of("model").text(body.get("model"))?;
+    let model = Place::of("model").text(member(body, "model"))?;
     if model.is_empty() { Err(ApiError::missing("model")) } else { Ok(model) }
 }
 

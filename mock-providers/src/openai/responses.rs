@@ -49,7 +49,7 @@ pub(super) fn answer(request: &Request<'_>, context: &Context<'_>) -> Result<Ans
     let earlier = previous.map_or(0, |previous| previous.tokens);
     let used = completion.usage.map(|used| match context.respond.usage {
         // The conversation so far is read again.
-        UsageSpec::Auto => Usage { prompt_tokens: used.prompt_tokens + earlier, ..used },
+        UsageSpec::Auto => Usage { prompt_tokens: used.prompt_tokens.saturating_add(earlier), ..used },
         _ => used,
     });
     let whole = Bytes::from(whole(&asked, &completion, &items, used.as_ref(), reason).to_string());
@@ -104,7 +104,7 @@ impl Made<'_> {
             body: self.whole.clone(),
             input: json!(input::listed(input, self.completion.stem())).to_string().into(),
             calls: own.chain(given).map(str::to_owned).collect(),
-            tokens: self.used.map_or(0, |used| used.prompt_tokens + used.completion_tokens),
+            tokens: self.used.map_or(0, |used| used.total_tokens()),
             background: self.asked.background,
             events: if self.asked.wishes.stream { events(answer) } else { Vec::new() },
             seen: false.into(),

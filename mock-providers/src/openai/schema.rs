@@ -66,7 +66,24 @@ pub(super) fn check_parameters(schema: &Value, name: &str, place: Place<'_>) -> 
 
 /// Checks that a schema is one; says where it is not.
 fn check(schema: &Value) -> Result<(), String> {
-    Check { root: schema }.at(schema, "")
+    Check { root: schema }.at(schema).map_err(|Fault { what, path }| format!("{what}, at '{path}'"))
+}
+
+/// What is wrong with a schema, and where.
+struct Fault {
+    what: String,
+    path: String,
+}
+
+impl Fault {
+    fn new(what: String, path: &str) -> Self {
+        Self { what, path: path.to_owned() }
+    }
+
+    /// The same as seen from further out. A path is put together only where something is wrong.
+    fn within(self, place: impl std::fmt::Display) -> Self {
+        Self { path: format!("/{place}{}", self.path), ..self }
+    }
 }
 
 struct Check<'s> {
@@ -74,51 +91,50 @@ struct Check<'s> {
 }
 
 impl Check<'_> {
-    fn at(&self, schema: &Value, path: &str) -> Result<(), String> {
+    fn at(&self, schema: &Value) -> Result<(), Fault> {
         let Value::Object(schema) = schema else {
             let fine = schema.is_boolean();
-            return if fine { Ok(()) } else { Err(format!("{schema} is no schema, at '{path}/'")) };
+            return if fine { Ok(()) } else { Err(Fault::new(format!("{schema} is no schema"), "/")) };
         };
-        kind(schema, path)?;
-        bounds(schema, path)?;
+        kind(schema)?;
+        bounds(schema)?;
         if let Some(reference) = schema.get("$ref") {
             let known = reference.as_str().is_some_and(|reference| resolve(self.root, reference).is_some());
-            known.then_some(()).ok_or_else(|| format!("reference {reference} leads nowhere, at '{path}/$ref'"))?;
+            known.then_some(()).ok_or_else(|| Fault::new(format!("reference {reference} leads nowhere"), "/$ref"))?;
         }
         for key in ONE.iter().filter(|key| schema.contains_key(**key)) {
-            self.at(&schema[*key], &format!("{path}/{key}"))?;
+            self.at(&schema[*key]).map_err(|fault| fault.within(key))?;
         }
         for key in LISTS {
             let Some(list) = schema.get(*key) else { continue };
-            let Some(list) = list.as_array().filter(|list| !list.is_empty()) else {
-                return Err(format!("{list} is no list of schemas, at '{path}/{key}'"));
+            let Some(items) = list.as_array().filter(|list| !list.is_empty()) else {
+                return Err(Fault::new(format!("{list} is no list of schemas"), "").within(key));
             };
-            list.iter().enumerate().try_for_each(|(index, item)| self.at(item, &format!("{path}/{key}/{index}")))?;
+            let mut items = items.iter().enumerate();
+            items.try_for_each(|(index, item)| self.at(item).map_err(|fault| fault.within(index).within(key)))?;
         }
         for key in MAPS {
             let Some(map) = schema.get(*key) else { continue };
-            let map = map.as_object().ok_or_else(|| format!("{map} is no map of schemas, at '{path}/{key}'"))?;
-            map.iter().try_for_each(|(name, item)| self.at(item, &format!("{path}/{key}/{name}")))?;
+            let no_map = || Fault::new(format!("{map} is no map of schemas"), "").within(key);
+            let mut items = map.as_object().ok_or_else(no_map)?.iter();
+            items.try_for_each(|(name, item)| self.at(item).map_err(|fault| fault.within(name).within(key)))?;
         }
         Ok(())
     }
 }
 
-fn kind(schema: &Map<String, Value>, path: &str) -> Result<(), String> {
+fn kind(schema: &Map<String, Value>) -> Result<(), Fault> {
     let known = |kind: &Value| kind.as_str().is_some_and(|kind| TYPES.contains(&kind));
     let fine = match schema.get("type") {
         None => true,
         Some(Value::Array(kinds)) => !kinds.is_empty() && kinds.iter().all(known),
         Some(kind) => known(kind),
     };
-    if fine {
-        Ok(())
-    } else {
-        Err(format!("{} is not valid under any of the given types, at '{path}/type'", schema["type"]))
-    }
+    let wrong = || Fault::new(format!("{} is not valid under any of the given types", schema["type"]), "/type");
+    if fine { Ok(()) } else { Err(wrong()) }
 }
 
-fn bounds(schema: &Map<String, Value>, path: &str) -> Result<(), String> {
+fn bounds(schema: &Map<String, Value>) -> Result<(), Fault> {
     let fine = |key: &str, value: &Value| match key {
         "enum" => value.as_array().is_some_and(|options| !options.is_empty()),
         "required" => value.as_array().is_some_and(|names| names.iter().all(Value::is_string)),
@@ -133,7 +149,7 @@ fn bounds(schema: &Map<String, Value>, path: &str) -> Result<(), String> {
     };
     match schema.iter().find(|(key, value)| !fine(key, value)) {
         None => Ok(()),
-        Some((key, value)) => Err(format!("{value} is no value for '{key}', at '{path}/{key}'")),
+        Some((key, value)) => Err(Fault::new(format!("{value} is no value for '{key}'"), "").within(key)),
     }
 }
 

@@ -3,6 +3,7 @@
 //! Owns what is said when nothing is scripted. Refuses randomness of its own: the draws are the request's.
 
 mod array;
+mod budget;
 mod fits;
 mod flat;
 mod format;
@@ -62,7 +63,7 @@ pub(crate) fn fitting(schema: &Value, random: &mut Random) -> Value {
     let mut best = Value::Null;
     for _ in 0..ATTEMPTS {
         let Some(value) = maker.make(schema, 0) else { break };
-        if fits(schema, schema, &value) {
+        if fits(schema, schema, &value, &maker.budget) {
             return value;
         }
         best = value;

@@ -10,6 +10,7 @@ use super::parameters::{flag_or, given};
 use super::place::Place;
 use super::{schema, synth};
 use crate::digest::Random;
+use crate::request::member;
 
 /// More are refused.
 const MOST: usize = 128;
@@ -175,7 +176,7 @@ fn function<'v>(function: &'v Value, place: Place<'_>) -> Result<Tool<'v>, ApiEr
 
 /// Whether a tool has answered since the user last spoke.
 fn answered(body: &Map<String, Value>) -> bool {
-    let messages = body.get("messages").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-    let roles = messages.iter().rev().filter_map(|message| message.get("role")?.as_str());
+    let messages = member(body, "messages").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let roles = messages.iter().rev().filter_map(|message| member(message.as_object()?, "role")?.as_str());
     roles.take_while(|role| *role != "user").any(|role| role == "tool" || role == "function")
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::answer::Context;
 use crate::journal::Usage;
-use crate::request::{Request, text_of};
+use crate::request::{Request, member, text_of};
 use crate::script::{Tokenizer, UsageSpec};
 
 /// What is reported, if anything is.
@@ -33,7 +33,7 @@ pub(super) fn of(context: &Context<'_>, prompt: u64, completion: u64) -> Option<
 /// The estimated tokens of a prompt: messages, or else `instructions`, `input` and `prompt`.
 pub(crate) fn prompt(request: &Request<'_>, tokenizer: Tokenizer) -> u64 {
     if let Some(messages) = request.field("messages").and_then(Value::as_array) {
-        let contents = messages.iter().filter_map(|message| message.get("content"));
+        let contents = messages.iter().filter_map(|message| member(message.as_object()?, "content"));
         return contents.map(|content| said(content, tokenizer)).sum::<u64>() + 3 * messages.len() as u64 + 3;
     }
     ["instructions", "input", "prompt"]
@@ -94,6 +94,6 @@ pub(super) fn responses_json(usage: &Usage) -> Value {
         "input_tokens_details": { "cached_tokens": usage.cached_tokens },
         "output_tokens": usage.completion_tokens,
         "output_tokens_details": { "reasoning_tokens": usage.reasoning_tokens },
-        "total_tokens": usage.prompt_tokens + usage.completion_tokens,
+        "total_tokens": usage.total_tokens(),
     })
 }

@@ -68,6 +68,11 @@ impl RequestHead {
         self.0.query.map(|span| self.0.get(span))
     }
 
+    /// How many bytes it holds.
+    pub(crate) fn size(&self) -> usize {
+        self.0.text.len() + self.0.headers.len() * size_of::<(Span, Span)>()
+    }
+
     /// The headers in raw order and case.
     pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.headers.iter().map(|&(name, value)| (self.0.get(name), self.0.get(value)))

@@ -48,7 +48,12 @@ impl Resolve for Respond {
 /// The text of a file.
 pub(super) fn read(path: &Path) -> Result<String, ScriptError> {
     let unreadable = |source| ScriptError::Read { path: path.to_owned(), source };
-    if std::fs::metadata(path).map_err(unreadable)?.len() > MAX_FILE {
+    let metadata = std::fs::metadata(path).map_err(unreadable)?;
+    // Others may have no end.
+    if !metadata.is_file() {
+        return Err(unreadable(std::io::Error::other("it is no regular file")));
+    }
+    if metadata.len() > MAX_FILE {
         return Err(ScriptError::TooLarge(path.to_owned()));
     }
     std::fs::read_to_string(path).map_err(unreadable)

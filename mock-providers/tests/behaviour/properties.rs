@@ -2,24 +2,24 @@
 
 use std::time::Duration;
 
-use mock_providers::script::Provider;
-use mock_providers::{ConnectionRecord, Journal, Options};
+use mock_providers::fuzzing::vocabulary;
+use mock_providers::script::{Config, Provider};
+use mock_providers::{ConnectionRecord, End, Journal, Options, Workers};
 use proptest::prelude::*;
+use proptest::sample::Index;
 use serde_json::{Map, Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+/// So many cases, or as many as `PROPTEST_CASES` says.
+pub(crate) fn cases(usual: u32) -> ProptestConfig {
+    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(usual);
+    ProptestConfig { cases, max_shrink_iters: 64, failure_persistence: None, ..ProptestConfig::default() }
+}
+
 /// One of a few values.
 fn one_of(values: &[Value]) -> BoxedStrategy<Value> {
     proptest::sample::select(values.to_vec()).boxed()
-}
-
-fn time() -> BoxedStrategy<Value> {
-    one_of(&[json!("0ms"), json!("1us"), json!("2ms")])
-}
-
-fn number() -> BoxedStrategy<Value> {
-    one_of(&[json!(0), json!(1), json!(2), json!(7), json!(1000)])
 }
 
 /// A map that has each of the keys with that probability.
@@ -32,209 +32,6 @@ fn some_of(weight: f64, keys: Vec<(&'static str, BoxedStrategy<Value>)>) -> Boxe
         members.into_iter().flatten().map(|(key, value)| (key.to_owned(), value)).collect::<Map<_, _>>().into()
     };
     members.prop_map(object).boxed()
-}
-
-fn respond() -> BoxedStrategy<Value> {
-    let text = || one_of(&[json!(""), json!("hi"), json!("héé 你好 \u{1f300} a\r\n\r\nb\0"), json!("x".repeat(3000))]);
-    some_of(
-        0.15,
-        vec![
-            (
-                "status",
-                one_of(&[json!(0), json!(100), json!(200), json!(204), json!(304), json!(429), json!(503), json!(999)]),
-            ),
-            ("headers", one_of(&[json!({"x-a": ["1", "2"], "content-type": []}), json!({"content-length": "3"})])),
-            ("text", text()),
-            ("echo", one_of(&[json!(true)])),
-            ("tokens", number()),
-            ("blocks", one_of(&[json!([]), json!([{"tool_call": {"name": "f", "arguments": null}}, {"text": "é"}])])),
-            ("chunks", one_of(&[json!([]), json!(["", "a", "é"])])),
-            (
-                "blocks",
-                one_of(&[json!([{"refusal": "no"}]), json!([{"reasoning": "é é"}, {"refusal": ""}, {"text": ""}])]),
-            ),
-            ("chunking", one_of(&[json!({"unit": "char", "coalesce": 2}), json!({"unit": "word"})])),
-            ("reasoning", one_of(&[json!({"tokens": 3}), json!({"tokens": 3, "field": "reasoning"})])),
-            ("json", one_of(&[json!(null), json!({"usage": {"prompt_tokens": -1}})])),
-            ("body", text()),
-            (
-                "sse",
-                one_of(&[
-                    json!([]),
-                    json!([{"data": "a", "after": "1ms"}, {"raw": ""}, {"raw_base64": "/w=="}, "done"]),
-                ]),
-            ),
-            ("usage", one_of(&[json!("none"), json!({"prompt_tokens": u64::MAX / 2, "completion_tokens": 1})])),
-            ("size", one_of(&[json!(0), json!("300B"), json!("20KiB")])),
-            ("retry_after", time()),
-            ("retry_after_form", one_of(&[json!("http_date")])),
-            ("delay_head", time()),
-            ("framing", one_of(&[json!("content_length"), json!("chunked"), json!("close")])),
-            ("encoding", one_of(&[json!("gzip"), json!("deflate"), json!("br"), json!("zstd")])),
-            ("if_accepted", one_of(&[json!(true)])),
-        ],
-    )
-}
-
-fn fault() -> BoxedStrategy<Value> {
-    let point = |more: Vec<(&'static str, BoxedStrategy<Value>)>| {
-        let point = vec![
-            ("after_chunks", number()),
-            ("after_events", number()),
-            ("after_tokens", number()),
-            ("after_bytes", number()),
-            ("after", time()),
-        ];
-        some_of(0.3, point.into_iter().chain(more).collect())
-    };
-    some_of(
-        0.1,
-        vec![
-            ("disconnect", point(vec![("how", one_of(&[json!("fin"), json!("rst")]))])),
-            ("truncate", point(vec![])),
-            ("stall", point(vec![("for", time())])),
-            ("error_event", point(vec![("error", one_of(&[json!({"code": 1})]))])),
-            ("missing_done", one_of(&[json!(true)])),
-            ("refuse", one_of(&[json!(true)])),
-            ("content_filter", one_of(&[json!(true)])),
-            ("length_cut", one_of(&[json!(true)])),
-            ("ignore_n", one_of(&[json!(true)])),
-            ("hang_before_head", one_of(&[json!(true), json!("1ms")])),
-            ("empty_response", one_of(&[json!(true)])),
-            ("rst_before_head", one_of(&[json!(true)])),
-            (
-                "split",
-                one_of(&[
-                    json!({"every": 0}),
-                    json!({"every": 3}),
-                    json!({"at": [0, 9, 4, 4], "inside_utf8": true, "gap": "0ms"}),
-                ]),
-            ),
-            ("http2_goaway", point(vec![("code", code()), ("before_head", yes())])),
-            ("http2_rst_stream", point(vec![("code", code()), ("before_head", yes())])),
-            ("malformed_chunk_header", point(vec![])),
-            ("coalesce", number()),
-            ("status", one_of(&[json!(0), json!(200), json!(204), json!(429), json!(999)])),
-            ("retry_after", time()),
-            ("error_code", one_of(&[json!("c\r\nd")])),
-            ("status_200_with_error_body", yes()),
-            ("html_error_page", one_of(&[json!(502), json!(520), json!(7)])),
-            ("redirect", one_of(&[json!({"to": "é"}), json!({"to": "/x", "status": 42})])),
-            ("wrong_content_type", one_of(&[json!(""), json!("text/event-stream")])),
-            ("missing_content_type", yes()),
-            ("gzip_unasked", yes()),
-            ("duplicate_headers", one_of(&[json!(["content-length", "transfer-encoding", "x"])])),
-            ("huge_header", one_of(&[json!(0), json!("100KiB")])),
-            ("bad_content_length", one_of(&[json!("more"), json!("less")])),
-            ("delay_head", time()),
-            ("garbage_then_close", yes()),
-            ("dribble", one_of(&[json!({"bytes": 0, "gap": "0ms"}), json!({"bytes": 500, "gap": "1us"})])),
-        ],
-    )
-}
-
-fn triggers() -> Vec<(&'static str, BoxedStrategy<Value>)> {
-    vec![
-        ("probability", one_of(&[json!(0), json!(0.5), json!(1)])),
-        ("times", number()),
-        ("first", number()),
-        ("after", number()),
-        ("every", one_of(&[json!(1), json!(3), json!(u64::MAX)])),
-        ("nth", one_of(&[json!([0, 1]), json!(2)])),
-        ("during", one_of(&[json!({"from": "1us"}), json!({"to": "1ms"})])),
-        ("state", one_of(&[json!({"no": "such"})])),
-        ("when", some_of(0.3, vec![("stream", one_of(&[json!(true)])), ("not", when())])),
-    ]
-}
-
-fn when() -> BoxedStrategy<Value> {
-    let text = || one_of(&[json!("x"), json!({"contains": ""}), json!({"present": false}), json!({"prefix": "é"})]);
-    some_of(
-        0.1,
-        vec![
-            ("model", one_of(&[json!("m*"), json!({"matches": "m"})])),
-            ("key", text()),
-            ("query", one_of(&[json!({"q": {"present": true}})])),
-            ("last_user", text()),
-            ("system", text()),
-            ("any_message", text()),
-            ("input", text()),
-            ("turn", one_of(&[json!(0), json!({"max": 3})])),
-            ("has_tool_result", one_of(&[json!(true), json!(false)])),
-            ("tool_result", text()),
-            ("tools_include", one_of(&[json!("f")])),
-            ("tools_hash", one_of(&[json!("h")])),
-            ("n_gt", number()),
-            ("max_tokens_lt", number()),
-            ("image_input", one_of(&[json!(false)])),
-            ("session", text()),
-            ("state", one_of(&[json!({"no": "such"})])),
-            ("any_of", one_of(&[json!([]), json!([{}]), json!([{"stream": true}, {"n_gt": 0}])])),
-        ],
-    )
-}
-
-fn yes() -> BoxedStrategy<Value> {
-    one_of(&[json!(true)])
-}
-
-fn code() -> BoxedStrategy<Value> {
-    one_of(&[json!("no_error"), json!("cancel"), json!("http_1_1_required")])
-}
-
-/// Keys that are decided before a request is whole.
-fn early() -> BoxedStrategy<Value> {
-    some_of(
-        0.2,
-        vec![
-            ("accept_then_close", yes()),
-            ("accept_then_hang", one_of(&[json!(true), json!("1ms")])),
-            ("rst_on_accept", yes()),
-            ("slow_accept", time()),
-            ("tls_handshake_fail", yes()),
-            ("tls_bad_cert", one_of(&[json!("expired")])),
-            ("early_response", one_of(&[json!("drain"), json!("close")])),
-            ("read_slowly", one_of(&[json!(0), json!(1), json!("1MiB")])),
-            ("close_during_upload", one_of(&[json!({}), json!({"after_bytes": 3, "how": "rst"})])),
-        ],
-    )
-}
-
-fn script() -> BoxedStrategy<Value> {
-    let sequence = proptest::collection::vec(some_of(0.3, vec![("respond", respond()), ("times", number())]), 0..3);
-    let trigger = || {
-        (prop_oneof![2 => fault(), 1 => early()], some_of(0.2, triggers())).prop_map(|(mut fault, triggers)| {
-            let Value::Object(triggers) = triggers else { return fault };
-            triggers.into_iter().for_each(|(key, value)| fault[key] = value);
-            fault
-        })
-    };
-    let rule = some_of(
-        0.3,
-        vec![
-            ("when", when()),
-            ("priority", number()),
-            ("times", number()),
-            ("respond", respond()),
-            ("fault", trigger().boxed()),
-            ("to_state", one_of(&[json!({"no": "such"})])),
-        ],
-    );
-    some_of(0.3, vec![
-        ("rules", proptest::collection::vec(rule, 0..3).prop_map(Value::Array).boxed()),
-        ("faults", proptest::collection::vec(trigger(), 0..3).prop_map(Value::Array).boxed()),
-        ("unmatched", one_of(&[json!("error")])),
-        ("allow_overrides", one_of(&[json!(true)])),
-        ("auth", one_of(&[json!(null), json!(null), json!({"keys": ["k"]})])),
-        ("latency", some_of(0.3, vec![("head", time()), ("ttft", time()), ("itl", one_of(&[json!("0ms"), json!("1us")]))])),
-        ("strict", one_of(&[json!("off")])),
-        ("accept", prop_oneof![8 => Just(json!("normal")), 1 => Just(json!("blackhole")), 1 => Just(json!({"stall": {"first": 1, "for": "1ms"}}))].boxed()),
-        ("idle_timeout", time()),
-        ("respond", respond()),
-        ("http2", one_of(&[json!(true), json!(false)])),
-        ("fault", fault()),
-        ("sequence", sequence.prop_map(Value::Array).boxed()),
-    ])
 }
 
 const PATHS: &[&str] = &[
@@ -351,49 +148,70 @@ fn bytes() -> BoxedStrategy<Vec<u8>> {
         }
     });
     let requests = proptest::collection::vec(request, 1..4).prop_map(|all| all.concat().into_bytes());
-    let spoilt = (requests.clone(), any::<proptest::sample::Index>(), any::<u8>()).prop_map(|(mut bytes, at, byte)| {
+    let spoilt = (requests.clone(), any::<Index>(), any::<u8>()).prop_map(|(mut bytes, at, byte)| {
         let at = at.index(bytes.len());
         bytes[at] = byte;
         bytes
     });
-    let frames = (proptest::sample::select(HTTP2), any::<proptest::sample::Index>(), any::<Option<u8>>()).prop_map(
-        |(frames, at, byte)| {
+    let frames =
+        (proptest::sample::select(HTTP2), any::<Index>(), any::<Option<u8>>()).prop_map(|(frames, at, byte)| {
             let mut bytes = [&b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0"[..], frames].concat();
             let at = at.index(bytes.len());
             bytes[at] = byte.unwrap_or(bytes[at]);
             bytes
-        },
-    );
+        });
     prop_oneof![2 => frames, 4 => requests, 2 => spoilt, 1 => proptest::collection::vec(any::<u8>(), 0..400)].boxed()
 }
 
-/// Sends the bytes, reads for a while, leaves, and waits for the provider's word about it.
-async fn exchange(script: Provider, bytes: &[u8]) -> Journal {
-    let options = Options { keep_sent: 1000, ..Options::default() };
-    let mock = mock_providers::start("a", script, options).await.expect("a free port");
-    let mut tcp = TcpStream::connect(mock.addr()).await.expect("open");
+/// Sends the bytes up to where the caller leaves, in two writes, reads for a while, and waits for the provider's word.
+async fn exchange(config: Config, bytes: &[u8], pause: usize, workers: Option<Workers>) -> Option<Journal> {
+    let options = Options { keep_sent: 1000, journal: 2, workers, ..Options::of(&config) };
+    let script = config.providers.into_values().next().expect("one provider");
+    let mock = mock_providers::start("a", script, options).await.ok()?;
+    let mut tcp = TcpStream::connect(mock.addr()).await.ok()?;
     let own = tcp.local_addr().expect("an address");
     // The provider may have closed already; what became of it, its journal says.
-    let _ = tcp.write_all(bytes).await;
+    for part in [&bytes[..pause], &bytes[pause..]] {
+        let _ = tcp.write_all(part).await;
+        tokio::task::yield_now().await;
+    }
     let _ = tokio::time::timeout(Duration::from_millis(15), tcp.read_to_end(&mut Vec::new())).await;
     drop(tcp);
     // Of others, who may still look for what had this port before, nothing is known.
     let own = |connection: &ConnectionRecord| connection.peer == Some(own) && connection.closed_by.is_some();
     let ended = mock.wait_until(|journal| journal.connections.iter().any(own));
     let journal = tokio::time::timeout(Duration::from_secs(5), ended).await;
-    journal.unwrap_or_else(|_| panic!("its task has not ended in order: {:?}", mock.journal()))
+    Some(journal.unwrap_or_else(|_| panic!("its task has not ended in order: {:?}", mock.journal())))
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 192, max_shrink_iters: 16, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(256))]
 
     #[test]
-    fn no_script_and_no_bytes_make_a_connection_end_without_a_word(script in script(), bytes in bytes()) {
-        let script: Provider = serde_json::from_value(script).expect("a well-formed script");
+    fn no_script_and_no_bytes_make_a_connection_end_without_a_word(
+        choices in proptest::collection::vec(any::<u16>(), 0..120),
+        bytes in bytes(),
+        left in any::<Index>(),
+        whole in any::<bool>(),
+        pause in any::<Index>(),
+        threaded in any::<bool>(),
+    ) {
+        let text = vocabulary::config(&choices);
+        let config: Config = match serde_saphyr::from_str(&text) {
+            Ok(config) => config,
+            Err(_) => return Ok(()),
+        };
+        let bytes = if whole { &bytes[..] } else { &bytes[..left.index(bytes.len() + 1)] };
+        let workers = threaded.then(|| Workers::start(2).expect("threads"));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        let journal = runtime.block_on(exchange(script, &bytes));
+        let Some(journal) = runtime.block_on(exchange(config, bytes, pause.index(bytes.len() + 1), workers)) else {
+            return Ok(());
+        };
         let shown = format!("{journal:?}");
-        prop_assert!(serde_json::to_string(&journal).is_ok() && !shown.is_empty(), "{}", shown);
+        prop_assert!(serde_json::to_string(&journal).is_ok(), "{}", shown);
+        prop_assert!(journal.requests.len() <= 2 && journal.connections.len() <= 2, "{}", shown);
+        let ended = journal.requests.iter().all(|request| request.end != End::Pending);
+        prop_assert!(ended, "{}\n{}", text, shown);
     }
 }
 
@@ -433,7 +251,7 @@ fn deviations() -> BoxedStrategy<Value> {
 }
 
 /// The whole body of the answer, and how the exchange ended.
-async fn ended(script: Provider, body: &str) -> (usize, mock_providers::End) {
+async fn ended(script: Provider, body: &str) -> (usize, End) {
     let mock = mock_providers::start("a", script, Options::default()).await.expect("a free port");
     let mut tcp = TcpStream::connect(mock.addr()).await.expect("open");
     let path = if body.contains("\"messages\"") { "chat/completions" } else { "responses" };
@@ -443,13 +261,12 @@ async fn ended(script: Provider, body: &str) -> (usize, mock_providers::End) {
     let mut answer = Vec::new();
     let read = tokio::time::timeout(Duration::from_secs(10), tcp.read_to_end(&mut answer)).await;
     read.expect("the answer ends").expect("in order");
-    let journal =
-        mock.wait_until(|journal| journal.requests.iter().all(|request| request.end != mock_providers::End::Pending));
+    let journal = mock.wait_until(|journal| journal.requests.iter().all(|request| request.end != End::Pending));
     (answer.len(), journal.await.requests[0].end)
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 128, max_shrink_iters: 64, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(128))]
 
     #[test]
     fn whatever_goes_wrong_in_the_content_the_answer_ends_and_its_growth_is_bounded(
@@ -473,6 +290,6 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let (length, end) = runtime.block_on(ended(script, &body.to_string()));
         prop_assert!(length < 64 << 20, "{} bytes", length);
-        prop_assert!(matches!(end, mock_providers::End::Complete | mock_providers::End::Fault), "{:?}", end);
+        prop_assert!(matches!(end, End::Complete | End::Fault), "{:?}", end);
     }
 }

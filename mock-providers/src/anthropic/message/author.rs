@@ -16,6 +16,7 @@ use crate::openai::synth;
 use crate::request::Request;
 use crate::rules::Facts;
 use crate::script::{self, ToolCall};
+use crate::tokens;
 
 const SIGNATURE: usize = 88;
 const REFUSAL: &str = "I cannot help with that.";
@@ -68,7 +69,10 @@ impl<'w, 'a> Author<'w, 'a> {
             return self.only(scripted);
         }
         if respond.echo {
-            return self.only(Facts::new(self.request).last_user().unwrap_or_default().to_owned());
+            let asked = if self.context.fault.ignore_max_tokens { tokens::MOST } else { self.wishes.max_tokens };
+            let facts = Facts::new(self.request);
+            let said = tokens::beginning(facts.last_user().unwrap_or_default(), asked.min(tokens::MOST));
+            return self.only(said.to_owned());
         }
         if let Some(count) = &respond.tokens {
             let count = count.draw(&self.random, "respond.tokens");

@@ -6,6 +6,7 @@
 use super::super::parameters::Wishes;
 use super::Block;
 use crate::answer::Context;
+use crate::tokens;
 
 /// Why a message ends.
 pub(super) struct End {
@@ -23,7 +24,8 @@ pub(super) fn cut(blocks: &mut Vec<Block<'_>>, wishes: &Wishes<'_>, context: &Co
         if let Some(sequence) = stop(blocks, wishes, context) {
             end = End { reason: "stop_sequence", sequence: Some(sequence) };
         }
-        if !fault.ignore_max_tokens && limit(blocks, wishes.max_tokens) {
+        let most = if fault.ignore_max_tokens { tokens::MOST } else { wishes.max_tokens.min(tokens::MOST) };
+        if limit(blocks, most) {
             end = End { reason: "max_tokens", sequence: None };
         }
     }

@@ -3,6 +3,8 @@
 //! Owns what a block must have, and that calls of tools and their results answer each other. Refuses to look into
 //! images and documents.
 
+use std::collections::HashSet;
+
 use serde_json::Value;
 
 use super::super::ApiError;
@@ -102,15 +104,17 @@ fn ids<'v>(message: &'v Value, kind: &'v str, member: &'v str) -> impl Iterator<
 fn results(messages: &[Value]) -> Result<(), ApiError> {
     for (index, message) in messages.iter().enumerate() {
         let before = index.checked_sub(1).map_or(&Value::Null, |before| &messages[before]);
+        let called: HashSet<&str> = ids(before, "tool_use", "id").collect();
         for id in ids(message, "tool_result", "tool_use_id") {
-            if !ids(before, "tool_use", "id").any(|known| known == id) {
+            if !called.contains(id) {
                 let why = format!("the result for {id} has no tool_use in the message before");
                 return Err(ApiError::invalid(&format!("messages.{index}"), &why));
             }
         }
         let Some(after) = messages.get(index + 1) else { continue };
+        let answered: HashSet<&str> = ids(after, "tool_result", "tool_use_id").collect();
         for id in ids(message, "tool_use", "id") {
-            if !ids(after, "tool_result", "tool_use_id").any(|known| known == id) {
+            if !answered.contains(id) {
                 let why = format!("the tool_use {id} has no tool_result in the next message");
                 return Err(ApiError::invalid(&format!("messages.{index}"), &why));
             }

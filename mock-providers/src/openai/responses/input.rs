@@ -3,6 +3,8 @@
 //! Owns what makes an item valid, and the list that a stored response shows of them. Refuses to understand tools that
 //! only OpenAI could run: their items pass as they are.
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Value, json};
 
 use crate::openai::ApiError;
@@ -29,17 +31,15 @@ pub(super) fn check(input: Option<&Value>, earlier: Option<&[String]>) -> Result
         check_item(kind, item, &param)?;
     }
     let referred = items.iter().any(|item| item.get("type").and_then(Value::as_str) == Some("item_reference"));
-    let unknown = answered(items).find(|id| !calls(items).any(|call| call == *id) && !known(earlier, id));
+    let earlier = earlier.into_iter().flatten().map(String::as_str);
+    let known: HashSet<&str> = calls(items).chain(earlier).collect();
+    let unknown = answered(items).find(|id| !known.contains(id));
     match unknown {
         Some(id) if !referred => {
             Err(ApiError::wrong_value("input", &format!("it has the output of a call '{id}', but no such call")))
         }
         _ => Ok(()),
     }
-}
-
-fn known(earlier: Option<&[String]>, id: &str) -> bool {
-    earlier.is_some_and(|calls| calls.iter().any(|call| call == id))
 }
 
 /// The ids of the calls in these items.

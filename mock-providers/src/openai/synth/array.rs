@@ -25,7 +25,8 @@ pub(super) fn array(maker: &mut Maker<'_>, keys: &Map<String, Value>, depth: usi
         let schema = prefix.get(place).or(keys.get("items")).unwrap_or(&any);
         let item = match keys.get("contains") {
             Some(contains) if place < wanted => {
-                let both = json!({ "allOf": [schema, contains] });
+                let affordable = maker.budget.spend_value(schema) && maker.budget.spend_value(contains);
+                let both = affordable.then(|| json!({ "allOf": [schema, contains] }))?;
                 item(maker, &both, &items, unique, depth)
             }
             _ => item(maker, schema, &items, unique, depth),
@@ -48,7 +49,7 @@ fn wanted(keys: &Map<String, Value>) -> usize {
 fn item(maker: &mut Maker<'_>, schema: &Value, others: &[Value], unique: bool, depth: usize) -> Option<Value> {
     for _ in 0..TRIES {
         let item = maker.make(schema, depth + 1)?;
-        if !unique || !others.contains(&item) {
+        if !unique || (maker.budget.spend(others.len() / 16) && !others.contains(&item)) {
             return Some(item);
         }
     }

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value, json};
 
+use super::budget::Budget;
 use crate::openai::schema::resolve;
 
 /// Longer chains of references lead nowhere.
@@ -14,13 +15,14 @@ const HOPS: usize = 32;
 const NOTES: &[&str] =
     &["$defs", "definitions", "title", "description", "default", "examples", "$schema", "$id", "$comment"];
 
-/// The schema with its references followed and its `allOf` merged, all at the top only.
-pub(super) fn flat<'s>(root: &'s Value, schema: &'s Value) -> Cow<'s, Value> {
+/// The schema with its references followed and its `allOf` merged, all at the top only; `false` when that costs more
+/// than is left.
+pub(super) fn flat<'s>(root: &'s Value, schema: &'s Value, budget: &Budget) -> Cow<'s, Value> {
     let mut hops = HOPS;
-    flatten(root, schema, &mut hops)
+    flatten(root, schema, &mut hops, budget)
 }
 
-fn flatten<'s>(root: &'s Value, schema: &'s Value, hops: &mut usize) -> Cow<'s, Value> {
+fn flatten<'s>(root: &'s Value, schema: &'s Value, hops: &mut usize, budget: &Budget) -> Cow<'s, Value> {
     let Value::Object(keys) = schema else { return Cow::Borrowed(schema) };
     let reference = keys.get("$ref").and_then(Value::as_str);
     let parts = keys.get("allOf").and_then(Value::as_array);
@@ -31,14 +33,20 @@ fn flatten<'s>(root: &'s Value, schema: &'s Value, hops: &mut usize) -> Cow<'s, 
     let target = reference.and_then(|reference| resolve(root, reference));
     let alone = parts.is_none() && keys.keys().all(|key| key == "$ref" || NOTES.contains(&key.as_str()));
     if let (Some(target), true) = (target, alone) {
-        return flatten(root, target, hops);
+        return flatten(root, target, hops, budget);
     }
-    let mut merged = keys.clone();
-    merged.retain(|key, _| key != "$ref" && key != "allOf");
+    let mut merged = Map::new();
+    for (key, value) in keys.iter().filter(|(key, _)| *key != "$ref" && *key != "allOf") {
+        if !budget.spend_value(value) {
+            return Cow::Owned(Value::Bool(false));
+        }
+        merged.insert(key.clone(), value.clone());
+    }
     for part in target.into_iter().chain(parts.into_iter().flatten()) {
-        match flatten(root, part, hops).as_ref() {
+        match flatten(root, part, hops, budget).as_ref() {
             Value::Bool(false) => return Cow::Owned(Value::Bool(false)),
-            Value::Object(other) => merge(&mut merged, other),
+            Value::Object(other) if budget.spend_map(other) => merge(&mut merged, other),
+            Value::Object(_) => return Cow::Owned(Value::Bool(false)),
             _ => {}
         }
     }

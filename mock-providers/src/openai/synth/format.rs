@@ -4,6 +4,7 @@
 
 use serde_json::{Map, Value};
 
+use super::budget::{Budget, PATTERN};
 use super::{pattern, words};
 use crate::digest::{HEX, Random};
 
@@ -11,13 +12,16 @@ use crate::digest::{HEX, Random};
 const LONGEST: usize = 100_000;
 
 /// A text that fits.
-pub(super) fn string(keys: &Map<String, Value>, random: &mut Random) -> Option<String> {
+pub(super) fn string(keys: &Map<String, Value>, random: &mut Random, budget: &Budget) -> Option<String> {
     let count = |name: &str| keys.get(name).and_then(Value::as_f64).map(|count| count as usize);
     let (least, most) = (count("minLength").unwrap_or(0), count("maxLength").unwrap_or(usize::MAX));
     if least > LONGEST || least > most {
         return None;
     }
     let pattern = keys.get("pattern").and_then(Value::as_str);
+    if pattern.is_some_and(|pattern| !budget.spend(PATTERN) || !budget.spend_text(pattern)) {
+        return None;
+    }
     if let Some(text) = pattern.and_then(|pattern| pattern::matching(pattern, least..=most, random)) {
         return Some(text);
     }

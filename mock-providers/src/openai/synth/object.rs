@@ -2,8 +2,12 @@
 //!
 //! Owns which members there are: all that are named, but deep down only those that are required.
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Value};
 
+use super::budget::PATTERN;
+use super::fits::matches;
 use super::maker::Maker;
 use super::words;
 
@@ -15,9 +19,10 @@ pub(super) fn object(maker: &mut Maker<'_>, keys: &Map<String, Value>, depth: us
         keys.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
     let count = |name: &str| keys.get(name).and_then(Value::as_f64).map(|count| count as usize);
     let mut spare = count("maxProperties").unwrap_or(usize::MAX).checked_sub(required.len())?;
+    let needed: HashSet<&str> = required.iter().copied().collect();
     let mut members = Map::new();
     for (name, schema) in properties {
-        let needed = required.contains(&name.as_str());
+        let needed = needed.contains(name.as_str());
         if !needed && (spare == 0 || maker.is_spare(depth)) {
             continue;
         }
@@ -32,7 +37,8 @@ pub(super) fn object(maker: &mut Maker<'_>, keys: &Map<String, Value>, depth: us
     }
     for name in required {
         if !members.contains_key(name) {
-            members.insert(name.to_owned(), maker.make(&other(keys, name), depth + 1)?);
+            let schema = other(maker, keys, name)?;
+            members.insert(name.to_owned(), maker.make(&schema, depth + 1)?);
         }
     }
     let is_map = properties.is_empty() && keys.get("additionalProperties").is_some_and(Value::is_object);
@@ -52,7 +58,8 @@ fn fill(
 ) -> Option<()> {
     while members.len() < least.max(usual) {
         let name = name(maker, keys, members.len(), depth)?;
-        let made = maker.make(&other(keys, &name), depth + 1);
+        let schema = other(maker, keys, &name)?;
+        let made = maker.make(&schema, depth + 1);
         match made {
             Some(value) => members.insert(name, value),
             None if members.len() >= least => break,
@@ -69,19 +76,24 @@ fn name(maker: &mut Maker<'_>, keys: &Map<String, Value>, number: usize, depth: 
     }
     let patterns = keys.get("patternProperties").and_then(Value::as_object);
     if let Some((pattern, _)) = patterns.and_then(|patterns| patterns.iter().next()) {
+        if !maker.budget.spend(PATTERN) {
+            return None;
+        }
         return super::pattern::matching(pattern, 0..=usize::MAX, maker.random);
     }
     Some(format!("{}_{}", words(1, maker.random), number + 1))
 }
 
-/// The schema of a member that `properties` does not name.
-fn other(keys: &Map<String, Value>, name: &str) -> Value {
+/// The schema of a member that `properties` does not name, unless that costs too much.
+fn other(maker: &Maker<'_>, keys: &Map<String, Value>, name: &str) -> Option<Value> {
     let patterns = keys.get("patternProperties").and_then(Value::as_object).into_iter().flatten();
-    let matches = |pattern: &str| regex::Regex::new(pattern).is_ok_and(|regex| regex.is_match(name));
+    let matches = |pattern: &str| maker.budget.spend(PATTERN) && matches(pattern, name);
     let schemas: Vec<Value> =
         patterns.filter(|(pattern, _)| matches(pattern)).map(|(_, schema)| schema.clone()).collect();
     if schemas.is_empty() {
-        return keys.get("additionalProperties").cloned().unwrap_or(Value::Bool(true));
+        let usual = keys.get("additionalProperties").unwrap_or(&Value::Bool(true));
+        return maker.budget.spend_value(usual).then(|| usual.clone());
     }
-    serde_json::json!({ "allOf": schemas })
+    let all = serde_json::json!({ "allOf": schemas });
+    maker.budget.spend_value(&all).then_some(all)
 }

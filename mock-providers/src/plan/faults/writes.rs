@@ -12,6 +12,9 @@ use crate::script::{Fault, Framing, Split};
 /// Between writes that a reader must see apart.
 const SPLIT_GAP: Duration = Duration::from_millis(2);
 
+/// A body is cut into writes so often; what is left goes out as it is.
+const MOST: usize = 1 << 20;
+
 impl Plan {
     pub(super) fn shape_writes(&mut self, fault: &Fault, done: &mut Vec<&'static str>) {
         let joined = fault.coalesce.map(|count| self.coalesce(count.max(1)));
@@ -80,7 +83,7 @@ impl Plan {
 }
 
 fn every(step: usize, length: usize) -> Vec<usize> {
-    (step.max(1)..length).step_by(step.max(1)).collect()
+    (step.max(1)..length).step_by(step.max(1)).take(MOST).collect()
 }
 
 fn split_offsets(split: &Split, pieces: &[Piece]) -> Vec<usize> {
@@ -99,6 +102,7 @@ fn split_offsets(split: &Split, pieces: &[Piece]) -> Vec<usize> {
     }
     offsets.sort_unstable();
     offsets.dedup();
+    offsets.truncate(MOST);
     offsets
 }
 
