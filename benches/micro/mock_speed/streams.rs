@@ -14,8 +14,9 @@ use super::process::Process;
 
 const STREAMS: usize = 2000;
 const GAP: Duration = Duration::from_millis(20);
-/// Content deltas of a paced stream: four seconds.
-const DELTAS: usize = 200;
+const RAMP: Duration = Duration::from_secs(1);
+/// Content deltas of a paced stream: six seconds.
+const DELTAS: usize = 300;
 
 /// Opens streams that fall silent after their first delta, and prints what each added to the process.
 pub(crate) fn idle(folder: &Path) -> io::Result<()> {
@@ -72,8 +73,8 @@ pub(crate) fn paced(folder: &Path) -> io::Result<()> {
             .map(|index| {
                 let (request, address) = (request.clone(), mock.address);
                 tokio::task::spawn_local(async move {
-                    // Spread over two gaps, as callers are.
-                    tokio::time::sleep(GAP * 2 * u32::try_from(index).unwrap_or(0) / STREAMS as u32).await;
+                    // Spread over a second: what is asked is how 2,000 streams go on, not how they begin.
+                    tokio::time::sleep(RAMP * u32::try_from(index).unwrap_or(0) / STREAMS as u32).await;
                     follow(address, &request).await
                 })
             })
