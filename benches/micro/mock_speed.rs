@@ -1,12 +1,15 @@
 //! What does the scripted provider cost, against a bare hyper server that answers the very same bytes?
 //!
 //! A plain harness like `runtime_layout`: the provider is `windtunnel mock` in a process of its own, the floor this
-//! binary again; windows of both in turn, CPU time from the kernel. It also asks how late events leave when 2,000
+//! binary again; windows of both in turn, CPU time from the kernel. At full speed the slower one also pays for waking a
+//! client that waits for it, so both are asked at the same rate as well, by a client that never sleeps. It also asks how late events leave when 2,000
 //! streams are paced, what an idle stream occupies, and how soon the provider is ready.
 //! `ci/mock-speed.sh` builds both and runs it. The result is in `benches/README.md`.
 
 #[path = "mock_speed/floor.rs"]
 mod floor;
+#[path = "mock_speed/paced.rs"]
+mod paced;
 #[path = "mock_speed/process.rs"]
 mod process;
 #[path = "mock_speed/streams.rs"]
@@ -27,7 +30,9 @@ const WINDOW: Duration = Duration::from_secs(1);
 /// Role, 18 deltas, finish and `[DONE]`.
 const SCRIPT: &str = "providers: {speed: {listen: '127.0.0.1:0', respond: {tokens: 18}}}";
 /// How many times the floor's CPU time an answer may cost; a figure beyond is marked.
-const BARS: [(&str, bool, f64); 2] = [("JSON", false, 1.3), ("stream of 21 frames", true, 1.5)];
+const CASES: [(&str, bool, f64); 2] = [("JSON", false, 1.3), ("stream of 21 frames", true, 1.5)];
+/// How much both are asked where they are asked the same: a load that either carries easily.
+const RATE: f64 = 15_000.0;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -53,12 +58,14 @@ fn compare() -> io::Result<()> {
     let floor = Process::floor(&json, &stream)?;
     let load = std::fs::read_to_string("/proc/loadavg")?;
     println!("rounds {ROUNDS}, window {WINDOW:?}, {CONNECTIONS} connections, load {}", load.trim());
-    for (name, stream, bar) in BARS {
-        for process in [&floor, &mock] {
-            window(process, stream)?; // warm: connections, allocator, branch history
+    for (name, stream, bar) in CASES {
+        for (load, rate) in [("the same load", Some(RATE)), ("full speed", None)] {
+            for process in [&floor, &mock] {
+                window(process, stream, rate)?; // warm: connections, allocator, branch history
+            }
+            let rounds = (0..ROUNDS).map(|_| Ok((window(&floor, stream, rate)?, window(&mock, stream, rate)?)));
+            print_case(&format!("{name}, {load}"), bar, &rounds.collect::<io::Result<Vec<_>>>()?);
         }
-        let rounds = (0..ROUNDS).map(|_| Ok((window(&floor, stream)?, window(&mock, stream)?)));
-        print_case(name, bar, &rounds.collect::<io::Result<Vec<_>>>()?);
     }
     drop((floor, mock));
     println!("\nready after {:.1} ms (median of 9 starts)", median(ready_after(folder.path(), SCRIPT, 9)?) * 1e3);
@@ -83,17 +90,27 @@ struct Window {
     cpu: f64,
 }
 
-fn window(process: &Process, stream: bool) -> io::Result<Window> {
+/// Asks at this rate, or as fast as the answers come.
+fn window(process: &Process, stream: bool, rate: Option<f64>) -> io::Result<Window> {
     let request = chat_request(process.address, stream, 64);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
-    let tasks = tokio::task::LocalSet::new();
     let before = process.cpu_time()?;
     let started = Instant::now();
-    let deadline = started + WINDOW;
-    let address = process.address;
-    let answered = tasks.block_on(&runtime, async {
+    let answered = match rate {
+        Some(rate) => paced::ask(process.address, &request, rate, WINDOW)?,
+        None => ask(process.address, &request, started + WINDOW)?,
+    };
+    let elapsed = started.elapsed();
+    let cpu = process.cpu_time()?.saturating_sub(before);
+    Ok(Window { per_second: answered as f64 / elapsed.as_secs_f64(), cpu: cpu.as_secs_f64() / answered as f64 })
+}
+
+/// All connections ask again as soon as they are answered.
+fn ask(address: SocketAddr, request: &[u8], deadline: Instant) -> io::Result<usize> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    let tasks = tokio::task::LocalSet::new();
+    tasks.block_on(&runtime, async {
         let clients = (0..CONNECTIONS).map(|_| {
-            let request = request.clone();
+            let request = request.to_vec();
             tokio::task::spawn_local(async move {
                 let mut took = Vec::new();
                 Connection::open(address).await?.ask_until(deadline, &request, &mut took).await?;
@@ -105,10 +122,7 @@ fn window(process: &Process, stream: bool) -> io::Result<Window> {
             answered += client.await.map_err(io::Error::other)??;
         }
         io::Result::Ok(answered)
-    })?;
-    let elapsed = started.elapsed();
-    let cpu = process.cpu_time()?.saturating_sub(before);
-    Ok(Window { per_second: answered as f64 / elapsed.as_secs_f64(), cpu: cpu.as_secs_f64() / answered as f64 })
+    })
 }
 
 fn print_case(name: &str, bar: f64, rounds: &[(Window, Window)]) {

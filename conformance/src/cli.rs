@@ -318,7 +318,7 @@ pub struct MockArgs {
     /// Show providers and exchanges live on the terminal, until Ctrl-C
     #[arg(long, env = "WINDTUNNEL_MOCK_WATCH", value_parser = clap::builder::BoolishValueParser::new())]
     pub watch: bool,
-    /// Threads that carry connections; default is one for each core
+    /// Threads that carry connections; default is half of the cores
     #[arg(long, value_name = "N", env = "WINDTUNNEL_MOCK_THREADS", value_parser = clap::value_parser!(u32).range(1..))]
     pub threads: Option<u32>,
     /// Seeds everything that is made up; wins over the configuration's `seed`

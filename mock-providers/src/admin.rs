@@ -31,6 +31,7 @@ use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::fleet::Fleet;
+use crate::listener;
 use call::Call;
 use reply::{Refusal, Reply};
 use secrets::Secrets;
@@ -78,9 +79,7 @@ async fn accept(listener: TcpListener, desk: Arc<Desk>) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
-            accepted = listener.accept() => {
-                // A failed accept concerns a caller that has left already.
-                let Ok((stream, _)) = accepted else { continue };
+            (stream, _) = listener::accept(&listener) => {
                 let desk = desk.clone();
                 connections.spawn(async move {
                     let service = service_fn(|request| serve(&desk, request));

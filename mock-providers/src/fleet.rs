@@ -181,6 +181,10 @@ impl Fleet {
         *self.running.write().unwrap_or_else(PoisonError::into_inner) = after.clone();
         if self.is_paused() {
             after.members().for_each(|member| member.provider().pause());
+            // Whoever resumed meanwhile may have passed some of them by.
+            if !self.is_paused() {
+                after.members().for_each(|member| member.provider().resume());
+            }
         }
         for member in before.members() {
             if !after.members.values().any(|kept| Arc::ptr_eq(kept, member)) {

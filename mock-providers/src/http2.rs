@@ -122,9 +122,9 @@ impl<'w> Driver<'w> {
 
     async fn run(mut self) -> Ended {
         let end = self.drive().await;
-        let Self { h2, mut streams, shared, connection, .. } = self;
-        // Streams notice that their connection is no more.
-        drop(h2);
+        let Self { h2, mut streams, wishes, shared, connection, .. } = self;
+        // Streams notice that their connection is no more, and that nobody hears what they wish.
+        drop((h2, wishes));
         if matches!(end, Ended::Gone(_) | Ended::Close(Peer::Mock)) {
             while streams.join_next().await.is_some() {}
         } else {

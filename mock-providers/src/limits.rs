@@ -293,7 +293,7 @@ fn tokens(answer: &Answer, prompt: u64) -> u64 {
     }
     let reported = answer.pieces.iter().rev().find_map(|piece| piece.usage);
     let content = answer.pieces.iter().filter(|piece| piece.kind == Kind::Content).count() as u64;
-    reported.map_or(prompt + content, |used| used.total_tokens())
+    reported.map_or(prompt.saturating_add(content), |used| used.total_tokens())
 }
 
 #[cfg(test)]

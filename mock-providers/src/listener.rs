@@ -3,9 +3,10 @@
 //! Owns opening and closing the port without ever losing it: a second socket, bound but never listening, holds it.
 //! Refuses to serve: connections do.
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
@@ -17,6 +18,8 @@ use crate::provider::Shared;
 use crate::workers::Workers;
 
 const BACKLOG: i32 = 1024;
+/// How long a system without free sockets is left alone.
+const BREATH: Duration = Duration::from_millis(10);
 
 /// What the handle asks of the listener.
 pub(crate) enum Command {
@@ -101,15 +104,13 @@ impl Listener {
                         let _ = reply.send(self.open());
                     }
                 },
-                accepted = accept(self.open.as_ref()) => self.take(accepted),
+                accepted = next(self.open.as_ref()) => self.take(accepted),
                 _ = self.connections.join_next(), if !self.connections.is_empty() => {}
             }
         }
     }
 
-    fn take(&mut self, accepted: io::Result<(TcpStream, SocketAddr)>) {
-        // A failed accept concerns a caller that has left already.
-        let Ok((tcp, peer)) = accepted else { return };
+    fn take(&mut self, (tcp, peer): (TcpStream, SocketAddr)) {
         let (shared, cut) = (self.shared.clone(), self.cut.subscribe());
         let id = shared.recorder.opened(shared.now(), Some(peer));
         let reception = Reception::decide(&shared, id);
@@ -128,10 +129,21 @@ impl Listener {
     }
 }
 
-async fn accept(listener: Option<&TcpListener>) -> io::Result<(TcpStream, SocketAddr)> {
+async fn next(listener: Option<&TcpListener>) -> (TcpStream, SocketAddr) {
     match listener {
-        Some(listener) => listener.accept().await,
+        Some(listener) => accept(listener).await,
         None => std::future::pending().await,
+    }
+}
+
+/// The next caller. One that has left already concerns nobody; a system that has no sockets left is asked again later.
+pub(crate) async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
+    loop {
+        match listener.accept().await {
+            Ok(accepted) => return accepted,
+            Err(error) if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset) => {}
+            Err(_) => tokio::time::sleep(BREATH).await,
+        }
     }
 }
 

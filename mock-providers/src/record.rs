@@ -25,6 +25,7 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::credentials::{redact_all, secrets};
+use crate::listener;
 use crate::request::Head;
 use crate::script::How;
 use answer::Answer;
@@ -193,9 +194,7 @@ async fn accept(listener: TcpListener, desk: Arc<Desk>) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
-            accepted = listener.accept() => {
-                // A failed accept concerns a client that has left already.
-                let Ok((tcp, _)) = accepted else { continue };
+            (tcp, _) = listener::accept(&listener) => {
                 connections.spawn(proxy::serve(tcp, desk.clone()));
             }
             Some(_) = connections.join_next() => {}

@@ -90,11 +90,6 @@ fn plain_end(text: &[u8]) -> Option<usize> {
     (text.len() <= LONGEST).then_some(text.len())
 }
 
-/// The words of a text.
-pub(crate) fn words(text: &str) -> u64 {
-    Tokenizer::Estimate.count(text)
-}
-
 /// As much of a text as is looked at for so many tokens: a longer one has more of them.
 pub(crate) fn beginning(text: &str, tokens: usize) -> &str {
     let mut end = tokens.saturating_add(1).saturating_mul(ROOM).min(text.len());

@@ -1,7 +1,7 @@
 //! What of a configuration is secret, and the marks that stand for it in answers.
 //!
-//! Owns where secrets stand in a configuration. A mark that is sent back, at such a place, means the secret that it
-//! stood for, also when it has moved to another rule.
+//! Owns where secrets stand in a configuration. A mark that is sent back means the secret that it stood for, also when it
+//! has moved to another rule, but only at the kind of place that it was shown at: nothing can be moved to where it is said.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -9,20 +9,20 @@ use serde_json::Value;
 
 use crate::credentials;
 
-/// The secrets that were shown as marks, in the order of their numbers.
+/// The secrets that were shown as marks, in the order of their numbers, with the kind of their place.
 #[derive(Default)]
-pub(super) struct Secrets(Mutex<Vec<String>>);
+pub(super) struct Secrets(Mutex<Vec<(String, String)>>);
 
 impl Secrets {
-    fn known(&self) -> MutexGuard<'_, Vec<String>> {
+    fn known(&self) -> MutexGuard<'_, Vec<(String, String)>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The configuration as it may be shown.
     pub(super) fn mask(&self, document: &Value) -> Value {
         let mut shown = document.clone();
-        let masked: Result<(), String> = walk(&mut shown, &mut Vec::new(), &mut |text| {
-            *text = self.mark(text);
+        let masked: Result<(), String> = walk(&mut shown, &mut Vec::new(), &mut |kind, text| {
+            *text = self.mark(kind, text);
             Ok(())
         });
         masked.expect("masking cannot fail");
@@ -31,20 +31,21 @@ impl Secrets {
 
     /// The configuration as it was meant, from one in which marks stand.
     pub(super) fn unmask(&self, document: &mut Value) -> Result<(), String> {
-        walk(document, &mut Vec::new(), &mut |text| {
+        walk(document, &mut Vec::new(), &mut |kind, text| {
             if let Some(number) = number(text) {
                 let known = self.known();
                 let secret = number.checked_sub(1).and_then(|index| known.get(index));
-                *text = secret.ok_or_else(|| format!("`{text}` stands for no secret that was shown"))?.clone();
+                let secret = secret.filter(|(shown, _)| shown == kind);
+                *text = secret.ok_or_else(|| format!("`{text}` stands for no secret that was shown here"))?.1.clone();
             }
             Ok(())
         })
     }
 
-    fn mark(&self, secret: &str) -> String {
+    fn mark(&self, kind: &str, secret: &str) -> String {
         let mut known = self.known();
-        let index = known.iter().position(|one| one == secret).unwrap_or_else(|| {
-            known.push(secret.to_owned());
+        let index = known.iter().position(|(shown, one)| shown == kind && one == secret).unwrap_or_else(|| {
+            known.push((kind.to_owned(), secret.to_owned()));
             known.len() - 1
         });
         format!("[redacted #{}]", index + 1)
@@ -59,15 +60,15 @@ fn number(text: &str) -> Option<usize> {
 fn walk<E>(
     value: &mut Value,
     path: &mut Vec<String>,
-    visit: &mut impl FnMut(&mut String) -> Result<(), E>,
+    visit: &mut impl FnMut(&str, &mut String) -> Result<(), E>,
 ) -> Result<(), E> {
-    if is_secret(path) {
+    if let Some(kind) = kind(path) {
         // A number is a key as well as a text; what is no condition on the text stays.
         if value.is_number() {
             *value = Value::String(value.to_string());
         }
         if let Value::String(text) = value {
-            return visit(text);
+            return visit(&kind, text);
         }
     }
     match value {
@@ -88,14 +89,15 @@ fn walk<E>(
     Ok(())
 }
 
-/// Lists add nothing to a path, so that `auth.keys` is one whatever place a key has.
-fn is_secret(path: &[String]) -> bool {
-    path.windows(2).any(|pair| match (pair[0].as_str(), pair[1].as_str()) {
-        ("auth", "keys") => true,
-        ("header" | "headers", name) => credentials::is_credential_header(name),
-        ("query", name) => credentials::is_credential_parameter(name),
-        ("when" | "any_of" | "not", "key") => true,
-        _ => false,
+/// What kind of secret stands there, if one does. Lists add nothing to a path, so that `auth.keys` is one whatever place
+/// a key has.
+fn kind(path: &[String]) -> Option<String> {
+    path.windows(2).find_map(|pair| match (pair[0].as_str(), pair[1].as_str()) {
+        ("auth", "keys") => Some("auth.keys".to_owned()),
+        (on @ ("header" | "headers"), name) if credentials::is_credential_header(name) => Some(format!("{on}.{name}")),
+        ("query", name) if credentials::is_credential_parameter(name) => Some(format!("query.{name}")),
+        ("when" | "any_of" | "not", "key") => Some("when.key".to_owned()),
+        _ => None,
     })
 }
 
@@ -143,5 +145,14 @@ mod tests {
         assert_eq!(shown["providers"]["a"]["rules"][1]["respond"]["text"], "[redacted #1]");
         shown["providers"]["a"]["auth"]["keys"] = json!(["[redacted #99]"]);
         assert!(secrets.unmask(&mut shown).unwrap_err().contains("#99"));
+    }
+
+    #[test]
+    fn a_mark_cannot_be_moved_to_where_its_secret_is_said() {
+        let secrets = Secrets::default();
+        let mut shown = secrets.mask(&json!({"providers": {"a": {"auth": {"keys": ["sk-1"]}}}}));
+        let mark = shown["providers"]["a"]["auth"]["keys"][0].clone();
+        shown["providers"]["a"]["respond"] = json!({"headers": {"set-cookie": mark}});
+        assert!(secrets.unmask(&mut shown).unwrap_err().contains("shown here"));
     }
 }

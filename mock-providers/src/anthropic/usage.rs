@@ -52,7 +52,10 @@ pub(crate) fn reported(value: &Value, before: Option<Usage>) -> Option<Usage> {
     let created = count("cache_creation_input_tokens").unwrap_or(0);
     let thoughts = usage.get("output_tokens_details").and_then(|details| details.get("thinking_tokens")?.as_u64());
     Some(Usage {
-        prompt_tokens: count("input_tokens").map_or(before.prompt_tokens, |input| input + cached + created),
+        prompt_tokens: count("input_tokens").map_or(before.prompt_tokens, |input| {
+            // What is scripted may be as large as it likes.
+            input.saturating_add(cached).saturating_add(created)
+        }),
         completion_tokens: count("output_tokens").unwrap_or(before.completion_tokens),
         cached_tokens: cached,
         reasoning_tokens: thoughts.unwrap_or(before.reasoning_tokens),

@@ -3,6 +3,8 @@
 //!
 //! Owns the position and the wording of what is wrong. Refuses to repeat values of the text: any may be a secret.
 
+use std::fmt;
+
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_saphyr::{Error, Location};
@@ -10,7 +12,7 @@ use serde_saphyr::{Error, Location};
 use crate::script::Config;
 
 /// A configuration that is well-formed.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Document {
     /// As it was written, for showing and editing; secrets included.
     pub(crate) value: Value,
@@ -25,8 +27,14 @@ pub struct TextError {
     pub line: u64,
     /// From 1; 0 when it is the text as a whole.
     pub column: u64,
-    /// What is wrong; no value of the text is in it.
+    /// What is wrong; of the text, at most the value that cannot be read where it stands.
     pub reason: String,
+}
+
+impl fmt::Debug for Document {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Document").field("config", &self.config).finish_non_exhaustive()
+    }
 }
 
 impl Document {
@@ -103,6 +111,12 @@ fn kind(unexpected: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn debug_shows_no_key() {
+        let document = Document::read("providers: {a: {auth: {keys: [sk-canary]}}}").expect("well-formed");
+        assert!(!format!("{document:?}").contains("canary"));
+    }
 
     #[test]
     fn what_is_wrong_is_told_with_its_place_and_without_values() {

@@ -2,6 +2,7 @@
 //!
 //! Owns telling a change that a running provider can take from one for which it has to start anew.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -13,12 +14,17 @@ use crate::script::{Certificate, Dialect, Provider};
 use crate::states::States;
 
 /// A provider that runs.
-#[derive(Debug)]
 pub struct Member {
     provider: MockProvider,
     tls: bool,
     fixed: Value,
     script: Mutex<(Value, Provider)>,
+}
+
+impl fmt::Debug for Member {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.provider.fmt(f)
+    }
 }
 
 /// What a configuration wants of one provider.

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use crate::script::Config;
 
 /// Keys that are never drawn.
-const LEFT_OUT: &[&str] = &["tls", "certificate", "listen", "admin", "tokenizer", "trace"];
+const LEFT_OUT: &[&str] = &["tls", "certificate", "listen", "admin", "tokenizer", "trace", "text_file"];
 /// A map has at most so many of its keys by choice.
 const KEYS: usize = 4;
 /// From this depth on, maps have no more keys and lists no more items than they must.

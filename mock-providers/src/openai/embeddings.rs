@@ -15,8 +15,7 @@ use crate::digest::{Random, hash};
 use crate::journal::Usage;
 use crate::plan::Answer;
 use crate::request::Request;
-use crate::script::Embedding;
-use crate::tokens;
+use crate::script::{Embedding, Tokenizer};
 
 const MAX_INPUTS: usize = 2048;
 /// Of one input, unless the script gives the model a `context_window`.
@@ -32,8 +31,9 @@ pub(super) fn answer(request: &Request<'_>, context: &Context<'_>) -> Result<Ans
     let body = parameters::object(request)?;
     let reading = Reading::of(context.provider);
     let model = reading.settle(parameters::model(body))?;
-    let inputs = body.get("input").ok_or_else(|| ApiError::missing("input")).and_then(inputs);
-    let inputs = reading.or_else(inputs, || vec![Input::text("")])?;
+    let tokenizer = context.tokenizer;
+    let inputs = body.get("input").ok_or_else(|| ApiError::missing("input")).and_then(|input| inputs(input, tokenizer));
+    let inputs = reading.or_else(inputs, || vec![Input::text("", tokenizer)])?;
     let known = context.provider.model(model);
     let tokens = counted(&inputs, known.and_then(|known| known.context_window).unwrap_or(MAX_TOKENS))?;
     let (literal, usual) = match &context.respond.embedding {
@@ -104,8 +104,8 @@ struct Input {
 }
 
 impl Input {
-    fn text(text: &str) -> Self {
-        Self { key: hash(text.as_bytes()), tokens: tokens::words(text).max(1) }
+    fn text(text: &str, tokenizer: Tokenizer) -> Self {
+        Self { key: hash(text.as_bytes()), tokens: tokenizer.count(text).max(1) }
     }
 
     fn tokens(tokens: &[Value]) -> Self {
@@ -114,23 +114,23 @@ impl Input {
 }
 
 /// A string, strings, tokens or lists of tokens; none of them empty.
-fn inputs(input: &Value) -> Result<Vec<Input>, ApiError> {
+fn inputs(input: &Value, tokenizer: Tokenizer) -> Result<Vec<Input>, ApiError> {
     let items = match input {
         Value::Array(items) if items.is_empty() => return Err(empty("input")),
         Value::Array(items) if !items.iter().all(Value::is_u64) => items,
-        other => return one(other, "input").map(|input| vec![input]),
+        other => return one(other, "input", tokenizer).map(|input| vec![input]),
     };
     if items.len() > MAX_INPUTS {
         return Err(ApiError::wrong_value("input", "it has more than 2048 items"));
     }
     let place = |index: usize| format!("input[{index}]");
-    items.iter().enumerate().map(|(index, item)| one(item, &place(index))).collect()
+    items.iter().enumerate().map(|(index, item)| one(item, &place(index), tokenizer)).collect()
 }
 
-fn one(item: &Value, param: &str) -> Result<Input, ApiError> {
+fn one(item: &Value, param: &str, tokenizer: Tokenizer) -> Result<Input, ApiError> {
     match item {
         Value::String(text) if text.is_empty() => Err(empty(param)),
-        Value::String(text) => Ok(Input::text(text)),
+        Value::String(text) => Ok(Input::text(text, tokenizer)),
         Value::Array(tokens) if tokens.is_empty() => Err(empty(param)),
         Value::Array(tokens) if tokens.iter().all(Value::is_u64) => Ok(Input::tokens(tokens)),
         _ => Err(ApiError::wrong_type(param, "a string or an array of tokens")),

@@ -71,8 +71,8 @@ impl Choice<'_> {
                 }
                 Part::Call { arguments, .. } => {
                     arguments.keep(left.saturating_sub(1));
-                    // Not even its name was said, unless there is nothing else.
-                    self.parts.truncate(if left == 0 { index.max(1) } else { index + 1 });
+                    // Without a token not even its name was said.
+                    self.parts.truncate(if left == 0 { index } else { index + 1 });
                     return true;
                 }
             }

@@ -41,11 +41,15 @@ fn json_schema<'v>(format: &'v Map<String, Value>, place: Place<'_>) -> Result<&
     if let Some(strict) = given(wrapper, "strict").filter(|strict| !strict.is_boolean()) {
         return Err(place.field("strict").wrong_type("a boolean", strict));
     }
-    let place = place.field("schema");
-    let schema = wrapper.get("schema").ok_or_else(|| place.missing())?;
+    check_format(wrapper.get("schema"), name, place.field("schema"))
+}
+
+/// Checks the schema of a format with this name.
+pub(super) fn check_format<'v>(schema: Option<&'v Value>, name: &str, place: Place<'_>) -> Result<&'v Value, ApiError> {
+    let schema = schema.ok_or_else(|| place.missing())?;
     place.object(Some(schema))?;
-    check(schema)
-        .map_err(|fault| place.inconsistent(format!("Invalid schema for response_format '{name}': {fault}.")))?;
+    let invalid = |fault| place.inconsistent(format!("Invalid schema for response_format '{name}': {fault}."));
+    check(schema).map_err(invalid)?;
     Ok(schema)
 }
 

@@ -48,11 +48,12 @@ impl LiveRule {
         self.steps.iter().flatten().chain(&self.fault)
     }
 
-    /// Whether its answer depends on how many requests came before.
+    /// Whether its answer, or that of others, depends on how many requests came before.
     pub(super) fn counts(&self) -> bool {
-        let Rule { when, times, sequence, .. } = &self.rule;
+        let Rule { when, times, sequence, to_state, .. } = &self.rule;
         let one_step = sequence.steps.len() <= 1 && sequence.on_exhausted == OnExhausted::RepeatLast;
-        times.is_some() || !when.nth.0.is_empty() || !one_step || self.entries().any(Entry::counts)
+        let told = times.is_some() || !when.nth.0.is_empty() || !one_step || !to_state.is_empty();
+        told || self.entries().any(Entry::counts)
     }
 
     pub(super) fn reset(&self) {

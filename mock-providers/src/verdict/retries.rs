@@ -73,7 +73,8 @@ pub(super) fn gave_up(chain: &Chain<'_>, chains: &Chains<'_>, now: Duration, pol
         Some(status) => matches!(status, 429 | 500 | 502 | 503 | 504 | 529) && only.end == End::Complete,
         None => only.end == End::Fault,
     };
-    let patience = Duration::from_millis(policy.patience_ms).max(advice.retry_after.unwrap_or_default() * 2);
+    let patience =
+        Duration::from_millis(policy.patience_ms).max(advice.retry_after.unwrap_or_default().saturating_mul(2));
     let over = ended_at(only).is_some_and(|end| now.saturating_sub(end) > patience);
     if !passing || !over || chains.asked_again(only) {
         return None;

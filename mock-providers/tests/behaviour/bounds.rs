@@ -6,6 +6,8 @@ use std::time::Duration;
 use mock_providers::fuzzing;
 use serde_json::{Value, json};
 
+use crate::support::{self, Client, provider};
+
 /// The lengths of the answers of the three dialects, within the time that even a slow machine needs.
 fn lengths(path: &'static str, body: impl Into<Vec<u8>>) -> [(u16, usize); 3] {
     let (body, (tell, told)) = (body.into(), mpsc::channel());
@@ -121,4 +123,35 @@ fn millions_of_stops_and_tools_are_refused_or_honoured_soon() {
     assert!(matches!(lengths("/v1/messages", body.to_string())[2].0, 200 | 400));
     let tools = vec![json!({"type": "function", "function": {"name": "f"}}); 100_000];
     assert_eq!(chat(json!({ "tools": tools }))[0].0, 400);
+}
+
+#[tokio::test]
+async fn a_schema_of_multiples_of_nothing_is_answered_or_refused() {
+    let mock = provider("{}").await;
+    let own = r##"{"type":"integer","multipleOf":0}"##;
+    let messages = r#""messages":[{"role":"user","content":"hi"}]"#;
+    let tool = format!(
+        r#""tools":[{{"name":"f","input_schema":{{"type":"object","properties":{{"a":{own}}},"required":["a"]}}}}]"#
+    );
+    let body = format!(r#"{{"model":"m","max_tokens":50,{messages},{tool},"tool_choice":{{"type":"any"}}}}"#);
+    let mut caller = Client::connect(&mock).await;
+    caller.post_with("/v1/messages", "anthropic-version: 2023-06-01\r\n", &body).await;
+    assert!(matches!(caller.response().await.status, 200 | 400));
+    let schema = format!(r##"{{"type":"object","properties":{{"a":{{"$ref":"#/x"}}}},"required":["a"],"x":{own}}}"##);
+    let format = format!(r#"{{"type":"json_schema","json_schema":{{"name":"n","schema":{schema}}}}}"#);
+    let body = format!(r#"{{"model":"m",{messages},"response_format":{format}}}"#);
+    assert!(matches!(support::chat(&mock, &body).await.status, 200 | 400));
+}
+
+#[tokio::test]
+async fn a_limit_that_thoughts_use_up_leaves_nothing_for_a_call() {
+    let mock = provider("{}").await;
+    let tool = r#"{"type":"function","function":{"name":"f","parameters":{"type":"object"}}}"#;
+    let body = format!(
+        r#"{{"model":"o3","messages":[{{"role":"user","content":"hi"}}],"tools":[{tool}],"tool_choice":"required","max_completion_tokens":5}}"#
+    );
+    let answer = support::chat(&mock, &body).await.json();
+    assert_eq!(answer["usage"]["completion_tokens"], 5);
+    assert_eq!(answer["choices"][0]["finish_reason"], "length");
+    assert!(answer["choices"][0]["message"]["tool_calls"].is_null());
 }

@@ -77,3 +77,25 @@ async fn the_faults_of_a_state_count_over_all_providers_until_the_reset() {
     running[0].states().reset();
     statuses([503, 503, 200]).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 8)]
+async fn of_equal_requests_in_flight_together_one_changes_the_state() {
+    let yaml = r"
+states: {login: {initial: out, states: {out: {}, in: {}}}}
+providers:
+  a:
+    rules:
+      - {when: {state: {login: out}}, to_state: {login: in}, respond: {status: 401}}
+      - {respond: {text: welcome}}
+";
+    let running = std::sync::Arc::new(providers(yaml).await);
+    let asked = (0..64).map(|_| {
+        let running = running.clone();
+        tokio::spawn(async move { chat(&running[0], HI).await.status })
+    });
+    let mut refused = 0;
+    for asked in asked.collect::<Vec<_>>() {
+        refused += usize::from(asked.await.expect("it is answered") == 401);
+    }
+    assert_eq!(refused, 1);
+}

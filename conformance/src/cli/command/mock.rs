@@ -70,8 +70,9 @@ async fn serve(configuration: &Configuration, args: &MockArgs) -> Result<ExitCod
 }
 
 fn workers(args: &MockArgs) -> Result<Workers, Error> {
-    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-    let threads = args.threads.and_then(|threads| usize::try_from(threads).ok()).unwrap_or_else(cores);
+    // Half of the cores: whoever calls needs some, too.
+    let half = || std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2));
+    let threads = args.threads.and_then(|threads| usize::try_from(threads).ok()).unwrap_or_else(half);
     Workers::start(threads).map_err(Error::io(format!("no {threads} threads")))
 }
 

@@ -13,7 +13,7 @@ use crate::openai::parameters::{
 };
 use crate::openai::place::Place;
 use crate::openai::reasoning::Effort;
-use crate::openai::schema::check_parameters;
+use crate::openai::schema::check_format;
 
 const SUMMARIES: &[&str] = &["auto", "concise", "detailed"];
 const VERBOSITIES: &[&str] = &["low", "medium", "high"];
@@ -132,9 +132,7 @@ fn schema(body: &Map<String, Value>) -> Result<Option<&Value>, ApiError> {
         "json_object" => Ok(Some(&Value::Null)),
         _ => {
             let name = place.field("name").name(format.get("name"))?;
-            let schema = format.get("schema").ok_or_else(|| place.field("schema").missing())?;
-            check_parameters(schema, name, place.field("schema"))?;
-            Ok(Some(schema))
+            check_format(format.get("schema"), name, place.field("schema")).map(Some)
         }
     }
 }

@@ -70,6 +70,7 @@ impl Kept {
 impl Ring {
     fn remove(&mut self, id: &str) -> Option<Arc<Kept>> {
         let kept = self.by_id.remove(id)?;
+        self.order.retain(|known| known != id);
         self.bytes -= kept.size();
         Some(kept)
     }
@@ -180,6 +181,16 @@ mod tests {
         let body = vec![b' '; bytes].into();
         let (input, calls, events) = Default::default();
         Kept { body, input, calls, tokens: 0, background: false, events, seen: false.into() }
+    }
+
+    #[test]
+    fn an_id_that_is_kept_again_and_again_is_still_there() {
+        let stored = Stored::default();
+        for _ in 0..2 * MAX_KEPT {
+            stored.keep("resp_1".to_owned(), kept(1));
+        }
+        assert!(stored.find("resp_1").is_some());
+        assert_eq!(stored.lock().order.len(), 1);
     }
 
     #[test]

@@ -23,7 +23,7 @@ pub(super) fn integer(keys: &Map<String, Value>, random: &mut Random) -> Option<
     let high = bound(keys, "maximum", "exclusiveMaximum").map(|(bound, open)| -up(-bound, open));
     let low = whole(low, keys.get("minimum"), bound(keys, "minimum", "exclusiveMinimum"));
     let high = whole(high, keys.get("maximum"), bound(keys, "maximum", "exclusiveMaximum"));
-    let step = match keys.get("multipleOf").and_then(Value::as_f64) {
+    let step = match keys.get("multipleOf").and_then(Value::as_f64).filter(|step| *step > 0.0) {
         None => 1,
         Some(step) => {
             (1..=FRACTIONS).map(|times| f64::from(times) * step).find(|step| step.fract() == 0.0).map(clamped)?
@@ -74,7 +74,7 @@ pub(super) fn number(keys: &Map<String, Value>, random: &mut Random) -> Option<V
         low.is_none_or(|(low, open)| *value > low || (!open && *value == low))
             && high.is_none_or(|(high, open)| *value < high || (!open && *value == high))
     };
-    if let Some(step) = keys.get("multipleOf").and_then(Value::as_f64) {
+    if let Some(step) = keys.get("multipleOf").and_then(Value::as_f64).filter(|step| *step > 0.0) {
         let top = if high.is_none() { top.max(bottom + 2.0 * step) } else { top };
         let (first, last) = (clamped((bottom / step).ceil()), clamped((top / step).floor()));
         let first = first + i128::from(!inside(&rounded(first, step)));
