@@ -36,7 +36,9 @@ pub(super) async fn read_request(
                 None => std::future::pending().await,
             }
         };
+        // A request that has come is read even if the far side has gone meanwhile: what becomes of it is an attempt.
         tokio::select! {
+            biased;
             read = inbound.read(&mut buffer) => match read {
                 Ok(size) if size > 0 => pending.extend_from_slice(&buffer[..size]),
                 _ if pending.is_empty() => return Incoming::Closed,
