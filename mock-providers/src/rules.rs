@@ -288,9 +288,11 @@ impl Live {
         scene: &Scene<'_>,
     ) {
         let Selected { account: Account { draws, .. }, random, fault, .. } = selected;
-        let listed = self.listed(&scene.moment).filter(|entry| entry.occasion == Occasion::Request);
-        let listed = entry::happening(listed, scene, &random.branch("faults"), &mut draws.roll);
-        let listed = early.or(listed);
+        // What was decided with the head is what the lists had to give: nothing of them is counted twice.
+        let listed = early.or_else(|| {
+            let listed = self.listed(&scene.moment).filter(|entry| entry.occasion == Occasion::Request);
+            entry::happening(listed, scene, &random.branch("faults"), &mut draws.roll)
+        });
         let own = entry::happening(own.into_iter(), scene, &random.branch("fault"), &mut draws.rule_roll);
         let layers = listed.into_iter().chain(own).map(Cow::Borrowed).chain(asked.map(Cow::Owned));
         for layer in layers {
