@@ -82,8 +82,10 @@ pub(crate) fn plan<'l>(
     let error = over.map(|refusal| refusal.error(request.model())).or(unanswered);
     let denied = stranger.map(|auth| refusal(auth, dialect, request, &ids));
     let denied = denied.or_else(|| error.map(|error| dialect.shaped(error, &ids)));
-    let fault = live.provider.quirks.under(Cow::Borrowed(&*fired));
-    let Judged { heard, refusal, done, not_applicable } = quirks::judge(request, &fault);
+    let fault = live.provider.quirks.under(fired.as_deref());
+    let fault = fault.as_deref();
+    let judged = fault.map(|fault| quirks::judge(request, fault)).unwrap_or_default();
+    let Judged { heard, refusal, done, not_applicable } = judged;
     let request = heard.as_ref().unwrap_or(request);
     let latency = live.provider.latency.overlaid(&respond.latency);
     let tokenizer = live.provider.tokenizer();
@@ -92,11 +94,12 @@ pub(crate) fn plan<'l>(
     let own_delay = respond.delay_head.as_ref().map(|delay| delay.draw(&random, "respond.delay_head"));
     let mut delay = tempo.head + own_delay.unwrap_or_default();
     let Live { provider, stored, .. } = live;
-    let fault = fault.as_ref();
-    let context = Context { provider, dialect, respond, fault, stored, tempo, tokenizer, random, ids, created, seed };
+    let ill = fault.unwrap_or(&live.no_fault);
+    let context =
+        Context { provider, dialect, respond, fault: ill, stored, tempo, tokenizer, random, ids, created, seed };
     let mut answer = match denied.or(refusal) {
         Some(refusal) => refusal,
-        None => answer(request, &context, status(fault, respond)),
+        None => answer(request, &context, status(ill, respond)),
     };
     delay += context.tempo.unstreamed(&answer);
     if let Some(turn) = turn {
@@ -122,10 +125,15 @@ pub(crate) fn plan<'l>(
     plan.name_faults(&done);
     plan.not_applicable = not_applicable;
     plan.http2 = request.head.http2;
-    plan.recast(fault);
-    plan.deviate(fault, request);
-    plan.apply(fault, &context.random);
-    provider.quirks.excuse(&mut plan.not_applicable, &fired);
+    match fault {
+        None => plan.settle(),
+        Some(fault) => {
+            plan.recast(fault);
+            plan.deviate(fault, request);
+            plan.apply(fault, &context.random);
+            provider.quirks.excuse(&mut plan.not_applicable, fired.as_deref());
+        }
+    }
     (account, plan)
 }
 

@@ -5,8 +5,10 @@
 mod filter;
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 use std::time::Duration;
 
+use memchr::memmem::Finder;
 use serde_json::Value;
 
 use crate::answer::Context;
@@ -63,8 +65,8 @@ fn check_version(query: Option<&str>) -> Result<(), ApiError> {
 
 /// The deployment that a path names.
 pub(crate) fn deployment(path: &str) -> Option<Cow<'_, str>> {
-    const BEFORE: &str = "/openai/deployments/";
-    let at = memchr::memmem::find(path.as_bytes(), BEFORE.as_bytes())? + BEFORE.len();
+    static BEFORE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("/openai/deployments/"));
+    let at = BEFORE.find(path.as_bytes())? + BEFORE.needle().len();
     Some(decoded(path[at..].split_once('/')?.0))
 }
 

@@ -90,7 +90,7 @@ async fn awaken(wire: &mut Wire, shared: &Shared) -> Result<bool, Gone> {
 }
 
 /// Opens the journal's record of an exchange; its connection has brought so many bytes by now.
-pub(crate) fn begin(shared: &Shared, record: RequestRecord, taken: u64) -> Exchange<'_> {
+pub(crate) fn begin(shared: &Shared, record: Box<RequestRecord>, taken: u64) -> Exchange<'_> {
     let Shared { recorder, origin, keep_sent, .. } = shared;
     let (origin, keep_sent) = (*origin, *keep_sent);
     Exchange { recorder, seq: recorder.received(record, taken), origin, keep_sent, turn: None }
@@ -175,12 +175,11 @@ async fn planned(
     head: &Head,
     arrival: Arrival<'_>,
 ) -> Result<(Plan, Option<Turn>), Gone> {
-    let body = arrival.body.clone();
-    let request = Request::new(head, &body);
+    let request = Request::new(head, &arrival.body);
     let mut turn = None;
     let body_at = arrival.whole.then(|| exchange.now());
     if live.limits.is_some() {
-        exchange.recorder.update(exchange.seq, |record| note_body(record, body.clone(), body_at));
+        exchange.recorder.update(exchange.seq, |record| note_body(record, arrival.body.clone(), body_at));
         turn = wire.meanwhile(Box::pin(answer::admit(live, &request, || shared.now()))).await?;
     }
     Ok((plan(shared, live, exchange, &request, arrival, body_at, turn.as_ref()), turn))
@@ -211,8 +210,8 @@ pub(crate) fn plan(
     plan
 }
 
-pub(crate) fn record(shared: &Shared, head: &Head, (connection, on_connection): (u64, u32)) -> RequestRecord {
-    RequestRecord {
+pub(crate) fn record(shared: &Shared, head: &Head, (connection, on_connection): (u64, u32)) -> Box<RequestRecord> {
+    Box::new(RequestRecord {
         provider: shared.name.clone(),
         connection,
         on_connection,
@@ -222,7 +221,7 @@ pub(crate) fn record(shared: &Shared, head: &Head, (connection, on_connection): 
         content_length: if let Length::Fixed(length) = head.length { Some(length) } else { None },
         chunked: head.length == Length::Chunked,
         ..RequestRecord::default()
-    }
+    })
 }
 
 pub(crate) async fn refuse_body(

@@ -138,11 +138,12 @@ struct Writer<'a> {
 
 impl Writer<'_> {
     async fn body(&mut self) -> Result<(), Gone> {
-        let mut due = Instant::now();
+        let mut due = None;
         for piece in &self.plan.pieces {
             if !piece.gap.is_zero() {
+                let from = due.unwrap_or_else(Instant::now);
                 self.flush(None).await?;
-                due += piece.gap;
+                let due = *due.insert(from + piece.gap);
                 self.wire.wait(Some(due)).await?;
                 self.exchange.recorder.metrics.late(due);
             } else if piece.apart {
@@ -237,12 +238,12 @@ impl Writer<'_> {
         if !self.unsaid.is_empty() {
             recorder.update(seq, |record| record.keep(&mut self.unsaid, keep_sent));
         }
-        let begun = self.exchange.now();
         let mut write = pin!(self.wire.write(bytes.unwrap_or(&self.out)));
         let at_once = poll_fn(|cx| Poll::Ready(write.as_mut().poll(cx))).await;
         if let Poll::Ready(written) = at_once {
             return written;
         }
+        let begun = self.exchange.now();
         recorder.update(seq, |record| record.writing_since = Some(begun));
         let written = write.await;
         let took = self.exchange.now().saturating_sub(begun);

@@ -61,30 +61,23 @@ impl Random {
 
     /// An identifier of this many characters out of the alphabet.
     pub(crate) fn word(&mut self, length: usize, alphabet: &[u8]) -> String {
-        let mut word = String::with_capacity(length);
-        self.push_word(&mut word, length, alphabet);
-        word
+        self.named("", length, alphabet)
     }
 
-    /// The same behind a prefix.
+    /// The same behind a prefix; the alphabet is ASCII.
     pub(crate) fn named(&mut self, prefix: &str, length: usize, alphabet: &[u8]) -> String {
-        let mut word = String::with_capacity(prefix.len() + length);
-        word.push_str(prefix);
-        self.push_word(&mut word, length, alphabet);
-        word
-    }
-
-    /// Eight characters of each number: its upper bits choose one, what is left of them the next.
-    fn push_word(&mut self, word: &mut String, length: usize, alphabet: &[u8]) {
-        let mut left = 0;
-        for index in 0..length {
-            if index % 8 == 0 {
-                left = self.next();
+        let mut word = vec![0; prefix.len() + length];
+        word[..prefix.len()].copy_from_slice(prefix.as_bytes());
+        // Eight characters of each number: its upper bits choose one, what is left of them the next.
+        for characters in word[prefix.len()..].chunks_mut(8) {
+            let mut left = self.next();
+            for character in characters {
+                let scaled = u128::from(left) * alphabet.len() as u128;
+                *character = alphabet[(scaled >> 64) as usize];
+                left = scaled as u64;
             }
-            let scaled = u128::from(left) * alphabet.len() as u128;
-            word.push(char::from(alphabet[(scaled >> 64) as usize]));
-            left = scaled as u64;
         }
+        String::from_utf8(word).expect("the alphabet is ASCII")
     }
 }
 

@@ -12,6 +12,7 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use serde::{Serialize, Serializer};
+use smallvec::SmallVec;
 
 use crate::request::RequestHead;
 
@@ -93,7 +94,7 @@ pub struct RequestRecord {
     pub head_at: Option<Duration>,
     /// When, and how many bytes of the body, each write handed over.
     #[serde(serialize_with = "as_events")]
-    pub events: Vec<(Duration, usize)>,
+    pub events: SmallVec<[(Duration, usize); 1]>,
     /// Since when a write is waiting for the caller to read; none while all goes smoothly.
     #[serde(serialize_with = "as_optional_millis")]
     pub writing_since: Option<Duration>,

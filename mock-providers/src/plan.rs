@@ -9,7 +9,6 @@ mod faults;
 mod padding;
 
 use std::borrow::Cow;
-use std::io::Write;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -225,20 +224,17 @@ impl Plan {
 
     /// The head as it goes out. A scripted header wins over the one we would write.
     pub(crate) fn head(&self, head: &mut Vec<u8>, keep_alive: bool) {
-        write!(head, "HTTP/1.1 {} {}\r\n", self.status, reason(self.status)).expect("a write into memory succeeds");
-        let mut line = |name: &str, value: &str| {
-            head.extend_from_slice(name.as_bytes());
-            head.extend_from_slice(b": ");
-            head.extend_from_slice(value.as_bytes());
-            head.extend_from_slice(b"\r\n");
-        };
+        let mut number = itoa::Buffer::new();
+        let mut write = |parts: &[&str]| parts.iter().for_each(|part| head.extend_from_slice(part.as_bytes()));
+        write(&["HTTP/1.1 ", number.format(self.status), " ", reason(self.status), "\r\n"]);
+        let mut line = |name: &str, value: &str| write(&[name, ": ", value, "\r\n"]);
         for (name, value) in &self.headers {
             line(name, value);
         }
         match self.framing {
             _ if self.is_bodiless() => {}
             Framing::ContentLength if !self.has_header("content-length") => {
-                line("content-length", &self.declared.unwrap_or_else(|| self.body_length()).to_string());
+                line("content-length", number.format(self.declared.unwrap_or_else(|| self.body_length())));
             }
             Framing::Chunked if !self.has_header("transfer-encoding") => line("transfer-encoding", "chunked"),
             _ => {}

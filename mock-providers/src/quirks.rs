@@ -6,12 +6,14 @@
 mod judge;
 mod table;
 
+#[cfg(feature = "schema")]
 use std::borrow::Cow;
 
 use serde::Deserialize;
 use serde::de::{self, Deserializer};
 use serde_json::{Map, Value};
 
+use crate::rules::Mishap;
 use crate::script::{Fault, Stage};
 
 pub(crate) use judge::{Judged, judge};
@@ -91,20 +93,21 @@ impl Quirks {
     }
 
     /// Lays them under what goes wrong by itself.
-    pub(crate) fn under<'a>(&'a self, fired: Cow<'a, Fault>) -> Cow<'a, Fault> {
-        let Some(own) = self.fault() else { return fired };
-        if fired.names().is_empty() {
-            return Cow::Borrowed(own);
+    pub(crate) fn under<'a>(&'a self, fired: Option<&'a Fault>) -> Option<Mishap<'a>> {
+        let (Some(own), fired) = (self.fault(), fired.filter(|fired| !fired.names().is_empty())) else {
+            return fired.map(Mishap::Scripted);
+        };
+        let mut both = Mishap::Scripted(own);
+        if let Some(fired) = fired {
+            both.overlay(fired);
         }
-        let mut both = own.clone();
-        both.overlay(&fired);
-        Cow::Owned(both)
+        Some(both)
     }
 
     /// A quirk that does not concern an answer is nothing to report; a fault that was scripted for it is.
-    pub(crate) fn excuse(&self, not_applicable: &mut Vec<&'static str>, fired: &Fault) {
+    pub(crate) fn excuse(&self, not_applicable: &mut Vec<&'static str>, fired: Option<&Fault>) {
         if self.fault.is_some() {
-            let scripted = fired.names();
+            let scripted = fired.map_or_else(Vec::new, Fault::names);
             not_applicable.retain(|name| scripted.contains(name));
         }
     }
@@ -225,8 +228,9 @@ mod tests {
     fn quirks_add_up_and_lie_under_what_is_scripted() {
         let quirks = Quirks::named(["dimensions_ignored", "encoding_format_ignored", "crlf"]).expect("known");
         let fired = Fault { ignored_fields: vec!["n".to_owned()], ..Fault::default() };
-        let both = quirks.under(Cow::Owned(Fault::default()));
+        let both = quirks.under(None).expect("quirks are given");
         assert_eq!((both.ignored_fields.len(), both.crlf), (2, true));
-        assert_eq!(quirks.under(Cow::Owned(fired)).ignored_fields, ["n"]);
+        let both = quirks.under(Some(&fired)).expect("quirks are given");
+        assert_eq!(both.ignored_fields, ["n"]);
     }
 }

@@ -33,7 +33,9 @@ pub(crate) struct Request<'a> {
 
 impl<'a> Request<'a> {
     pub(crate) fn new(head: &'a Head, body: &[u8]) -> Self {
-        Self::of(head, if body.is_empty() || is_countless(body) { None } else { serde_json::from_slice(body).ok() })
+        // Checked to be text at once, not string by string.
+        let text = std::str::from_utf8(body).ok().filter(|_| !body.is_empty() && !is_countless(body));
+        Self::of(head, text.and_then(|text| serde_json::from_str(text).ok()))
     }
 
     /// One whose body is this.

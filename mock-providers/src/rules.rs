@@ -12,10 +12,10 @@ mod entry;
 mod facts;
 mod injected;
 mod live;
+mod mishap;
 mod occurrence;
 mod overrides;
 
-use std::borrow::Cow;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -35,6 +35,7 @@ pub(crate) use entry::Entry;
 pub(crate) use facts::{Facts, canonicalise, query, short};
 pub(crate) use injected::Injected;
 use live::{LiveRule, Offer};
+pub(crate) use mishap::Mishap;
 use overrides::{Overrides, refusal};
 
 /// The name of what no rule answers.
@@ -59,7 +60,9 @@ pub(crate) struct Live {
     /// What lies over the faults of script and states.
     injected: Vec<Injected>,
     states: Arc<States>,
-    nothing: (Arc<str>, Respond, Fault),
+    nothing: (Arc<str>, Respond),
+    /// What goes wrong where nothing does.
+    pub(crate) no_fault: Fault,
     /// Responses that later requests can ask for.
     pub(crate) stored: Arc<Stored>,
     /// Whether rules look at requests.
@@ -81,7 +84,7 @@ pub(crate) struct Selected<'a> {
     pub(crate) account: Account<'a>,
     pub(crate) respond: &'a Respond,
     /// What goes wrong with it, all that happens at once laid over each other.
-    pub(crate) fault: Cow<'a, Fault>,
+    pub(crate) fault: Option<Mishap<'a>>,
     pub(crate) random: Random,
     /// Why nobody may answer it.
     pub(crate) unanswered: Option<ApiError>,
@@ -133,7 +136,8 @@ impl Live {
             faults,
             injected: Vec::new(),
             states: Arc::clone(states),
-            nothing: (DEFAULT.into(), Respond::default(), Fault::default()),
+            nothing: (DEFAULT.into(), Respond::default()),
+            no_fault: Fault::default(),
             selective,
             early: false,
             order: Arc::default(),
@@ -178,7 +182,7 @@ impl Live {
             random: dice.random(&draws, self.default_key),
             account: self.account(&facts, draws),
             respond: &self.nothing.1,
-            fault: Cow::Borrowed(&self.nothing.2),
+            fault: None,
             unanswered: None,
         };
         if admitted && self.is_scripted() {
@@ -294,12 +298,11 @@ impl Live {
             entry::happening(listed, scene, &random.branch("faults"), &mut draws.roll)
         });
         let own = entry::happening(own.into_iter(), scene, &random.branch("fault"), &mut draws.rule_roll);
-        let layers = listed.into_iter().chain(own).map(Cow::Borrowed).chain(asked.map(Cow::Owned));
-        for layer in layers {
-            if matches!(fault, Cow::Borrowed(below) if std::ptr::eq(*below, &self.nothing.2)) {
-                *fault = layer;
-            } else {
-                fault.to_mut().overlay(&layer);
+        let asked = asked.map(|asked| Mishap::Own(Box::new(asked)));
+        for layer in listed.into_iter().chain(own).map(Mishap::Scripted).chain(asked) {
+            match fault {
+                Some(below) => below.overlay(&layer),
+                None => *fault = Some(layer),
             }
         }
     }

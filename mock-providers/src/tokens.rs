@@ -20,7 +20,7 @@ impl Tokenizer {
     /// How many tokens a text has.
     pub(crate) fn count(self, text: &str) -> u64 {
         match self {
-            Tokenizer::Estimate => Pieces(text).count() as u64,
+            Tokenizer::Estimate => plain_count(text.as_bytes()).unwrap_or_else(|| Pieces(text).count() as u64),
             #[cfg(feature = "bpe")]
             Tokenizer::O200k | Tokenizer::Cl100k => bpe::count(self, text),
         }
@@ -80,7 +80,7 @@ impl<'t> Iterator for Pieces<'t> {
 fn plain_end(text: &[u8]) -> Option<usize> {
     let mut in_word = false;
     for (at, byte) in text.iter().take(LONGEST + 1).enumerate() {
-        let space = matches!(byte, b' ' | b'\t'..=b'\r');
+        let space = is_space(*byte);
         match byte {
             0x80.. => return None,
             _ if (space && in_word) || at == LONGEST => return Some(at),
@@ -88,6 +88,37 @@ fn plain_end(text: &[u8]) -> Option<usize> {
         }
     }
     (text.len() <= LONGEST).then_some(text.len())
+}
+
+/// How many tokens a text has, when it is ASCII: each word, with the white space before it, is as many as it is long.
+fn plain_count(text: &[u8]) -> Option<u64> {
+    if !text.is_ascii() {
+        return None;
+    }
+    let (mut tokens, mut start, mut in_word) = (0, 0, false);
+    for (at, byte) in text.iter().enumerate() {
+        let space = is_space(*byte);
+        if space & in_word {
+            tokens += (at - start).div_ceil(LONGEST);
+            start = at;
+        }
+        in_word = !space;
+    }
+    Some((tokens + (text.len() - start).div_ceil(LONGEST)) as u64)
+}
+
+fn is_space(byte: u8) -> bool {
+    const SPACES: [bool; 256] = {
+        let mut spaces = [false; 256];
+        let mut byte = b'\t';
+        while byte <= b'\r' {
+            spaces[byte as usize] = true;
+            byte += 1;
+        }
+        spaces[b' ' as usize] = true;
+        spaces
+    };
+    SPACES[byte as usize]
 }
 
 /// As much of a text as is looked at for so many tokens: a longer one has more of them.
@@ -105,6 +136,15 @@ mod tests {
 
     const TEXTS: [&str; 6] =
         ["served by b", "  two  spaces ", "", "你好世界 héé", "anextremelylongwordindeed", "🙂🙃 a\n\n b"];
+
+    proptest::proptest! {
+        #[test]
+        fn there_are_as_many_tokens_as_pieces(text in "[a-c \t\n]{0,60}|\\PC{0,40}") {
+            let pieces = Tokenizer::Estimate.pieces(&text);
+            proptest::prop_assert_eq!(Tokenizer::Estimate.count(&text), pieces.len() as u64);
+            proptest::prop_assert_eq!(pieces.concat(), text);
+        }
+    }
 
     #[test]
     fn pieces_put_together_are_the_text() {

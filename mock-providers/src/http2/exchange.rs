@@ -16,7 +16,7 @@ use super::{deliver, head};
 use crate::answer;
 use crate::connection::{self, Arrival, note_body};
 use crate::deliver::Exchange;
-use crate::journal::{End, RequestRecord};
+use crate::journal::End;
 use crate::provider::Shared;
 use crate::request::{Head, MAX_BODY, Request};
 use crate::rules::Live;
@@ -144,12 +144,8 @@ impl Seat {
 
     fn begin(&self, head: &Head, stream: u32) -> Exchange<'_> {
         let length = head.header("content-length").and_then(|length| length.trim().parse().ok());
-        let record = RequestRecord {
-            http_version: "HTTP/2",
-            stream_id: Some(stream),
-            content_length: length,
-            ..connection::record(&self.shared, head, (self.connection, self.on_connection))
-        };
+        let mut record = connection::record(&self.shared, head, (self.connection, self.on_connection));
+        (record.http_version, record.stream_id, record.content_length) = ("HTTP/2", Some(stream), length);
         connection::begin(&self.shared, record, self.taken)
     }
 

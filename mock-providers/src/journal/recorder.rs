@@ -34,7 +34,8 @@ pub(crate) struct Recorder {
 
 #[derive(Default)]
 struct State {
-    requests: VecDeque<RequestRecord>,
+    /// Each in a place of its own: what gives way leaves its room, still in the cache, to what comes next.
+    requests: VecDeque<Box<RequestRecord>>,
     last_seq: u64,
     connections: VecDeque<ConnectionRecord>,
     last_connection: u64,
@@ -68,7 +69,7 @@ impl Recorder {
         self.shown.fetch_max(version, Ordering::AcqRel);
         let state = self.lock();
         Journal {
-            requests: state.requests.iter().cloned().collect(),
+            requests: state.requests.iter().map(|record| (**record).clone()).collect(),
             connections: state.connections.iter().cloned().collect(),
         }
     }
@@ -91,7 +92,7 @@ impl Recorder {
     pub(crate) fn latest(&self, most: usize) -> Vec<RequestRecord> {
         let state = self.lock();
         let skipped = state.requests.len().saturating_sub(most);
-        state.requests.iter().skip(skipped).cloned().collect()
+        state.requests.iter().skip(skipped).map(|record| (**record).clone()).collect()
     }
 
     /// Forgets everything; what is under way is not recorded any more. Numbers go on.
@@ -180,7 +181,7 @@ impl Recorder {
     }
 
     /// Adds a request, and returns its number; its connection has brought so many bytes by now.
-    pub(crate) fn received(&self, mut record: RequestRecord, taken: u64) -> u64 {
+    pub(crate) fn received(&self, mut record: Box<RequestRecord>, taken: u64) -> u64 {
         self.metrics.began();
         let seq = {
             let mut state = self.lock();
@@ -264,7 +265,7 @@ mod tests {
     fn the_oldest_records_give_way_and_late_updates_of_them_are_ignored() {
         let recorder = Recorder::new(2, Instant::now());
         for _ in 0..3 {
-            recorder.received(RequestRecord::default(), 0);
+            recorder.received(Box::default(), 0);
         }
         recorder.update(1, |record| record.rule = "gone".into());
         recorder.update(3, |record| record.rule = "kept".into());
@@ -276,7 +277,7 @@ mod tests {
     async fn a_change_between_the_look_and_the_wait_is_not_missed() {
         let recorder = Recorder::new(2, Instant::now());
         assert!(recorder.snapshot().requests.is_empty());
-        recorder.received(RequestRecord::default(), 0);
+        recorder.received(Box::default(), 0);
         recorder.changed().await;
         assert_eq!(recorder.snapshot().requests.len(), 1);
     }

@@ -87,7 +87,7 @@ impl<'a> Completion<'a> {
         let choices: Vec<Choice<'a>> =
             (0..wishes.choices).map(|_| author.choice(Random::new(&[seeds.next()]))).collect();
         let model = respond.model.as_deref().unwrap_or_else(|| resolve(wishes.model));
-        let fingerprint = || format!("fp_{}", Random::new(&[context.seed, hash(model.as_bytes())]).word(10, HEX));
+        let fingerprint = || Random::new(&[context.seed, hash(model.as_bytes())]).named("fp_", 10, HEX);
         let id = || context.ids.branch("id").word(29, BASE62);
         Self {
             id: respond.id.as_deref().map_or_else(|| id().into(), Cow::Borrowed),

@@ -38,6 +38,9 @@ pub(super) fn check(head: &Head) -> Result<(), ApiError> {
 /// Checks that a body is said to be JSON, if anything is said.
 pub(super) fn json(head: &Head) -> Result<(), ApiError> {
     let Some(given) = head.header("content-type") else { return Ok(()) };
+    if given == "application/json" {
+        return Ok(());
+    }
     let essence = given.split(';').next().unwrap_or_default().trim();
     let subtype = essence.rsplit_once('/').map_or("", |(_, subtype)| subtype);
     let is_json = subtype.eq_ignore_ascii_case("json")

@@ -4,6 +4,7 @@
 //! what a token is: that is `tokens`'.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::ops::Range;
 
 use crate::answer::Context;
@@ -28,18 +29,22 @@ impl Cuts {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Pieces<'a> {
     text: Cow<'a, str>,
-    /// Where each token ends.
-    tokens: Vec<usize>,
+    tokenizer: Tokenizer,
+    /// How many tokens there are, once somebody has asked.
+    count: OnceCell<usize>,
+    /// Where each of them ends, once somebody has asked.
+    tokens: OnceCell<Vec<usize>>,
     /// Where each delta ends; when left out each token is one.
     deltas: Option<Vec<usize>>,
 }
 
 impl<'a> Pieces<'a> {
     pub(crate) fn new(text: impl Into<Cow<'a, str>>, Cuts { tokenizer, chunking }: Cuts) -> Self {
-        let text = text.into();
-        let tokens = token_ends(&text, tokenizer);
-        let deltas = (chunking != Chunking::default()).then(|| delta_ends(&text, &tokens, chunking));
-        Self { text, tokens, deltas }
+        let mut pieces = Self { text: text.into(), tokenizer, ..Self::default() };
+        if chunking != Chunking::default() {
+            pieces.deltas = Some(delta_ends(&pieces.text, pieces.tokens(), chunking));
+        }
+        pieces
     }
 
     /// The text of a call's arguments, which comes in more than one delta if it can.
@@ -47,8 +52,8 @@ impl<'a> Pieces<'a> {
         let mut pieces = Self::new(text, Cuts { tokenizer, ..Cuts::default() });
         let second_half = |at: &usize| *at > 0 && *at >= pieces.text.len() / 2;
         let middle = pieces.text.char_indices().map(|(at, _)| at).find(second_half);
-        if let (1, Some(middle)) = (pieces.tokens.len(), middle) {
-            pieces.tokens.insert(0, middle);
+        if let (1, Some(middle)) = (pieces.count(), middle) {
+            pieces.set_tokens(vec![middle, pieces.text.len()]);
         }
         pieces
     }
@@ -59,7 +64,9 @@ impl<'a> Pieces<'a> {
             *at += delta.len();
             Some(*at)
         };
-        Self { text: deltas.concat().into(), tokens: deltas.iter().scan(0, end).collect(), deltas: None }
+        let mut pieces = Self { text: deltas.concat().into(), ..Self::default() };
+        pieces.set_tokens(deltas.iter().scan(0, end).collect());
+        pieces
     }
 
     /// All of it.
@@ -69,12 +76,24 @@ impl<'a> Pieces<'a> {
 
     /// How many tokens it has.
     pub(crate) fn count(&self) -> usize {
-        self.tokens.len()
+        // Of a real encoding, the pieces are fewer than the tokens where one ends inside a character.
+        *self.count.get_or_init(|| match self.tokens.get() {
+            None if !self.tokenizer.has_tables() => self.tokenizer.count(&self.text) as usize,
+            _ => self.tokens().len(),
+        })
+    }
+
+    fn tokens(&self) -> &[usize] {
+        self.tokens.get_or_init(|| token_ends(&self.text, self.tokenizer))
+    }
+
+    fn set_tokens(&mut self, ends: Vec<usize>) {
+        (self.count, self.tokens) = (ends.len().into(), ends.into());
     }
 
     /// One token.
     pub(crate) fn token(&self, index: usize) -> &str {
-        slice(&self.text, &self.tokens, index)
+        slice(&self.text, self.tokens(), index)
     }
 
     /// One delta, if there are so many.
@@ -96,34 +115,36 @@ impl<'a> Pieces<'a> {
     /// The tokens that are complete with this delta, and were not before.
     pub(crate) fn tokens_of(&self, delta: usize) -> Range<usize> {
         let Some(ends) = &self.deltas else { return delta..delta + 1 };
-        let complete = |end: usize| self.tokens.partition_point(|token| *token <= end);
+        let complete = |end: usize| self.tokens().partition_point(|token| *token <= end);
         let before = if delta == 0 { 0 } else { complete(ends[delta - 1]) };
         before..complete(ends[delta])
     }
 
     /// Leaves the first tokens.
     pub(crate) fn keep(&mut self, tokens: usize) {
-        if tokens < self.tokens.len() {
-            self.end_at(if tokens == 0 { 0 } else { self.tokens[tokens - 1] });
+        if tokens < self.count() {
+            self.end_at(if tokens == 0 { 0 } else { self.tokens()[tokens - 1] });
         }
     }
 
     /// Ends the text at this byte.
     pub(crate) fn end_at(&mut self, at: usize) {
+        let mut tokens = self.tokens().to_vec();
         match &mut self.text {
             Cow::Borrowed(text) => *text = &text[..at],
             Cow::Owned(text) => text.truncate(at),
         }
-        for ends in [Some(&mut self.tokens), self.deltas.as_mut()].into_iter().flatten() {
+        for ends in [Some(&mut tokens), self.deltas.as_mut()].into_iter().flatten() {
             ends.retain(|end| *end <= at);
             if ends.last().copied().unwrap_or(0) < at {
                 ends.push(at);
             }
         }
+        self.set_tokens(tokens);
     }
 
     fn delta_ends(&self) -> &[usize] {
-        self.deltas.as_deref().unwrap_or(&self.tokens)
+        self.deltas.as_deref().unwrap_or_else(|| self.tokens())
     }
 }
 

@@ -3,8 +3,6 @@
 //! Owns its exact bytes, written straight into one buffer in the order of OpenAI's own answers, and the small writers
 //! that streams share. Refuses trees of values: they would cost more than all the rest of an answer.
 
-use std::io::Write;
-
 use super::completion::{Choice, Completion, Part};
 use super::logprobs::Spoken;
 use super::pieces::Pieces;
@@ -157,15 +155,19 @@ fn joined<'p>(out: &mut Vec<u8>, mut texts: impl Iterator<Item = &'p Pieces<'p>>
 
 /// A text as a JSON string.
 pub(super) fn text(out: &mut Vec<u8>, text: &str) {
+    let is_plain = |plain: bool, byte: &u8| plain & (*byte >= b' ') & (*byte != b'"') & (*byte != b'\\');
+    // All of it, without an early end: that is a few instructions for each sixteen bytes.
+    if text.as_bytes().iter().fold(true, is_plain) {
+        raw(out, "\"");
+        raw(out, text);
+        return raw(out, "\"");
+    }
     serde_json::to_writer(out, text).expect("a write into memory succeeds");
 }
 
 /// A number.
 pub(super) fn number(out: &mut Vec<u8>, number: u64) {
-    if number < 10 {
-        return out.push(b'0' + number as u8);
-    }
-    write!(out, "{number}").expect("a write into memory succeeds");
+    raw(out, itoa::Buffer::new().format(number));
 }
 
 /// Bytes as they are.

@@ -2,10 +2,9 @@
 //!
 //! Owns the estimate of a prompt: its words, three for each message and three more. Refuses to be exact.
 
-use std::io::Write;
-
 use serde_json::{Value, json};
 
+use super::render::{number, raw};
 use crate::answer::Context;
 use crate::journal::Usage;
 use crate::request::{Request, member, text_of};
@@ -75,16 +74,18 @@ pub(crate) fn reported(value: &Value) -> Option<Usage> {
 
 /// As chat completions report it.
 pub(super) fn write_chat(out: &mut Vec<u8>, usage: &Usage) {
-    let Usage { prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens } = usage;
-    let total = prompt_tokens.saturating_add(*completion_tokens);
-    write!(
-        out,
-        "{{\"prompt_tokens\":{prompt_tokens},\"completion_tokens\":{completion_tokens},\"total_tokens\":{total},\
-         \"prompt_tokens_details\":{{\"cached_tokens\":{cached_tokens},\"audio_tokens\":0}},\
-         \"completion_tokens_details\":{{\"reasoning_tokens\":{reasoning_tokens},\"audio_tokens\":0,\
-         \"accepted_prediction_tokens\":0,\"rejected_prediction_tokens\":0}}}}"
-    )
-    .expect("a write into memory succeeds");
+    let members = [
+        ("{\"prompt_tokens\":", usage.prompt_tokens),
+        (",\"completion_tokens\":", usage.completion_tokens),
+        (",\"total_tokens\":", usage.total_tokens()),
+        (",\"prompt_tokens_details\":{\"cached_tokens\":", usage.cached_tokens),
+        (",\"audio_tokens\":0},\"completion_tokens_details\":{\"reasoning_tokens\":", usage.reasoning_tokens),
+    ];
+    for (name, count) in members {
+        raw(out, name);
+        number(out, count);
+    }
+    raw(out, ",\"audio_tokens\":0,\"accepted_prediction_tokens\":0,\"rejected_prediction_tokens\":0}}");
 }
 
 /// As the responses API reports it.

@@ -49,7 +49,7 @@ impl Plan {
     }
 
     /// The content is final: encodes it, and declares its length.
-    fn settle(&mut self) {
+    pub(crate) fn settle(&mut self) {
         if let Some(encoding) = self.encoding {
             self.encode(encoding);
         }

@@ -3,14 +3,18 @@
 //! Owns what makes a head well-formed; refuses to wait for more bytes than can still make it so.
 
 use std::mem::MaybeUninit;
+use std::sync::LazyLock;
 
-use memchr::{memchr_iter, memmem};
+use memchr::memchr_iter;
+use memchr::memmem::Finder;
 
 use super::RequestHead;
 use crate::credentials;
 
 const MAX_HEAD: usize = 64 << 10;
 const MAX_HEADERS: usize = 128;
+/// The end of a head.
+static END: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\r\n\r\n"));
 
 /// A well-formed head.
 #[derive(Debug, Default)]
@@ -55,7 +59,10 @@ impl Head {
 
 /// A head and its size, none while more bytes are needed, or what is wrong.
 pub(crate) fn parse(bytes: &[u8]) -> Result<Option<(Head, usize)>, String> {
-    let end = memmem::find(bytes, b"\r\n\r\n").map(|at| at + 4);
+    if bytes.is_empty() {
+        return Ok(None);
+    }
+    let end = END.find(bytes).map(|at| at + 4);
     let seen = &bytes[..end.unwrap_or(bytes.len())];
     if memchr_iter(b'\n', seen).any(|at| at == 0 || seen[at - 1] != b'\r') {
         return Err("a line of the head ends in a bare LF".to_owned());
@@ -68,17 +75,18 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Option<(Head, usize)>, String> {
     match request.parse_with_uninit_headers(seen, &mut space) {
         Err(error) => Err(format!("not an HTTP/1.1 head: {error}")),
         Ok(httparse::Status::Partial) => Ok(None),
-        Ok(httparse::Status::Complete(size)) => interpret(&request).map(|head| Some((head, size))),
+        Ok(httparse::Status::Complete(size)) => interpret(seen, &request).map(|head| Some((head, size))),
     }
 }
 
-fn interpret(request: &httparse::Request<'_, '_>) -> Result<Head, String> {
+fn interpret(bytes: &[u8], request: &httparse::Request<'_, '_>) -> Result<Head, String> {
     let http10 = request.version == Some(0);
     let target = request.path.unwrap_or_default();
     if !target.starts_with('/') {
         let shown = credentials::redact_target(target);
         return Err(format!("the request target `{shown}` is not in origin form"));
     }
+    let lines = RequestHead::parsed(bytes, request);
     let mut head = Head { keep_alive: !http10, http10, ..Head::default() };
     let mut hosts = 0;
     for header in request.headers.iter() {
@@ -88,9 +96,7 @@ fn interpret(request: &httparse::Request<'_, '_>) -> Result<Head, String> {
     if hosts != 1 && !http10 {
         return Err(format!("a request needs one Host header, this one has {hosts}"));
     }
-    let headers = request.headers.iter().map(|header| (header.name, String::from_utf8_lossy(header.value)));
-    head.lines = RequestHead::new(request.method.unwrap_or_default(), target, headers);
-    Ok(head)
+    Ok(Head { lines, ..head })
 }
 
 /// Takes in what one header says about framing.
@@ -136,7 +142,7 @@ fn set_length(head: &mut Head, length: Length) -> Result<(), String> {
 
 /// What can be made out of bytes that are no head, for the journal.
 pub(crate) fn loose(bytes: &[u8]) -> Head {
-    let end = memmem::find(bytes, b"\r\n\r\n").unwrap_or(bytes.len()).min(MAX_HEAD);
+    let end = END.find(bytes).unwrap_or(bytes.len()).min(MAX_HEAD);
     let text = String::from_utf8_lossy(&bytes[..end]);
     let mut lines = text.lines();
     let mut words = lines.next().unwrap_or_default().split(' ');

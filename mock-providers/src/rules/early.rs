@@ -53,6 +53,9 @@ impl Fault {
 impl Live {
     /// What happens to a connection. `when` asks about requests: an entry that has one happens to none.
     pub(crate) fn on_connection(&self, dice: &Dice, number: u64) -> Option<&Fault> {
+        if !self.early {
+            return None;
+        }
         let head = Head::default();
         let request = Request::of(&head, None);
         self.decide(
@@ -65,6 +68,9 @@ impl Live {
 
     /// What happens to a request of which only the head is known.
     pub(crate) fn at_head(&self, dice: &Dice, head: &Head) -> Option<&Fault> {
+        if !self.early {
+            return None;
+        }
         let request = Request::of(head, None);
         // Not the same draws as those of a whole request that has no body.
         let random = || dice.random(&dice.count(head, b"\0head"), self.default_key);
@@ -78,9 +84,6 @@ impl Live {
         fits: impl Fn(&Entry) -> bool,
         random: impl FnOnce() -> crate::digest::Random,
     ) -> Option<&Fault> {
-        if !self.early {
-            return None;
-        }
         let dialect = self.provider.dialect.of(request.head);
         let scene = Scene { facts: Facts::new(request), dialect, moment: self.states.moment() };
         let entries = || self.listed(&scene.moment).filter(|entry| entry.occasion == occasion && fits(entry));
