@@ -92,8 +92,8 @@ async fn awaken(wire: &mut Wire, shared: &Shared) -> Result<bool, Gone> {
 /// Opens the journal's record of an exchange; its connection has brought so many bytes by now.
 pub(crate) fn begin(shared: &Shared, record: Box<RequestRecord>, taken: u64) -> Exchange<'_> {
     let Shared { recorder, origin, keep_sent, .. } = shared;
-    let (origin, keep_sent) = (*origin, *keep_sent);
-    Exchange { recorder, seq: recorder.received(record, taken), origin, keep_sent, turn: None }
+    let (origin, keep_sent, received_at) = (*origin, *keep_sent, record.received_at);
+    Exchange { recorder, seq: recorder.received(record, taken), received_at, origin, keep_sent, turn: None }
 }
 
 async fn exchange(wire: &mut Wire, shared: &Shared, head: &Head, place: (u64, u32)) -> After {
@@ -105,13 +105,15 @@ async fn exchange(wire: &mut Wire, shared: &Shared, head: &Head, place: (u64, u3
     if let Err(gone) = permit(wire, head).await {
         return exchange.gone(gone);
     }
+    let with_head = wire.taken;
     let (body, problem) = request::read_body(wire, head.length, usize::MAX).await;
+    let at = if wire.taken == with_head { exchange.received_at } else { exchange.now() };
     wire.relax();
     if let Some(problem) = problem {
         exchange.recorder.update(exchange.seq, |record| record.body = body.clone());
         return refuse_body(wire, shared, head, exchange, problem, &body).await;
     }
-    let arrival = Arrival { body, whole: true, early: None, done: &[] };
+    let arrival = Arrival { body, at: Some(at), early: None, done: &[] };
     reply(wire, shared, &live, exchange, head, arrival, head.keep_alive).await
 }
 
@@ -157,8 +159,8 @@ pub(crate) async fn permit(wire: &mut Wire, head: &Head) -> Result<(), Gone> {
 /// What has come of a request when it is answered.
 pub(crate) struct Arrival<'a> {
     pub(crate) body: Bytes,
-    /// Whether that is all of the body.
-    pub(crate) whole: bool,
+    /// When all of the body had come, if it has.
+    pub(crate) at: Option<Duration>,
     /// What was decided with its head.
     pub(crate) early: Option<&'a Fault>,
     /// The keys of it that have happened.
@@ -177,12 +179,11 @@ async fn planned(
 ) -> Result<(Plan, Option<Turn>), Gone> {
     let request = Request::new(head, &arrival.body);
     let mut turn = None;
-    let body_at = arrival.whole.then(|| exchange.now());
     if live.limits.is_some() {
-        exchange.recorder.update(exchange.seq, |record| note_body(record, arrival.body.clone(), body_at));
+        exchange.recorder.update(exchange.seq, |record| note_body(record, arrival.body.clone(), arrival.at));
         turn = wire.meanwhile(Box::pin(answer::admit(live, &request, || shared.now()))).await?;
     }
-    Ok((plan(shared, live, exchange, &request, arrival, body_at, turn.as_ref()), turn))
+    Ok((plan(shared, live, exchange, &request, arrival, turn.as_ref()), turn))
 }
 
 /// The plan for a request whose turn it is; the journal is told of both.
@@ -191,8 +192,7 @@ pub(crate) fn plan(
     live: &Live,
     exchange: Exchange<'_>,
     request: &Request<'_>,
-    Arrival { body, early, done, .. }: Arrival<'_>,
-    body_at: Option<Duration>,
+    Arrival { body, at, early, done }: Arrival<'_>,
     turn: Option<&Turn>,
 ) -> Plan {
     let (account, mut plan) = answer::plan(shared, live, request, &body, turn, early);
@@ -205,7 +205,7 @@ pub(crate) fn plan(
         record.not_applicable = plan.not_applicable.clone();
         record.delay = plan.delay;
         record.advice = Advice::of(plan.status, &plan.headers);
-        note_body(record, body, body_at);
+        note_body(record, body, at);
     });
     plan
 }

@@ -42,6 +42,8 @@ pub(crate) enum After {
 pub(crate) struct Exchange<'a> {
     pub(crate) recorder: &'a Recorder,
     pub(crate) seq: u64,
+    /// When its head was complete.
+    pub(crate) received_at: Duration,
     /// Zero of the journal's times.
     pub(crate) origin: Instant,
     /// How many bytes of the body the journal keeps.

@@ -66,8 +66,9 @@ impl Random {
 
     /// The same behind a prefix; the alphabet is ASCII.
     pub(crate) fn named(&mut self, prefix: &str, length: usize, alphabet: &[u8]) -> String {
-        let mut word = vec![0; prefix.len() + length];
-        word[..prefix.len()].copy_from_slice(prefix.as_bytes());
+        let mut word = Vec::with_capacity(prefix.len() + length);
+        word.extend_from_slice(prefix.as_bytes());
+        word.resize(prefix.len() + length, 0);
         // Eight characters of each number: its upper bits choose one, what is left of them the next.
         for characters in word[prefix.len()..].chunks_mut(8) {
             let mut left = self.next();

@@ -76,7 +76,10 @@ pub(crate) fn member<'v>(object: &'v Map<String, Value>, name: &str) -> Option<&
     if object.len() > SMALL {
         return object.get(name);
     }
-    object.iter().find(|(known, _)| *known == name).map(|(_, value)| value)
+    // The first byte settles nearly all of those that have the same length.
+    let wanted = name.as_bytes().first();
+    let is_it = |known: &str| known.len() == name.len() && known.as_bytes().first() == wanted && known == name;
+    object.iter().find(|(known, _)| is_it(known)).map(|(_, value)| value)
 }
 
 /// Whether a body has more values than are taken in: each of them needs far more memory than its bytes.

@@ -26,7 +26,7 @@ use crate::limits::Limits;
 use crate::openai::{ApiError, Stored};
 use crate::request::Request;
 use crate::script::{Accept, AcceptStall, Fault, Provider, Respond, Rule, Unmatched};
-use crate::states::States;
+use crate::states::{Moment, States};
 
 pub(crate) use check::Scene;
 pub(crate) use draws::Dice;
@@ -73,6 +73,8 @@ pub(crate) struct Live {
     order: Arc<Mutex<()>>,
     /// Whether counts matter.
     counts: bool,
+    /// Whether anything looks at the time or at a state.
+    timely: bool,
     /// The part of [`DEFAULT`] in the key of draws.
     default_key: u64,
     /// Counts connections for `accept`.
@@ -142,6 +144,7 @@ impl Live {
             early: false,
             order: Arc::default(),
             counts: false,
+            timely: false,
             default_key: hash(DEFAULT.as_bytes()),
             stored: Arc::default(),
             accepted: Arc::default(),
@@ -187,7 +190,8 @@ impl Live {
         };
         if admitted && self.is_scripted() {
             let dialect = self.provider.dialect.of(request.head);
-            let scene = Scene { facts, dialect, moment: self.states.moment() };
+            let moment = if self.timely { self.states.moment() } else { Moment::default() };
+            let scene = Scene { facts, dialect, moment };
             self.choose(&mut selected, &scene, dice, early);
         }
         selected
@@ -288,7 +292,7 @@ impl Live {
         selected: &mut Selected<'l>,
         early: Option<&'l Fault>,
         own: Option<&'l Entry>,
-        asked: Option<Fault>,
+        asked: Option<Box<Fault>>,
         scene: &Scene<'_>,
     ) {
         let Selected { account: Account { draws, .. }, random, fault, .. } = selected;
@@ -298,7 +302,7 @@ impl Live {
             entry::happening(listed, scene, &random.branch("faults"), &mut draws.roll)
         });
         let own = entry::happening(own.into_iter(), scene, &random.branch("fault"), &mut draws.rule_roll);
-        let asked = asked.map(|asked| Mishap::Own(Box::new(asked)));
+        let asked = asked.map(Mishap::Own);
         for layer in listed.into_iter().chain(own).map(Mishap::Scripted).chain(asked) {
             match fault {
                 Some(below) => below.overlay(&layer),

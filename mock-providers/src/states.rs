@@ -49,6 +49,7 @@ struct Running {
 }
 
 /// The time of the scripts and the states of all machines, at once.
+#[derive(Default)]
 pub(crate) struct Moment {
     pub(crate) elapsed: Duration,
     states: BTreeMap<String, String>,

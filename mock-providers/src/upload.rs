@@ -55,7 +55,7 @@ pub(crate) async fn exchange(
         return exchange.gone(gone);
     }
     let done: &[&str] = if slow.is_some() { &["read_slowly"] } else { &[] };
-    let arrival = Arrival { body, whole: true, early: Some(fault), done };
+    let arrival = Arrival { body, at: Some(exchange.now()), early: Some(fault), done };
     reply(wire, shared, live, exchange, head, arrival, head.keep_alive).await
 }
 
@@ -95,7 +95,7 @@ async fn answer_first(
     fault: &Fault,
     then: EarlyResponse,
 ) -> After {
-    let arrival = Arrival { body: Bytes::new(), whole: false, early: Some(fault), done: &["early_response"] };
+    let arrival = Arrival { body: Bytes::new(), at: None, early: Some(fault), done: &["early_response"] };
     let keep_alive = head.keep_alive && then == EarlyResponse::Drain;
     let after = reply(wire, shared, live, exchange, head, arrival, keep_alive).await;
     if then == EarlyResponse::Close || !matches!(after, After::Reuse | After::Close) {

@@ -87,7 +87,8 @@ impl Seat {
             return cut_off(exchange, body, read, how);
         }
         let outcome = if read == Read::Whole || upload.first.is_some() {
-            let arrival = Arrival { body, whole: read == Read::Whole, early, done: upload.done() };
+            let at = (read == Read::Whole).then(|| exchange.now());
+            let arrival = Arrival { body, at, early, done: upload.done() };
             self.reply(&live, exchange, &head, arrival, respond).await
         } else {
             let ids = self.shared.dice.ids_of(&head, &body);
@@ -122,12 +123,10 @@ impl Seat {
             }
         }
         let (plan, turn) = {
-            let body = arrival.body.clone();
-            let request = Request::new(head, &body);
-            let body_at = arrival.whole.then(|| exchange.now());
+            let request = Request::new(head, &arrival.body);
             let mut turn = None;
             if live.limits.is_some() {
-                exchange.recorder.update(exchange.seq, |record| note_body(record, body.clone(), body_at));
+                exchange.recorder.update(exchange.seq, |record| note_body(record, arrival.body.clone(), arrival.at));
                 turn = tokio::select! {
                     turn = answer::admit(live, &request, || self.shared.now()) => turn,
                     _ = poll_fn(|cx| respond.poll_reset(cx)) => {
@@ -136,7 +135,7 @@ impl Seat {
                     }
                 };
             }
-            (connection::plan(&self.shared, live, exchange, &request, arrival, body_at, turn.as_ref()), turn)
+            (connection::plan(&self.shared, live, exchange, &request, arrival, turn.as_ref()), turn)
         };
         let exchange = Exchange { turn: turn.as_ref(), ..exchange };
         deliver::deliver(respond, &plan, exchange, &self.wish, head.method() == "HEAD").await

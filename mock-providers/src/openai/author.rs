@@ -104,7 +104,7 @@ impl<'w, 'a> Author<'w, 'a> {
         }
         if let Some(count) = &respond.tokens {
             let count = count.draw(random, "respond.tokens").min(self.most.saturating_add(1));
-            return vec![Part::Text(self.pieces(synth::words(count, random)))];
+            return vec![Part::Text(self.words(count, random))];
         }
         let calls = self.calls(random);
         if !calls.is_empty() {
@@ -114,7 +114,12 @@ impl<'w, 'a> Author<'w, 'a> {
             return vec![Part::Text(self.pieces(synth::fitting(schema, random).to_string()))];
         }
         let count = 8 + random.below(16);
-        vec![Part::Text(self.pieces(synth::words(count, random)))]
+        vec![Part::Text(self.words(count, random))]
+    }
+
+    /// So many made-up words: no more than are looked at anyway.
+    fn words(&self, count: usize, random: &mut Random) -> Pieces<'a> {
+        Pieces::words(synth::words(count, random), count, self.cuts)
     }
 
     fn pieces(&self, text: impl Into<Cow<'a, str>>) -> Pieces<'a> {

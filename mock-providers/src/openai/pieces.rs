@@ -47,6 +47,17 @@ impl<'a> Pieces<'a> {
         pieces
     }
 
+    /// Made-up words, so many: each is a token of the estimate.
+    pub(crate) fn words(text: String, count: usize, cuts: Cuts) -> Self {
+        let pieces = Self::new(text, cuts);
+        if !cuts.tokenizer.has_tables() {
+            debug_assert_eq!(pieces.tokenizer.count(&pieces.text), count as u64, "a word is at most a token");
+            // Cut by deltas, they are counted already.
+            let _ = pieces.count.set(count);
+        }
+        pieces
+    }
+
     /// The text of a call's arguments, which comes in more than one delta if it can.
     pub(crate) fn arguments(text: impl Into<Cow<'a, str>>, tokenizer: Tokenizer) -> Self {
         let mut pieces = Self::new(text, Cuts { tokenizer, ..Cuts::default() });

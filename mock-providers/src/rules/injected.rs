@@ -49,7 +49,8 @@ impl Live {
     pub(super) fn settled(mut self) -> Self {
         let early = self.listed_anywhere().any(|entry| entry.occasion != Occasion::Request);
         let counts = self.rules.iter().any(LiveRule::counts) || self.listed_anywhere().any(Entry::counts);
-        (self.early, self.counts) = (early, counts);
+        let faulty = self.rules.iter().any(LiveRule::has_faults) || self.listed_anywhere().next().is_some();
+        (self.early, self.counts, self.timely) = (early, counts, faulty || !self.states.is_empty());
         self
     }
 

@@ -48,6 +48,10 @@ impl LiveRule {
         self.steps.iter().flatten().chain(&self.fault)
     }
 
+    pub(super) fn has_faults(&self) -> bool {
+        self.entries().next().is_some()
+    }
+
     /// Whether its answer, or that of others, depends on how many requests came before.
     pub(super) fn counts(&self) -> bool {
         let Rule { when, times, sequence, to_state, .. } = &self.rule;

@@ -14,27 +14,25 @@ pub(super) struct Overrides {
     /// The rule that shall answer.
     pub(super) rule: Option<String>,
     /// What shall go wrong.
-    pub(super) fault: Option<Fault>,
+    pub(super) fault: Option<Box<Fault>>,
 }
 
 impl Overrides {
     pub(super) fn read(head: &Head) -> Result<Self, ApiError> {
-        let mut fault = Fault::default();
+        let mut fault: Option<Box<Fault>> = None;
         let given = [
             ("x-mock-fault", head.header("x-mock-fault").map(named)),
             ("x-mock-status", head.header("x-mock-status").map(status)),
             ("x-mock-delay", head.header("x-mock-delay").map(|delay| Ok(json!({ "hang_before_head": delay })))),
         ];
-        let mut any = false;
         for (header, value) in given {
             let Some(value) = value else { continue };
             let read = value.and_then(|keys| serde_json::from_value::<Fault>(keys).map_err(|error| error.to_string()));
             let read = read.map_err(|problem| refusal(header, &problem))?;
-            fault.overlay(&read);
-            any = true;
+            fault.get_or_insert_default().overlay(&read);
         }
         let rule = head.header("x-mock-rule").map(str::to_owned);
-        Ok(Self { rule, fault: any.then_some(fault) })
+        Ok(Self { rule, fault })
     }
 }
 
