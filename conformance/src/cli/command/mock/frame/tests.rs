@@ -18,7 +18,7 @@ fn frame() -> Frame {
     let served = RequestRecord {
         status: Some(200),
         head_at: Some(millis(1_003)),
-        events: vec![(millis(1_003), 100), (millis(1_250), 900)],
+        events: vec![(millis(1_003), 100), (millis(1_250), 900)].into(),
         usage: Some(Usage { prompt_tokens: 12, completion_tokens: 90, ..Usage::default() }),
         end: End::Complete,
         ..record("openai", 7, 1_000)
