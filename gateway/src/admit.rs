@@ -14,11 +14,14 @@ use crate::edit::Prompt;
 use crate::error::{Reason, Rejection};
 use crate::exchange::Exchange;
 use crate::operation;
-use crate::snapshot::{AiBackend, Operation, RouteEntry};
+use crate::snapshot::{AiBackend, Operation, RouteEntry, Rule};
+use crate::upstream::UpstreamBody;
 use crate::worker::{BODY_LIMIT, Hold};
 
 /// Bytes of a request body by which a second is earned beyond the time for bodies.
 const FAIR_PACE: u64 = 8 * 1024;
+/// Largest body to a static backend that is held for retries.
+const REPEATABLE: u64 = 64 * 1024;
 /// How long the rest of a refused body is read, so that the client can read the refusal.
 const DISCARD_TIME: Duration = Duration::from_secs(5);
 
@@ -32,7 +35,7 @@ pub struct Admitted {
     /// Its body; `None` where the operation has none or it is not looked at.
     pub prompt: Option<Prompt>,
     /// A body that is passed on unread.
-    pub stream: Option<Incoming>,
+    pub stream: Option<UpstreamBody>,
     /// Room held for the body.
     pub hold: Option<Hold>,
 }
@@ -67,7 +70,7 @@ pub async fn admit(
         }
     };
     if operation == Operation::Passthrough || operation == Operation::Models {
-        let stream = (operation == Operation::Passthrough).then_some(body);
+        let stream = (operation == Operation::Passthrough).then_some(UpstreamBody::Stream(body));
         return Ok(Admitted { operation, path, prompt: None, stream, hold: None });
     }
     let (body, hold) = read_body(exchange, entry.rule.body_limit, body).await?;
@@ -160,6 +163,30 @@ async fn read_body(exchange: &mut Exchange, limit: usize, mut body: Incoming) ->
     }
     let body = if whole.is_empty() { first.unwrap_or_default() } else { whole.freeze() };
     Ok((body, hold))
+}
+
+/// A body for a static backend.
+#[derive(Debug)]
+pub enum StaticBody {
+    /// Whole, so that the request can be sent again; empty ones take no room.
+    Held(Bytes, Option<Hold>),
+    /// As it arrives.
+    Passing(Incoming),
+}
+
+/// Holds a body that a configured retry may have to send again, if it is announced to be small; others pass.
+///
+/// # Errors
+/// As [`admit`], where it is held.
+pub async fn repeatable_body(exchange: &mut Exchange, rule: &Rule, body: Incoming) -> Result<StaticBody, Rejection> {
+    if body.is_end_stream() {
+        return Ok(StaticBody::Held(Bytes::new(), None));
+    }
+    if rule.retry.is_none() || body.size_hint().upper().is_none_or(|length| length > REPEATABLE) {
+        return Ok(StaticBody::Passing(body));
+    }
+    let (bytes, room) = read_body(exchange, BODY_LIMIT, body).await?;
+    Ok(StaticBody::Held(bytes, Some(room)))
 }
 
 async fn next_chunk(body: &mut Incoming, until: Instant) -> Result<Option<Bytes>, Rejection> {

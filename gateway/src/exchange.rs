@@ -11,7 +11,7 @@ use http::request::Parts;
 use crate::error::Rejection;
 use crate::record::{End, Pending, Record};
 use crate::relay::Reply;
-use crate::snapshot::{HeaderEdit, Rule};
+use crate::snapshot::Rule;
 use crate::trace::Trace;
 use crate::worker::Worker;
 
@@ -109,11 +109,11 @@ impl Exchange {
     /// Last changes to any response head.
     pub fn finish_head(&self, response: &mut Response<Reply>) {
         for (rule, backend) in &self.response_edits {
-            let edit: &HeaderEdit = match backend {
-                None => &rule.filters.response_headers,
-                Some(index) => &rule.backends[*index].response_headers,
-            };
-            crate::headers::edit(response.headers_mut(), edit);
+            let filters = backend.map_or(&rule.filters, |index| &rule.backends[index].filters);
+            if let Some(cors) = &filters.cors {
+                cors.grant(&self.head.headers, response.headers_mut());
+            }
+            crate::headers::edit(response.headers_mut(), &filters.response_headers);
         }
         if let http::header::Entry::Vacant(id) = response.headers_mut().entry("x-request-id")
             && let Ok(ours) = http::HeaderValue::from_str(&self.record.request_id)

@@ -17,10 +17,10 @@ use crate::exchange::Exchange;
 use crate::health::Failure;
 use crate::record::Attempt;
 use crate::relay::Reply;
-use crate::send::{self, NoAnswer, Outbound};
+use crate::send::{self, NoAnswer, ToProvider};
 use crate::snapshot::{AiBackend, Credential, Operation, Provider, Rule};
 use crate::upstream::{Connection, UpstreamBody};
-use crate::{headers, operation, select};
+use crate::{headers, select};
 
 /// Longest wait before a provider that asked for a pause is asked again for the same request.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -189,23 +189,11 @@ async fn attempt(
             let pieces = prompt.pieces(provider.model.as_deref(), ask_usage && prompt.stream);
             send::pieces(&exchange.head.method, pieces)
         }
-        (None, Some(stream)) => UpstreamBody::Stream(stream),
+        (None, Some(stream)) => stream,
         (None, None) => UpstreamBody::Pieces(Default::default()),
     };
-    let passthrough = matches!(provider.credential, Credential::Passthrough);
-    let query = exchange.head.uri.query().map(|query| match passthrough {
-        true => query.into(),
-        false => headers::query_without_credentials(query),
-    });
-    let target = operation::upstream_path(admitted.operation, &provider.path, &admitted.path, query.as_deref());
-    let ai = admitted.operation != Operation::Passthrough;
-    let outbound =
-        Outbound { endpoint: &provider.endpoint, target, credential: &provider.credential, rule, backend: index, ai };
-    let mut request = send::build(exchange, &outbound, body)?;
-    if provider.system == "anthropic" {
-        let version = http::HeaderValue::from_static("2023-06-01");
-        request.headers_mut().entry("anthropic-version").or_insert(version);
-    }
+    let to = ToProvider { provider, operation: admitted.operation, path: &admitted.path, rule, backend: index };
+    let request = send::to_provider(exchange, &to, body)?;
     exchange.record.attempts.push(note);
     let in_flight = InFlight::begin(provider.health.clone());
     let pool = &exchange.worker.pool;

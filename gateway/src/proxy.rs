@@ -7,22 +7,21 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use http::header::LOCATION;
-use http::{HeaderValue, Request, Response, StatusCode};
-use http_body::Body;
+use http::{Request, Response, StatusCode, Uri};
 use hyper::body::Incoming;
 
+use crate::admit::StaticBody;
 use crate::answer::{Answer, Form, Tap};
 use crate::error::{Reason, Rejection};
 use crate::exchange::Exchange;
 use crate::framing::Framing;
 use crate::relay::{Relay, Reply, Timers};
-use crate::route::{self, NoRoute};
+use crate::route::{self, Asked, NoRoute};
 use crate::send::{self, Outbound};
-use crate::snapshot::{Operation, PathEdit, PathMatch, Redirect, RouteEntry, Rule, Snapshot, StaticBackend, Target};
+use crate::snapshot::{Bind, Filters, Listener, Operation, RouteEntry, Rule, Snapshot, StaticBackend, Target};
 use crate::upstream::{Connection, UpstreamBody};
 use crate::worker::Worker;
-use crate::{admit, failover, headers, select};
+use crate::{admit, cors, failover, headers, mirror, path, redirect, select};
 
 /// One client connection.
 #[derive(Debug, Clone)]
@@ -52,19 +51,18 @@ pub async fn handle(worker: Rc<Worker>, client: Client, request: Request<Incomin
         Err(rejection) => return refuse(exchange, body, rejection),
     };
     let rule = &entry.rule;
+    exchange.response_edits.push((rule.clone(), None));
+    if let Some(answer) = preflight(&exchange, &rule.filters) {
+        return answer_directly(exchange, body, answer);
+    }
     if let Some(keys) = &rule.client_keys
         && let Err(rejection) = keys.admit(&mut exchange.head.headers)
     {
         return refuse(exchange, body, rejection);
     }
     exchange.deadline = rule.timeouts.request.map(|limit| exchange.record.started + limit);
-    exchange.response_edits.push((rule.clone(), None));
-    if let Some(redirect) = &rule.filters.redirect {
-        exchange.record.reason = Some(Reason::DirectResponse);
-        exchange.record.end = crate::record::End::Complete;
-        admit::discard(&exchange, body);
-        let answer = redirected(&exchange, entry, redirect, port);
-        return exchange.answer(answer);
+    if let Some(answer) = redirected(&exchange, entry, &rule.filters, port) {
+        return answer_directly(exchange, body, answer);
     }
     let Some(chosen) = select::by_weight(&rule.backends, exchange.worker.random()) else {
         let status = StatusCode::INTERNAL_SERVER_ERROR;
@@ -73,7 +71,11 @@ pub async fn handle(worker: Rc<Worker>, client: Client, request: Request<Incomin
     };
     let index = rule.backends.iter().position(|backend| std::ptr::eq(backend, chosen)).unwrap_or(0);
     exchange.response_edits.push((rule.clone(), Some(index)));
-    let path = rewritten_path(exchange.head.uri.path(), entry);
+    let own = preflight(&exchange, &chosen.filters).or_else(|| redirected(&exchange, entry, &chosen.filters, port));
+    if let Some(answer) = own {
+        return answer_directly(exchange, body, answer);
+    }
+    let path = rewritten_path(exchange.head.uri.path(), entry, &chosen.filters);
 
     match &chosen.target {
         Target::Broken { backend, reason } => {
@@ -90,10 +92,11 @@ pub async fn handle(worker: Rc<Worker>, client: Client, request: Request<Incomin
         Target::Ai(backend) => {
             exchange.record.backend = Some(backend.name.clone());
             // admit
-            let admitted = match admit::admit(&mut exchange, entry, backend, path, body).await {
+            let mut admitted = match admit::admit(&mut exchange, entry, backend, path, body).await {
                 Ok(admitted) => admitted,
                 Err(rejection) => return exchange.reject(rejection),
             };
+            mirror::copy_admitted(&exchange, entry, index, &mut admitted);
             // choose, send, relay: until an answer is committed or nothing is left to try
             match failover::serve(exchange, rule, index, backend, admitted).await {
                 Ok(response) => response,
@@ -107,6 +110,14 @@ pub async fn handle(worker: Rc<Worker>, client: Client, request: Request<Incomin
 fn refuse(exchange: Exchange, body: Incoming, rejection: Rejection) -> Response<Reply> {
     admit::discard(&exchange, body);
     exchange.reject(rejection)
+}
+
+/// Ends the exchange with the answer of a filter.
+fn answer_directly(mut exchange: Exchange, body: Incoming, answer: Response<Bytes>) -> Response<Reply> {
+    exchange.record.reason = Some(Reason::DirectResponse);
+    exchange.record.end = crate::record::End::Complete;
+    admit::discard(&exchange, body);
+    exchange.answer(answer)
 }
 
 /// RFC 9112 sections 3.2 and 6.3: one host, one length; a chunked request is the last of its connection.
@@ -125,20 +136,7 @@ fn check_framing(exchange: &mut Exchange, framing: &Framing) -> Result<(), Rejec
         let status = StatusCode::METHOD_NOT_ALLOWED;
         return Err(Rejection::new(status, Reason::InvalidRequest, "method_not_allowed", message));
     }
-    if has_dot_segments(exchange.head.uri.path()) {
-        return Err(Rejection::invalid("invalid_path", "a path with dot segments is refused"));
-    }
     Ok(())
-}
-
-/// Whether some server behind us could read the path as another one: dots, also in hiding.
-fn has_dot_segments(path: &str) -> bool {
-    if !path.contains("/.") && !path.contains(['%', '\\']) {
-        return false;
-    }
-    let plain =
-        path.to_ascii_lowercase().replace("%2e", ".").replace("%2f", "/").replace("%5c", "/").replace('\\', "/");
-    plain.split('/').any(|segment| matches!(segment.split(';').next(), Some("." | "..")))
 }
 
 fn match_route<'a>(
@@ -146,13 +144,25 @@ fn match_route<'a>(
     snapshot: &'a Arc<Snapshot>,
     port: u16,
 ) -> Result<&'a RouteEntry, Rejection> {
+    let reading =
+        path::read(exchange.head.uri.path()).map_err(|error| Rejection::invalid("invalid_path", error.to_string()))?;
+    if let Some(normal) = &reading.normal {
+        set_path(&mut exchange.head.uri, normal)?;
+    }
     let not_found =
         |message: String| Rejection::new(StatusCode::NOT_FOUND, Reason::NotFound, "route_not_found", message);
     let bind = snapshot.binds.iter().find(|bind| bind.port == port);
     let bind = bind.ok_or_else(|| not_found(format!("no listener on port {port}")))?;
-    let host = exchange.record.host.clone();
-    let (listener, entry) = route::find(bind, &exchange.head, &host).map_err(|missing| {
-        let path = exchange.head.uri.path();
+    let (host, path) = (&*exchange.record.host, exchange.head.uri.path());
+    let find = |path| find(bind, Asked { method: &exchange.head.method, path, host, head: &exchange.head });
+    let found = find(path);
+    if let Some(lenient) = &reading.lenient
+        && served_by(&found) != served_by(&find(lenient))
+    {
+        let message = format!("the path could be read as {lenient}, which is served otherwise: send it in one reading");
+        return Err(Rejection::invalid("ambiguous_path", message));
+    }
+    let (listener, entry) = found.map_err(|missing| {
         not_found(match missing {
             NoRoute::Listener => format!("no listener on port {port} serves host {host:?}"),
             NoRoute::Route => format!("no route matches {} {path} on host {host:?}", exchange.head.method),
@@ -166,47 +176,55 @@ fn match_route<'a>(
     Ok(entry)
 }
 
-fn rewritten_path(path: &str, entry: &RouteEntry) -> String {
-    match entry.rule.filters.rewrite.as_ref().and_then(|rewrite| rewrite.path.as_ref()) {
-        Some(edit) => edited_path(path, entry, edit),
-        None => path.to_owned(),
-    }
+/// The identity of the rule that was found.
+fn served_by(found: &Result<(&Listener, &RouteEntry), NoRoute>) -> Option<*const Rule> {
+    found.ok().map(|(_, entry)| Arc::as_ptr(&entry.rule))
 }
 
-fn edited_path(path: &str, entry: &RouteEntry, edit: &PathEdit) -> String {
-    match (edit, &entry.matcher.path) {
-        (PathEdit::Full(full), _) => full.to_string(),
-        (PathEdit::Prefix(new), PathMatch::Prefix(old)) => {
-            let rest = path.strip_prefix(&**old).unwrap_or(path);
-            match (new.trim_end_matches('/'), rest) {
-                ("", "") => "/".into(),
-                (new, rest) => format!("{new}{rest}"),
-            }
-        }
-        (PathEdit::Prefix(_), _) => path.to_owned(),
+/// A preflight belongs to the rule that would serve what it asks for, if that rule has a CORS filter.
+fn find<'a>(bind: &'a Bind, asked: Asked<'_>) -> Result<(&'a Listener, &'a RouteEntry), NoRoute> {
+    if let Some(method) = cors::preflight_method(asked.head)
+        && let Ok((listener, entry)) = route::find(bind, Asked { method: &method, ..asked })
+        && entry.rule.answers_preflights()
+    {
+        return Ok((listener, entry));
     }
+    route::find(bind, asked)
 }
 
-/// Gateway API, HTTPRequestRedirectFilter: what is not given stays as the request has it.
-fn redirected(exchange: &Exchange, entry: &RouteEntry, redirect: &Redirect, port: u16) -> Response<Bytes> {
-    let scheme = redirect.scheme.as_deref().unwrap_or("http");
-    let host = redirect.hostname.as_deref().unwrap_or(&exchange.record.host);
-    let well_known = if scheme == "https" { 443 } else { 80 };
-    let target_port = redirect.port.unwrap_or(if redirect.scheme.is_some() { well_known } else { port });
-    let authority = if target_port == well_known { host.to_owned() } else { format!("{host}:{target_port}") };
-    let uri = &exchange.head.uri;
-    let path =
-        redirect.path.as_ref().map_or_else(|| uri.path().to_owned(), |edit| edited_path(uri.path(), entry, edit));
-    let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
-    let mut response = Response::new(Bytes::new());
-    *response.status_mut() = redirect.status;
-    if let Ok(location) = HeaderValue::from_str(&format!("{scheme}://{authority}{path}{query}")) {
-        response.headers_mut().insert(LOCATION, location);
-    }
-    response
+/// The same request with another path.
+fn set_path(uri: &mut Uri, path: &str) -> Result<(), Rejection> {
+    let mut parts = std::mem::take(uri).into_parts();
+    let query = parts.path_and_query.as_ref().and_then(|whole| whole.query());
+    let whole = query.map_or_else(|| path.to_owned(), |query| format!("{path}?{query}"));
+    let not_a_uri = || Rejection::invalid("invalid_path", "the path is not a URI");
+    parts.path_and_query = Some(whole.parse().map_err(|_| not_a_uri())?);
+    *uri = Uri::from_parts(parts).map_err(|_| not_a_uri())?;
+    Ok(())
 }
 
-/// A static backend: both bodies stream through as they are. Only a request without a body can be sent again.
+/// What a filter answers a preflight.
+fn preflight(exchange: &Exchange, filters: &Filters) -> Option<Response<Bytes>> {
+    let cors = filters.cors.as_ref().filter(|_| cors::preflight_method(&exchange.head).is_some())?;
+    Some(cors.preflight(&exchange.head.headers))
+}
+
+/// What a filter answers instead of a backend.
+fn redirected(exchange: &Exchange, entry: &RouteEntry, filters: &Filters, port: u16) -> Option<Response<Bytes>> {
+    let (uri, matched) = (&exchange.head.uri, &entry.matcher.path);
+    let asked = redirect::Asked { scheme: "http", host: &exchange.record.host, port, uri, matched };
+    let answer = redirect::answer(filters.redirect.as_ref()?, asked);
+    let no_host = || Rejection::invalid("invalid_host", "a redirect needs to know the host: send a Host header");
+    Some(answer.unwrap_or_else(|| no_host().response(&exchange.record.request_id)))
+}
+
+/// The path that goes upstream; the backendRef's filter wins.
+fn rewritten_path(path: &str, entry: &RouteEntry, own: &Filters) -> String {
+    let edit = [own, &entry.rule.filters].into_iter().find_map(|filters| filters.rewrite.as_ref()?.path.as_ref());
+    edit.map_or_else(|| path.to_owned(), |edit| path::edited(path, &entry.matcher.path, edit))
+}
+
+/// A static backend: both bodies go through as they are. What is held can be sent again.
 async fn serve_static(
     mut exchange: Exchange,
     entry: &RouteEntry,
@@ -217,8 +235,14 @@ async fn serve_static(
 ) -> Response<Reply> {
     let query = exchange.head.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
     let target = format!("{path}{query}");
-    let bodiless = body.is_end_stream();
-    let mut body = Some(body);
+    let (held, mut passing) = match admit::repeatable_body(&mut exchange, &entry.rule, body).await {
+        Ok(StaticBody::Held(bytes, room)) => {
+            mirror::copy_held(&exchange, entry, index, path, &bytes);
+            (Some((bytes, room)), None)
+        }
+        Ok(StaticBody::Passing(body)) => (None, Some(mirror::copy_stream(&exchange, entry, index, path, body))),
+        Err(rejection) => return exchange.reject(rejection),
+    };
     loop {
         let outbound = Outbound {
             endpoint: &backend.endpoint,
@@ -228,7 +252,8 @@ async fn serve_static(
             backend: index,
             ai: false,
         };
-        let sent = body.take().map_or_else(|| UpstreamBody::Pieces(Default::default()), UpstreamBody::Stream);
+        let pieces = held.iter().map(|(bytes, _)| bytes).filter(|bytes| !bytes.is_empty()).cloned();
+        let sent = passing.take().unwrap_or_else(|| UpstreamBody::Pieces(pieces.collect()));
         let request = match send::build(&exchange, &outbound, sent) {
             Ok(request) => request,
             Err(rejection) => return exchange.reject(rejection),
@@ -245,7 +270,7 @@ async fn serve_static(
         });
         let status = sent.as_ref().ok().map(|(response, _)| response.status());
         let timed_out = matches!(sent, Err(send::NoAnswer::RequestTimeout));
-        if bodiless && !timed_out && failover::configured_retry(&exchange, &entry.rule, status) == Some(true) {
+        if held.is_some() && !timed_out && failover::configured_retry(&exchange, &entry.rule, status) == Some(true) {
             tokio::time::sleep(failover::backoff(&entry.rule)).await;
             continue;
         }

@@ -3,8 +3,8 @@
 
 use std::borrow::Cow;
 
-use http::HeaderMap;
 use http::request::Parts;
+use http::{HeaderMap, Method};
 
 use crate::snapshot::{Bind, Hostname, Listener, Match, PathMatch, RouteEntry, ValueMatch};
 
@@ -17,18 +17,30 @@ pub enum NoRoute {
     Route,
 }
 
+/// What is asked for, as it is to be read: method and path may differ from the head's.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// Of a preflight, the method that it asks for.
+    pub method: &'a Method,
+    /// Without query.
+    pub path: &'a str,
+    /// Lower case, without port.
+    pub host: &'a str,
+    /// Headers and query.
+    pub head: &'a Parts,
+}
+
 /// The listener and the entry that serve this request.
 ///
 /// # Errors
 /// When no listener or no route fits.
-pub fn find<'a>(bind: &'a Bind, head: &Parts, host: &str) -> Result<(&'a Listener, &'a RouteEntry), NoRoute> {
-    let listener = bind.listeners.iter().find(|listener| fits(listener.hostname.as_ref(), host));
+pub fn find<'a>(bind: &'a Bind, asked: Asked<'_>) -> Result<(&'a Listener, &'a RouteEntry), NoRoute> {
+    let listener = bind.listeners.iter().find(|listener| fits(listener.hostname.as_ref(), asked.host));
     let listener = listener.ok_or(NoRoute::Listener)?;
-    let path = head.uri.path();
     let entry = listener.routes.iter().find(|entry| {
-        fits(entry.hostname.as_ref(), host)
-            && matches(&entry.matcher, head, path)
-            && (!entry.rule.openai_paths_only || crate::operation::by_suffix(path).is_some())
+        fits(entry.hostname.as_ref(), asked.host)
+            && matches(&entry.matcher, asked)
+            && (!entry.rule.openai_paths_only || crate::operation::by_suffix(asked.path).is_some())
     });
     entry.map(|entry| (listener, entry)).ok_or(NoRoute::Route)
 }
@@ -53,7 +65,8 @@ pub fn host(head: &Parts) -> Cow<'_, str> {
     }
 }
 
-fn fits(pattern: Option<&Hostname>, host: &str) -> bool {
+/// Whether a host, in lower case, is one of a pattern's.
+pub(crate) fn fits(pattern: Option<&Hostname>, host: &str) -> bool {
     match pattern {
         None => true,
         Some(Hostname::Exact(name)) => **name == *host,
@@ -61,14 +74,14 @@ fn fits(pattern: Option<&Hostname>, host: &str) -> bool {
     }
 }
 
-fn matches(matcher: &Match, head: &Parts, path: &str) -> bool {
+fn matches(matcher: &Match, Asked { method, path, head, .. }: Asked<'_>) -> bool {
     let path_fits = match &matcher.path {
         PathMatch::Exact(exact) => **exact == *path,
         PathMatch::Prefix(prefix) => path_has_prefix(path, prefix),
         PathMatch::Regex(regex) => regex.is_match(path),
     };
     path_fits
-        && matcher.method.as_ref().is_none_or(|method| *method == head.method)
+        && matcher.method.as_ref().is_none_or(|wanted| wanted == method)
         && matcher.headers.iter().all(|(name, value)| header_fits(&head.headers, name, value))
         && matcher.query.iter().all(|(name, value)| query_fits(head.uri.query(), name, value))
 }
@@ -154,7 +167,10 @@ mod tests {
             headers: vec![(http::HeaderName::from_static("x-tier"), ValueMatch::Exact("gold".into()))],
             query: vec![("v".into(), ValueMatch::Regex(regex::Regex::new("^(?:1 .)$").unwrap()))],
         };
-        let fits = |uri: &str, tier: &str| matches(&matcher, &head(uri, &[("X-Tier", tier)]), "/");
+        let fits = |uri: &str, tier: &str| {
+            let head = head(uri, &[("X-Tier", tier)]);
+            matches(&matcher, Asked { method: &head.method, path: "/", host: "", head: &head })
+        };
         assert!(fits("/?v=1+%62", "gold"));
         assert!(!fits("/?v=1+%62", "silver") && !fits("/?v=2", "gold") && !fits("/", "gold"));
     }

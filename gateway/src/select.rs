@@ -155,12 +155,7 @@ mod tests {
     #[test]
     fn weights_are_shares_and_zero_is_none() {
         let broken = || Target::Broken { backend: "b".into(), reason: "r".into() };
-        let entry = |weight| WeightedBackend {
-            weight,
-            request_headers: Default::default(),
-            response_headers: Default::default(),
-            target: broken(),
-        };
+        let entry = |weight| WeightedBackend { weight, filters: Default::default(), target: broken() };
         let backends = [entry(0), entry(90), entry(10)];
         let heavy = randoms().filter(|&r| by_weight(&backends, r).unwrap().weight == 90).count();
         assert!((1700..1900).contains(&heavy), "{heavy}");

@@ -12,9 +12,9 @@ use hyper::body::Incoming;
 
 use crate::error::{Reason, Rejection};
 use crate::exchange::Exchange;
-use crate::headers;
-use crate::snapshot::{Credential, Endpoint, Rule};
+use crate::snapshot::{Credential, Endpoint, Filters, Operation, Provider, Rule};
 use crate::upstream::{ConnectError, Connection, Pool, SendError, UpstreamBody};
+use crate::{headers, operation};
 
 /// Why an attempt gave no answer.
 #[derive(Debug)]
@@ -131,7 +131,7 @@ pub fn build(
     headers::append_forwarded_for(&mut to, exchange.peer);
     headers::edit(&mut to, &outbound.rule.filters.request_headers);
     if let Some(backend) = outbound.rule.backends.get(outbound.backend) {
-        headers::edit(&mut to, &backend.request_headers);
+        headers::edit(&mut to, &backend.filters.request_headers);
     }
     // the length is told by the body that is sent, not by the one that was announced
     to.remove(CONTENT_LENGTH);
@@ -160,12 +160,59 @@ pub fn build(
     Ok(request)
 }
 
+/// What a provider is asked.
+#[derive(Debug, Clone, Copy)]
+pub struct ToProvider<'a> {
+    /// Who.
+    pub provider: &'a Provider,
+    /// For what.
+    pub operation: Operation,
+    /// The path after rewrites.
+    pub path: &'a str,
+    /// Rule and backendRef whose filters apply.
+    pub rule: &'a Arc<Rule>,
+    /// Index of the backendRef.
+    pub backend: usize,
+}
+
+/// Builds a request for a provider: the operation's path there, its key, its ways.
+///
+/// # Errors
+/// As [`build`].
+pub fn to_provider(
+    exchange: &Exchange,
+    to: &ToProvider<'_>,
+    body: UpstreamBody,
+) -> Result<Request<UpstreamBody>, Rejection> {
+    let provider = to.provider;
+    let query = exchange.head.uri.query().map(|query| match provider.credential {
+        Credential::Passthrough => query.into(),
+        _ => headers::query_without_credentials(query),
+    });
+    let outbound = Outbound {
+        endpoint: &provider.endpoint,
+        target: operation::upstream_path(to.operation, &provider.path, to.path, query.as_deref()),
+        credential: &provider.credential,
+        rule: to.rule,
+        backend: to.backend,
+        ai: to.operation != Operation::Passthrough,
+    };
+    let mut request = build(exchange, &outbound, body)?;
+    if provider.system == "anthropic" {
+        let version = HeaderValue::from_static("2023-06-01");
+        request.headers_mut().entry("anthropic-version").or_insert(version);
+    }
+    Ok(request)
+}
+
 /// The host that a filter sets, else the upstream's own.
 fn insert_host(to: &mut HeaderMap, outbound: &Outbound<'_>) {
     if to.contains_key(HOST) {
         return;
     }
-    let rewritten = outbound.rule.filters.rewrite.as_ref().and_then(|rewrite| rewrite.hostname.clone());
+    let hostname = |filters: &Filters| filters.rewrite.as_ref()?.hostname.clone();
+    let of_backend = outbound.rule.backends.get(outbound.backend).and_then(|backend| hostname(&backend.filters));
+    let rewritten = of_backend.or_else(|| hostname(&outbound.rule.filters));
     let endpoint = outbound.endpoint;
     let default_port = if endpoint.tls.is_some() { 443 } else { 80 };
     let own = || {

@@ -8,7 +8,9 @@ use http::{HeaderName, HeaderValue, Method, StatusCode};
 use regex::Regex;
 
 use crate::auth::ClientKeys;
+use crate::cors::Cors;
 use crate::health::Health;
+use crate::mirror::Mirror;
 
 /// Everything a request needs to know, for all listeners.
 #[derive(Debug, Default)]
@@ -115,8 +117,16 @@ pub struct Rule {
     pub backends: Vec<WeightedBackend>,
 }
 
-/// The filters of a rule.
-#[derive(Debug, Default)]
+impl Rule {
+    /// Whether a CORS filter stands here or at a backendRef.
+    #[must_use]
+    pub fn answers_preflights(&self) -> bool {
+        self.filters.cors.is_some() || self.backends.iter().any(|backend| backend.filters.cors.is_some())
+    }
+}
+
+/// The filters of a rule or of a backendRef.
+#[derive(Debug, Default, Clone)]
 pub struct Filters {
     /// RequestHeaderModifier.
     pub request_headers: HeaderEdit,
@@ -126,6 +136,10 @@ pub struct Filters {
     pub rewrite: Option<UrlRewrite>,
     /// RequestRedirect: answered by the gateway, nothing goes upstream.
     pub redirect: Option<Redirect>,
+    /// CORS: preflights are answered by the gateway.
+    pub cors: Option<Cors>,
+    /// RequestMirror: who gets a copy.
+    pub mirrors: Vec<Mirror>,
 }
 
 /// Header changes in the Gateway API's order: set, add, remove.
@@ -199,10 +213,8 @@ pub struct Retry {
 pub struct WeightedBackend {
     /// Share of the traffic; 0 gets none.
     pub weight: u32,
-    /// RequestHeaderModifier of the backendRef.
-    pub request_headers: HeaderEdit,
-    /// ResponseHeaderModifier of the backendRef.
-    pub response_headers: HeaderEdit,
+    /// The filters of the backendRef.
+    pub filters: Filters,
     /// Where the traffic goes.
     pub target: Target,
 }

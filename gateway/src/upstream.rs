@@ -21,6 +21,7 @@ use rustls_pki_types::{CertificateDer, ServerName};
 use tokio::net::TcpStream;
 
 use crate::ConnectTo;
+use crate::mirror::Copied;
 use crate::snapshot::{Endpoint, UpstreamTls};
 use crate::socket::Shared;
 
@@ -228,6 +229,8 @@ pub enum UpstreamBody {
     Pieces(VecDeque<Bytes>),
     /// The client's body, as it arrives.
     Stream(Incoming),
+    /// The same, with a copy for mirrors.
+    Copied(Box<Copied>),
 }
 
 impl Body for UpstreamBody {
@@ -238,6 +241,7 @@ impl Body for UpstreamBody {
         match self.get_mut() {
             Self::Pieces(pieces) => Poll::Ready(pieces.pop_front().map(|piece| Ok(Frame::data(piece)))),
             Self::Stream(body) => Pin::new(body).poll_frame(cx),
+            Self::Copied(body) => Pin::new(body).poll_frame(cx),
         }
     }
 
@@ -245,6 +249,7 @@ impl Body for UpstreamBody {
         match self {
             Self::Pieces(pieces) => pieces.is_empty(),
             Self::Stream(body) => body.is_end_stream(),
+            Self::Copied(body) => body.is_end_stream(),
         }
     }
 
@@ -252,6 +257,7 @@ impl Body for UpstreamBody {
         match self {
             Self::Pieces(pieces) => SizeHint::with_exact(pieces.iter().map(|piece| piece.len() as u64).sum()),
             Self::Stream(body) => body.size_hint(),
+            Self::Copied(body) => body.size_hint(),
         }
     }
 }

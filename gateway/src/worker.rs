@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::hash::{BuildHasher, RandomState};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
@@ -107,6 +108,8 @@ pub struct Worker {
     pub sink: Sink,
     /// Set once the gateway is asked to stop.
     pub draining: Cell<bool>,
+    /// Counts the mirrors in flight by its clones.
+    pub mirrors: Rc<()>,
     random: Cell<u64>,
 }
 
@@ -115,7 +118,7 @@ impl Worker {
     #[must_use]
     pub fn new(shared: Arc<Shared>, pool: Pool, sink: Sink) -> Self {
         let seed = RandomState::new().hash_one(std::process::id()) | 1;
-        Self { shared, pool, sink, draining: Cell::new(false), random: Cell::new(seed) }
+        Self { shared, pool, sink, draining: Cell::new(false), mirrors: Rc::default(), random: Cell::new(seed) }
     }
 
     /// Random bits for selection and identifiers (splitmix64; not for secrets).

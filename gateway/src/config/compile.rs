@@ -5,6 +5,7 @@
 mod attach;
 mod backend;
 mod client_keys;
+mod cors;
 mod credential;
 mod endpoint;
 mod filter;

@@ -78,8 +78,28 @@ fn routes_say_which_backends_they_cannot_reach() {
 #[test]
 fn rules_that_cannot_be_served_as_written_are_not_accepted_and_answer_500() {
     let cases = [
-        ("filters: [{type: RequestMirror, requestMirror: {}}]", "UnsupportedValue"),
-        ("filters: [{type: CORS, cors: {}}]", "UnsupportedValue"),
+        ("filters: [{type: RequestMirror}]", "UnsupportedValue"),
+        (
+            "filters: [{type: RequestMirror, requestMirror: {backendRef: {name: b}, percent: 10, fraction: {numerator: 1}}}]",
+            "UnsupportedValue",
+        ),
+        (
+            "filters: [{type: RequestMirror, requestMirror: {backendRef: {name: b}, fraction: {numerator: 2, denominator: 1}}}]",
+            "UnsupportedValue",
+        ),
+        ("filters: [{type: CORS, cors: {allowOrigins: ['*', 'https://a.example.com']}}]", "UnsupportedValue"),
+        ("filters: [{type: CORS, cors: {}}, {type: CORS, cors: {}}]", "IncompatibleFilters"),
+        ("filters: [{type: URLRewrite, urlRewrite: {}}, {type: URLRewrite, urlRewrite: {}}]", "IncompatibleFilters"),
+        (
+            "filters: [{type: RequestRedirect, requestRedirect: {}}, {type: URLRewrite, urlRewrite: {}}]",
+            "IncompatibleFilters",
+        ),
+        ("filters: [{type: RequestRedirect, requestRedirect: {statusCode: 304}}]", "UnsupportedValue"),
+        (
+            "filters: [{type: URLRewrite, urlRewrite: {path: {type: ReplaceFullPath, replaceFullPath: /a/../b}}}]",
+            "UnsupportedValue",
+        ),
+        ("filters: [{type: ExternalAuth, externalAuth: {}}]", "UnsupportedValue"),
         ("filters: [{type: ExtensionRef, extensionRef: {}}]", "UnsupportedValue"),
         ("filters: [{type: RequestHeaderModifier}]", "UnsupportedValue"),
         (
@@ -107,6 +127,41 @@ fn rules_that_cannot_be_served_as_written_are_not_accepted_and_answer_500() {
         assert_eq!(conditions(&compiled, "HTTPRoute", "r"), expected, "{rule}");
         let target = super::first_target(&compiled);
         assert!(matches!(target, gateway::snapshot::Target::Broken { .. }), "{rule}: {target:?}");
+    }
+}
+
+#[test]
+fn a_filter_of_a_backend_that_cannot_be_served_breaks_only_that_backend() {
+    for (filters, reason) in [
+        ("[{type: ExtensionRef, extensionRef: {}}]", "UnsupportedValue"),
+        ("[{type: RequestRedirect, requestRedirect: {}}, {type: URLRewrite, urlRewrite: {}}]", "IncompatibleFilters"),
+    ] {
+        let with = REF.replace('}', &format!(", filters: {filters}}}"));
+        let compiled =
+            served(&route(&format!("{{parentRefs: [{{name: gw}}], rules: [{{backendRefs: [{with}, {REF}]}}]}}")));
+        let expected = format!("Accepted=False/{reason} ResolvedRefs=True/ResolvedRefs");
+        assert_eq!(conditions(&compiled, "HTTPRoute", "r"), expected, "{filters}");
+        let rule = super::rules(&compiled.snapshot)[0].clone();
+        let broken =
+            rule.backends.iter().map(|backend| matches!(backend.target, gateway::snapshot::Target::Broken { .. }));
+        assert_eq!(broken.collect::<Vec<_>>(), [true, false]);
+    }
+}
+
+#[test]
+fn a_mirror_that_cannot_be_reached_takes_nothing_from_the_rule() {
+    for (reference, reason) in [
+        ("{name: gone, port: 80}", "BackendNotFound"),
+        ("{name: b}", "UnsupportedValue"),
+        ("{name: b, kind: Pod}", "InvalidKind"),
+        ("{name: b, namespace: other, group: agentgateway.dev, kind: AgentgatewayBackend}", "RefNotPermitted"),
+    ] {
+        let filters = format!("filters: [{{type: RequestMirror, requestMirror: {{backendRef: {reference}}}}}]");
+        let spec = format!("{{parentRefs: [{{name: gw}}], rules: [{{backendRefs: [{REF}], {filters}}}]}}");
+        let compiled = served(&route(&spec));
+        let expected = format!("Accepted=True/Accepted ResolvedRefs=False/{reason}");
+        assert_eq!(conditions(&compiled, "HTTPRoute", "r"), expected, "{reference}");
+        assert!(matches!(super::first_target(&compiled), gateway::snapshot::Target::Static(_)), "{reference}");
     }
 }
 

@@ -1,77 +1,89 @@
-//! HTTPRoute filters → [`Filters`]: header edits, rewrite, redirect. Filters that exist and are
-//! not implemented are refused, never skipped.
+//! HTTPRoute filters → [`Filters`]. Filters that exist and are not implemented are refused, never skipped; so are
+//! those that exclude each other.
 
 use std::collections::HashSet;
 
 use http::StatusCode;
 use http::header::{self, HeaderName, HeaderValue};
 
-use super::{Refusal, hostname};
+use super::{Refusal, cors, hostname, matcher};
 use crate::config::resources::route::{
-    FilterSpec, FilterType, HeaderModifierSpec, HeaderSpec, MatchSpec, PathMatchType, PathModifierSpec,
-    PathModifierType, RedirectSpec, RewriteSpec, RuleSpec,
+    BackendObject, FilterSpec, FilterType, HeaderModifierSpec, HeaderSpec, MatchSpec, MirrorSpec, PathMatchType,
+    PathModifierSpec, PathModifierType, RedirectSpec, RewriteSpec,
 };
-use crate::snapshot::{Filters, HeaderEdit, Hostname, PathEdit, Redirect, UrlRewrite};
+use crate::mirror::{Mirror, Share};
+use crate::snapshot::{Filters, HeaderEdit, Hostname, PathEdit, Redirect, Target, UrlRewrite};
 
-/// Compiles the filters of a rule.
-pub(super) fn of_rule(rule: &RuleSpec) -> Result<Filters, Refusal> {
+/// Compiles the filters of a rule or of one of its backendRefs. `resolve` finds the targets of a mirror; one that has
+/// none is left out, and is reported elsewhere.
+pub(super) fn compile(
+    specs: &[FilterSpec],
+    matches: &[MatchSpec],
+    mut resolve: impl FnMut(&BackendObject) -> Option<Vec<Target>>,
+) -> Result<Filters, Refusal> {
     let mut filters = Filters::default();
-    for spec in &rule.filters {
+    for spec in specs {
         match spec.type_ {
+            FilterType::RequestHeaderModifier => {
+                let modifier = required(spec.request_header_modifier.as_ref(), "requestHeaderModifier")?;
+                merge(&mut filters.request_headers, modifier)?;
+            }
+            FilterType::ResponseHeaderModifier => {
+                let modifier = required(spec.response_header_modifier.as_ref(), "responseHeaderModifier")?;
+                merge(&mut filters.response_headers, modifier)?;
+            }
             FilterType::RequestRedirect => {
-                let redirect = redirect(required(spec.request_redirect.as_ref(), "requestRedirect")?, &rule.matches)?;
+                let redirect = redirect(required(spec.request_redirect.as_ref(), "requestRedirect")?, matches)?;
                 set_once(&mut filters.redirect, redirect, "RequestRedirect")?;
             }
             FilterType::UrlRewrite => {
-                let rewrite = rewrite(required(spec.url_rewrite.as_ref(), "urlRewrite")?, &rule.matches)?;
+                let rewrite = rewrite(required(spec.url_rewrite.as_ref(), "urlRewrite")?, matches)?;
                 set_once(&mut filters.rewrite, rewrite, "URLRewrite")?;
             }
-            _ => header_filter(spec, &mut filters.request_headers, &mut filters.response_headers)?,
+            FilterType::Cors => {
+                let cors = cors::compile(required(spec.cors.as_ref(), "cors")?)?;
+                set_once(&mut filters.cors, cors, "CORS")?;
+            }
+            FilterType::RequestMirror => {
+                let mirror = required(spec.request_mirror.as_ref(), "requestMirror")?;
+                let share = share(mirror)?;
+                filters.mirrors.extend(resolve(&mirror.backend_ref).map(|targets| Mirror { targets, share }));
+            }
+            FilterType::ExternalAuth | FilterType::ExtensionRef => {
+                return Err(unsupported(format!("unsupported filter type {:?}", spec.type_)));
+            }
         }
     }
     if filters.redirect.is_some() && filters.rewrite.is_some() {
         return Err(Refusal::new("IncompatibleFilters", "RequestRedirect and URLRewrite exclude each other"));
     }
-    if filters.redirect.is_some() && !rule.backend_refs.is_empty() {
-        return Err(Refusal::new("IncompatibleFilters", "RequestRedirect and backendRefs exclude each other"));
-    }
     Ok(filters)
 }
 
-/// Compiles the filters of a backendRef: request edits, response edits.
-pub(super) fn of_backend(specs: &[FilterSpec]) -> Result<(HeaderEdit, HeaderEdit), Refusal> {
-    let (mut request, mut response) = (HeaderEdit::default(), HeaderEdit::default());
-    for spec in specs {
-        header_filter(spec, &mut request, &mut response)?;
-    }
-    Ok((request, response))
-}
-
-fn header_filter(spec: &FilterSpec, request: &mut HeaderEdit, response: &mut HeaderEdit) -> Result<(), Refusal> {
-    match spec.type_ {
-        FilterType::RequestHeaderModifier => {
-            merge(request, required(spec.request_header_modifier.as_ref(), "requestHeaderModifier")?)
+/// All requests, unless a percentage or a fraction is given.
+fn share(spec: &MirrorSpec) -> Result<Share, Refusal> {
+    let (numerator, denominator) = match (spec.percent, &spec.fraction) {
+        (Some(_), Some(_)) => return Err(unsupported("requestMirror.percent and fraction exclude each other")),
+        (Some(percent), None) => (percent, 100),
+        (None, Some(fraction)) => (fraction.numerator, fraction.denominator.unwrap_or(100)),
+        (None, None) => (100, 100),
+    };
+    let fits = numerator <= denominator && denominator > 0;
+    let part = |number: i64| u32::try_from(number).ok().filter(|_| fits);
+    match (part(numerator), part(denominator)) {
+        (Some(numerator), Some(denominator)) => Ok(Share { numerator, denominator }),
+        _ => {
+            Err(unsupported(format!("requestMirror: {numerator} of {denominator} is not a share between none and all")))
         }
-        FilterType::ResponseHeaderModifier => {
-            merge(response, required(spec.response_header_modifier.as_ref(), "responseHeaderModifier")?)
-        }
-        FilterType::RequestRedirect | FilterType::UrlRewrite => {
-            let message = format!("unsupported filter type {:?} on a backendRef", spec.type_);
-            Err(Refusal::new("IncompatibleFilters", message))
-        }
-        other => Err(Refusal::new("UnsupportedValue", format!("unsupported filter type {}", name(other)))),
     }
 }
 
-fn name(type_: FilterType) -> String {
-    match type_ {
-        FilterType::Cors => "CORS".to_owned(),
-        other => format!("{other:?}"),
-    }
+fn unsupported(message: impl Into<String>) -> Refusal {
+    Refusal::new("UnsupportedValue", message)
 }
 
 fn required<'s, T>(field: Option<&'s T>, name: &str) -> Result<&'s T, Refusal> {
-    field.ok_or_else(|| Refusal::new("UnsupportedValue", format!("the filter's type asks for the field {name}")))
+    field.ok_or_else(|| unsupported(format!("the filter's type asks for the field {name}")))
 }
 
 fn set_once<T>(slot: &mut Option<T>, value: T, name: &str) -> Result<(), Refusal> {
@@ -102,14 +114,14 @@ fn pairs(specs: &[HeaderSpec], names: &mut HashSet<HeaderName>) -> Result<Vec<(H
             return Err(twice(&name));
         }
         let value = HeaderValue::from_str(&spec.value)
-            .map_err(|_| Refusal::new("UnsupportedValue", format!("the value of header `{name}` cannot be sent")))?;
+            .map_err(|_| unsupported(format!("the value of header `{name}` cannot be sent")))?;
         Ok((name, value))
     };
     specs.iter().map(pair).collect()
 }
 
 fn twice(name: &HeaderName) -> Refusal {
-    Refusal::new("UnsupportedValue", format!("header `{name}` is named twice in one modifier"))
+    unsupported(format!("header `{name}` is named twice in one modifier"))
 }
 
 /// A header that a route may change: framing belongs to the connection.
@@ -125,11 +137,9 @@ fn header_name(text: &str) -> Result<HeaderName, Refusal> {
         HeaderName::from_static("proxy-connection"),
     ];
     match HeaderName::try_from(text) {
-        Ok(name) if framing.contains(&name) => {
-            Err(Refusal::new("UnsupportedValue", format!("header `{name}` belongs to the connection")))
-        }
+        Ok(name) if framing.contains(&name) => Err(unsupported(format!("header `{name}` belongs to the connection"))),
         Ok(name) => Ok(name),
-        Err(_) => Err(Refusal::new("UnsupportedValue", format!("`{text}` is not a header name"))),
+        Err(_) => Err(unsupported(format!("`{text}` is not a header name"))),
     }
 }
 
@@ -137,7 +147,7 @@ fn rewrite(spec: &RewriteSpec, matches: &[MatchSpec]) -> Result<UrlRewrite, Refu
     let hostname = spec.hostname.as_deref().map(precise_host).transpose()?;
     let hostname = hostname.map(|host| HeaderValue::from_str(&host)).transpose();
     Ok(UrlRewrite {
-        hostname: hostname.map_err(|_| Refusal::new("UnsupportedValue", "the hostname cannot be sent"))?,
+        hostname: hostname.map_err(|_| unsupported("the hostname cannot be sent"))?,
         path: spec.path.as_ref().map(|path| path_edit(path, matches)).transpose()?,
     })
 }
@@ -145,11 +155,10 @@ fn rewrite(spec: &RewriteSpec, matches: &[MatchSpec]) -> Result<UrlRewrite, Refu
 fn redirect(spec: &RedirectSpec, matches: &[MatchSpec]) -> Result<Redirect, Refusal> {
     let code = spec.status_code.unwrap_or(302);
     let status = StatusCode::from_u16(code).ok().filter(|_| matches!(code, 301 | 302 | 303 | 307 | 308));
-    let status = status.ok_or_else(|| {
-        Refusal::new("UnsupportedValue", format!("redirect status {code} is not 301, 302, 303, 307 or 308"))
-    })?;
+    let status =
+        status.ok_or_else(|| unsupported(format!("redirect status {code} is not 301, 302, 303, 307 or 308")))?;
     if let Some(scheme) = spec.scheme.as_deref().filter(|scheme| !matches!(*scheme, "http" | "https")) {
-        return Err(Refusal::new("UnsupportedValue", format!("redirect scheme `{scheme}` is not http or https")));
+        return Err(unsupported(format!("redirect scheme `{scheme}` is not http or https")));
     }
     Ok(Redirect {
         scheme: spec.scheme.as_deref().map(Into::into),
@@ -163,15 +172,15 @@ fn redirect(spec: &RedirectSpec, matches: &[MatchSpec]) -> Result<Redirect, Refu
 fn precise_host(text: &str) -> Result<Box<str>, Refusal> {
     match hostname::parse(text)? {
         Hostname::Exact(name) => Ok(name),
-        Hostname::Wildcard(_) => Err(Refusal::new("UnsupportedValue", format!("`{text}` must not be a wildcard"))),
+        Hostname::Wildcard(_) => Err(unsupported(format!("`{text}` must not be a wildcard"))),
     }
 }
 
 fn path_edit(spec: &PathModifierSpec, matches: &[MatchSpec]) -> Result<PathEdit, Refusal> {
     let checked = |path: &str| {
-        let fits = path.is_empty() || http::uri::PathAndQuery::try_from(path).is_ok_and(|_| path.starts_with('/'));
+        let fits = path.is_empty() || matcher::checked_path(path).is_ok();
         fits.then(|| path.into())
-            .ok_or_else(|| Refusal::new("UnsupportedValue", format!("`{path}` is not a path that starts with `/`")))
+            .ok_or_else(|| unsupported(format!("`{path}` is not a normal path that starts with `/`")))
     };
     match spec.type_ {
         PathModifierType::ReplaceFullPath => {
@@ -184,7 +193,7 @@ fn path_edit(spec: &PathModifierSpec, matches: &[MatchSpec]) -> Result<PathEdit,
                 type_ == PathMatchType::PathPrefix
             };
             if !matches.iter().all(is_prefix) {
-                return Err(Refusal::new("UnsupportedValue", "replacePrefixMatch needs PathPrefix matches"));
+                return Err(unsupported("replacePrefixMatch needs PathPrefix matches"));
             }
             checked(prefix).map(PathEdit::Prefix)
         }

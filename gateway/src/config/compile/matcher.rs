@@ -44,7 +44,8 @@ fn unsupported(message: String) -> Refusal {
     Refusal::new("UnsupportedValue", message)
 }
 
-fn method(text: &str) -> Result<Method, Refusal> {
+/// An upper-case method.
+pub(super) fn method(text: &str) -> Result<Method, Refusal> {
     const METHODS: [&str; 9] = ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"];
     match Method::from_bytes(text.as_bytes()) {
         Ok(method) if METHODS.contains(&text) => Ok(method),
@@ -63,14 +64,14 @@ fn path_match(spec: &PathMatchSpec) -> Result<PathMatch, Refusal> {
     }
 }
 
-/// A path that stays the same under normalisation.
+/// A path in the form in which requests are matched.
 pub(super) fn checked_path(path: &str) -> Result<&str, Refusal> {
-    let lower = path.to_ascii_lowercase();
-    let odd = ["//", "/./", "/../", "%2f", "#", "?"].iter().any(|part| lower.contains(part));
-    if !path.starts_with('/') || odd || path.ends_with("/..") || path.ends_with("/.") || path.len() > 1024 {
-        return Err(unsupported(format!("`{path}` is not a normal path that starts with `/`")));
+    if path.starts_with('/') && path.len() <= 1024 && !path.contains(['?', '#']) && crate::path::is_plain(path) {
+        return Ok(path);
     }
-    Ok(path)
+    let normal = crate::path::read(path).ok().and_then(|reading| reading.normal.filter(|_| reading.lenient.is_none()));
+    let help = normal.map(|normal| format!(": write `{normal}`")).unwrap_or_default();
+    Err(unsupported(format!("`{path}` is not a normal path that starts with `/`{help}")))
 }
 
 fn value_match(spec: &ValueMatchSpec) -> Result<ValueMatch, Refusal> {
@@ -113,7 +114,9 @@ mod tests {
 
     #[test]
     fn paths_that_normalise_to_something_else_are_refused() {
-        for odd in ["", "v1", "/a//b", "/a/../b", "/a/./b", "/a%2Fb", "/a#b", "/a/..", "/a?b"] {
+        for odd in
+            ["", "v1", "/a//b", "/a/../b", "/a/./b", "/a%2Fb", "/a#b", "/a/..", "/a?b", "/%61", "/a;b", "/a%2", "/a\\b"]
+        {
             assert!(path(PathMatchType::Exact, odd).is_err(), "{odd}");
         }
     }

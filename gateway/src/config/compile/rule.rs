@@ -11,8 +11,8 @@ use super::{Refusal, filter, limits, service};
 use crate::config::kind::{AGENTGATEWAY, CORE, Kind};
 use crate::config::manifests::{Manifests, Resource};
 use crate::config::resources::Object;
-use crate::config::resources::route::{BackendRef, RouteSpec, RuleSpec};
-use crate::snapshot::{Filters, HeaderEdit, Retry, Rule, Target, Timeouts, WeightedBackend};
+use crate::config::resources::route::{BackendObject, FilterSpec, RouteSpec, RuleSpec};
+use crate::snapshot::{Filters, Retry, Rule, Target, Timeouts, WeightedBackend};
 use crate::worker::BODY_LIMIT;
 
 /// What rules are compiled against.
@@ -41,8 +41,15 @@ pub(super) fn compile(
 ) -> Rule {
     let closed = traffic.closed.clone();
     let (client_keys, body_limit) = (traffic.client_keys.clone(), traffic.body_limit.unwrap_or(BODY_LIMIT));
-    let backends = weighted(sources, route, &spec.backend_refs, issues);
-    let (filters, timeouts, retry, broken) = match own(spec, traffic) {
+    let backends = weighted(sources, route, spec, issues);
+    let filters = filters(sources, route, &spec.filters, spec, issues).and_then(|filters| {
+        match filters.redirect.is_some() && !spec.backend_refs.is_empty() {
+            true => Err(Refusal::new("IncompatibleFilters", "RequestRedirect and backendRefs exclude each other")),
+            false => Ok(filters),
+        }
+    });
+    let own = filters.and_then(|filters| own(spec, traffic).map(|(timeouts, retry)| (filters, timeouts, retry)));
+    let (filters, timeouts, retry, broken) = match own {
         Ok((filters, timeouts, retry)) => (filters, timeouts, retry, closed),
         Err(refusal) => {
             let why = refusal.message.clone();
@@ -67,11 +74,27 @@ pub(super) fn compile(
     }
 }
 
-fn own(spec: &RuleSpec, traffic: Traffic) -> Result<(Filters, Timeouts, Option<Retry>), Refusal> {
+/// Compiles filters of a rule. A mirror that cannot be resolved takes nothing from the rule: it gets no copies.
+fn filters(
+    sources: Sources<'_>,
+    route: &Resource<Object<RouteSpec>>,
+    specs: &[FilterSpec],
+    rule: &RuleSpec,
+    issues: &mut Issues,
+) -> Result<Filters, Refusal> {
+    filter::compile(specs, &rule.matches, |reference| match resolve(sources, route, reference) {
+        Ok(targets) => Some(targets),
+        Err(refusal) => {
+            issues.resolved.push(refusal);
+            None
+        }
+    })
+}
+
+fn own(spec: &RuleSpec, traffic: Traffic) -> Result<(Timeouts, Option<Retry>), Refusal> {
     if spec.session_persistence.is_some() {
         return Err(Refusal::new("UnsupportedValue", "sessionPersistence is not supported yet"));
     }
-    let filters = filter::of_rule(spec)?;
     let mut timeouts = Timeouts {
         request: traffic.request.flatten(),
         backend_request: None,
@@ -99,58 +122,50 @@ fn own(spec: &RuleSpec, traffic: Traffic) -> Result<(Filters, Timeouts, Option<R
         Some(retry) => Some(limits::retry(retry)?),
         None => traffic.retry,
     };
-    Ok((filters, timeouts, retry))
+    Ok((timeouts, retry))
 }
 
 fn broken_backend(backend: Arc<str>, why: &str) -> WeightedBackend {
-    WeightedBackend {
-        weight: 1,
-        request_headers: HeaderEdit::default(),
-        response_headers: HeaderEdit::default(),
-        target: Target::Broken { backend, reason: why.into() },
-    }
+    WeightedBackend { weight: 1, filters: Filters::default(), target: Target::Broken { backend, reason: why.into() } }
 }
 
 /// A Service stands for several targets that share its weight, so all weights are scaled.
 fn weighted(
     sources: Sources<'_>,
     route: &Resource<Object<RouteSpec>>,
-    refs: &[BackendRef],
+    rule: &RuleSpec,
     issues: &mut Issues,
 ) -> Vec<WeightedBackend> {
     let mut resolved = Vec::new();
-    for reference in refs {
-        let name: Arc<str> = backend_name(route, reference).into();
+    for reference in &rule.backend_refs {
+        let object = reference.object();
+        let name: Arc<str> = backend_name(route, &object).into();
         let broken =
             |refusal: &Refusal| vec![Target::Broken { backend: name.clone(), reason: refusal.message.as_str().into() }];
-        let (edits, mut targets) = match filter::of_backend(&reference.filters) {
-            Ok(edits) => (edits, None),
+        let (filters, mut targets) = match filters(sources, route, &reference.filters, rule, issues) {
+            Ok(filters) => (filters, None),
             Err(refusal) => {
                 let targets = broken(&refusal);
                 issues.accepted.push(refusal);
                 (Default::default(), Some(targets))
             }
         };
-        match resolve(sources, route, reference) {
+        match resolve(sources, route, &object) {
             Ok(found) => targets = targets.or(Some(found)),
             Err(refusal) => {
                 targets = Some(broken(&refusal));
                 issues.resolved.push(refusal);
             }
         }
-        resolved.push((reference.weight.unwrap_or(1), edits, targets.unwrap_or_default()));
+        resolved.push((reference.weight.unwrap_or(1), filters, targets.unwrap_or_default()));
     }
     let scale = resolved.iter().fold(1, |scale, (_, _, targets)| common_multiple(scale, targets.len() as u64));
     let mut backends = Vec::new();
-    for (weight, (request, response), targets) in resolved {
+    for (weight, filters, targets) in resolved {
         let share = u64::from(weight) * scale / targets.len().max(1) as u64;
         for target in targets {
-            backends.push(WeightedBackend {
-                weight: u32::try_from(share).unwrap_or(u32::MAX),
-                request_headers: request.clone(),
-                response_headers: response.clone(),
-                target,
-            });
+            let weight = u32::try_from(share).unwrap_or(u32::MAX);
+            backends.push(WeightedBackend { weight, filters: filters.clone(), target });
         }
     }
     backends
@@ -165,7 +180,7 @@ fn common_multiple(a: u64, b: u64) -> u64 {
     (a.max(1) / x * b.max(1)).min(4096)
 }
 
-fn backend_name(route: &Resource<Object<RouteSpec>>, reference: &BackendRef) -> String {
+fn backend_name(route: &Resource<Object<RouteSpec>>, reference: &BackendObject) -> String {
     let namespace = reference.namespace.as_deref().unwrap_or(route.object.metadata.namespace());
     format!("{namespace}/{}", reference.name)
 }
@@ -174,7 +189,7 @@ fn backend_name(route: &Resource<Object<RouteSpec>>, reference: &BackendRef) -> 
 fn resolve(
     sources: Sources<'_>,
     route: &Resource<Object<RouteSpec>>,
-    reference: &BackendRef,
+    reference: &BackendObject,
 ) -> Result<Vec<Target>, Refusal> {
     const BACKEND: &str = "AgentgatewayBackend";
     let ai = route.kind == Kind::AIRoute;

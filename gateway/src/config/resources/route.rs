@@ -121,10 +121,10 @@ pub struct FilterSpec {
     pub request_redirect: Option<RedirectSpec>,
     /// For `URLRewrite`.
     pub url_rewrite: Option<RewriteSpec>,
-    /// Not supported.
-    pub request_mirror: Option<Present>,
-    /// Not supported.
-    pub cors: Option<Present>,
+    /// For `RequestMirror`.
+    pub request_mirror: Option<MirrorSpec>,
+    /// For `CORS`.
+    pub cors: Option<CorsSpec>,
     /// Not supported.
     pub external_auth: Option<Present>,
     /// Not supported.
@@ -143,9 +143,9 @@ pub enum FilterType {
     /// Another host or path upstream.
     #[serde(rename = "URLRewrite")]
     UrlRewrite,
-    /// Not supported.
+    /// Copies for another backend.
     RequestMirror,
-    /// Not supported.
+    /// Which origins may read answers.
     #[serde(rename = "CORS")]
     Cors,
     /// Not supported.
@@ -227,6 +227,66 @@ pub enum PathModifierType {
     ReplacePrefixMatch,
 }
 
+/// RequestMirror
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct MirrorSpec {
+    /// Where copies go.
+    pub backend_ref: BackendObject,
+    /// Share in percent; excludes `fraction`.
+    pub percent: Option<i64>,
+    /// Share as a fraction; excludes `percent`.
+    pub fraction: Option<FractionSpec>,
+}
+
+/// A share.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct FractionSpec {
+    /// So many.
+    pub numerator: i64,
+    /// Of so many; 100 when absent.
+    pub denominator: Option<i64>,
+}
+
+/// A backend without a share.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct BackendObject {
+    /// As in [`BackendRef`].
+    pub group: Option<String>,
+    /// As in [`BackendRef`].
+    pub kind: Option<String>,
+    /// The route's when absent.
+    pub namespace: Option<String>,
+    /// Object name.
+    pub name: String,
+    /// For Services.
+    pub port: Option<u16>,
+}
+
+/// CORS
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CorsSpec {
+    /// Origins, `*` in place of the host's left labels or alone.
+    #[serde(default)]
+    pub allow_origins: Vec<String>,
+    /// Whether credentials may come along.
+    pub allow_credentials: Option<bool>,
+    /// Methods, or `*`.
+    #[serde(default)]
+    pub allow_methods: Vec<String>,
+    /// Request headers, or `*`.
+    #[serde(default)]
+    pub allow_headers: Vec<String>,
+    /// Response headers, or `*`.
+    #[serde(default)]
+    pub expose_headers: Vec<String>,
+    /// Seconds; 5 when absent.
+    pub max_age: Option<i64>,
+}
+
 /// Where traffic goes, with its share.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -243,9 +303,17 @@ pub struct BackendRef {
     pub port: Option<u16>,
     /// 1 when absent.
     pub weight: Option<u32>,
-    /// Header modifiers for this share only.
+    /// For this share only.
     #[serde(default)]
     pub filters: Vec<FilterSpec>,
+}
+
+impl BackendRef {
+    /// What it refers to.
+    pub fn object(&self) -> BackendObject {
+        let Self { group, kind, namespace, name, port, .. } = self.clone();
+        BackendObject { group, kind, namespace, name, port }
+    }
 }
 
 /// Deadlines, as GEP-2257 durations.
