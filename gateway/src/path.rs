@@ -3,6 +3,8 @@
 //! Dot segments and broken escapes are refused, also in hiding. What only some servers take for another path (`%2F`,
 //! `\`, `//`, `;parameters`) is told as a second reading; who matches compares both.
 
+use http::Uri;
+
 use crate::snapshot::{PathEdit, PathMatch};
 
 /// How a path is read.
@@ -103,6 +105,17 @@ fn lenient(normal: &str) -> String {
         lenient.push_str(segment.split(';').next().unwrap_or_default());
     }
     lenient
+}
+
+/// The same request with another path, which [`read`] made: its characters are those of a URI.
+pub fn replace(uri: &mut Uri, path: &str) {
+    let mut parts = uri.clone().into_parts();
+    let query = parts.path_and_query.as_ref().and_then(|whole| whole.query());
+    let whole = query.map_or_else(|| path.to_owned(), |query| format!("{path}?{query}"));
+    parts.path_and_query = whole.parse().ok();
+    if let Ok(changed) = Uri::from_parts(parts) {
+        *uri = changed;
+    }
 }
 
 /// What a filter makes of a path that matched.

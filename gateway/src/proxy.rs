@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode, Uri};
+use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 
 use crate::admit::StaticBody;
@@ -18,7 +18,7 @@ use crate::framing::Framing;
 use crate::relay::{Relay, Reply, Timers};
 use crate::route::{self, Asked, NoRoute};
 use crate::send::{self, Outbound};
-use crate::snapshot::{Bind, Filters, Listener, Operation, RouteEntry, Rule, Snapshot, StaticBackend, Target};
+use crate::snapshot::{Filters, Operation, RouteEntry, Rule, Snapshot, StaticBackend, Target};
 use crate::upstream::{Connection, UpstreamBody};
 use crate::worker::Worker;
 use crate::{admit, cors, failover, headers, mirror, path, redirect, select};
@@ -147,26 +147,21 @@ fn match_route<'a>(
     let reading =
         path::read(exchange.head.uri.path()).map_err(|error| Rejection::invalid("invalid_path", error.to_string()))?;
     if let Some(normal) = &reading.normal {
-        set_path(&mut exchange.head.uri, normal)?;
+        path::replace(&mut exchange.head.uri, normal);
     }
     let not_found =
         |message: String| Rejection::new(StatusCode::NOT_FOUND, Reason::NotFound, "route_not_found", message);
     let bind = snapshot.binds.iter().find(|bind| bind.port == port);
     let bind = bind.ok_or_else(|| not_found(format!("no listener on port {port}")))?;
-    let (host, path) = (&*exchange.record.host, exchange.head.uri.path());
-    let find = |path| find(bind, Asked { method: &exchange.head.method, path, host, head: &exchange.head });
-    let found = find(path);
-    if let Some(lenient) = &reading.lenient
-        && served_by(&found) != served_by(&find(lenient))
-    {
-        let message = format!("the path could be read as {lenient}, which is served otherwise: send it in one reading");
-        return Err(Rejection::invalid("ambiguous_path", message));
-    }
-    let (listener, entry) = found.map_err(|missing| {
-        not_found(match missing {
-            NoRoute::Listener => format!("no listener on port {port} serves host {host:?}"),
-            NoRoute::Route => format!("no route matches {} {path} on host {host:?}", exchange.head.method),
-        })
+    let (host, path, head) = (&*exchange.record.host, exchange.head.uri.path(), &exchange.head);
+    let asked = Asked { method: &head.method, path, lenient: reading.lenient.as_deref(), host, head };
+    let (listener, entry) = route::find(bind, asked).map_err(|missing| match missing {
+        NoRoute::Listener => not_found(format!("no listener on port {port} serves host {host:?}")),
+        NoRoute::Route => not_found(format!("no route matches {} {path} on host {host:?}", head.method)),
+        NoRoute::Ambiguous => {
+            let message = "some servers read the path as one that another rule serves: send it without `//`, `\\`, `;`, `%2F` and `%5C`";
+            Rejection::invalid("ambiguous_path", message)
+        }
     })?;
     let record = &mut *exchange.record;
     record.gateway = Some(listener.gateway.clone());
@@ -174,33 +169,6 @@ fn match_route<'a>(
     record.route = Some(entry.rule.route.clone());
     record.rule.clone_from(&entry.rule.name);
     Ok(entry)
-}
-
-/// The identity of the rule that was found.
-fn served_by(found: &Result<(&Listener, &RouteEntry), NoRoute>) -> Option<*const Rule> {
-    found.ok().map(|(_, entry)| Arc::as_ptr(&entry.rule))
-}
-
-/// A preflight belongs to the rule that would serve what it asks for, if that rule has a CORS filter.
-fn find<'a>(bind: &'a Bind, asked: Asked<'_>) -> Result<(&'a Listener, &'a RouteEntry), NoRoute> {
-    if let Some(method) = cors::preflight_method(asked.head)
-        && let Ok((listener, entry)) = route::find(bind, Asked { method: &method, ..asked })
-        && entry.rule.answers_preflights()
-    {
-        return Ok((listener, entry));
-    }
-    route::find(bind, asked)
-}
-
-/// The same request with another path.
-fn set_path(uri: &mut Uri, path: &str) -> Result<(), Rejection> {
-    let mut parts = std::mem::take(uri).into_parts();
-    let query = parts.path_and_query.as_ref().and_then(|whole| whole.query());
-    let whole = query.map_or_else(|| path.to_owned(), |query| format!("{path}?{query}"));
-    let not_a_uri = || Rejection::invalid("invalid_path", "the path is not a URI");
-    parts.path_and_query = Some(whole.parse().map_err(|_| not_a_uri())?);
-    *uri = Uri::from_parts(parts).map_err(|_| not_a_uri())?;
-    Ok(())
 }
 
 /// What a filter answers a preflight.

@@ -2,6 +2,7 @@
 //! so the first match is the best match.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use http::request::Parts;
 use http::{HeaderMap, Method};
@@ -15,26 +16,49 @@ pub enum NoRoute {
     Listener,
     /// No route of the listener matches.
     Route,
+    /// The path has two readings, and they are not served alike.
+    Ambiguous,
 }
 
-/// What is asked for, as it is to be read: method and path may differ from the head's.
+/// What is asked for, as it is to be read.
 #[derive(Debug, Clone, Copy)]
 pub struct Asked<'a> {
-    /// Of a preflight, the method that it asks for.
+    /// The request's, or the one that a preflight announces.
     pub method: &'a Method,
-    /// Without query.
+    /// Without query, in its normal form.
     pub path: &'a str,
+    /// A second reading of the path.
+    pub lenient: Option<&'a str>,
     /// Lower case, without port.
     pub host: &'a str,
     /// Headers and query.
     pub head: &'a Parts,
 }
 
-/// The listener and the entry that serve this request.
+/// The listener and the entry that serve this request. A preflight belongs to the rule that would serve what it
+/// announces, if that rule has a CORS filter.
 ///
 /// # Errors
-/// When no listener or no route fits.
+/// When no listener or no route fits, or the two readings of the path lead to different rules.
 pub fn find<'a>(bind: &'a Bind, asked: Asked<'_>) -> Result<(&'a Listener, &'a RouteEntry), NoRoute> {
+    if let Some(method) = crate::cors::preflight_method(asked.head)
+        && let Ok((listener, entry)) = read_twice(bind, Asked { method: &method, ..asked })
+        && entry.rule.answers_preflights()
+    {
+        return Ok((listener, entry));
+    }
+    read_twice(bind, asked)
+}
+
+fn read_twice<'a>(bind: &'a Bind, asked: Asked<'_>) -> Result<(&'a Listener, &'a RouteEntry), NoRoute> {
+    let found = best(bind, asked);
+    let Some(lenient) = asked.lenient else { return found };
+    let rule =
+        |found: Result<(&Listener, &'a RouteEntry), NoRoute>| found.ok().map(|(_, entry)| Arc::as_ptr(&entry.rule));
+    if rule(best(bind, Asked { path: lenient, ..asked })) == rule(found) { found } else { Err(NoRoute::Ambiguous) }
+}
+
+fn best<'a>(bind: &'a Bind, asked: Asked<'_>) -> Result<(&'a Listener, &'a RouteEntry), NoRoute> {
     let listener = bind.listeners.iter().find(|listener| fits(listener.hostname.as_ref(), asked.host));
     let listener = listener.ok_or(NoRoute::Listener)?;
     let entry = listener.routes.iter().find(|entry| {
@@ -169,7 +193,7 @@ mod tests {
         };
         let fits = |uri: &str, tier: &str| {
             let head = head(uri, &[("X-Tier", tier)]);
-            matches(&matcher, Asked { method: &head.method, path: "/", host: "", head: &head })
+            matches(&matcher, Asked { method: &head.method, path: "/", lenient: None, host: "", head: &head })
         };
         assert!(fits("/?v=1+%62", "gold"));
         assert!(!fits("/?v=1+%62", "silver") && !fits("/?v=2", "gold") && !fits("/", "gold"));

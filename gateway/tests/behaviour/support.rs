@@ -71,6 +71,29 @@ pub(crate) fn pool(providers: &[&MockProvider], policies: &str) -> String {
     )
 }
 
+/// Manifests with a route of these rules, and for each provider NAME two backends: NAME, static, and NAME-ai.
+pub(crate) fn rules(providers: &[&MockProvider], rules: &str) -> String {
+    let gateway = HEAD.split("---").next().unwrap_or_default();
+    let mut text = format!(
+        "{gateway}---\nkind: HTTPRoute\nmetadata: {{name: rules}}\nspec:\n  parentRefs: [{{name: gateway}}]\n  rules: {rules}\n"
+    );
+    for mock in providers {
+        let (name, port) = (mock.name(), mock.addr().port());
+        text.push_str(&format!(
+            "---\nkind: AgentgatewayBackend\nmetadata: {{name: {name}}}\nspec: {{static: {{host: 127.0.0.1, port: {port}}}}}\n"
+        ));
+        text.push_str(&format!(
+            "---\nkind: AgentgatewayBackend\nmetadata: {{name: {name}-ai}}\nspec: {{ai: {{provider: {{host: 127.0.0.1, port: {port}, openai: {{model: m-{name}}}}}}}}}\n"
+        ));
+    }
+    text
+}
+
+/// A reference to an AgentgatewayBackend, with more fields.
+pub(crate) fn backend(name: &str, more: &str) -> String {
+    format!("{{name: {name}, group: agentgateway.dev, kind: AgentgatewayBackend{more}}}")
+}
+
 /// A provider with this script.
 pub(crate) async fn provider(name: &str, script: &str) -> MockProvider {
     let script: Provider = serde_saphyr::from_str(script).unwrap();
@@ -186,6 +209,17 @@ pub(crate) fn raw(address: SocketAddr, request: &[u8]) -> Answer {
     stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
     stream.write_all(request).unwrap();
     read(&mut stream)
+}
+
+/// [`raw`], from a test that runs on a runtime.
+pub(crate) async fn ask(running: &Running, request: impl Into<Vec<u8>>) -> Answer {
+    let (address, request) = (running.address(), request.into());
+    tokio::task::spawn_blocking(move || raw(address, &request)).await.unwrap()
+}
+
+/// A request without a body.
+pub(crate) fn get(path: &str, headers: &str) -> Vec<u8> {
+    format!("GET {path} HTTP/1.1\r\nHost: gateway\r\n{headers}\r\n").into_bytes()
 }
 
 /// Posts a chat completion.

@@ -6,6 +6,7 @@ mod errors;
 mod folders;
 mod matching;
 mod policies;
+mod precedence;
 mod tutorials;
 
 use std::sync::Arc;
