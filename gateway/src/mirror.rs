@@ -3,6 +3,7 @@
 //! body, no time) is not sent, and nothing of a mirror is booked as a provider's health. It is told neither to the log
 //! nor to metrics, which count what clients asked for.
 
+use std::cell::Cell;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -22,12 +23,14 @@ use crate::operation;
 use crate::send::{self, Outbound, ToProvider};
 use crate::snapshot::{AiBackend, Endpoint, Operation, Provider, RouteEntry, Target};
 use crate::upstream::{Connection, UpstreamBody};
-use crate::worker::{Hold, Worker};
+use crate::worker::Worker;
 
-/// Largest streamed body that is copied; bodies that are held anyway are not copied, and not limited here.
+/// Largest streamed body that is copied; one that is held anyway is shared.
 const LARGEST_COPY: usize = 1024 * 1024;
-/// Copies in flight per core; further ones are not made.
-const AT_ONCE: usize = 128;
+/// Bytes of copies in flight per core; what goes beyond is not copied.
+const ROOM: usize = 64 * 1024 * 1024;
+/// What a copy takes beside its body, by a generous guess.
+const OVERHEAD: usize = 64 * 1024;
 /// Longest life of a copy, from the request's start to the end of the answer.
 const LONGEST: Duration = Duration::from_secs(60);
 /// Bytes of an answer that are read for the sake of the connection.
@@ -61,13 +64,41 @@ impl Share {
 
 /// The copies that are to be made of one request; they leave as soon as they are given its body.
 #[derive(Debug)]
-struct Copies(oneshot::Sender<Held>);
+struct Copies {
+    to: oneshot::Sender<Held>,
+    room: Room,
+}
 
 /// A whole body.
 #[derive(Debug)]
 struct Held {
     bytes: Bytes,
-    _room: Hold,
+    _room: Room,
+}
+
+/// What the copies of one request may take of their core, until they have ended.
+#[derive(Debug)]
+struct Room {
+    taken: Rc<Cell<usize>>,
+    own: usize,
+}
+
+impl Room {
+    /// Takes more; false, and nothing taken, when there is no more.
+    fn grow(&mut self, bytes: usize) -> bool {
+        let fits = self.taken.get() + bytes <= ROOM;
+        if fits {
+            self.taken.set(self.taken.get() + bytes);
+            self.own += bytes;
+        }
+        fits
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        self.taken.set(self.taken.get() - self.own);
+    }
 }
 
 /// One copy, whole but for its body.
@@ -77,17 +108,16 @@ struct Planned {
     endpoint: Endpoint,
     /// Whose prompt it is to become.
     provider: Option<Arc<Provider>>,
-    _slot: Rc<()>,
 }
 
 /// Copies a request that was admitted to an AI backend.
 pub fn copy_admitted(exchange: &Exchange, entry: &RouteEntry, index: usize, admitted: &mut Admitted) {
     let Some(copies) = plan(exchange, entry, index, &admitted.path) else { return };
     match (&admitted.prompt, admitted.stream.take()) {
-        (None, Some(UpstreamBody::Stream(body))) => admitted.stream = Some(copies.along(exchange, body)),
+        (None, Some(UpstreamBody::Stream(body))) => admitted.stream = Some(copies.along(body)),
         (prompt, stream) => {
             admitted.stream = stream;
-            copies.with(exchange, prompt.as_ref().map(|prompt| prompt.body.clone()).unwrap_or_default());
+            copies.with(prompt.as_ref().map(|prompt| prompt.body.clone()).unwrap_or_default());
         }
     }
 }
@@ -96,7 +126,7 @@ pub fn copy_admitted(exchange: &Exchange, entry: &RouteEntry, index: usize, admi
 #[must_use]
 pub fn copy_stream(exchange: &Exchange, entry: &RouteEntry, index: usize, path: &str, body: Incoming) -> UpstreamBody {
     match plan(exchange, entry, index, path) {
-        Some(copies) => copies.along(exchange, body),
+        Some(copies) => copies.along(body),
         None => UpstreamBody::Stream(body),
     }
 }
@@ -104,7 +134,7 @@ pub fn copy_stream(exchange: &Exchange, entry: &RouteEntry, index: usize, path: 
 /// Copies a request whose body is held.
 pub fn copy_held(exchange: &Exchange, entry: &RouteEntry, index: usize, path: &str, body: &Bytes) {
     if let Some(copies) = plan(exchange, entry, index, path) {
-        copies.with(exchange, body.clone());
+        copies.with(body.clone());
     }
 }
 
@@ -115,39 +145,32 @@ fn plan(exchange: &Exchange, entry: &RouteEntry, index: usize, path: &str) -> Op
         return None;
     }
     let worker = &exchange.worker;
+    let mut room = Room { taken: worker.copied_bytes.clone(), own: 0 };
     let mirrors = entry.rule.filters.mirrors.iter().chain(of_backend);
     let taken = mirrors.filter(|mirror| mirror.share.takes(worker.random()));
     let planned: Vec<Planned> = taken
         .filter_map(|mirror| {
             let target = pick(&mirror.targets, worker.random())?;
-            let slot = worker.mirrors.clone();
-            (Rc::strong_count(&slot) <= AT_ONCE + 1).then(|| plan_one(exchange, entry, index, path, target, slot))?
+            room.grow(OVERHEAD).then(|| plan_one(exchange, entry, index, path, target))?
         })
         .collect();
     if planned.is_empty() {
         return None;
     }
-    let (copies, body) = oneshot::channel();
+    let (to, body) = oneshot::channel();
     let worker = worker.clone();
     tokio::task::spawn_local(async move {
         // when the time is up, or the body never came whole, the copies are let go
         let _sent = tokio::time::timeout(LONGEST, send_all(worker, planned, body)).await;
     });
-    Some(Copies(copies))
+    Some(Copies { to, room })
 }
 
 fn pick<T>(all: &[T], random: u64) -> Option<&T> {
     all.get(((u128::from(random) * all.len() as u128) >> 64) as usize)
 }
 
-fn plan_one(
-    exchange: &Exchange,
-    entry: &RouteEntry,
-    index: usize,
-    path: &str,
-    target: &Target,
-    slot: Rc<()>,
-) -> Option<Planned> {
+fn plan_one(exchange: &Exchange, entry: &RouteEntry, index: usize, path: &str, target: &Target) -> Option<Planned> {
     let empty = || UpstreamBody::Pieces(Default::default());
     match target {
         Target::Static(backend) => {
@@ -161,7 +184,7 @@ fn plan_one(
                 ai: false,
             };
             let request = send::build(exchange, &outbound, empty()).ok()?;
-            Some(Planned { request, endpoint: backend.endpoint.clone(), provider: None, _slot: slot })
+            Some(Planned { request, endpoint: backend.endpoint.clone(), provider: None })
         }
         Target::Ai(backend) => {
             let received = exchange.head.uri.path();
@@ -171,7 +194,7 @@ fn plan_one(
             let request = send::to_provider(exchange, &to, empty()).ok()?;
             let edited = !matches!(operation, Operation::Passthrough | Operation::Models);
             let endpoint = provider.endpoint.clone();
-            Some(Planned { request, endpoint, provider: edited.then(|| provider.clone()), _slot: slot })
+            Some(Planned { request, endpoint, provider: edited.then(|| provider.clone()) })
         }
         Target::Broken { .. } => None,
     }
@@ -184,19 +207,22 @@ fn any_provider(backend: &AiBackend, random: u64) -> Option<&Arc<Provider>> {
 
 impl Copies {
     /// A body that is here already.
-    fn with(self, exchange: &Exchange, bytes: Bytes) {
-        if let Some(room) = exchange.worker.shared.hold(bytes.len()) {
-            // it fails only when the time for the copies is up
-            let _late = self.0.send(Held { bytes, _room: room });
+    fn with(mut self, bytes: Bytes) {
+        if self.room.grow(bytes.len()) {
+            self.leave(bytes);
         }
     }
 
     /// A body that is on its way.
-    fn along(self, exchange: &Exchange, body: Incoming) -> UpstreamBody {
-        let copy = exchange.worker.shared.hold(0).map(|room| Copy { bytes: BytesMut::new(), room, copies: self });
-        let mut copied = Copied { body, copy };
+    fn along(self, body: Incoming) -> UpstreamBody {
+        let mut copied = Copied { body, copy: Some(Copy { bytes: BytesMut::new(), copies: self }) };
         copied.end_if_over();
         UpstreamBody::Copied(Box::new(copied))
+    }
+
+    fn leave(self, bytes: Bytes) {
+        // it fails only when the time for the copies is up
+        let _late = self.to.send(Held { bytes, _room: self.room });
     }
 }
 
@@ -210,14 +236,13 @@ pub struct Copied {
 #[derive(Debug)]
 struct Copy {
     bytes: BytesMut,
-    room: Hold,
     copies: Copies,
 }
 
 impl Copied {
     fn note(&mut self, bytes: &Bytes) {
         if let Some(copy) = &mut self.copy {
-            if copy.bytes.len() + bytes.len() > LARGEST_COPY || !copy.room.grow(bytes.len()) {
+            if copy.bytes.len() + bytes.len() > LARGEST_COPY || !copy.copies.room.grow(bytes.len()) {
                 self.copy = None;
                 return;
             }
@@ -234,9 +259,8 @@ impl Copied {
     }
 
     fn end(&mut self) {
-        if let Some(Copy { bytes, room, copies }) = self.copy.take() {
-            // it fails only when the time for the copies is up
-            let _late = copies.0.send(Held { bytes: bytes.freeze(), _room: room });
+        if let Some(Copy { bytes, copies }) = self.copy.take() {
+            copies.leave(bytes.freeze());
         }
     }
 }
@@ -276,7 +300,7 @@ async fn send_all(worker: Rc<Worker>, planned: Vec<Planned>, body: oneshot::Rece
 
 /// What becomes of a copy is nobody's concern.
 async fn send_one(worker: Rc<Worker>, planned: Planned, held: Rc<Held>) {
-    let Planned { mut request, endpoint, provider, _slot } = planned;
+    let Planned { mut request, endpoint, provider } = planned;
     let pieces = match provider {
         None => [held.bytes.clone()].into_iter().filter(|bytes| !bytes.is_empty()).collect(),
         Some(provider) => match Prompt::read(held.bytes.clone()) {
@@ -306,6 +330,18 @@ async fn throw_away(worker: &Worker, mut body: Incoming, connection: Connection)
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn copies_take_no_more_than_their_room_and_give_it_back() {
+        let taken = Rc::default();
+        let room = || Room { taken: Rc::clone(&taken), own: 0 };
+        let (mut one, mut other) = (room(), room());
+        assert!(one.grow(ROOM - 10) && other.grow(10) && !other.grow(1));
+        drop(one);
+        assert!(other.grow(1) && taken.get() == 11);
+        drop(other);
+        assert_eq!(taken.get(), 0);
+    }
 
     #[test]
     fn a_share_takes_its_part_of_the_requests() {

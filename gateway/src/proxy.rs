@@ -179,9 +179,10 @@ fn preflight(exchange: &Exchange, filters: &Filters) -> Option<Response<Bytes>> 
 
 /// What a filter answers instead of a backend.
 fn redirected(exchange: &Exchange, entry: &RouteEntry, filters: &Filters, port: u16) -> Option<Response<Bytes>> {
+    let redirect = filters.redirect.as_ref()?;
     let (uri, matched) = (&exchange.head.uri, &entry.matcher.path);
     let asked = redirect::Asked { scheme: "http", host: &exchange.record.host, port, uri, matched };
-    let answer = redirect::answer(filters.redirect.as_ref()?, asked);
+    let answer = redirect::answer(redirect, asked);
     let no_host = || Rejection::invalid("invalid_host", "a redirect needs to know the host: send a Host header");
     Some(answer.unwrap_or_else(|| no_host().response(&exchange.record.request_id)))
 }

@@ -108,8 +108,8 @@ pub struct Worker {
     pub sink: Sink,
     /// Set once the gateway is asked to stop.
     pub draining: Cell<bool>,
-    /// Counts the mirrors in flight by its clones.
-    pub mirrors: Rc<()>,
+    /// Bytes that copies for mirrors take.
+    pub copied_bytes: Rc<Cell<usize>>,
     random: Cell<u64>,
 }
 
@@ -118,7 +118,7 @@ impl Worker {
     #[must_use]
     pub fn new(shared: Arc<Shared>, pool: Pool, sink: Sink) -> Self {
         let seed = RandomState::new().hash_one(std::process::id()) | 1;
-        Self { shared, pool, sink, draining: Cell::new(false), mirrors: Rc::default(), random: Cell::new(seed) }
+        Self { shared, pool, sink, draining: Cell::new(false), copied_bytes: Rc::default(), random: Cell::new(seed) }
     }
 
     /// Random bits for selection and identifiers (splitmix64; not for secrets).

@@ -100,6 +100,7 @@ fn rules_that_cannot_be_served_as_written_are_not_accepted_and_answer_500() {
             "UnsupportedValue",
         ),
         ("filters: [{type: ExternalAuth, externalAuth: {}}]", "UnsupportedValue"),
+        ("filters: [{type: CORS, cors: {}, urlRewrite: {}}]", "UnsupportedValue"),
         ("filters: [{type: ExtensionRef, extensionRef: {}}]", "UnsupportedValue"),
         ("filters: [{type: RequestHeaderModifier}]", "UnsupportedValue"),
         (
@@ -133,10 +134,14 @@ fn rules_that_cannot_be_served_as_written_are_not_accepted_and_answer_500() {
 #[test]
 fn a_filter_of_a_backend_that_cannot_be_served_breaks_only_that_backend() {
     for (filters, reason) in [
-        ("[{type: ExtensionRef, extensionRef: {}}]", "UnsupportedValue"),
-        ("[{type: RequestRedirect, requestRedirect: {}}, {type: URLRewrite, urlRewrite: {}}]", "IncompatibleFilters"),
+        ("filters: [{type: ExtensionRef, extensionRef: {}}]", "UnsupportedValue"),
+        (
+            "filters: [{type: RequestRedirect, requestRedirect: {}}, {type: URLRewrite, urlRewrite: {}}]",
+            "IncompatibleFilters",
+        ),
+        ("weight: 1000001", "UnsupportedValue"),
     ] {
-        let with = REF.replace('}', &format!(", filters: {filters}}}"));
+        let with = REF.replace('}', &format!(", {filters}}}"));
         let compiled =
             served(&route(&format!("{{parentRefs: [{{name: gw}}], rules: [{{backendRefs: [{with}, {REF}]}}]}}")));
         let expected = format!("Accepted=False/{reason} ResolvedRefs=True/ResolvedRefs");
@@ -162,6 +167,16 @@ fn a_mirror_that_cannot_be_reached_takes_nothing_from_the_rule() {
         let expected = format!("Accepted=True/Accepted ResolvedRefs=False/{reason}");
         assert_eq!(conditions(&compiled, "HTTPRoute", "r"), expected, "{reference}");
         assert!(matches!(super::first_target(&compiled), gateway::snapshot::Target::Static(_)), "{reference}");
+    }
+}
+
+#[test]
+fn two_rules_of_one_name_are_not_accepted() {
+    let rules = format!("[{{name: one, backendRefs: [{REF}]}}, {{name: NAME, backendRefs: [{REF}]}}]");
+    for (name, expected) in [("one", "Accepted=False/UnsupportedValue"), ("two", "Accepted=True/Accepted")] {
+        let rules = rules.replace("NAME", name);
+        let compiled = served(&route(&format!("{{parentRefs: [{{name: gw}}], rules: {rules}}}")));
+        assert_eq!(conditions(&compiled, "HTTPRoute", "r"), format!("{expected} ResolvedRefs=True/ResolvedRefs"));
     }
 }
 

@@ -106,7 +106,7 @@ fn fits(route: &Route, request: &Request) -> bool {
     let path = match type_ {
         "Exact" => request.path == value,
         "PathPrefix" => segments(request.path).starts_with(&segments(value)),
-        _ => regex::Regex::new(&format!("^({value})$")).unwrap().is_match(request.path),
+        _ => regex::Regex::new(&format!("^({value})$")).expect("valid").is_match(request.path),
     };
     let first =
         |name: &str| request.query.split('&').filter_map(|pair| pair.split_once('=')).find(|(key, _)| *key == name);
@@ -152,7 +152,7 @@ fn head(request: &Request) -> http::request::Parts {
         Some((name, value)) => builder.header(name, value),
         None => builder,
     };
-    builder.body(()).unwrap().into_parts().0
+    builder.body(()).expect("a request").into_parts().0
 }
 
 proptest! {
@@ -167,7 +167,7 @@ proptest! {
         let bind = &compiled.snapshot.binds[0];
         for request in &requests {
             let head = head(request);
-            let method = Method::from_bytes(request.method.as_bytes()).unwrap();
+            let method = Method::from_bytes(request.method.as_bytes()).expect("a method");
             let asked = Asked { method: &method, path: request.path, lenient: None, host: request.host, head: &head };
             let found = route::find(bind, asked).ok().map(|(_, entry)| entry.rule.route.to_string());
             prop_assert_eq!(found, expected(&routes, request), "{:?}", request);

@@ -104,6 +104,7 @@ fn check(context: &Context<'_>, draft: &Draft<'_>, issues: &mut Issues) {
     if draft.route.object.spec.use_default_gateways.is_some() {
         issues.accepted.push(Refusal::new("UnsupportedValue", "useDefaultGateways is not supported yet"));
     }
+    issues.accepted.extend(rule::twice_named(&draft.rules));
     for spec in &draft.rules {
         for matches in &spec.matches {
             issues.accepted.extend(matcher::compile(matches).err());

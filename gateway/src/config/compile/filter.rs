@@ -23,6 +23,7 @@ pub(super) fn compile(
 ) -> Result<Filters, Refusal> {
     let mut filters = Filters::default();
     for spec in specs {
+        check_fields(spec)?;
         match spec.type_ {
             FilterType::RequestHeaderModifier => {
                 let modifier = required(spec.request_header_modifier.as_ref(), "requestHeaderModifier")?;
@@ -58,6 +59,24 @@ pub(super) fn compile(
         return Err(Refusal::new("IncompatibleFilters", "RequestRedirect and URLRewrite exclude each other"));
     }
     Ok(filters)
+}
+
+/// A filter has the field of its type and no other; that it has its own is seen when it is read.
+fn check_fields(spec: &FilterSpec) -> Result<(), Refusal> {
+    let fields = [
+        spec.request_header_modifier.is_some(),
+        spec.response_header_modifier.is_some(),
+        spec.request_redirect.is_some(),
+        spec.url_rewrite.is_some(),
+        spec.request_mirror.is_some(),
+        spec.cors.is_some(),
+        spec.external_auth.is_some(),
+        spec.extension_ref.is_some(),
+    ];
+    match fields.into_iter().filter(|present| *present).count() {
+        0 | 1 => Ok(()),
+        _ => Err(unsupported(format!("a filter of type {:?} has fields of another type", spec.type_))),
+    }
 }
 
 /// All requests, unless a percentage or a fraction is given.

@@ -2,6 +2,7 @@
 //! cannot be served as written still matches and answers 500, so that its requests do not fall
 //! through to a rule they were not meant for.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::backend::Backends;
@@ -14,6 +15,9 @@ use crate::config::resources::Object;
 use crate::config::resources::route::{BackendObject, FilterSpec, RouteSpec, RuleSpec};
 use crate::snapshot::{Filters, Retry, Rule, Target, Timeouts, WeightedBackend};
 use crate::worker::BODY_LIMIT;
+
+/// Largest weight of a backendRef in the Gateway API.
+const HEAVIEST: u32 = 1_000_000;
 
 /// What rules are compiled against.
 #[derive(Debug, Clone, Copy)]
@@ -125,6 +129,13 @@ fn own(spec: &RuleSpec, traffic: Traffic) -> Result<(Timeouts, Option<Retry>), R
     Ok((timeouts, retry))
 }
 
+/// A policy that names a rule means one.
+pub(super) fn twice_named(rules: &[RuleSpec]) -> Option<Refusal> {
+    let mut names = HashSet::new();
+    let twice = rules.iter().filter_map(|rule| rule.name.as_deref()).find(|name| !names.insert(*name))?;
+    Some(Refusal::new("UnsupportedValue", format!("two rules are named `{twice}`")))
+}
+
 fn broken_backend(backend: Arc<str>, why: &str) -> WeightedBackend {
     WeightedBackend { weight: 1, filters: Filters::default(), target: Target::Broken { backend, reason: why.into() } }
 }
@@ -142,7 +153,9 @@ fn weighted(
         let name: Arc<str> = backend_name(route, &object).into();
         let broken =
             |refusal: &Refusal| vec![Target::Broken { backend: name.clone(), reason: refusal.message.as_str().into() }];
-        let (filters, mut targets) = match filters(sources, route, &reference.filters, rule, issues) {
+        let compiled = filters(sources, route, &reference.filters, rule, issues);
+        let (filters, mut targets) = match compiled.and_then(|filters| check_weight(reference.weight).map(|()| filters))
+        {
             Ok(filters) => (filters, None),
             Err(refusal) => {
                 let targets = broken(&refusal);
@@ -169,6 +182,15 @@ fn weighted(
         }
     }
     backends
+}
+
+fn check_weight(weight: Option<u32>) -> Result<(), Refusal> {
+    match weight {
+        Some(weight) if weight > HEAVIEST => {
+            Err(Refusal::new("UnsupportedValue", format!("weight {weight} is more than {HEAVIEST}")))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Bounded, so that large weights stay in range; beyond it shares are rounded.
