@@ -1,5 +1,6 @@
 //! Which route wins, and how rules arrive in the snapshot.
 
+use gateway::mirror::Share;
 use gateway::snapshot::{Hostname, PathEdit, Target};
 
 use super::{rules, served, status, table};
@@ -124,6 +125,33 @@ fn filters_deadlines_and_retries_arrive_as_written() {
     assert_eq!((edit.set.len(), edit.add.len(), edit.remove.len()), (1, 1, 1));
     let rewrite = rule.filters.rewrite.as_ref().expect("configured");
     assert!(matches!(&rewrite.path, Some(PathEdit::Prefix(prefix)) if &**prefix == "/v1"));
+}
+
+#[test]
+fn a_mirror_has_the_endpoints_of_its_service_and_its_share() {
+    let mirror = |name: &str, share: &str| {
+        format!("{{type: RequestMirror, requestMirror: {{backendRef: {{name: {name}, port: 80}}{share}}}}}")
+    };
+    let mirrors =
+        [mirror("svc", ""), mirror("svc", ", percent: 5"), mirror("svc", ", fraction: {numerator: 1, denominator: 7}")];
+    let text = route("r", &format!("filters: [{}]", mirrors.join(", ")))
+        + "
+kind: Service
+metadata: {name: svc}
+spec: {ports: [{port: 80}]}
+---
+kind: EndpointSlice
+metadata: {name: svc-1, labels: {kubernetes.io/service-name: svc}}
+addressType: IPv4
+ports: [{port: 8080}]
+endpoints: [{addresses: [10.1.0.1]}, {addresses: [10.1.0.2]}]
+";
+    let rule = rules(&served(&text).snapshot)[0].clone();
+    let seen = rule.filters.mirrors.iter().map(|mirror| {
+        let Share { numerator, denominator } = mirror.share;
+        (mirror.targets.len(), numerator, denominator)
+    });
+    assert_eq!(seen.collect::<Vec<_>>(), [(2, 100, 100), (2, 5, 100), (2, 1, 7)]);
 }
 
 #[test]
