@@ -9,6 +9,7 @@ pub mod admin;
 pub mod admit;
 pub mod answer;
 pub mod auth;
+pub mod certificate;
 pub mod commit;
 pub mod config;
 pub mod decode;

@@ -22,8 +22,7 @@ pub enum NoRoute {
 /// # Errors
 /// When no listener or no route fits.
 pub fn find<'a>(bind: &'a Bind, head: &Parts, host: &str) -> Result<(&'a Listener, &'a RouteEntry), NoRoute> {
-    let listener = bind.listeners.iter().find(|listener| fits(listener.hostname.as_ref(), host));
-    let listener = listener.ok_or(NoRoute::Listener)?;
+    let listener = listener(bind, host).ok_or(NoRoute::Listener)?;
     let path = head.uri.path();
     let entry = listener.routes.iter().find(|entry| {
         fits(entry.hostname.as_ref(), host)
@@ -31,6 +30,12 @@ pub fn find<'a>(bind: &'a Bind, head: &Parts, host: &str) -> Result<(&'a Listene
             && (!entry.rule.openai_paths_only || crate::operation::by_suffix(path).is_some())
     });
     entry.map(|entry| (listener, entry)).ok_or(NoRoute::Route)
+}
+
+/// The listener of a port that serves a host.
+#[must_use]
+pub fn listener<'a>(bind: &'a Bind, host: &str) -> Option<&'a Listener> {
+    bind.listeners.iter().find(|listener| fits(listener.hostname.as_ref(), host))
 }
 
 /// The host a request is for: without port, lower case.
@@ -53,7 +58,9 @@ pub fn host(head: &Parts) -> Cow<'_, str> {
     }
 }
 
-fn fits(pattern: Option<&Hostname>, host: &str) -> bool {
+/// Whether a pattern covers a host in lower case.
+#[must_use]
+pub fn fits(pattern: Option<&Hostname>, host: &str) -> bool {
     match pattern {
         None => true,
         Some(Hostname::Exact(name)) => **name == *host,

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 use regex::Regex;
+use rustls::ServerConfig;
+use rustls::sign::CertifiedKey;
 
 use crate::auth::ClientKeys;
 use crate::health::Health;
@@ -22,6 +24,8 @@ pub struct Snapshot {
 pub struct Bind {
     /// The port as the Gateway spells it (before `--listen` moves it elsewhere).
     pub port: u16,
+    /// Set where the listeners of the port are HTTPS: all of them are, or none.
+    pub tls: Option<Arc<ServerConfig>>,
     /// Ordered so that the first whose hostname fits is the best: exact, longest wildcard, none.
     pub listeners: Vec<Listener>,
 }
@@ -35,6 +39,8 @@ pub struct Listener {
     pub name: Arc<str>,
     /// Hosts this listener serves; `None` serves every host.
     pub hostname: Option<Hostname>,
+    /// What clients are shown; empty without TLS.
+    pub certificates: Vec<Arc<CertifiedKey>>,
     /// Sorted by the Gateway API's precedence: the first match is the best match.
     pub routes: Vec<RouteEntry>,
 }

@@ -4,6 +4,7 @@
 
 mod attach;
 mod backend;
+mod certificate;
 mod client_keys;
 mod credential;
 mod endpoint;
@@ -25,6 +26,7 @@ use super::kind::Kind;
 use super::manifests::Manifests;
 use super::status::{Condition, ObjectStatus};
 use super::{Compiled, kind};
+use crate::certificate::server_config;
 use crate::snapshot::{Bind, Listener, Snapshot};
 
 pub use endpoint::ALLOW_PLAINTEXT;
@@ -79,7 +81,9 @@ pub fn compile(manifests: &Manifests, previous: Option<&Snapshot>) -> Compiled {
 fn assemble(listeners: BTreeMap<u16, Vec<Listener>>) -> Snapshot {
     let binds = listeners.into_iter().map(|(port, mut listeners)| {
         listeners.sort_by_key(|listener| hostname::rank(listener.hostname.as_ref()));
-        Bind { port, listeners }
+        let secure = listeners.iter().any(|listener| !listener.certificates.is_empty());
+        let tls = secure.then(|| server_config(&listeners).expect("ring has the default versions of TLS"));
+        Bind { port, tls, listeners }
     });
     Snapshot { binds: binds.collect() }
 }

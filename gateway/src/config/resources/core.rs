@@ -22,7 +22,7 @@ pub struct Secret {
     /// Plain values; they win over `data`.
     #[serde(default)]
     pub string_data: Option<BTreeMap<String, SecretString>>,
-    /// Not looked at.
+    /// Looked at for certificates only.
     #[serde(rename = "type")]
     pub type_: Option<String>,
     /// Not looked at.
