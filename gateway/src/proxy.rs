@@ -19,10 +19,10 @@ use crate::framing::Framing;
 use crate::relay::{Relay, Reply, Timers};
 use crate::route::{self, NoRoute};
 use crate::send::{self, Outbound};
-use crate::snapshot::{Operation, PathEdit, PathMatch, Redirect, RouteEntry, Rule, Snapshot, StaticBackend, Target};
+use crate::snapshot::{Bind, Operation, PathEdit, PathMatch, Redirect, RouteEntry, Rule, Snapshot, StaticBackend, Target};
 use crate::upstream::{Connection, UpstreamBody};
 use crate::worker::Worker;
-use crate::{admit, failover, headers, select};
+use crate::{admit, failover, headers, http2, select};
 
 /// One client connection.
 #[derive(Debug, Clone)]
@@ -31,6 +31,8 @@ pub struct Client {
     pub port: u16,
     /// Where it comes from.
     pub peer: IpAddr,
+    /// The name it asked for in TLS, empty where it asked for none; `None` without TLS.
+    pub server_name: Option<Rc<str>>,
     /// What was seen of its bytes.
     pub framing: Framing,
 }
@@ -47,7 +49,7 @@ pub async fn handle(worker: Rc<Worker>, client: Client, request: Request<Incomin
     }
 
     // match
-    let entry = match match_route(&mut exchange, &snapshot, port) {
+    let entry = match match_route(&mut exchange, &snapshot, &client) {
         Ok(entry) => entry,
         Err(rejection) => return refuse(exchange, body, rejection),
     };
@@ -63,7 +65,7 @@ pub async fn handle(worker: Rc<Worker>, client: Client, request: Request<Incomin
         exchange.record.reason = Some(Reason::DirectResponse);
         exchange.record.end = crate::record::End::Complete;
         admit::discard(&exchange, body);
-        let answer = redirected(&exchange, entry, redirect, port);
+        let answer = redirected(&exchange, entry, redirect, &client);
         return exchange.answer(answer);
     }
     let Some(chosen) = select::by_weight(&rule.backends, exchange.worker.random()) else {
@@ -111,14 +113,10 @@ fn refuse(exchange: Exchange, body: Incoming, rejection: Rejection) -> Response<
 
 /// RFC 9112 sections 3.2 and 6.3: one host, one length; a chunked request is the last of its connection.
 fn check_framing(exchange: &mut Exchange, framing: &Framing) -> Result<(), Rejection> {
-    exchange.close = exchange.head.headers.contains_key(http::header::TRANSFER_ENCODING);
-    if framing.ambiguous() {
-        let message = "the length of the request is not clear: send either one plain Content-Length or Transfer-Encoding: chunked";
-        return Err(Rejection { close: true, ..Rejection::invalid("ambiguous_framing", message) });
-    }
-    let hosts = exchange.head.headers.get_all(http::header::HOST).iter().count();
-    if hosts > 1 || (hosts == 0 && exchange.head.version >= http::Version::HTTP_11) {
-        return Err(Rejection { close: true, ..Rejection::invalid("invalid_host", "one Host header is needed") });
+    if exchange.head.version == http::Version::HTTP_2 {
+        http2::check(&mut exchange.head)?;
+    } else {
+        check_http1(exchange, framing)?;
     }
     if exchange.head.method == http::Method::CONNECT {
         let message = "CONNECT is not served";
@@ -127,6 +125,19 @@ fn check_framing(exchange: &mut Exchange, framing: &Framing) -> Result<(), Rejec
     }
     if has_dot_segments(exchange.head.uri.path()) {
         return Err(Rejection::invalid("invalid_path", "a path with dot segments is refused"));
+    }
+    Ok(())
+}
+
+fn check_http1(exchange: &mut Exchange, framing: &Framing) -> Result<(), Rejection> {
+    exchange.close = exchange.head.headers.contains_key(http::header::TRANSFER_ENCODING);
+    if framing.ambiguous() {
+        let message = "the length of the request is not clear: send either one plain Content-Length or Transfer-Encoding: chunked";
+        return Err(Rejection { close: true, ..Rejection::invalid("ambiguous_framing", message) });
+    }
+    let hosts = exchange.head.headers.get_all(http::header::HOST).iter().count();
+    if hosts > 1 || (hosts == 0 && exchange.head.version >= http::Version::HTTP_11) {
+        return Err(Rejection { close: true, ..Rejection::invalid("invalid_host", "one Host header is needed") });
     }
     Ok(())
 }
@@ -144,13 +155,17 @@ fn has_dot_segments(path: &str) -> bool {
 fn match_route<'a>(
     exchange: &mut Exchange,
     snapshot: &'a Arc<Snapshot>,
-    port: u16,
+    client: &Client,
 ) -> Result<&'a RouteEntry, Rejection> {
+    let port = client.port;
     let not_found =
         |message: String| Rejection::new(StatusCode::NOT_FOUND, Reason::NotFound, "route_not_found", message);
     let bind = snapshot.binds.iter().find(|bind| bind.port == port);
     let bind = bind.ok_or_else(|| not_found(format!("no listener on port {port}")))?;
     let host = exchange.record.host.clone();
+    if let Some(name) = &client.server_name {
+        check_server_name(bind, name, &host)?;
+    }
     let (listener, entry) = route::find(bind, &exchange.head, &host).map_err(|missing| {
         let path = exchange.head.uri.path();
         not_found(match missing {
@@ -164,6 +179,17 @@ fn match_route<'a>(
     record.route = Some(entry.rule.route.clone());
     record.rule.clone_from(&entry.rule.name);
     Ok(entry)
+}
+
+/// RFC 9110 section 15.5.20: a host whose listener is not the one that TLS was set up with.
+fn check_server_name(bind: &Bind, name: &str, host: &str) -> Result<(), Rejection> {
+    match (route::listener(bind, host), route::listener(bind, name)) {
+        (Some(asked), met) if !met.is_some_and(|met| std::ptr::eq(asked, met)) => {
+            let message = format!("host {host:?} is not served on a TLS connection that was opened for {name:?}");
+            Err(Rejection::new(StatusCode::MISDIRECTED_REQUEST, Reason::NotFound, "misdirected_request", message))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn rewritten_path(path: &str, entry: &RouteEntry) -> String {
@@ -188,11 +214,12 @@ fn edited_path(path: &str, entry: &RouteEntry, edit: &PathEdit) -> String {
 }
 
 /// Gateway API, HTTPRequestRedirectFilter: what is not given stays as the request has it.
-fn redirected(exchange: &Exchange, entry: &RouteEntry, redirect: &Redirect, port: u16) -> Response<Bytes> {
-    let scheme = redirect.scheme.as_deref().unwrap_or("http");
+fn redirected(exchange: &Exchange, entry: &RouteEntry, redirect: &Redirect, client: &Client) -> Response<Bytes> {
+    let own = if client.server_name.is_some() { "https" } else { "http" };
+    let scheme = redirect.scheme.as_deref().unwrap_or(own);
     let host = redirect.hostname.as_deref().unwrap_or(&exchange.record.host);
     let well_known = if scheme == "https" { 443 } else { 80 };
-    let target_port = redirect.port.unwrap_or(if redirect.scheme.is_some() { well_known } else { port });
+    let target_port = redirect.port.unwrap_or(if redirect.scheme.is_some() { well_known } else { client.port });
     let authority = if target_port == well_known { host.to_owned() } else { format!("{host}:{target_port}") };
     let uri = &exchange.head.uri;
     let path =

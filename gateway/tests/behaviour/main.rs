@@ -6,6 +6,8 @@ mod bad_input;
 mod broken_streams;
 mod client_keys;
 mod failover;
+mod http2;
+mod https;
 mod lifecycle;
 mod limits;
 mod records;
