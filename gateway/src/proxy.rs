@@ -19,7 +19,9 @@ use crate::framing::Framing;
 use crate::relay::{Relay, Reply, Timers};
 use crate::route::{self, NoRoute};
 use crate::send::{self, Outbound};
-use crate::snapshot::{Bind, Operation, PathEdit, PathMatch, Redirect, RouteEntry, Rule, Snapshot, StaticBackend, Target};
+use crate::snapshot::{
+    Bind, Operation, PathEdit, PathMatch, Redirect, RouteEntry, Rule, Snapshot, StaticBackend, Target,
+};
 use crate::upstream::{Connection, UpstreamBody};
 use crate::worker::Worker;
 use crate::{admit, failover, headers, http2, select};

@@ -1,6 +1,7 @@
 //! The configuration side of the gateway, from text to snapshot, without a socket.
 
 mod backends;
+mod certificates;
 mod conditions;
 mod errors;
 mod folders;
