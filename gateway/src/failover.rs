@@ -239,7 +239,9 @@ async fn receive(
 ) -> Outcome {
     let (mut head, body) = response.into_parts();
     let event_stream = headers::is_event_stream(&head.headers) && head.status.is_success();
-    let framed = head.headers.contains_key(CONTENT_LENGTH) || head.headers.contains_key(TRANSFER_ENCODING);
+    let framed = head.version == http::Version::HTTP_2
+        || head.headers.contains_key(CONTENT_LENGTH)
+        || head.headers.contains_key(TRANSFER_ENCODING);
     let bodiless = matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
     let ours = admitted.operation != Operation::Passthrough;
     let decoder = if ours { Decoder::take_over(&mut head.headers) } else { None };

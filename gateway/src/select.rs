@@ -103,7 +103,13 @@ mod tests {
         Arc::new(Provider {
             name: name.into(),
             system: "openai",
-            endpoint: Endpoint { host: "h".into(), port: 1, tls: None, connect_timeout: None },
+            endpoint: Endpoint {
+                host: "h".into(),
+                port: 1,
+                tls: None,
+                connect_timeout: None,
+                protocol: Default::default(),
+            },
             model: None,
             path: PathPlan::Default,
             credential: Credential::None,

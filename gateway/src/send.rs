@@ -14,7 +14,7 @@ use crate::error::{Reason, Rejection};
 use crate::exchange::Exchange;
 use crate::headers;
 use crate::snapshot::{Credential, Endpoint, Rule};
-use crate::upstream::{ConnectError, Connection, Pool, SendError, UpstreamBody};
+use crate::upstream::{self, ConnectError, Connection, Pool, SendError, UpstreamBody};
 
 /// Why an attempt gave no answer.
 #[derive(Debug)]
@@ -33,7 +33,11 @@ impl NoAnswer {
     /// Whether the provider accepted nothing.
     #[must_use]
     pub fn nothing_accepted(&self) -> bool {
-        matches!(self, Self::Connect(_))
+        match self {
+            Self::Connect(_) => true,
+            Self::Lost(error) => upstream::refused(error),
+            Self::AttemptTimeout | Self::RequestTimeout => false,
+        }
     }
 
     /// As the gateway's own answer.
@@ -77,18 +81,22 @@ pub async fn attempt(
     }
 }
 
-/// An idle connection may have been closed meanwhile: then the request comes back unsent and a new one is made.
+/// An idle connection may have been closed meanwhile, and a shared one may be about to end: then the request, of which
+/// nothing was accepted, goes out once more on a new one.
 async fn send(
     pool: &Pool,
     endpoint: &Endpoint,
     request: Request<UpstreamBody>,
 ) -> Result<(Response<Incoming>, Connection), NoAnswer> {
     let mut connection = pool.connection(endpoint).await.map_err(NoAnswer::Connect)?;
-    let request = match connection.send(request).await {
-        Ok(response) => return Ok((response, connection)),
-        Err(SendError::Lost(error)) => return Err(NoAnswer::Lost(error)),
-        Err(SendError::Unsent(request)) => *request,
+    let copy = if connection.is_shared() { upstream::copy(&request) } else { None };
+    let request = match (connection.send(request).await, copy) {
+        (Ok(response), _) => return Ok((response, connection)),
+        (Err(SendError::Lost(error)), Some(copy)) if upstream::refused(&error) => copy,
+        (Err(SendError::Lost(error)), _) => return Err(NoAnswer::Lost(error)),
+        (Err(SendError::Unsent(request)), _) => *request,
     };
+    drop(connection);
     let mut connection = pool.fresh(endpoint).await.map_err(NoAnswer::Connect)?;
     match connection.send(request).await {
         Ok(response) => Ok((response, connection)),

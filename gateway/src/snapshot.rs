@@ -296,6 +296,18 @@ pub struct Endpoint {
     pub tls: Option<UpstreamTls>,
     /// Longest wait for TCP and TLS; `None` is the usual one.
     pub connect_timeout: Option<Duration>,
+    /// What is spoken there.
+    pub protocol: Protocol,
+}
+
+/// What is spoken with an upstream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Protocol {
+    /// HTTP/1.1.
+    #[default]
+    Http1,
+    /// HTTP/2: in plain text by prior knowledge; over TLS it is offered, and HTTP/1.1 as well.
+    Http2,
 }
 
 /// TLS towards an upstream.

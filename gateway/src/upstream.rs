@@ -1,6 +1,8 @@
 //! Connections to upstreams: one pool per core, so that nothing is locked or shared.
 //! Knows addresses, TLS and reuse; what is sent and whether it is sent again is decided elsewhere.
 
+mod http2;
+
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
 use std::io;
@@ -11,6 +13,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use http::uri::Scheme;
 use http::{Request, Response};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
@@ -21,8 +24,10 @@ use rustls_pki_types::{CertificateDer, ServerName};
 use tokio::net::TcpStream;
 
 use crate::ConnectTo;
-use crate::snapshot::{Endpoint, UpstreamTls};
+use crate::snapshot::{Endpoint, Protocol, UpstreamTls};
 use crate::socket::Shared;
+
+pub use http2::refused;
 
 /// Longest wait for TCP and TLS together, where the backend does not say.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -60,9 +65,16 @@ pub enum ConnectError {
 /// A connection that is ready for one request; give it back when the answer has ended.
 #[derive(Debug)]
 pub struct Connection {
-    sender: SendRequest<UpstreamBody>,
-    socket: Shared,
+    line: Line,
     endpoint: Endpoint,
+}
+
+#[derive(Debug)]
+enum Line {
+    /// For one request at a time.
+    Http1(SendRequest<UpstreamBody>, Shared),
+    /// One of several requests.
+    Http2(http2::Seat),
 }
 
 /// Why a request got no answer.
@@ -79,11 +91,29 @@ impl Connection {
     ///
     /// # Errors
     /// When no answer came; [`SendError::Unsent`] may be sent again.
-    pub async fn send(&mut self, request: Request<UpstreamBody>) -> Result<Response<Incoming>, SendError> {
-        self.sender.try_send_request(request).await.map_err(|mut error| match error.take_message() {
+    pub async fn send(&mut self, mut request: Request<UpstreamBody>) -> Result<Response<Incoming>, SendError> {
+        let sent = match &mut self.line {
+            Line::Http1(sender, _) => sender.try_send_request(request).await,
+            Line::Http2(seat) => {
+                let scheme = if self.endpoint.tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP };
+                http2::rewrite(&mut request, scheme);
+                seat.sender().try_send_request(request).await
+            }
+        };
+        let error = sent.map_err(|mut error| match error.take_message() {
             Some(request) => SendError::Unsent(Box::new(request)),
             None => SendError::Lost(error.into_error()),
-        })
+        });
+        if let (Err(_), Line::Http2(seat)) = (&error, &self.line) {
+            seat.leave();
+        }
+        error
+    }
+
+    /// Whether its requests share it.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        matches!(self.line, Line::Http2(_))
     }
 }
 
@@ -98,7 +128,8 @@ struct Idle {
 #[derive(Debug)]
 pub struct Pool {
     idle: RefCell<HashMap<Endpoint, Vec<Idle>>>,
-    tls: RefCell<HashMap<UpstreamTls, Arc<ClientConfig>>>,
+    lanes: http2::Lanes,
+    tls: RefCell<HashMap<(UpstreamTls, Protocol), Arc<ClientConfig>>>,
     connect_to: Vec<ConnectTo>,
     roots: Vec<CertificateDer<'static>>,
 }
@@ -107,7 +138,7 @@ impl Pool {
     /// An empty pool.
     #[must_use]
     pub fn new(connect_to: Vec<ConnectTo>, roots: Vec<CertificateDer<'static>>) -> Self {
-        Self { idle: RefCell::default(), tls: RefCell::default(), connect_to, roots }
+        Self { idle: RefCell::default(), lanes: Default::default(), tls: RefCell::default(), connect_to, roots }
     }
 
     /// An idle connection, else a new one.
@@ -117,26 +148,44 @@ impl Pool {
     pub async fn connection(&self, endpoint: &Endpoint) -> Result<Connection, ConnectError> {
         while let Some(Idle { mut sender, socket, .. }) = self.take_idle(endpoint) {
             if sender.is_ready() || matches!(tokio::time::timeout(READY, sender.ready()).await, Ok(Ok(()))) {
-                return Ok(Connection { sender, socket, endpoint: endpoint.clone() });
+                return Ok(Connection { line: Line::Http1(sender, socket), endpoint: endpoint.clone() });
             }
         }
         self.fresh(endpoint).await
     }
 
-    /// A new connection.
+    /// A connection that has not been idle: a new one, or one that is shared.
     ///
     /// # Errors
     /// When it cannot be made; nothing was sent.
     pub async fn fresh(&self, endpoint: &Endpoint) -> Result<Connection, ConnectError> {
         let limit = endpoint.connect_timeout.unwrap_or(CONNECT_TIMEOUT);
-        let connected = tokio::time::timeout(limit, self.connect(endpoint)).await;
-        let (sender, socket) = connected.map_err(|_| ConnectError::Timeout(limit))??;
-        Ok(Connection { sender, socket, endpoint: endpoint.clone() })
+        let connect = async {
+            match endpoint.protocol {
+                Protocol::Http1 => self.connect(endpoint).await,
+                Protocol::Http2 => self.share(endpoint).await,
+            }
+        };
+        let line = tokio::time::timeout(limit, connect).await.map_err(|_| ConnectError::Timeout(limit))??;
+        Ok(Connection { line, endpoint: endpoint.clone() })
+    }
+
+    async fn share(&self, endpoint: &Endpoint) -> Result<Line, ConnectError> {
+        let lane = self.lanes.of(endpoint);
+        if let Some(seat) = lane.seat() {
+            return Ok(Line::Http2(seat));
+        }
+        let _connecting = lane.connecting.lock().await;
+        match lane.seat() {
+            Some(seat) => Ok(Line::Http2(seat)),
+            None => self.connect(endpoint).await,
+        }
     }
 
     /// Keeps a connection whose answer has ended.
     pub fn give_back(&self, connection: Connection) {
-        if connection.sender.is_closed() {
+        let Line::Http1(sender, socket) = connection.line else { return };
+        if sender.is_closed() {
             return;
         }
         let mut idle = self.idle.borrow_mut();
@@ -145,7 +194,7 @@ impl Pool {
             None => idle.entry(connection.endpoint).or_default(),
         };
         if of_endpoint.len() < MAX_IDLE {
-            of_endpoint.push(Idle { sender: connection.sender, socket: connection.socket, since: Instant::now() });
+            of_endpoint.push(Idle { sender, socket, since: Instant::now() });
         }
     }
 
@@ -155,6 +204,7 @@ impl Pool {
             idle.retain(|entry| !entry.sender.is_closed() && entry.since.elapsed() < IDLE_TIMEOUT);
             !idle.is_empty()
         });
+        self.lanes.sweep();
     }
 
     fn take_idle(&self, endpoint: &Endpoint) -> Option<Idle> {
@@ -169,15 +219,24 @@ impl Pool {
         None
     }
 
-    async fn connect(&self, endpoint: &Endpoint) -> Result<(SendRequest<UpstreamBody>, Shared), ConnectError> {
+    async fn connect(&self, endpoint: &Endpoint) -> Result<Line, ConnectError> {
         let tcp = self.tcp(endpoint).await?;
         tcp.set_nodelay(true)?;
         let socket = Shared::new(tcp);
-        let Some(tls) = &endpoint.tls else { return Ok((start(socket.clone()).await?, socket)) };
+        let Some(tls) = &endpoint.tls else {
+            return match endpoint.protocol {
+                Protocol::Http1 => Ok(Line::Http1(start(socket.clone()).await?, socket)),
+                Protocol::Http2 => Ok(Line::Http2(self.lanes.of(endpoint).start(socket).await?)),
+            };
+        };
         let name = tls.sni.as_deref().unwrap_or(&endpoint.host).to_owned();
         let name = ServerName::try_from(name).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
-        let connector = tokio_rustls::TlsConnector::from(self.tls_config(tls)?);
-        Ok((start(connector.connect(name, socket.clone()).await?).await?, socket))
+        let connector = tokio_rustls::TlsConnector::from(self.tls_config(tls, endpoint.protocol)?);
+        let stream = connector.connect(name, socket.clone()).await?;
+        if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
+            return Ok(Line::Http2(self.lanes.of(endpoint).start(stream).await?));
+        }
+        Ok(Line::Http1(start(stream).await?, socket))
     }
 
     async fn tcp(&self, endpoint: &Endpoint) -> Result<TcpStream, ConnectError> {
@@ -199,12 +258,17 @@ impl Pool {
         Err(last)
     }
 
-    fn tls_config(&self, tls: &UpstreamTls) -> Result<Arc<ClientConfig>, ConnectError> {
-        if let Some(known) = self.tls.borrow().get(tls) {
+    fn tls_config(&self, tls: &UpstreamTls, protocol: Protocol) -> Result<Arc<ClientConfig>, ConnectError> {
+        let key = (tls.clone(), protocol);
+        if let Some(known) = self.tls.borrow().get(&key) {
             return Ok(known.clone());
         }
-        let config = crate::tls::client_config(tls, &self.roots)?;
-        self.tls.borrow_mut().insert(tls.clone(), config.clone());
+        let mut config = crate::tls::client_config(tls, &self.roots)?;
+        if protocol == Protocol::Http2 {
+            config.alpn_protocols.insert(0, b"h2".to_vec());
+        }
+        let config = Arc::new(config);
+        self.tls.borrow_mut().insert(key, config.clone());
         Ok(config)
     }
 }
@@ -228,6 +292,27 @@ pub enum UpstreamBody {
     Pieces(VecDeque<Bytes>),
     /// The client's body, as it arrives.
     Stream(Incoming),
+}
+
+/// No body.
+#[must_use]
+pub fn empty() -> UpstreamBody {
+    UpstreamBody::Pieces(VecDeque::new())
+}
+
+/// The same request once more, if all of it is at hand.
+#[must_use]
+pub fn copy(request: &Request<UpstreamBody>) -> Option<Request<UpstreamBody>> {
+    let body = match request.body() {
+        UpstreamBody::Pieces(pieces) => UpstreamBody::Pieces(pieces.clone()),
+        body @ UpstreamBody::Stream(_) if body.is_end_stream() => empty(),
+        UpstreamBody::Stream(_) => return None,
+    };
+    let mut copy = Request::new(body);
+    copy.method_mut().clone_from(request.method());
+    copy.uri_mut().clone_from(request.uri());
+    copy.headers_mut().clone_from(request.headers());
+    Some(copy)
 }
 
 impl Body for UpstreamBody {

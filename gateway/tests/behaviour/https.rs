@@ -60,7 +60,7 @@ spec: {{static: {{host: 127.0.0.1, port: {port}}}}}
 
 fn client(alpn: &[&str]) -> Arc<ClientConfig> {
     let anyone = UpstreamTls { skip_verify: SkipVerify::All, ..UpstreamTls::default() };
-    let mut config = (*gateway::tls::client_config(&anyone, &[]).unwrap()).clone();
+    let mut config = gateway::tls::client_config(&anyone, &[]).unwrap();
     config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
     Arc::new(config)
 }

@@ -124,7 +124,8 @@ fn check_policies(policies: &BackendPolicies, ignored: &mut Vec<&'static str>) -
     ];
     refuse_set("policies", &refused)?;
     let keepalive = policies.tcp.as_ref().is_some_and(|tcp| tcp.keepalive.is_some());
-    note_set(ignored, &[("policies.tcp.keepalive", keepalive), ("policies.http", policies.http.is_some())]);
+    let timeout = policies.http.as_ref().is_some_and(|http| http.request_timeout.is_some());
+    note_set(ignored, &[("policies.tcp.keepalive", keepalive), ("policies.http.requestTimeout", timeout)]);
     if let Some(health) = &policies.health {
         note_set(ignored, &[("policies.health.unhealthyCondition", health.unhealthy_condition.is_some())]);
     }
@@ -175,7 +176,8 @@ fn static_backend(
     let tls = strongest(layers, |layer| layer.tls.as_ref());
     let tls = tls.map(|tls| endpoint::tls(around.manifests, around.namespace, tls)).transpose()?;
     let tcp = strongest(layers, |layer| layer.tcp.as_ref());
-    let endpoint = endpoint::endpoint(endpoint::host(host)?, port, tls, tcp)?;
+    let endpoint =
+        endpoint::endpoint(endpoint::host(host)?, port, tls, tcp, strongest(layers, |layer| layer.http.as_ref()))?;
     let credential = match strongest(layers, |layer| layer.auth.as_ref()) {
         Some(auth) => credential::compile(around.manifests, around.namespace, auth, Style::Bearer)?,
         None => Credential::Passthrough,
@@ -232,6 +234,7 @@ fn in_force<'a>(layers: &[&'a BackendPolicies]) -> InForce<'a> {
         auth: strongest(layers, |layer| layer.auth.as_ref()),
         tls: strongest(layers, |layer| layer.tls.as_ref()),
         tcp: strongest(layers, |layer| layer.tcp.as_ref()),
+        http: strongest(layers, |layer| layer.http.as_ref()),
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::credential::Style;
 use super::{Refusal, credential, endpoint};
 use crate::config::manifests::Manifests;
-use crate::config::resources::backend::{AuthSpec, ProviderSpec, TcpSpec, TlsSpec};
+use crate::config::resources::backend::{AuthSpec, HttpSpec, ProviderSpec, TcpSpec, TlsSpec};
 use crate::health::Health;
 use crate::snapshot::{Credential, Endpoint, PathPlan, Provider, Snapshot, Target};
 
@@ -25,6 +25,7 @@ pub(super) struct InForce<'a> {
     pub(super) auth: Option<&'a AuthSpec>,
     pub(super) tls: Option<&'a TlsSpec>,
     pub(super) tcp: Option<&'a TcpSpec>,
+    pub(super) http: Option<&'a HttpSpec>,
 }
 
 /// Health of the providers of the snapshot before, to be kept.
@@ -84,7 +85,7 @@ pub(super) fn compile(
         (None, None) => (kind.host, 443),
         _ => return Err(Refusal::invalid("both host and port must be set together")),
     };
-    let endpoint = endpoint::endpoint(endpoint::host(host)?, port, tls, policies.tcp)?;
+    let endpoint = endpoint::endpoint(endpoint::host(host)?, port, tls, policies.tcp, policies.http)?;
     let credential = match policies.auth {
         Some(auth) => credential::compile(around.manifests, around.namespace, auth, kind.style)?,
         None => Credential::None,

@@ -135,8 +135,8 @@ pub struct BackendPolicies {
     pub ai: Option<AiPolicies>,
     /// Connecting to the upstream.
     pub tcp: Option<TcpSpec>,
-    /// Not supported.
-    pub http: Option<Present>,
+    /// HTTP towards the upstream.
+    pub http: Option<HttpSpec>,
     /// Not supported.
     pub tunnel: Option<Present>,
     /// Not supported.
@@ -223,6 +223,27 @@ pub struct TcpSpec {
     pub connect_timeout: Option<String>,
     /// Not supported.
     pub keepalive: Option<Present>,
+}
+
+/// `policies.http`
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct HttpSpec {
+    /// HTTP/1.1 when absent.
+    pub version: Option<HttpVersion>,
+    /// Not supported.
+    pub request_timeout: Option<Present>,
+}
+
+/// `policies.http.version`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub enum HttpVersion {
+    /// HTTP/1.1.
+    #[serde(rename = "HTTP1")]
+    Http1,
+    /// HTTP/2.
+    #[serde(rename = "HTTP2")]
+    Http2,
 }
 
 /// `policies.tls`; an empty block is TLS with the system's roots.

@@ -86,6 +86,8 @@ pub struct ServicePort {
     pub name: Option<String>,
     /// What a backendRef names.
     pub port: u16,
+    /// What is spoken there.
+    pub app_protocol: Option<String>,
 }
 
 /// An EndpointSlice; its label `kubernetes.io/service-name` names the Service.
