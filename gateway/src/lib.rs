@@ -42,6 +42,7 @@ pub mod tap;
 pub mod telemetry;
 pub mod tls;
 pub mod trace;
+pub mod tunnel;
 pub mod upstream;
 pub mod usage;
 pub mod worker;

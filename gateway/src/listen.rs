@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::io;
 use std::net::{IpAddr, TcpListener as StdListener};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,6 +24,8 @@ use tokio_rustls::TlsAcceptor;
 use crate::framing::{Framing, Watched};
 use crate::http2::{self, Opening};
 use crate::proxy::{self, Client};
+use crate::replay::Replay;
+use crate::tunnel::Slot;
 use crate::worker::Worker;
 
 /// Largest request head, in bytes.
@@ -162,7 +165,7 @@ impl Door {
 
     /// A client of this port.
     pub(crate) fn client(&self, peer: IpAddr, server_name: Option<Rc<str>>, framing: Framing) -> Client {
-        Client { port: self.port, peer, server_name, framing }
+        Client { port: self.port, peer, server_name, framing, tunnel: Slot::default() }
     }
 
     async fn serve_http1<T>(mut self, io: T, peer: IpAddr, server_name: Option<Rc<str>>)
@@ -171,6 +174,7 @@ impl Door {
     {
         let (watched, framing) = Watched::new(io);
         let (worker, client) = (self.worker.clone(), self.client(peer, server_name, framing.clone()));
+        let slot = client.tunnel.clone();
         let service = service_fn(move |request| {
             let (worker, client) = (worker.clone(), client.clone());
             async move { Ok::<_, std::convert::Infallible>(proxy::handle(worker, client, request).await) }
@@ -181,16 +185,23 @@ impl Door {
             .max_buf_size(HEAD_SIZE)
             .max_headers(HEAD_FIELDS)
             .serve_connection(TokioIo::new(watched), service);
-        tokio::select! {
-            // how a connection ended is the business of its exchanges
-            _ended = &mut connection => return,
-            () = self.reached(Stage::Stopping) => std::pin::Pin::new(&mut connection).graceful_shutdown(),
-        }
-        if framing.mid_head() {
-            // a head that may never become whole does not hold up the drain
-            let _ended = tokio::time::timeout(LAST_HEAD, connection).await;
-        } else {
-            let _ended = connection.await;
+        let ended = tokio::select! {
+            ended = &mut connection => Some(ended),
+            () = self.reached(Stage::Stopping) => None,
+        };
+        // how a connection ended is the business of its exchanges
+        let ended = match ended {
+            Some(ended) => ended.is_ok(),
+            None => {
+                Pin::new(&mut connection).graceful_shutdown();
+                // a head that may never become whole does not hold up the drain
+                let patience = if framing.mid_head() { LAST_HEAD } else { Duration::MAX };
+                tokio::time::timeout(patience, &mut connection).await.is_ok_and(|ended| ended.is_ok())
+            }
+        };
+        if let Some(tunnel) = slot.take().filter(|_| ended) {
+            let parts = connection.into_parts();
+            tunnel.run(Replay::new(parts.io.into_inner().into_inner(), parts.read_buf)).await;
         }
     }
 }

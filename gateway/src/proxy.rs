@@ -22,9 +22,10 @@ use crate::send::{self, Outbound};
 use crate::snapshot::{
     Bind, Operation, PathEdit, PathMatch, Redirect, RouteEntry, Rule, Snapshot, StaticBackend, Target,
 };
-use crate::upstream::{Connection, UpstreamBody};
+use crate::tunnel::Slot;
+use crate::upstream::{self, Connection, UpstreamBody};
 use crate::worker::Worker;
-use crate::{admit, failover, headers, http2, select};
+use crate::{admit, failover, headers, http2, select, tunnel};
 
 /// One client connection.
 #[derive(Debug, Clone)]
@@ -37,6 +38,8 @@ pub struct Client {
     pub server_name: Option<Rc<str>>,
     /// What was seen of its bytes.
     pub framing: Framing,
+    /// What its connection becomes.
+    pub tunnel: Slot,
 }
 
 /// Serves one request of one client connection.
@@ -86,11 +89,17 @@ pub async fn handle(worker: Rc<Worker>, client: Client, request: Request<Incomin
             let message = format!("backend {backend} cannot be used: {reason}");
             refuse(exchange, body, Rejection::new(status, Reason::NoHealthyBackend, "backend_not_usable", message))
         }
+        Target::Static(backend) if tunnel::is_asked(&exchange.head, &body) => {
+            exchange.record.backend = Some(backend.name.clone());
+            // choose, send, and bytes in both directions
+            serve_tunnel(exchange, &client.tunnel, rule, index, backend, &path).await
+        }
         Target::Static(backend) => {
             exchange.record.backend = Some(backend.name.clone());
             // choose, send, relay: one backend, bytes as they are
             serve_static(exchange, entry, index, backend, &path, body).await
         }
+        Target::Ai(_) if tunnel::is_asked(&exchange.head, &body) => exchange.reject(tunnel::refusal()),
         Target::Ai(backend) => {
             exchange.record.backend = Some(backend.name.clone());
             // admit
@@ -265,14 +274,8 @@ async fn serve_static(
         let started = Instant::now();
         let limit = entry.rule.timeouts.backend_request;
         let sent = send::attempt(&exchange.worker.pool, &backend.endpoint, request, limit, exchange.deadline).await;
-        exchange.record.attempts.push(crate::record::Attempt {
-            provider: backend.name.clone(),
-            endpoint: format!("{}:{}", backend.endpoint.host, backend.endpoint.port).into(),
-            status: sent.as_ref().ok().map(|(response, _)| response.status().as_u16()),
-            error: sent.as_ref().err().map(|cause| cause.rejection("backend").message.into()),
-            duration: started.elapsed(),
-        });
         let status = sent.as_ref().ok().map(|(response, _)| response.status());
+        note_attempt(&mut exchange, backend, status, sent.as_ref().err(), started);
         let timed_out = matches!(sent, Err(send::NoAnswer::RequestTimeout));
         if bodiless && !timed_out && failover::configured_retry(&exchange, &entry.rule, status) == Some(true) {
             tokio::time::sleep(failover::backoff(&entry.rule)).await;
@@ -286,6 +289,55 @@ async fn serve_static(
             }
         };
     }
+}
+
+/// A WebSocket: begun once, on a connection of its own.
+async fn serve_tunnel(
+    mut exchange: Exchange,
+    slot: &Slot,
+    rule: &Arc<Rule>,
+    index: usize,
+    backend: &StaticBackend,
+    path: &str,
+) -> Response<Reply> {
+    let query = exchange.head.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+    let (endpoint, credential) = (&backend.endpoint, &backend.credential);
+    let target = format!("{path}{query}");
+    let outbound = Outbound { endpoint, target, credential, rule, backend: index, ai: false };
+    let request = match send::build(&exchange, &outbound, upstream::empty()) {
+        Ok(request) => request,
+        Err(rejection) => return exchange.reject(rejection),
+    };
+    let started = Instant::now();
+    let asked = tunnel::ask(&exchange.worker.pool, endpoint, request);
+    let answer = send::within(asked, rule.timeouts.backend_request, exchange.deadline).await;
+    let status = answer.as_ref().ok().map(tunnel::Answer::status);
+    let error = answer.as_ref().err();
+    note_attempt(&mut exchange, backend, status, error, started);
+    match answer {
+        Ok(tunnel::Answer::Agreed(head, upstream)) => tunnel::agree(exchange, rule, slot, head, upstream),
+        Ok(tunnel::Answer::Plain(response, connection)) => relay_static(exchange, rule, response, connection),
+        Err(cause) => {
+            let rejection = cause.rejection(&format!("backend {}", backend.name));
+            exchange.reject(rejection)
+        }
+    }
+}
+
+fn note_attempt(
+    exchange: &mut Exchange,
+    backend: &StaticBackend,
+    status: Option<StatusCode>,
+    error: Option<&send::NoAnswer>,
+    started: Instant,
+) {
+    exchange.record.attempts.push(crate::record::Attempt {
+        provider: backend.name.clone(),
+        endpoint: format!("{}:{}", backend.endpoint.host, backend.endpoint.port).into(),
+        status: status.map(|status| status.as_u16()),
+        error: error.map(|cause| cause.rejection("backend").message.into()),
+        duration: started.elapsed(),
+    });
 }
 
 fn relay_static(

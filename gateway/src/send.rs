@@ -71,8 +71,19 @@ pub async fn attempt(
     attempt_limit: Option<Duration>,
     deadline: Option<Instant>,
 ) -> Result<(Response<Incoming>, Connection), NoAnswer> {
+    within(send(pool, endpoint, request), attempt_limit, deadline).await
+}
+
+/// Waits for an answer no longer than the attempt's and the request's deadlines.
+///
+/// # Errors
+/// When no answer came.
+pub async fn within<T>(
+    sent: impl Future<Output = Result<T, NoAnswer>>,
+    attempt_limit: Option<Duration>,
+    deadline: Option<Instant>,
+) -> Result<T, NoAnswer> {
     let attempt_end = attempt_limit.map(|limit| Instant::now() + limit);
-    let sent = send(pool, endpoint, request);
     let Some(end) = attempt_end.into_iter().chain(deadline).min() else { return sent.await };
     match tokio::time::timeout_at(end.into(), sent).await {
         Ok(outcome) => outcome,

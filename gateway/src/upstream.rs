@@ -21,7 +21,9 @@ use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use rustls_pki_types::{CertificateDer, ServerName};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
 
 use crate::ConnectTo;
 use crate::snapshot::{Endpoint, Protocol, UpstreamTls};
@@ -62,6 +64,11 @@ pub enum ConnectError {
     Http(#[from] hyper::Error),
 }
 
+/// A connection of any make.
+pub trait Duplex: AsyncRead + AsyncWrite + Unpin + std::fmt::Debug {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + std::fmt::Debug> Duplex for T {}
+
 /// A connection that is ready for one request; give it back when the answer has ended.
 #[derive(Debug)]
 pub struct Connection {
@@ -100,14 +107,22 @@ impl Connection {
                 seat.sender().try_send_request(request).await
             }
         };
-        let error = sent.map_err(|mut error| match error.take_message() {
+        let sent = sent.map_err(|mut error| match error.take_message() {
             Some(request) => SendError::Unsent(Box::new(request)),
             None => SendError::Lost(error.into_error()),
         });
-        if let (Err(_), Line::Http2(seat)) = (&error, &self.line) {
+        if let (Err(error), Line::Http2(seat)) = (&sent, &self.line)
+            && !matches!(error, SendError::Lost(error) if http2::is_reset(error))
+        {
             seat.leave();
         }
-        error
+        sent
+    }
+
+    /// A connection for one request at a time.
+    #[must_use]
+    pub fn single(sender: SendRequest<UpstreamBody>, socket: Shared, endpoint: Endpoint) -> Self {
+        Self { line: Line::Http1(sender, socket), endpoint }
     }
 
     /// Whether its requests share it.
@@ -229,14 +244,43 @@ impl Pool {
                 Protocol::Http2 => Ok(Line::Http2(self.lanes.of(endpoint).start(socket).await?)),
             };
         };
-        let name = tls.sni.as_deref().unwrap_or(&endpoint.host).to_owned();
-        let name = ServerName::try_from(name).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
-        let connector = tokio_rustls::TlsConnector::from(self.tls_config(tls, endpoint.protocol)?);
-        let stream = connector.connect(name, socket.clone()).await?;
+        let stream = self.secure(endpoint, tls, endpoint.protocol, socket.clone()).await?;
         if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
             return Ok(Line::Http2(self.lanes.of(endpoint).start(stream).await?));
         }
         Ok(Line::Http1(start(stream).await?, socket))
+    }
+
+    /// A connection without HTTP on it, for one request in HTTP/1.1 and what comes after.
+    ///
+    /// # Errors
+    /// When it cannot be made; nothing was sent.
+    pub async fn dedicated(&self, endpoint: &Endpoint) -> Result<(Box<dyn Duplex>, Shared), ConnectError> {
+        let limit = endpoint.connect_timeout.unwrap_or(CONNECT_TIMEOUT);
+        let connect = async {
+            let tcp = self.tcp(endpoint).await?;
+            tcp.set_nodelay(true)?;
+            let socket = Shared::new(tcp);
+            let io: Box<dyn Duplex> = match &endpoint.tls {
+                None => Box::new(socket.clone()),
+                Some(tls) => Box::new(self.secure(endpoint, tls, Protocol::Http1, socket.clone()).await?),
+            };
+            Ok((io, socket))
+        };
+        tokio::time::timeout(limit, connect).await.map_err(|_| ConnectError::Timeout(limit))?
+    }
+
+    async fn secure(
+        &self,
+        endpoint: &Endpoint,
+        tls: &UpstreamTls,
+        protocol: Protocol,
+        socket: Shared,
+    ) -> Result<TlsStream<Shared>, ConnectError> {
+        let name = tls.sni.as_deref().unwrap_or(&endpoint.host).to_owned();
+        let name = ServerName::try_from(name).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+        let connector = tokio_rustls::TlsConnector::from(self.tls_config(tls, protocol)?);
+        Ok(connector.connect(name, socket).await?)
     }
 
     async fn tcp(&self, endpoint: &Endpoint) -> Result<TcpStream, ConnectError> {
@@ -275,7 +319,7 @@ impl Pool {
 
 async fn start<T>(io: T) -> Result<SendRequest<UpstreamBody>, ConnectError>
 where
-    T: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + 'static,
+    T: AsyncRead + AsyncWrite + Unpin + 'static,
 {
     let (sender, connection) = handshake(TokioIo::new(io)).await?;
     tokio::task::spawn_local(async move {

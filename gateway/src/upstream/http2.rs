@@ -166,10 +166,18 @@ pub(super) fn rewrite(request: &mut Request<UpstreamBody>, scheme: Scheme) {
 /// that leaves it out.
 #[must_use]
 pub fn refused(error: &hyper::Error) -> bool {
-    let error = error.source().and_then(|source| source.downcast_ref::<h2::Error>());
-    error.is_some_and(|error| {
+    cause(error).is_some_and(|error| {
         error.is_remote() && (error.is_go_away() || error.reason() == Some(h2::Reason::REFUSED_STREAM))
     })
+}
+
+/// Whether only the request's own stream ended, and its connection goes on.
+pub(super) fn is_reset(error: &hyper::Error) -> bool {
+    cause(error).is_some_and(h2::Error::is_reset)
+}
+
+fn cause(error: &hyper::Error) -> Option<&h2::Error> {
+    error.source().and_then(|source| source.downcast_ref())
 }
 
 #[cfg(test)]

@@ -179,3 +179,32 @@ async fn a_new_certificate_is_shown_without_a_failed_request() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_client_chooses_between_versions_of_tls_and_http() {
+    let (a, b, mock) = (secret("a", "a.example.com"), secret("b", "*.example.com"), provider("m", "{}").await);
+    let running = start(&manifests(mock.addr().port(), &[&a, &b]));
+    let versions: [&[&rustls::SupportedProtocolVersion]; 2] = [&[&rustls::version::TLS12], &[&rustls::version::TLS13]];
+    for version in versions {
+        let ring = Arc::new(rustls::crypto::ring::default_provider());
+        let roots = {
+            let mut roots = rustls::RootCertStore::empty();
+            roots.add(a.der.clone().into()).unwrap();
+            roots
+        };
+        let builder = ClientConfig::builder_with_provider(ring).with_protocol_versions(version).unwrap();
+        let mut config = builder.with_root_certificates(roots).with_no_client_auth();
+        config.alpn_protocols = vec![b"h2".to_vec()];
+        let tcp = tokio::net::TcpStream::connect(running.address()).await.unwrap();
+        let name = ServerName::try_from("a.example.com").unwrap();
+        let stream = tokio_rustls::TlsConnector::from(Arc::new(config)).connect(name, tcp).await.unwrap();
+        let (sender, connection) = h2::client::handshake(stream).await.unwrap();
+        tokio::spawn(connection);
+        let mut sender: h2::client::SendRequest<bytes::Bytes> = sender.ready().await.unwrap();
+        for (host, expected) in [("a.example.com", 200), ("b.example.com", 421)] {
+            let ask = http::Request::get(format!("https://{host}/v1/models")).body(()).unwrap();
+            let (response, _) = sender.send_request(ask, true).unwrap();
+            assert_eq!(response.await.unwrap().status(), expected, "{host}");
+        }
+    }
+}
