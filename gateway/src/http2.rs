@@ -2,40 +2,33 @@
 //! Owns limits on streams and resets, the end of idle connections, and what an HTTP/2 head must be before it may become
 //! an HTTP/1.1 one. Frames are hyper's business.
 
-use std::cell::Cell;
+mod streams;
+
 use std::future::Future;
 use std::io;
 use std::net::IpAddr;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use bytes::Bytes;
 use http::header::{COOKIE, HOST};
 use http::request::Parts;
 use http::{HeaderValue, Request};
-use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
-use tokio::sync::Notify;
 
-use crate::answer::Broken;
 use crate::error::Rejection;
 use crate::framing::Framing;
 use crate::listen::{Door, HEAD_SIZE, LAST_HEAD, Stage};
 use crate::proxy;
-use crate::relay::Reply;
 use crate::replay::Replay;
+use streams::{Counted, End, Stream, Streams};
 
 /// Requests of one connection that may be in flight.
 const STREAMS: u32 = 256;
-/// Requests of one connection that may be taken back within a second before they were answered: twice as many as may
-/// be in flight is a client that does nothing else.
-const TAKEN_BACK: u32 = 2 * STREAMS;
 /// Body bytes that a client may send ahead, for one request and for all.
 const WINDOW: u32 = 1024 * 1024;
 /// Answer bytes that are kept for a client that does not read.
@@ -81,11 +74,10 @@ where
     let streams = Rc::new(Streams::new());
     let counted = streams.clone();
     let service = service_fn(move |request: Request<Incoming>| {
-        let (worker, client, mut stream) = (worker.clone(), client.clone(), Stream::begin(counted.clone()));
+        let (worker, client, stream) = (worker.clone(), client.clone(), Stream::begin(counted.clone()));
         async move {
             let response = proxy::handle(worker, client, request).await;
-            stream.answered = true;
-            Ok::<_, std::convert::Infallible>(response.map(|reply| Counted { reply, _stream: stream }))
+            Ok::<_, std::convert::Infallible>(response.map(|reply| Counted::new(reply, stream)))
         }
     });
     let mut connection = pin!(builder().serve_connection(TokioIo::new(io), service));
@@ -104,7 +96,7 @@ where
         }
         // GOAWAY; what is in flight goes on
         leaving = true;
-        streams.quiet_since.set(streams.quiet_since.get().map(|_| Instant::now()));
+        streams.restart();
         connection.as_mut().graceful_shutdown();
     }
 }
@@ -130,116 +122,6 @@ pub(crate) struct Local;
 impl<F: Future<Output = ()> + 'static> hyper::rt::Executor<F> for Local {
     fn execute(&self, future: F) {
         tokio::task::spawn_local(future);
-    }
-}
-
-/// The requests of one connection.
-#[derive(Debug)]
-struct Streams {
-    open: Cell<u32>,
-    /// `None` while one is open.
-    quiet_since: Cell<Option<Instant>>,
-    /// Taken back since `second` began.
-    taken_back: Cell<u32>,
-    second: Cell<Instant>,
-    changed: Notify,
-}
-
-/// Why a connection should end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum End {
-    /// No request was in flight for a while.
-    Quiet,
-    /// Too many were taken back.
-    Flooded,
-}
-
-impl Streams {
-    fn new() -> Self {
-        let now = Instant::now();
-        Self {
-            open: Cell::new(0),
-            quiet_since: Cell::new(Some(now)),
-            taken_back: Cell::new(0),
-            second: Cell::new(now),
-            changed: Notify::new(),
-        }
-    }
-
-    /// Waits until the connection should end.
-    async fn end(&self, patience: Duration) -> End {
-        loop {
-            let changed = self.changed.notified();
-            if self.taken_back.get() > TAKEN_BACK {
-                return End::Flooded;
-            }
-            match self.quiet_since.get().map(|since| since + patience) {
-                None => changed.await,
-                Some(until) if until <= Instant::now() => return End::Quiet,
-                Some(until) => tokio::select! { () = changed => (), () = tokio::time::sleep_until(until.into()) => () },
-            }
-        }
-    }
-
-    fn take_back(&self, now: Instant) {
-        if now.duration_since(self.second.get()) > Duration::from_secs(1) {
-            self.second.set(now);
-            self.taken_back.set(0);
-        }
-        self.taken_back.set(self.taken_back.get() + 1);
-    }
-}
-
-/// One request, until its answer has been sent or was given up.
-#[derive(Debug)]
-struct Stream {
-    streams: Rc<Streams>,
-    answered: bool,
-}
-
-impl Stream {
-    fn begin(streams: Rc<Streams>) -> Self {
-        streams.open.set(streams.open.get() + 1);
-        streams.quiet_since.set(None);
-        Self { streams, answered: false }
-    }
-}
-
-impl Drop for Stream {
-    fn drop(&mut self) {
-        let (streams, now) = (&self.streams, Instant::now());
-        if !self.answered {
-            streams.take_back(now);
-        }
-        streams.open.set(streams.open.get() - 1);
-        if streams.open.get() == 0 {
-            streams.quiet_since.set(Some(now));
-        }
-        streams.changed.notify_waiters();
-    }
-}
-
-/// An answer that keeps its stream open.
-#[derive(Debug)]
-struct Counted {
-    reply: Reply,
-    _stream: Stream,
-}
-
-impl Body for Counted {
-    type Data = Bytes;
-    type Error = Broken;
-
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
-        Pin::new(&mut self.reply).poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.reply.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.reply.size_hint()
     }
 }
 
@@ -276,6 +158,9 @@ fn join_cookies(head: &mut Parts) {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+
     use super::*;
 
     #[tokio::test]
@@ -341,14 +226,5 @@ mod tests {
     fn several_cookies_become_one() {
         let head = checked("http://a/", &[("cookie", "a=1"), ("x", "y"), ("cookie", "b=2; c=3")]).unwrap();
         assert_eq!(head.headers.get_all(COOKIE).iter().collect::<Vec<_>>(), ["a=1; b=2; c=3"]);
-    }
-
-    #[test]
-    fn requests_taken_back_are_counted_by_the_second() {
-        let (streams, start) = (Streams::new(), Instant::now());
-        (0..5).for_each(|_| streams.take_back(start));
-        assert_eq!(streams.taken_back.get(), 5);
-        streams.take_back(start + Duration::from_secs(3));
-        assert_eq!(streams.taken_back.get(), 1);
     }
 }

@@ -127,6 +127,25 @@ async fn a_client_is_shown_the_certificate_of_the_name_it_asks_for() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_several_certificates_the_one_made_out_to_the_name_is_shown() {
+    let (a, b, mock) = (secret("a", "a.example.com"), secret("b", "*.example.com"), provider("m", "{}").await);
+    let both = "{name: every, port: 8080, protocol: HTTPS, tls: {certificateRefs: [{name: a}, {name: b}]}}";
+    let all = manifests(mock.addr().port(), &[&a, &b]);
+    let kept: Vec<_> =
+        all.lines().filter(|line| !line.contains("name: a, port") && !line.contains("name: b, port")).collect();
+    let running = start(&kept.join("\n").replace("    - {name: plain", &format!("    - {both}\n    - {{name: plain")));
+    let address = running.address();
+    blocking(move || {
+        for (name, expected) in [("b.example.com", &b), ("a.example.com", &a), ("example.org", &a), ("127.0.0.1", &a)] {
+            let mut stream = connect(address, name).expect(name);
+            assert_eq!(shown(&stream), expected.der, "{name}");
+            assert_eq!(get(&mut stream, "/v1/models", name).0, 200, "{name}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_request_for_the_host_of_another_listener_is_misdirected() {
     let (a, b, mock) = (secret("a", "a.example.com"), secret("b", "*.example.com"), provider("m", "{}").await);
     let running = start(&manifests(mock.addr().port(), &[&a, &b]));
