@@ -25,7 +25,7 @@ use crate::framing::Framing;
 use crate::listen::{Door, HEAD_SIZE, LAST_HEAD, Stage};
 use crate::proxy;
 use crate::replay::Replay;
-use streams::{Counted, End, Stream, Streams};
+use streams::{Counted, Stream, Streams};
 
 /// Requests of one connection that may be in flight.
 const STREAMS: u32 = 256;
@@ -88,8 +88,8 @@ where
             // how a connection ended is the business of its exchanges
             _ended = connection.as_mut() => return,
             () = door.reached(Stage::Draining), if !leaving => (),
-            end = streams.end(patience) => {
-                if leaving || end == End::Flooded {
+            _quiet_or_flooded = streams.end(patience) => {
+                if leaving {
                     return;
                 }
             }

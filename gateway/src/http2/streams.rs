@@ -15,8 +15,8 @@ use super::STREAMS;
 use crate::answer::Broken;
 use crate::relay::Reply;
 
-/// Requests of one connection that may be taken back within a second before they were answered: twice as many as may
-/// be in flight is a client that does nothing else.
+/// By how many the requests that were taken back before they were answered may outnumber the answered ones: twice as
+/// many as may be in flight is a client that does little else.
 const TAKEN_BACK: u32 = 2 * STREAMS;
 
 /// The requests of one connection.
@@ -25,9 +25,8 @@ pub(super) struct Streams {
     open: Cell<u32>,
     /// `None` while one is open.
     quiet_since: Cell<Option<Instant>>,
-    /// Taken back since `second` began.
+    /// Those that were taken back, less those that were answered.
     taken_back: Cell<u32>,
-    second: Cell<Instant>,
     changed: Notify,
 }
 
@@ -42,12 +41,10 @@ pub(super) enum End {
 
 impl Streams {
     pub(super) fn new() -> Self {
-        let now = Instant::now();
         Self {
             open: Cell::new(0),
-            quiet_since: Cell::new(Some(now)),
+            quiet_since: Cell::new(Some(Instant::now())),
             taken_back: Cell::new(0),
-            second: Cell::new(now),
             changed: Notify::new(),
         }
     }
@@ -69,15 +66,13 @@ impl Streams {
 
     /// Patience begins anew.
     pub(super) fn restart(&self) {
+        self.taken_back.set(0);
         self.quiet_since.set(self.quiet_since.get().map(|_| Instant::now()));
     }
 
-    fn take_back(&self, now: Instant) {
-        if now.duration_since(self.second.get()) > Duration::from_secs(1) {
-            self.second.set(now);
-            self.taken_back.set(0);
-        }
-        self.taken_back.set(self.taken_back.get() + 1);
+    fn count(&self, answered: bool) {
+        let taken_back = self.taken_back.get();
+        self.taken_back.set(if answered { taken_back.saturating_sub(1) } else { taken_back + 1 });
     }
 }
 
@@ -98,13 +93,11 @@ impl Stream {
 
 impl Drop for Stream {
     fn drop(&mut self) {
-        let (streams, now) = (&self.streams, Instant::now());
-        if !self.answered {
-            streams.take_back(now);
-        }
+        let streams = &self.streams;
+        streams.count(self.answered);
         streams.open.set(streams.open.get() - 1);
         if streams.open.get() == 0 {
-            streams.quiet_since.set(Some(now));
+            streams.quiet_since.set(Some(Instant::now()));
         }
         streams.changed.notify_waiters();
     }
@@ -114,13 +107,13 @@ impl Drop for Stream {
 #[derive(Debug)]
 pub(super) struct Counted {
     reply: Reply,
-    _stream: Stream,
+    stream: Stream,
 }
 
 impl Counted {
     pub(super) fn new(reply: Reply, mut stream: Stream) -> Self {
-        stream.answered = true;
-        Self { reply, _stream: stream }
+        stream.answered = reply.is_end_stream();
+        Self { reply, stream }
     }
 }
 
@@ -129,6 +122,8 @@ impl Body for Counted {
     type Error = Broken;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        // nobody asks for the body of an answer whose head could not be sent
+        self.stream.answered = true;
         Pin::new(&mut self.reply).poll_frame(cx)
     }
 
@@ -145,12 +140,21 @@ impl Body for Counted {
 mod tests {
     use super::*;
 
-    #[test]
-    fn requests_taken_back_are_counted_by_the_second() {
-        let (streams, start) = (Streams::new(), Instant::now());
-        (0..5).for_each(|_| streams.take_back(start));
-        assert_eq!(streams.taken_back.get(), 5);
-        streams.take_back(start + Duration::from_secs(3));
-        assert_eq!(streams.taken_back.get(), 1);
+    #[tokio::test]
+    async fn a_client_that_takes_back_more_than_it_lets_be_answered_is_found_out() {
+        let streams = Rc::new(Streams::new());
+        let begun = |answered| {
+            let mut stream = Stream::begin(streams.clone());
+            stream.answered = answered;
+            stream
+        };
+        for _ in 0..2 * TAKEN_BACK {
+            drop((begun(false), begun(true)));
+        }
+        assert_eq!(streams.end(Duration::ZERO).await, End::Quiet);
+        (0..=TAKEN_BACK).for_each(|_| drop(begun(false)));
+        assert_eq!(streams.end(Duration::from_secs(60)).await, End::Flooded);
+        streams.restart();
+        assert_eq!(streams.end(Duration::ZERO).await, End::Quiet);
     }
 }
