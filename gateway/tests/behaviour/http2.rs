@@ -103,6 +103,26 @@ async fn a_reset_cancels_its_own_request_and_no_other() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_that_breaks_off_tells_so_and_ends_by_reset_alone() {
+    let mock = provider("a", "{respond: {chunks: [one, two]}, fault: {disconnect: {after_chunks: 1}}}").await;
+    let running = start(&pool(&[&mock], ""));
+    let (mut sender, _connection) = connect(running.address()).await;
+    for _ in 0..2 {
+        let stream = ASK.replacen('{', "{\"stream\":true,", 1);
+        let (mut body, mut all) = (send(&mut sender, &stream).await.0.await.unwrap().into_body(), Vec::new());
+        let ended = loop {
+            match body.data().await {
+                Some(Ok(data)) => all.extend_from_slice(&data),
+                ended => break ended,
+            }
+        };
+        let text = String::from_utf8(all).unwrap();
+        assert!(text.contains("one") && text.contains("upstream_broken") && !text.contains("[DONE]"), "{text}");
+        assert!(ended.is_some_and(|ended| ended.is_err_and(|error| error.is_reset())), "no clean end");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_drain_sends_goaway_and_lets_what_is_in_flight_end() {
     let mock = provider("a", "{respond: {text: ok, delay_head: 300ms}}").await;
     let running = start(&pool(&[&mock], ""));
