@@ -16,7 +16,7 @@ use crate::exchange::Exchange;
 use crate::relay::{Relay, Reply, Timers, broke};
 use crate::snapshot::{AiBackend, Credential, Operation, Provider};
 use crate::worker::Hold;
-use crate::{headers, send};
+use crate::{headers, hint};
 
 /// Error answers up to this size are read whole.
 const WHOLE_ERROR: usize = 256 * 1024;
@@ -44,7 +44,7 @@ pub struct Served {
     pub operation: Operation,
     /// Room of the request body.
     pub hold: Option<Hold>,
-    /// When the first of the providers that refused asked to be tried again.
+    /// When the first provider returns, where all are out of rotation.
     pub soonest: Option<Duration>,
     /// Longest pause within the answer.
     pub idle: Option<Duration>,
@@ -84,6 +84,7 @@ pub async fn relay(mut exchange: Exchange, served: Served) -> Result<Response<Re
         offer_soonest(&mut parts, soonest);
     }
     note(&mut exchange, &mut parts);
+    exchange.settle_session(Some(&provider.name));
     let mut response = Response::from_parts(parts, Reply::Full(None));
     exchange.finish_head(&mut response);
     let relay = Relay {
@@ -144,11 +145,11 @@ fn as_error_object(parts: &mut Parts, answer: &mut Answer, who: &str) {
     answer.replace(body);
 }
 
-/// When several providers refused, the client may come back when the first of them is ready again.
+/// When all providers are away, the client may come back when the first of them returns.
 fn offer_soonest(parts: &mut Parts, soonest: Option<Duration>) {
     let refused = matches!(parts.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
     let Some(soonest) = soonest.filter(|_| refused) else { return };
-    if send::retry_after(&parts.headers).is_none_or(|own| own > soonest) {
+    if hint::retry_after(&parts.headers).is_none_or(|own| own > soonest) {
         parts.headers.remove("retry-after-ms");
         let seconds = soonest.as_secs() + u64::from(soonest.subsec_nanos() > 0);
         parts.headers.insert(RETRY_AFTER, HeaderValue::from(seconds));

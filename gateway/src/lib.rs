@@ -1,12 +1,13 @@
 //! The reference gateway: Kubernetes resources in, LLM traffic through.
 //!
 //! Reading order: [`snapshot`] (what is served), [`config`] (how manifests become a snapshot), then the story
-//! of a request in [`proxy`]: [`listen`] → match ([`route`], [`auth`]) → [`admit`] → choose ([`select`], [`health`]) →
-//! [`send`] (with [`failover`] around it) → [`commit`], [`relay`] (of an [`answer`], with [`tap`]) → [`record`] (to [`telemetry`]).
+//! of a request in [`proxy`]: [`listen`] → match ([`route`], [`auth`]) → [`admit`] → choose ([`select`], [`health`], [`affinity`]) →
+//! [`send`] (with [`failover`] and its [`tries`] around it) → [`commit`], [`relay`] (of an [`answer`], with [`tap`]) → [`record`] (to [`telemetry`]).
 //! [`server`] starts, reloads and stops all of it.
 
 pub mod admin;
 pub mod admit;
+pub mod affinity;
 pub mod answer;
 pub mod auth;
 pub mod commit;
@@ -19,6 +20,7 @@ pub mod failover;
 pub mod framing;
 pub mod headers;
 pub mod health;
+pub mod hint;
 pub mod json;
 pub mod listen;
 pub mod metrics;
@@ -39,6 +41,7 @@ pub mod tap;
 pub mod telemetry;
 pub mod tls;
 pub mod trace;
+pub mod tries;
 pub mod upstream;
 pub mod usage;
 pub mod worker;

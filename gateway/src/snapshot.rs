@@ -7,6 +7,7 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 use regex::Regex;
 
+use crate::affinity::Persistence;
 use crate::auth::ClientKeys;
 use crate::health::Health;
 
@@ -111,6 +112,8 @@ pub struct Rule {
     pub timeouts: Timeouts,
     /// Configured retry; `None` means the built-in single failover.
     pub retry: Option<Retry>,
+    /// Sessions return to their target; `None` where each request is on its own.
+    pub persistence: Option<Persistence>,
     /// Weighted backends; empty answers 500.
     pub backends: Vec<WeightedBackend>,
 }
