@@ -56,8 +56,8 @@ fn used_up(headers: &HeaderMap) -> Option<Duration> {
 fn reset(text: &str) -> Option<Duration> {
     if let Ok(number) = text.parse::<f64>() {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let left = if number < UNIX_TIME { number } else { (number - now.as_secs_f64()).max(0.0) };
-        return seconds(left);
+        let unix_time = number >= UNIX_TIME;
+        return seconds(if unix_time { (number - now.as_secs_f64()).max(0.0) } else { number });
     }
     let (mut rest, mut total) = (text, 0.0);
     while !rest.is_empty() {
@@ -80,6 +80,7 @@ fn reset(text: &str) -> Option<Duration> {
 }
 
 fn seconds(number: f64) -> Option<Duration> {
+    let number = Some(number).filter(|number| !number.is_nan())?;
     Duration::try_from_secs_f64(number.min(LONGEST.as_secs_f64())).ok()
 }
 
@@ -146,7 +147,7 @@ mod tests {
             assert_eq!(reset(text), Duration::try_from_secs_f64(expected).ok(), "{text}");
         }
         assert_eq!(reset("1000000000"), Some(Duration::ZERO), "a time that has passed");
-        for wrong in ["", "s", "1x", "1m30", "-1s", "soon", "..s", "1 s"] {
+        for wrong in ["", "s", "1x", "1m30", "-1s", "soon", "..s", "1 s", "NaN"] {
             assert_eq!(reset(wrong), None, "{wrong:?}");
         }
     }
