@@ -94,7 +94,7 @@ fn of_group<'a, I: Iterator<Item = &'a Arc<Provider>>>(
         return Some(Choice { provider: due.clone(), standing: Standing::Probed(probe) });
     }
     let serving = || open().filter(|provider| provider.health.serving());
-    let provider = better_of_two(&serving, serving().count(), random)?.clone();
+    let provider = better_of_two(serving, serving().count(), random)?.clone();
     Some(Choice { provider, standing: Standing::Serving })
 }
 
