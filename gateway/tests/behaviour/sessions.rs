@@ -6,7 +6,7 @@ use mock_providers::MockProvider;
 
 use crate::support::{Answer, pool, provider, raw, start};
 
-const ASK: &str = r#"{"messages":[{"role":"user","content":"hi"}]}"#;
+const ASK: &str = r#"{"model":"m","messages":[{"role":"user","content":"hi"}]}"#;
 
 /// One group of these providers, under a rule that keeps sessions.
 fn sticky(providers: &[&MockProvider], persistence: &str) -> String {
@@ -71,4 +71,27 @@ async fn a_new_session_gets_a_cookie_and_returns_to_who_served_it() {
     rounds.await.unwrap();
     let cookies = a.journal().requests.iter().filter(|request| request.header("cookie").is_some()).count();
     assert_eq!(cookies, 0, "the provider has no business with it");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sessions_hold_across_weighted_static_backends_too() {
+    let [a, b, _] = three().await;
+    let reference = |name: &str| format!("{{name: {name}, group: agentgateway.dev, kind: AgentgatewayBackend}}");
+    let backend = |mock: &MockProvider| {
+        let (name, port) = (mock.name(), mock.addr().port());
+        let spec = format!("{{static: {{host: 127.0.0.1, port: {port}}}}}");
+        format!("\n---\nkind: AgentgatewayBackend\nmetadata: {{name: {name}}}\nspec: {spec}")
+    };
+    let manifests = sticky(&[&a], "{type: Header, sessionName: x-session}");
+    let manifests = manifests.replace(&reference("pool"), &format!("{}, {}", reference("a"), reference("b")));
+    let running = start(&format!("{manifests}{}{}", backend(&a), backend(&b)));
+    let address = running.address();
+    let rounds = tokio::task::spawn_blocking(move || {
+        for _ in 0..8 {
+            let first = ask(address, "");
+            let session = format!("X-Session: {}\r\n", first.header("x-session").unwrap());
+            assert!((0..5).all(|_| served_by(&ask(address, &session)) == served_by(&first)));
+        }
+    });
+    rounds.await.unwrap();
 }
