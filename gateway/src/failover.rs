@@ -4,24 +4,22 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{Response, StatusCode};
-use hyper::body::Incoming;
 
 use crate::admit::Admitted;
-use crate::answer::{Answer, Broken, Form, InFlight, Tap};
+use crate::answer::{Answer, InFlight};
 use crate::commit::{self, Served};
-use crate::decode::Decoder;
 use crate::error::{Reason, Rejection};
 use crate::exchange::Exchange;
 use crate::health::Failure;
+use crate::receive::{Uncommitted, receive};
 use crate::record::Attempt;
 use crate::relay::Reply;
 use crate::select::{Choice, Standing};
 use crate::send::{self, NoAnswer, Outbound};
 use crate::snapshot::{AiBackend, Credential, Operation, Provider, Rule};
 use crate::tries::{self, Tries};
-use crate::upstream::{Connection, UpstreamBody};
+use crate::upstream::UpstreamBody;
 use crate::{headers, hint, operation, select};
 
 /// What became of one attempt.
@@ -29,11 +27,7 @@ use crate::{headers, hint, operation, select};
 enum Outcome {
     Answered(Response<()>, Answer),
     Failed(NoAnswer),
-    /// An answer that broke before any of it was sent on. `movable` for a stream before its commit point.
-    Uncommitted {
-        broken: Broken,
-        movable: bool,
-    },
+    Uncommitted(Uncommitted),
 }
 
 impl Outcome {
@@ -59,7 +53,7 @@ impl Outcome {
                 refused || self.should_retry() == Some(true)
             }
             Self::Failed(cause) => cause.nothing_accepted(),
-            Self::Uncommitted { movable, .. } => *movable,
+            Self::Uncommitted(answer) => answer.movable,
         }
     }
 }
@@ -118,7 +112,7 @@ pub async fn serve(
                 commit::relay(exchange, served).await
             }
             Outcome::Failed(cause) => Err(ended(exchange, backend, cause.rejection(&who))),
-            Outcome::Uncommitted { broken, .. } => Err(ended(exchange, backend, broken.rejection(&who))),
+            Outcome::Uncommitted(answer) => Err(ended(exchange, backend, answer.broken.rejection(&who))),
         };
     }
 }
@@ -182,7 +176,8 @@ async fn attempt(
         Err(cause) => Outcome::Failed(cause),
         Ok((response, connection)) => {
             let movable = tries_left(exchange, rule) && select::any_untried(backend, tried) && admitted.repeatable();
-            receive(admitted, response, connection, in_flight, movable).await
+            let received = receive(admitted, response, connection, in_flight, movable).await;
+            received.map_or_else(Outcome::Uncommitted, |(head, answer)| Outcome::Answered(head, answer))
         }
     };
     if let Some(note) = exchange.record.attempts.last_mut() {
@@ -191,49 +186,10 @@ async fn attempt(
         note.error = match &outcome {
             Outcome::Answered(..) => None,
             Outcome::Failed(cause) => Some(cause.rejection("provider").message.into()),
-            Outcome::Uncommitted { broken, .. } => Some(broken.to_string().into()),
+            Outcome::Uncommitted(answer) => Some(answer.broken.to_string().into()),
         };
     }
     Ok(outcome)
-}
-
-/// Reads the head, and of a stream what comes before its commit point while it could still move elsewhere.
-async fn receive(
-    admitted: &Admitted,
-    response: Response<Incoming>,
-    connection: Connection,
-    in_flight: InFlight,
-    movable: bool,
-) -> Outcome {
-    let (mut head, body) = response.into_parts();
-    let event_stream = headers::is_event_stream(&head.headers) && head.status.is_success();
-    let framed = head.headers.contains_key(CONTENT_LENGTH) || head.headers.contains_key(TRANSFER_ENCODING);
-    let bodiless = matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
-    let ours = admitted.operation != Operation::Passthrough;
-    let decoder = if ours { Decoder::take_over(&mut head.headers) } else { None };
-    let plain = !head.headers.contains_key(CONTENT_ENCODING);
-    headers::strip_hop_by_hop(&mut head.headers);
-    let prompt = admitted.prompt.as_ref();
-    let hide = event_stream
-        && plain
-        && admitted.operation.has_stream_options()
-        && prompt.is_some_and(|prompt| prompt.stream && !prompt.asked_usage);
-    if hide {
-        head.headers.remove(CONTENT_LENGTH);
-    }
-    let tap = Tap::of(admitted.operation, event_stream, plain, hide);
-    let form = Form { tap, decoder, close_delimited: !framed && !bodiless };
-    let mut answer = Answer::new(body, form, connection, Some(in_flight));
-    if event_stream
-        && movable
-        && let Err(broken) = answer.hold().await
-    {
-        return Outcome::Uncommitted { broken, movable: true };
-    }
-    if let Err(broken) = answer.peek().await {
-        return Outcome::Uncommitted { broken, movable: event_stream };
-    }
-    Outcome::Answered(Response::from_parts(head, ()), answer)
 }
 
 /// Tells the provider's health what the attempt was like. An answer brings a provider back that was out.
@@ -267,7 +223,7 @@ fn failure(provider: &Provider, outcome: &Outcome) -> Option<Failure> {
     let status = match outcome {
         Outcome::Answered(head, _) => head.status(),
         Outcome::Failed(cause) if cause.nothing_accepted() => return Some(Failure::Refused),
-        Outcome::Failed(_) | Outcome::Uncommitted { .. } => return Some(Failure::Broken),
+        Outcome::Failed(_) | Outcome::Uncommitted(_) => return Some(Failure::Broken),
     };
     let our_key = matches!(provider.credential, Credential::Inject { .. });
     match status {

@@ -2,7 +2,7 @@
 //!
 //! Reading order: [`snapshot`] (what is served), [`config`] (how manifests become a snapshot), then the story
 //! of a request in [`proxy`]: [`listen`] → match ([`route`], [`auth`]) → [`admit`] → choose ([`select`], [`health`], [`affinity`]) →
-//! [`send`] (with [`failover`] and its [`tries`] around it) → [`commit`], [`relay`] (of an [`answer`], with [`tap`]) → [`record`] (to [`telemetry`]).
+//! [`send`] and [`receive`] (with [`failover`] and its [`tries`] around them) → [`commit`], [`relay`] (of an [`answer`], with [`tap`]) → [`record`] (to [`telemetry`]).
 //! [`server`] starts, reloads and stops all of it.
 
 pub mod admin;
@@ -27,6 +27,7 @@ pub mod metrics;
 pub mod operation;
 pub mod options;
 pub mod proxy;
+pub mod receive;
 pub mod record;
 pub mod relay;
 pub mod reload;
