@@ -85,6 +85,8 @@ pub async fn serve(
         };
         book(&exchange, backend, &choice, &outcome);
         let provider = choice.provider;
+        // a probe ends here: what it saw is booked
+        drop(choice.standing);
         tries.note(&provider, outcome.pause(), outcome.should_retry());
         if may_try_again(&exchange, rule, backend, tries.asked(), &admitted, &outcome)
             && let Some((next, pause)) = tries.next(&exchange, rule, backend)
@@ -106,7 +108,6 @@ pub async fn serve(
                     backend: backend.clone(),
                     operation: admitted.operation,
                     hold: admitted.hold,
-                    soonest: select::soonest(backend, Instant::now()),
                     idle: rule.timeouts.response_idle,
                 };
                 commit::relay(exchange, served).await

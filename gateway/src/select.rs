@@ -168,7 +168,7 @@ pub fn spared(backend: &AiBackend, provider: &Arc<Provider>, failure: Failure, n
 pub fn soonest(backend: &AiBackend, now: Instant) -> Option<Duration> {
     let usable = || backend.groups.iter().flatten().filter(|provider| usable(provider));
     let all_away = usable().nth(1).is_some() && usable().all(|provider| !provider.health.serving());
-    usable().map(|provider| provider.health.away(now)).min().filter(|_| all_away)
+    if all_away { usable().map(|provider| provider.health.away(now)).min() } else { None }
 }
 
 /// A backendRef by its weight; `None` when there is none with a weight.
