@@ -5,9 +5,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use http::Response;
 use http::request::Parts;
+use http::{HeaderName, HeaderValue, Response};
 
+use crate::affinity::{Key, Place};
 use crate::error::Rejection;
 use crate::record::{End, Pending, Record};
 use crate::relay::Reply;
@@ -30,6 +31,10 @@ pub struct Exchange {
     pub deadline: Option<Instant>,
     /// Response header changes of the rule and of the chosen backendRef.
     pub response_edits: Vec<(Arc<Rule>, Option<usize>)>,
+    /// The session that came with the request, where the rule keeps sessions.
+    pub session: Option<Key>,
+    /// What a session that begins here is told.
+    pub session_begins: Option<(HeaderName, HeaderValue)>,
     /// The client connection cannot carry another request.
     pub close: bool,
 }
@@ -76,7 +81,27 @@ impl Exchange {
             response_body: None,
         };
         let record = Pending::new(record, worker.sink.clone());
-        Self { worker, record, peer, head, deadline: None, response_edits: Vec::new(), close: false }
+        Self {
+            worker,
+            record,
+            peer,
+            head,
+            deadline: None,
+            response_edits: Vec::new(),
+            session: None,
+            session_begins: None,
+            close: false,
+        }
+    }
+
+    /// A session that began with this request is told who served it, so that it returns there.
+    pub fn settle_session(&mut self, provider: Option<&str>) {
+        let Some((rule, Some(backend))) = self.response_edits.last() else { return };
+        let Some(persistence) = &rule.persistence else { return };
+        if self.session.is_none() && self.record.status < 400 {
+            let place = Place::of(&rule.backends[*backend].target, provider);
+            self.session_begins = persistence.announcement(place, self.record.time);
+        }
     }
 
     /// Ends the exchange with the gateway's own answer.
@@ -114,6 +139,9 @@ impl Exchange {
                 Some(index) => &rule.backends[*index].response_headers,
             };
             crate::headers::edit(response.headers_mut(), edit);
+        }
+        if let Some((name, value)) = &self.session_begins {
+            response.headers_mut().append(name, value.clone());
         }
         if let http::header::Entry::Vacant(id) = response.headers_mut().entry("x-request-id")
             && let Ok(ours) = http::HeaderValue::from_str(&self.record.request_id)

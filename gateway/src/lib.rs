@@ -1,12 +1,13 @@
 //! The reference gateway: Kubernetes resources in, LLM traffic through.
 //!
 //! Reading order: [`snapshot`] (what is served), [`config`] (how manifests become a snapshot), then the story
-//! of a request in [`proxy`]: [`listen`] (with [`certificate`] and [`http2`]) → match ([`route`], [`auth`]) → [`admit`] → choose ([`select`], [`health`]) →
-//! [`send`] (with [`failover`] around it) → [`commit`], [`relay`] (of an [`answer`], with [`tap`]) → [`record`] (to [`telemetry`]).
+//! of a request in [`proxy`]: [`listen`] (with [`certificate`] and [`http2`]) → match ([`route`], [`auth`]) → [`admit`] → choose ([`select`], [`health`], [`affinity`]) →
+//! [`send`] and [`receive`] (with [`failover`] and its [`tries`] around them) → [`commit`], [`relay`] (of an [`answer`], with [`tap`]) → [`record`] (to [`telemetry`]).
 //! [`server`] starts, reloads and stops all of it.
 
 pub mod admin;
 pub mod admit;
+pub mod affinity;
 pub mod answer;
 pub mod auth;
 pub mod certificate;
@@ -20,6 +21,7 @@ pub mod failover;
 pub mod framing;
 pub mod headers;
 pub mod health;
+pub mod hint;
 pub mod http2;
 pub mod json;
 pub mod listen;
@@ -27,6 +29,7 @@ pub mod metrics;
 pub mod operation;
 pub mod options;
 pub mod proxy;
+pub mod receive;
 pub mod record;
 pub mod relay;
 pub mod reload;
@@ -42,6 +45,7 @@ pub mod tap;
 pub mod telemetry;
 pub mod tls;
 pub mod trace;
+pub mod tries;
 pub mod tunnel;
 pub mod upstream;
 pub mod usage;

@@ -73,7 +73,13 @@ pub async fn handle(worker: Rc<Worker>, client: Client, request: Request<Incomin
         let answer = redirected(&exchange, entry, redirect, &client);
         return exchange.answer(answer);
     }
-    let Some(chosen) = select::by_weight(&rule.backends, exchange.worker.random()) else {
+    let persistence = rule.persistence.as_ref();
+    exchange.session = persistence.and_then(|kept| kept.key(&exchange.head.headers, exchange.record.time));
+    let chosen = match exchange.session {
+        Some(key) => key.backend(&rule.backends),
+        None => select::by_weight(&rule.backends, exchange.worker.random()),
+    };
+    let Some(chosen) = chosen else {
         let status = StatusCode::INTERNAL_SERVER_ERROR;
         let message = format!("route {} has no backend with a weight", rule.route);
         return refuse(exchange, body, Rejection::new(status, Reason::NoHealthyBackend, "no_backend", message));
@@ -257,6 +263,7 @@ async fn serve_static(
     let target = format!("{path}{query}");
     let bodiless = body.is_end_stream();
     let mut body = Some(body);
+    exchange.worker.shared.earn_retry();
     loop {
         let outbound = Outbound {
             endpoint: &backend.endpoint,
@@ -277,7 +284,11 @@ async fn serve_static(
         let status = sent.as_ref().ok().map(|(response, _)| response.status());
         note_attempt(&mut exchange, backend, status, sent.as_ref().err(), started);
         let timed_out = matches!(sent, Err(send::NoAnswer::RequestTimeout));
-        if bodiless && !timed_out && failover::configured_retry(&exchange, &entry.rule, status) == Some(true) {
+        if bodiless
+            && !timed_out
+            && failover::configured_retry(&exchange, &entry.rule, status) == Some(true)
+            && exchange.worker.shared.spend_retry()
+        {
             tokio::time::sleep(failover::backoff(&entry.rule)).await;
             continue;
         }
@@ -334,6 +345,7 @@ fn note_attempt(
     exchange.record.attempts.push(crate::record::Attempt {
         provider: backend.name.clone(),
         endpoint: format!("{}:{}", backend.endpoint.host, backend.endpoint.port).into(),
+        standing: None,
         status: status.map(|status| status.as_u16()),
         error: error.map(|cause| cause.rejection("backend").message.into()),
         duration: started.elapsed(),
@@ -349,6 +361,7 @@ fn relay_static(
     let (mut parts, body) = response.into_parts();
     headers::strip_hop_by_hop(&mut parts.headers);
     exchange.record.status = parts.status.as_u16();
+    exchange.settle_session(None);
     let mut response = Response::from_parts(parts, Reply::Full(None));
     exchange.finish_head(&mut response);
     let form = Form { tap: Tap::None, decoder: None, close_delimited: false };

@@ -47,6 +47,8 @@ pub struct Attempt {
     pub provider: Arc<str>,
     /// `host:port`
     pub endpoint: Box<str>,
+    /// `probe` of a provider that may return, or `evicted` where all were out of rotation and this was the least bad.
+    pub standing: Option<&'static str>,
     /// Status of the answer, if one came.
     pub status: Option<u16>,
     /// Why it failed.
@@ -127,6 +129,9 @@ impl Serialize for Record {
         if let Some(last) = self.attempts.last() {
             map.serialize_entry("endpoint", &last.endpoint)?;
             map.serialize_entry("provider", &*last.provider)?;
+            if let Some(standing) = last.standing {
+                map.serialize_entry("provider.standing", standing)?;
+            }
         }
         map.serialize_entry("http.method", self.method.as_str())?;
         map.serialize_entry("http.host", &self.host)?;
@@ -199,6 +204,9 @@ impl Serialize for Attempt {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("provider", &*self.provider)?;
         map.serialize_entry("endpoint", &self.endpoint)?;
+        if let Some(standing) = self.standing {
+            map.serialize_entry("standing", standing)?;
+        }
         if let Some(status) = self.status {
             map.serialize_entry("status", &status)?;
         }

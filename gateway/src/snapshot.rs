@@ -9,6 +9,7 @@ use regex::Regex;
 use rustls::ServerConfig;
 use rustls::sign::CertifiedKey;
 
+use crate::affinity::Persistence;
 use crate::auth::ClientKeys;
 use crate::health::Health;
 
@@ -117,6 +118,8 @@ pub struct Rule {
     pub timeouts: Timeouts,
     /// Configured retry; `None` means the built-in single failover.
     pub retry: Option<Retry>,
+    /// Sessions return to their target; `None` where each request is on its own.
+    pub persistence: Option<Persistence>,
     /// Weighted backends; empty answers 500.
     pub backends: Vec<WeightedBackend>,
 }

@@ -15,6 +15,7 @@ mod limits;
 mod listener;
 mod matcher;
 mod order;
+mod persistence;
 mod policy;
 mod provider;
 mod rule;

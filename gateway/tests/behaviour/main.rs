@@ -13,6 +13,8 @@ mod lifecycle;
 mod limits;
 mod records;
 mod retries;
+mod selection;
+mod sessions;
 mod support;
 mod telemetry;
 mod timeouts;

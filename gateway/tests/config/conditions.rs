@@ -98,7 +98,7 @@ fn rules_that_cannot_be_served_as_written_are_not_accepted_and_answer_500() {
         ("timeouts: {request: '120'}", "UnsupportedValue"),
         ("timeouts: {request: 1s, backendRequest: 2s}", "UnsupportedValue"),
         ("retry: {codes: [200]}", "UnsupportedValue"),
-        ("sessionPersistence: {type: Cookie}", "UnsupportedValue"),
+        ("sessionPersistence: {idleTimeout: 5m}", "UnsupportedValue"),
     ];
     for (rule, reason) in cases {
         let compiled =

@@ -7,6 +7,7 @@ mod errors;
 mod folders;
 mod matching;
 mod policies;
+mod sessions;
 mod tutorials;
 
 use std::sync::Arc;

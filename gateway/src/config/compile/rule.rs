@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::backend::Backends;
 use super::grant::Reference;
 use super::policy::Traffic;
-use super::{Refusal, filter, limits, service};
+use super::{Refusal, filter, limits, persistence, service};
 use crate::config::kind::{AGENTGATEWAY, CORE, Kind};
 use crate::config::manifests::{Manifests, Resource};
 use crate::config::resources::Object;
@@ -42,12 +42,13 @@ pub(super) fn compile(
     let closed = traffic.closed.clone();
     let (client_keys, body_limit) = (traffic.client_keys.clone(), traffic.body_limit.unwrap_or(BODY_LIMIT));
     let backends = weighted(sources, route, &spec.backend_refs, issues);
-    let (filters, timeouts, retry, broken) = match own(spec, traffic) {
-        Ok((filters, timeouts, retry)) => (filters, timeouts, retry, closed),
+    let (own, persistence) = (own(spec, traffic), persistence::of_rule(route, spec));
+    let (filters, timeouts, retry, persistence, broken) = match own.and_then(|own| Ok((own, persistence?))) {
+        Ok(((filters, timeouts, retry), persistence)) => (filters, timeouts, retry, persistence, closed),
         Err(refusal) => {
             let why = refusal.message.clone();
             issues.accepted.push(refusal);
-            (Filters::default(), Timeouts::default(), None, Some(why))
+            (Filters::default(), Timeouts::default(), None, None, Some(why))
         }
     };
     let (filters, backends) = match broken {
@@ -63,14 +64,12 @@ pub(super) fn compile(
         filters,
         timeouts,
         retry,
+        persistence,
         backends,
     }
 }
 
 fn own(spec: &RuleSpec, traffic: Traffic) -> Result<(Filters, Timeouts, Option<Retry>), Refusal> {
-    if spec.session_persistence.is_some() {
-        return Err(Refusal::new("UnsupportedValue", "sessionPersistence is not supported yet"));
-    }
     let filters = filter::of_rule(spec)?;
     let mut timeouts = Timeouts {
         request: traffic.request.flatten(),

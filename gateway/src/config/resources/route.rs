@@ -40,8 +40,52 @@ pub struct RuleSpec {
     pub timeouts: Option<TimeoutsSpec>,
     /// Retries.
     pub retry: Option<RetrySpec>,
+    /// Sessions return to their target.
+    pub session_persistence: Option<SessionPersistenceSpec>,
+}
+
+/// `sessionPersistence` (GEP-1619).
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SessionPersistenceSpec {
+    /// Name of the cookie or header; one of our own when absent.
+    pub session_name: Option<String>,
+    /// Longest life of a session.
+    pub absolute_timeout: Option<String>,
     /// Not supported.
-    pub session_persistence: Option<Present>,
+    pub idle_timeout: Option<Present>,
+    /// `Cookie` when absent.
+    #[serde(rename = "type")]
+    pub type_: Option<SessionType>,
+    /// For cookies only.
+    pub cookie_config: Option<CookieSpec>,
+}
+
+/// Where a session value travels.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+pub enum SessionType {
+    /// In a cookie.
+    #[default]
+    Cookie,
+    /// In a header.
+    Header,
+}
+
+/// `sessionPersistence.cookieConfig`
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CookieSpec {
+    /// `Session` when absent.
+    pub lifetime_type: Option<CookieLifetime>,
+}
+
+/// How long a browser keeps a cookie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub enum CookieLifetime {
+    /// Until it is closed.
+    Session,
+    /// For `absoluteTimeout`.
+    Permanent,
 }
 
 /// Conditions that hold together.
