@@ -1,7 +1,7 @@
 //! The reference gateway: Kubernetes resources in, LLM traffic through.
 //!
 //! Reading order: [`snapshot`] (what is served), [`config`] (how manifests become a snapshot), then the story
-//! of a request in [`proxy`]: [`listen`] → match ([`route`], [`auth`]) → [`admit`] → choose ([`select`], [`health`]) →
+//! of a request in [`proxy`]: [`listen`] → match ([`route`], [`auth`], by model name [`model`]) → [`admit`] → choose ([`select`], [`health`]) →
 //! [`send`] (with [`failover`] around it) → [`commit`], [`relay`] (of an [`answer`], with [`tap`]) → [`record`] (to [`telemetry`]).
 //! [`server`] starts, reloads and stops all of it.
 
@@ -22,6 +22,7 @@ pub mod health;
 pub mod json;
 pub mod listen;
 pub mod metrics;
+pub mod model;
 pub mod operation;
 pub mod options;
 pub mod proxy;

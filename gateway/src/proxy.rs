@@ -22,7 +22,7 @@ use crate::send::{self, Outbound};
 use crate::snapshot::{Operation, PathEdit, PathMatch, Redirect, RouteEntry, Rule, Snapshot, StaticBackend, Target};
 use crate::upstream::{Connection, UpstreamBody};
 use crate::worker::Worker;
-use crate::{admit, failover, headers, select};
+use crate::{admit, failover, headers, model, select};
 
 /// One client connection.
 #[derive(Debug, Clone)]
@@ -87,10 +87,12 @@ pub async fn handle(worker: Rc<Worker>, client: Client, request: Request<Incomin
             // choose, send, relay: one backend, bytes as they are
             serve_static(exchange, entry, index, backend, &path, body).await
         }
+        // admit, then the model that the body names decides
+        Target::Models(router) => model::serve(exchange, entry, index, router, path, body).await,
         Target::Ai(backend) => {
             exchange.record.backend = Some(backend.name.clone());
             // admit
-            let admitted = match admit::admit(&mut exchange, entry, backend, path, body).await {
+            let admitted = match admit::admit(&mut exchange, entry, &backend.routes, path, body).await {
                 Ok(admitted) => admitted,
                 Err(rejection) => return exchange.reject(rejection),
             };

@@ -9,6 +9,7 @@ use regex::Regex;
 
 use crate::auth::ClientKeys;
 use crate::health::Health;
+use crate::model::ModelRouter;
 
 /// Everything a request needs to know, for all listeners.
 #[derive(Debug, Default)]
@@ -212,6 +213,8 @@ pub struct WeightedBackend {
 pub enum Target {
     /// An AI backend: one or more providers.
     Ai(Arc<AiBackend>),
+    /// Models by name (AgentgatewayModel).
+    Models(Arc<ModelRouter>),
     /// A plain HTTP backend: bytes go through as they are.
     Static(Arc<StaticBackend>),
     /// Cannot be used: 500 for its share of the traffic, nothing goes upstream.
@@ -250,7 +253,7 @@ pub struct Eviction {
 }
 
 /// One entry of a priority group.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Provider {
     /// Name within the backend; `backend` for the single form.
     pub name: Arc<str>,

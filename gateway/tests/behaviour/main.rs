@@ -8,6 +8,7 @@ mod client_keys;
 mod failover;
 mod lifecycle;
 mod limits;
+mod models;
 mod records;
 mod retries;
 mod support;

@@ -5,6 +5,7 @@ mod conditions;
 mod errors;
 mod folders;
 mod matching;
+mod models;
 mod policies;
 mod tutorials;
 

@@ -17,7 +17,7 @@ use crate::config::resources::backend::{
     AiPolicies, AiSpec, BackendPolicies, BackendSpec, EvictionSpec, HealthSpec, ProviderSpec, RouteType, StaticSpec,
 };
 use crate::config::status::{Condition, ObjectStatus};
-use crate::snapshot::{AiBackend, Credential, Eviction, Operation, Snapshot, StaticBackend, Target};
+use crate::snapshot::{AiBackend, Credential, Eviction, Operation, StaticBackend, Target};
 
 /// All backends, by `namespace/name`.
 #[derive(Debug)]
@@ -36,17 +36,17 @@ struct Made {
 }
 
 /// Compiles every backend.
-pub(super) fn compile(manifests: &Manifests, policies: &Policies<'_>, previous: Option<&Snapshot>) -> Backends {
-    let mut pool = HealthPool::of(previous);
+pub(super) fn compile(manifests: &Manifests, policies: &Policies<'_>, pool: &mut HealthPool) -> Backends {
     let mut backends = Backends { targets: HashMap::new(), status: Vec::new() };
     for resource in &manifests.backends {
         let around = Surroundings {
             manifests,
+            kind: Kind::AgentgatewayBackend,
             backend: &resource.id,
             namespace: resource.object.metadata.namespace(),
             allow_plaintext: resource.object.metadata.annotated(endpoint::ALLOW_PLAINTEXT, "true"),
         };
-        let made = backend(&around, resource, policies, &mut pool);
+        let made = backend(&around, resource, policies, pool);
         let (target, condition) = outcome(&resource.id, made);
         let mut status = ObjectStatus::new(Kind::AgentgatewayBackend, &resource.id);
         status.conditions.push(condition);
@@ -177,7 +177,7 @@ fn static_backend(
     let tcp = strongest(layers, |layer| layer.tcp.as_ref());
     let endpoint = endpoint::endpoint(endpoint::host(host)?, port, tls, tcp)?;
     let credential = match strongest(layers, |layer| layer.auth.as_ref()) {
-        Some(auth) => credential::compile(around.manifests, around.namespace, auth, Style::Bearer)?,
+        Some(auth) => credential::compile(around, auth, Style::Bearer)?,
         None => Credential::Passthrough,
     };
     endpoint::check_plaintext(&endpoint, &credential, around.allow_plaintext)?;
@@ -294,7 +294,8 @@ fn named_group(providers: &[ProviderSpec]) -> Result<Vec<(&str, &ProviderSpec)>,
     named.collect()
 }
 
-fn eviction(health: &HealthSpec) -> Result<Option<Eviction>, Refusal> {
+/// `policies.health.eviction`.
+pub(super) fn eviction(health: &HealthSpec) -> Result<Option<Eviction>, Refusal> {
     let Some(spec) = &health.eviction else { return Ok(None) };
     let EvictionSpec { duration, restore_health, consecutive_failures, health_threshold } = spec;
     let duration = duration.as_deref().map(limits::duration).transpose()?.unwrap_or(Duration::from_secs(3));

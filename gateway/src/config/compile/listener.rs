@@ -162,15 +162,16 @@ fn check_listener(spec: &ListenerSpec) -> Result<(), Refusal> {
     }
 }
 
-/// Both kinds of routes, or those of them that are listed; and what is listed in vain.
+/// Routes of both kinds and models, or those of them that are listed; and what is listed in vain.
 fn route_kinds(allowed: Option<&AllowedRoutes>) -> (Vec<Kind>, Vec<String>) {
     let listed = allowed.and_then(|allowed| allowed.kinds.as_deref()).unwrap_or_default();
     if listed.is_empty() {
-        return (vec![Kind::HTTPRoute, Kind::AIRoute], Vec::new());
+        return (vec![Kind::HTTPRoute, Kind::AIRoute, Kind::AgentgatewayModel], Vec::new());
     }
     let (mut kinds, mut bad) = (Vec::new(), Vec::new());
     for listed in listed {
-        let route = Kind::named(&listed.kind).filter(|kind| matches!(kind, Kind::HTTPRoute | Kind::AIRoute));
+        let route = Kind::named(&listed.kind)
+            .filter(|kind| matches!(kind, Kind::HTTPRoute | Kind::AIRoute | Kind::AgentgatewayModel));
         match route.filter(|kind| listed.group.as_deref().unwrap_or(GATEWAY_API) == kind.group()) {
             Some(kind) => kinds.push(kind),
             None => bad.push(listed.kind.clone()),

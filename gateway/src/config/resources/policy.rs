@@ -1,4 +1,4 @@
-//! AgentgatewayPolicy, AgentgatewayParameters and AgentgatewayModel.
+//! AgentgatewayPolicy.
 
 use std::collections::BTreeMap;
 

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use super::meta::{ObjectReference, Present};
 
 /// HTTPRoute.spec and AIRoute.spec
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RouteSpec {
     /// The Gateways it wants to attach to.
@@ -228,7 +228,7 @@ pub enum PathModifierType {
 }
 
 /// Where traffic goes, with its share.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct BackendRef {
     /// Core for an HTTPRoute.
