@@ -79,7 +79,7 @@ pub async fn admit(
     }
     exchange.record.requested_model.clone_from(&prompt.requested_model);
     exchange.record.stream = prompt.stream;
-    if exchange.worker.shared.log_bodies {
+    if exchange.worker.shared.log_bodies || exchange.record.kept.as_ref().is_some_and(|kept| kept.uses().request_body) {
         exchange.record.request_body = Some(prompt.body.clone());
     }
     Ok(Admitted { operation, path, prompt: Some(prompt), stream: None, hold: Some(hold) })

@@ -10,6 +10,7 @@ use hyper::body::Incoming;
 
 use crate::admit::Admitted;
 use crate::answer::{Answer, Broken, Form, InFlight, Tap};
+use crate::cel::{Answered, Expression, Scope};
 use crate::commit::{self, Served};
 use crate::decode::Decoder;
 use crate::error::{Reason, Rejection};
@@ -39,7 +40,13 @@ enum Outcome {
 
 impl Outcome {
     fn status(&self) -> Option<StatusCode> {
-        if let Self::Answered(head, _) = self { Some(head.status()) } else { None }
+        self.answered().map(|answered| answered.status)
+    }
+
+    /// The answer as expressions see it.
+    fn answered(&self) -> Option<Answered<'_>> {
+        let Self::Answered(head, _) = self else { return None };
+        Some(Answered { status: head.status(), headers: head.headers() })
     }
 
     /// How long the provider asks to be left alone.
@@ -181,6 +188,7 @@ async fn attempt(
         endpoint,
         status: None,
         error: None,
+        unhealthy: false,
         duration: std::time::Duration::ZERO,
     };
     let ask_usage = admitted.operation.has_stream_options();
@@ -271,7 +279,15 @@ async fn receive(
 /// Tells the provider's health what the attempt was like.
 fn book(exchange: &mut Exchange, backend: &AiBackend, provider: &Arc<Provider>, outcome: &Outcome) {
     let now = Instant::now();
+    let judged = outcome.answered().and_then(|answered| {
+        // an expression that cannot be evaluated says that nothing is wrong
+        Some(holds(backend.unhealthy.as_ref()?, exchange, Some(answered)).unwrap_or(false))
+    });
     let failure = match outcome {
+        Outcome::Answered(head, _) if judged.is_some() => judged.filter(|unhealthy| *unhealthy).map(|_| {
+            let refused = matches!(head.status(), StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
+            if refused { Failure::Refused } else { Failure::Broken }
+        }),
         Outcome::Answered(head, _) => match head.status() {
             // a limit on the caller's own key says nothing about the provider
             StatusCode::TOO_MANY_REQUESTS if matches!(provider.credential, Credential::Passthrough) => return,
@@ -286,6 +302,9 @@ fn book(exchange: &mut Exchange, backend: &AiBackend, provider: &Arc<Provider>, 
         let latency = exchange.record.attempts.last().map_or(Default::default(), |attempt| attempt.duration);
         return provider.health.good(latency);
     };
+    if let Some(attempt) = exchange.record.attempts.last_mut() {
+        attempt.unhealthy = true;
+    }
     let alone = !select::others_live(backend, provider, now);
     provider.health.failed(failure, backend.eviction.as_ref(), outcome.pause(), alone, now);
 }
@@ -302,7 +321,7 @@ fn may_try_again(
     if !admitted.repeatable() || matches!(outcome, Outcome::Failed(NoAnswer::RequestTimeout)) {
         return false;
     }
-    if let Some(again) = configured_retry(exchange, rule, outcome.status()) {
+    if let Some(again) = configured_retry(exchange, rule, outcome.answered()) {
         return again;
     }
     let own_limit = outcome.status() == Some(StatusCode::TOO_MANY_REQUESTS)
@@ -314,14 +333,24 @@ fn may_try_again(
         && exchange.worker.shared.spend_retry()
 }
 
-/// What the rule's own retry says after an attempt with this status, or without an answer; `None` without one.
+/// What an expression says of the exchange and of an answer.
+fn holds(expression: &Expression, exchange: &Exchange, response: Option<Answered<'_>>) -> Option<bool> {
+    let scope = Scope { record: &exchange.record, request_headers: Some(&exchange.head.headers), response };
+    expression.holds(&scope)
+}
+
+/// What the rule's own retry says after an attempt with this answer, or without one; `None` without a retry.
 #[must_use]
-pub fn configured_retry(exchange: &Exchange, rule: &Rule, status: Option<StatusCode>) -> Option<bool> {
+pub fn configured_retry(exchange: &Exchange, rule: &Rule, answered: Option<Answered<'_>>) -> Option<bool> {
     let retry = rule.retry.as_ref()?;
     let retries = exchange.record.attempts.len().saturating_sub(1);
     let too_late = exchange.deadline.is_some_and(|end| Instant::now() + retry.backoff >= end);
-    let listed = status.is_none_or(|status| retry.codes.contains(&status));
-    Some(listed && !too_late && retries < retry.attempts as usize)
+    let says = |expression: &Option<Arc<Expression>>, answered| holds(expression.as_ref()?, exchange, answered);
+    let listed = answered.is_none_or(|answered| {
+        retry.codes.contains(&answered.status) || says(&retry.condition, Some(answered)) == Some(true)
+    });
+    let permitted = || retry.precondition.is_none() || says(&retry.precondition, None) == Some(true);
+    Some(listed && !too_late && retries < retry.attempts as usize && permitted())
 }
 
 /// The pause that the rule's retry asks for between attempts.

@@ -5,10 +5,12 @@
 //! [`send`] (with [`failover`] around it) → [`commit`], [`relay`] (of an [`answer`], with [`tap`]) → [`record`] (to [`telemetry`]).
 //! [`server`] starts, reloads and stops all of it.
 
+pub mod access_log;
 pub mod admin;
 pub mod admit;
 pub mod answer;
 pub mod auth;
+pub mod cel;
 pub mod commit;
 pub mod config;
 pub mod decode;

@@ -237,7 +237,8 @@ mod tests {
     use crate::snapshot::{AiBackend, HeaderEdit};
 
     fn model(object: &str, public: bool) -> Arc<Model> {
-        let backend = AiBackend { name: object.into(), groups: Vec::new(), eviction: None, routes: Vec::new() };
+        let backend =
+            AiBackend { name: object.into(), groups: Vec::new(), eviction: None, unhealthy: None, routes: Vec::new() };
         let target = Target::Ai(Arc::new(backend));
         let (request_headers, response_headers) = (HeaderEdit::default(), HeaderEdit::default());
         let targets = vec![WeightedBackend { weight: 1, request_headers, response_headers, target }];

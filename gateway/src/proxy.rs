@@ -12,7 +12,9 @@ use http::{HeaderValue, Request, Response, StatusCode};
 use http_body::Body;
 use hyper::body::Incoming;
 
+use crate::access_log::Kept;
 use crate::answer::{Answer, Form, Tap};
+use crate::cel::Answered;
 use crate::error::{Reason, Rejection};
 use crate::exchange::Exchange;
 use crate::framing::Framing;
@@ -56,6 +58,9 @@ pub async fn handle(worker: Rc<Worker>, client: Client, request: Request<Incomin
         && let Err(rejection) = keys.admit(&mut exchange.head.headers)
     {
         return refuse(exchange, body, rejection);
+    }
+    if let Some(kept) = &mut exchange.record.kept {
+        kept.keep_request(&exchange.head.headers);
     }
     exchange.deadline = rule.timeouts.request.map(|limit| exchange.record.started + limit);
     exchange.response_edits.push((rule.clone(), None));
@@ -153,6 +158,10 @@ fn match_route<'a>(
     let bind = snapshot.binds.iter().find(|bind| bind.port == port);
     let bind = bind.ok_or_else(|| not_found(format!("no listener on port {port}")))?;
     let host = exchange.record.host.clone();
+    if let Some(log) = route::listener(bind, &host).and_then(|listener| listener.access_log.clone()) {
+        let kept = Kept::new(log, exchange.worker.shared.log_bodies);
+        exchange.record.kept = Some(Box::new(kept));
+    }
     let (listener, entry) = route::find(bind, &exchange.head, &host).map_err(|missing| {
         let path = exchange.head.uri.path();
         not_found(match missing {
@@ -243,11 +252,14 @@ async fn serve_static(
             endpoint: format!("{}:{}", backend.endpoint.host, backend.endpoint.port).into(),
             status: sent.as_ref().ok().map(|(response, _)| response.status().as_u16()),
             error: sent.as_ref().err().map(|cause| cause.rejection("backend").message.into()),
+            unhealthy: false,
             duration: started.elapsed(),
         });
-        let status = sent.as_ref().ok().map(|(response, _)| response.status());
+        let answered = sent.as_ref().ok();
+        let answered =
+            answered.map(|(response, _)| Answered { status: response.status(), headers: response.headers() });
         let timed_out = matches!(sent, Err(send::NoAnswer::RequestTimeout));
-        if bodiless && !timed_out && failover::configured_retry(&exchange, &entry.rule, status) == Some(true) {
+        if bodiless && !timed_out && failover::configured_retry(&exchange, &entry.rule, answered) == Some(true) {
             tokio::time::sleep(failover::backoff(&entry.rule)).await;
             continue;
         }

@@ -22,8 +22,7 @@ pub enum NoRoute {
 /// # Errors
 /// When no listener or no route fits.
 pub fn find<'a>(bind: &'a Bind, head: &Parts, host: &str) -> Result<(&'a Listener, &'a RouteEntry), NoRoute> {
-    let listener = bind.listeners.iter().find(|listener| fits(listener.hostname.as_ref(), host));
-    let listener = listener.ok_or(NoRoute::Listener)?;
+    let listener = listener(bind, host).ok_or(NoRoute::Listener)?;
     let path = head.uri.path();
     let entry = listener.routes.iter().find(|entry| {
         fits(entry.hostname.as_ref(), host)
@@ -31,6 +30,12 @@ pub fn find<'a>(bind: &'a Bind, head: &Parts, host: &str) -> Result<(&'a Listene
             && (!entry.rule.openai_paths_only || crate::operation::by_suffix(path).is_some())
     });
     entry.map(|entry| (listener, entry)).ok_or(NoRoute::Route)
+}
+
+/// The listener of a host, whatever it routes.
+#[must_use]
+pub fn listener<'a>(bind: &'a Bind, host: &str) -> Option<&'a Listener> {
+    bind.listeners.iter().find(|listener| fits(listener.hostname.as_ref(), host))
 }
 
 /// The host a request is for: without port, lower case.

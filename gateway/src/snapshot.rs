@@ -7,7 +7,9 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 use regex::Regex;
 
+use crate::access_log::AccessLog;
 use crate::auth::ClientKeys;
+use crate::cel::Expression;
 use crate::health::Health;
 use crate::model::ModelRouter;
 
@@ -36,6 +38,8 @@ pub struct Listener {
     pub name: Arc<str>,
     /// Hosts this listener serves; `None` serves every host.
     pub hostname: Option<Hostname>,
+    /// What its access log tells, where a policy says so.
+    pub access_log: Option<Arc<AccessLog>>,
     /// Sorted by the Gateway API's precedence: the first match is the best match.
     pub routes: Vec<RouteEntry>,
 }
@@ -193,6 +197,10 @@ pub struct Retry {
     pub codes: Vec<StatusCode>,
     /// Wait between attempts.
     pub backoff: Duration,
+    /// False: this request is never sent twice.
+    pub precondition: Option<Arc<Expression>>,
+    /// True of an answer: it is retried, whatever its status.
+    pub condition: Option<Arc<Expression>>,
 }
 
 /// A backendRef with its weight.
@@ -235,6 +243,8 @@ pub struct AiBackend {
     pub groups: Vec<Vec<Arc<Provider>>>,
     /// `policies.health.eviction`; `None` means the built-in rules.
     pub eviction: Option<Eviction>,
+    /// `policies.health.unhealthyCondition`: says which answers are failures, instead of the built-in rule.
+    pub unhealthy: Option<Arc<Expression>>,
     /// `policies.ai.routes`: path suffix → operation, longest suffix first, `*` last.
     pub routes: Vec<(Box<str>, Operation)>,
 }

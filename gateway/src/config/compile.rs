@@ -4,6 +4,7 @@
 
 mod attach;
 mod backend;
+mod cel;
 mod client_keys;
 mod credential;
 mod endpoint;
@@ -70,7 +71,8 @@ pub fn compile(manifests: &Manifests, previous: Option<&Snapshot>) -> Compiled {
     for gateway in gateways {
         let (object, programmed) = gateway.finish();
         status.push(object);
-        for (port, listener) in programmed {
+        for (port, mut listener) in programmed {
+            listener.access_log = policies.access_log(&listener.gateway, &listener.name);
             listeners.entry(port).or_default().push(listener);
         }
     }

@@ -6,10 +6,12 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::cel::{self, Moment};
 use super::credential::Style;
 use super::policy::Policies;
 use super::provider::{HealthPool, InForce, Surroundings};
 use super::{Refusal, credential, endpoint, limits, provider};
+use crate::cel::Expression;
 use crate::config::kind::Kind;
 use crate::config::manifests::{Manifests, Resource};
 use crate::config::resources::Object;
@@ -33,6 +35,8 @@ struct Made {
     unusable: Vec<String>,
     /// Fields that are left out.
     ignored: Vec<&'static str>,
+    /// Expressions that are wrong, and so left out.
+    wrong: Vec<String>,
 }
 
 /// Compiles every backend.
@@ -64,11 +68,13 @@ fn outcome(id: &Arc<str>, made: Result<Made, Refusal>) -> (Target, Condition) {
             return (target, Condition::no("Accepted", refusal.reason, refusal.message));
         }
     };
-    let condition = match (made.unusable.as_slice(), made.ignored.as_slice()) {
+    let mut partly = made.wrong;
+    if !made.ignored.is_empty() {
+        partly.push(format!("not supported yet: {}", made.ignored.join(", ")));
+    }
+    let condition = match (made.unusable.as_slice(), partly.as_slice()) {
         ([], []) => Condition::yes("Accepted", "Accepted", "Backend successfully accepted"),
-        ([], ignored) => {
-            Condition::yes("Accepted", "PartiallyValid", format!("not supported yet: {}", ignored.join(", ")))
-        }
+        ([], partly) => Condition::yes("Accepted", "PartiallyValid", partly.join("; ")),
         (unusable, _) => {
             let message = format!("failed to translate backend: {}", unusable.join("; "));
             Condition::no("Accepted", "TranslationError", message)
@@ -125,9 +131,6 @@ fn check_policies(policies: &BackendPolicies, ignored: &mut Vec<&'static str>) -
     refuse_set("policies", &refused)?;
     let keepalive = policies.tcp.as_ref().is_some_and(|tcp| tcp.keepalive.is_some());
     note_set(ignored, &[("policies.tcp.keepalive", keepalive), ("policies.http", policies.http.is_some())]);
-    if let Some(health) = &policies.health {
-        note_set(ignored, &[("policies.health.unhealthyCondition", health.unhealthy_condition.is_some())]);
-    }
     let Some(ai) = &policies.ai else { return Ok(()) };
     let refused = [
         ("prompt", ai.prompt.is_some()),
@@ -183,7 +186,7 @@ fn static_backend(
     endpoint::check_plaintext(&endpoint, &credential, around.allow_plaintext)?;
     let unusable = unusable(&credential, None).into_iter().collect();
     let backend = StaticBackend { name: around.backend.clone(), endpoint, credential };
-    Ok(Made { target: Target::Static(Arc::new(backend)), unusable, ignored })
+    Ok(Made { target: Target::Static(Arc::new(backend)), unusable, ignored, wrong: Vec::new() })
 }
 
 fn unusable(credential: &Credential, provider: Option<&str>) -> Option<String> {
@@ -223,8 +226,12 @@ fn ai_backend(
     }
     let eviction = strongest(layers, |layer| layer.health.as_ref()).map(eviction).transpose()?.flatten();
     let routes = strongest(layers, |layer| layer.ai.as_ref()).map(|ai| routes(ai, &mut ignored)).transpose()?;
-    let backend = AiBackend { name: around.backend.clone(), groups, eviction, routes: routes.unwrap_or_default() };
-    Ok(Made { target: Target::Ai(Arc::new(backend)), unusable: unusable_secrets, ignored })
+    let mut wrong = Vec::new();
+    let unhealthy = strongest(layers, |layer| layer.health.as_ref());
+    let unhealthy = unhealthy.and_then(|health| unhealthy_condition(health, &mut wrong));
+    let (name, routes) = (around.backend.clone(), routes.unwrap_or_default());
+    let backend = AiBackend { name, groups, eviction, unhealthy, routes };
+    Ok(Made { target: Target::Ai(Arc::new(backend)), unusable: unusable_secrets, ignored, wrong })
 }
 
 fn in_force<'a>(layers: &[&'a BackendPolicies]) -> InForce<'a> {
@@ -292,6 +299,17 @@ fn named_group(providers: &[ProviderSpec]) -> Result<Vec<(&str, &ProviderSpec)>,
         Some(name) => Ok((name, provider)),
     });
     named.collect()
+}
+
+/// `policies.health.unhealthyCondition`; a wrong one is told, and the built-in rule holds.
+pub(super) fn unhealthy_condition(health: &HealthSpec, wrong: &mut Vec<String>) -> Option<Arc<Expression>> {
+    match cel::compile(health.unhealthy_condition.as_deref()?, Moment::Answer) {
+        Ok(expression) => Some(Arc::new(expression)),
+        Err(refusal) => {
+            wrong.push(format!("policies.health.unhealthyCondition: {}", refusal.message));
+            None
+        }
+    }
 }
 
 /// `policies.health.eviction`.

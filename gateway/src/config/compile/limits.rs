@@ -55,6 +55,8 @@ pub(super) fn retry(spec: &RetrySpec) -> Result<Retry, Refusal> {
     Ok(Retry {
         attempts: spec.attempts.unwrap_or(1).min(MOST_ATTEMPTS),
         codes: spec.codes.iter().map(code).collect::<Result<_, _>>()?,
+        precondition: None,
+        condition: None,
         backoff: spec.backoff.as_deref().map(duration).transpose()?.unwrap_or_default(),
     })
 }

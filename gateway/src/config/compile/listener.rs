@@ -279,6 +279,6 @@ impl ListenerDraft<'_> {
 
     fn finish(self, gateway: &Arc<str>) -> Listener {
         let routes = self.entries.into_iter().map(|entry| entry.route).collect();
-        Listener { gateway: gateway.clone(), name: self.name, hostname: self.hostname, routes }
+        Listener { gateway: gateway.clone(), name: self.name, hostname: self.hostname, access_log: None, routes }
     }
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::provider::{HealthPool, InForce, Surroundings};
 use super::rule::Issues;
 use super::{Refusal, backend, endpoint, provider};
+use crate::cel::Expression;
 use crate::config::kind::Kind;
 use crate::config::manifests::{Manifests, Resource};
 use crate::config::resources::Object;
@@ -37,6 +38,8 @@ struct Draft<'m> {
     pattern: Option<Pattern>,
     model: Arc<Model>,
     issues: Issues,
+    /// What is wrong and so left out.
+    wrong: Vec<String>,
     notes: Vec<String>,
 }
 
@@ -45,7 +48,16 @@ struct Draft<'m> {
 struct Concrete {
     provider: Arc<Provider>,
     eviction: Option<Eviction>,
+    unhealthy: Option<Arc<Expression>>,
+    /// What is wrong and so left out.
+    wrong: Vec<String>,
     operations: Option<Vec<Operation>>,
+}
+
+impl Concrete {
+    fn has_health(&self) -> bool {
+        self.eviction.is_some() || self.unhealthy.is_some()
+    }
 }
 
 /// Reads every model; the concrete ones first, because the virtual ones refer to them.
@@ -60,7 +72,8 @@ fn drafts<'m>(manifests: &'m Manifests, pool: &mut HealthPool) -> Vec<Draft<'m>>
 type Concretes<'m> = HashMap<&'m str, Result<Concrete, Refusal>>;
 
 fn draft<'m>(resource: &'m ModelResource, manifests: &Manifests, concretes: &Concretes<'m>) -> Draft<'m> {
-    let (spec, mut issues, mut notes) = (&resource.object.spec, Issues::default(), Vec::new());
+    let (spec, mut issues) = (&resource.object.spec, Issues::default());
+    let (mut wrong, mut notes) = (Vec::new(), Vec::new());
     let pattern = pattern(resource).map_err(|refusal| issues.accepted.push(refusal)).ok();
     let served = match (&spec.virtual_model, concretes.get(&*resource.id)) {
         (Some(virtual_), _) => {
@@ -71,6 +84,7 @@ fn draft<'m>(resource: &'m ModelResource, manifests: &Manifests, concretes: &Con
             if let Credential::Unusable(why) = &concrete.provider.credential {
                 issues.resolved.push(Refusal::new("InvalidSecretRef", why.to_string()));
             }
+            wrong.clone_from(&concrete.wrong);
             let groups = vec![vec![concrete.provider.clone()]];
             Ok((vec![whole(ai(resource, groups, concrete))], concrete.operations.clone()))
         }
@@ -83,7 +97,7 @@ fn draft<'m>(resource: &'m ModelResource, manifests: &Manifests, concretes: &Con
     });
     let public = spec.visibility != Some(Visibility::Internal);
     let model = Arc::new(Model { object: resource.id.clone(), public, operations, targets });
-    Draft { resource, pattern, model, issues, notes }
+    Draft { resource, pattern, model, issues, wrong, notes }
 }
 
 fn no_provider() -> Refusal {
@@ -104,8 +118,9 @@ fn share(weight: u32, target: Target) -> WeightedBackend {
 }
 
 fn ai(resource: &ModelResource, groups: Vec<Vec<Arc<Provider>>>, health: &Concrete) -> Target {
-    let eviction = health.eviction.clone();
-    Target::Ai(Arc::new(AiBackend { name: resource.id.clone(), groups, eviction, routes: Vec::new() }))
+    let (eviction, unhealthy) = (health.eviction.clone(), health.unhealthy.clone());
+    let name = resource.id.clone();
+    Target::Ai(Arc::new(AiBackend { name, groups, eviction, unhealthy, routes: Vec::new() }))
 }
 
 /// `match.model`, the object's name when absent.
@@ -162,7 +177,9 @@ fn concrete(manifests: &Manifests, resource: &ModelResource, pool: &mut HealthPo
         provider.system = "custom";
     }
     let eviction = policies.health.as_ref().map(backend::eviction).transpose()?.flatten();
-    Ok(Concrete { provider: Arc::new(provider), eviction, operations })
+    let mut wrong = Vec::new();
+    let unhealthy = policies.health.as_ref().and_then(|health| backend::unhealthy_condition(health, &mut wrong));
+    Ok(Concrete { provider: Arc::new(provider), eviction, unhealthy, wrong, operations })
 }
 
 fn check_policies(policies: &ModelPolicies) -> Result<(), Refusal> {
@@ -310,15 +327,15 @@ impl<'a> Targets<'a, '_> {
             let Ok((concrete, provider)) = self.find(&target.model_ref.name, target.model.as_deref()) else { continue };
             groups.entry(target.priority).or_default().push(provider);
             narrow(&mut operations, concrete);
-            let has_health = concrete.eviction.is_some();
+            let has_health = concrete.has_health();
             match health {
-                Some((_, other)) if has_health && other.eviction.is_some() => {
+                Some((_, other)) if has_health && other.has_health() => {
                     let note = "the health policy of the first target that has one counts for all".to_owned();
                     if !self.notes.contains(&note) {
                         self.notes.push(note);
                     }
                 }
-                Some((_, other)) if other.eviction.is_some() || !has_health => (),
+                Some((_, other)) if other.has_health() || !has_health => (),
                 _ => health = Some((target.priority, concrete)),
             }
         }

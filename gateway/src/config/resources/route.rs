@@ -269,8 +269,8 @@ pub struct RetrySpec {
     pub attempts: Option<u32>,
     /// Wait between tries.
     pub backoff: Option<String>,
-    /// CEL, not supported; policies only.
-    pub precondition: Option<Present>,
-    /// CEL, not supported; policies only.
-    pub condition: Option<Present>,
+    /// CEL; policies only.
+    pub precondition: Option<String>,
+    /// CEL; policies only.
+    pub condition: Option<String>,
 }

@@ -76,7 +76,7 @@ fn give(
     draft: Draft<'_>,
     members: &mut HashMap<Parent, Vec<(Pattern, Arc<Model>)>>,
 ) -> ObjectStatus {
-    let Draft { resource, pattern, model, issues, notes } = draft;
+    let Draft { resource, pattern, model, issues, wrong, notes } = draft;
     let mut status = ObjectStatus::new(resource.kind, &resource.id);
     status.notes = notes;
     let parents = &resource.object.spec.parent_refs;
@@ -104,7 +104,7 @@ fn give(
             }
             Err(Detached::Refused(refusal)) => Some(refusal),
         };
-        status.conditions.extend(conditions(&issues, detached).map(|condition| condition.about(&name)));
+        status.conditions.extend(conditions(&issues, &wrong, detached).map(|condition| condition.about(&name)));
     }
     status
 }
@@ -115,9 +115,10 @@ fn shadow_note(members: &[(Pattern, Arc<Model>)], pattern: &Pattern, model: &Arc
         .then(|| format!("shadowed by AgentgatewayModel {} of the same match.model", older.object))
 }
 
-fn conditions(issues: &Issues, detached: Option<Refusal>) -> impl Iterator<Item = Condition> {
+fn conditions(issues: &Issues, wrong: &[String], detached: Option<Refusal>) -> impl Iterator<Item = Condition> {
     let accepted = match (detached, issues.accepted.as_slice()) {
         (Some(refusal), _) => Condition::no("Accepted", refusal.reason, refusal.message),
+        (None, []) if !wrong.is_empty() => Condition::yes("Accepted", "PartiallyValid", wrong.join("; ")),
         (None, []) => Condition::yes("Accepted", "Accepted", "Model is accepted"),
         (None, refusals) => Condition::no("Accepted", refusals[0].reason, attach::joined(refusals)),
     };
