@@ -210,3 +210,121 @@ fn key_text(key: &Key) -> String {
         Key::String(key) => key.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant, SystemTime};
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::record::End;
+    use crate::trace::Trace;
+    use crate::usage::Usage;
+
+    fn record() -> Record {
+        let (method, host, path) = (http::Method::POST, "api.example.com".into(), "/v1/chat/completions".into());
+        Record {
+            started: Instant::now(),
+            time: SystemTime::UNIX_EPOCH,
+            request_id: "r".into(),
+            trace: Trace::begin(&HeaderMap::new(), || 7),
+            method,
+            host,
+            path,
+            port: 80,
+            gateway: None,
+            listener: None,
+            route: None,
+            rule: None,
+            backend: None,
+            operation: Some("chat"),
+            system: Some("openai"),
+            requested_model: Some("gpt-4o".into()),
+            upstream_model: None,
+            response_model: None,
+            upstream_request_id: None,
+            stream: true,
+            usage: Some(Usage { input: 11, output: 7, ..Usage::default() }),
+            attempts: Vec::new(),
+            status: 200,
+            first_token: None,
+            duration: Duration::ZERO,
+            response_bytes: 0,
+            end: End::Complete,
+            reason: None,
+            error: None,
+            request_body: Some("{\"é\":1}".into()),
+            response_body: None,
+            kept: None,
+        }
+    }
+
+    fn headers(all: &[(&'static str, &'static str)]) -> HeaderMap {
+        all.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect()
+    }
+
+    /// Compiles without the checks of the configuration: more can happen here than there.
+    fn raw(text: &str) -> Option<Expression> {
+        let all = Uses { request_headers: true, request_body: true, response_headers: true, response_body: true };
+        Program::compile(text).ok().map(|program| Expression::new(program, all))
+    }
+
+    fn value(text: &str) -> Option<serde_json::Value> {
+        let (record, request) = (record(), headers(&[("x-tier", "gold"), ("authorization", "Bearer sk-1")]));
+        let response = headers(&[("retry-after", "3"), ("set-cookie", "s=1")]);
+        let response = Some(Answered { status: StatusCode::SERVICE_UNAVAILABLE, headers: &response });
+        raw(text).unwrap().value(&Scope { record: &record, request_headers: Some(&request), response })
+    }
+
+    #[test]
+    fn an_exchange_is_seen_as_it_is() {
+        let cases = [
+            ("request.method + ' ' + request.host + request.path", "POST api.example.com/v1/chat/completions".into()),
+            ("request.headers['x-tier'] == 'gold' && 'x-none' in request.headers", false.into()),
+            ("response.code >= 500 && response.headers['retry-after'] == '3'", true.into()),
+            ("llm.requestModel.startsWith('gpt-') && llm.streaming && llm.provider == 'openai'", true.into()),
+            ("llm.totalTokens", 18.into()),
+            ("{'in': llm.inputTokens, 'list': [1, 2.5, true]}", serde_json::json!({"in": 11, "list": [1, 2.5, true]})),
+            ("request.body", "{\"é\":1}".into()),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(value(text), Some(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_evaluated_says_nothing() {
+        for text in ["llm.responseModel", "request.headers['none']", "1 / 0", "null", "nobody", "response.code + 'a'"] {
+            assert_eq!(value(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn credentials_cannot_be_seen() {
+        assert_eq!(value("size(request.headers)"), Some(1.into()));
+        assert_eq!(value("has(request.headers.authorization) || 'set-cookie' in response.headers"), Some(false.into()));
+    }
+
+    #[test]
+    fn without_an_answer_there_is_no_response() {
+        let record = record();
+        let scope = Scope { record: &record, request_headers: None, response: None };
+        assert_eq!(raw("response.code >= 500").unwrap().holds(&scope), None);
+        assert_eq!(raw("request.method == 'POST'").unwrap().holds(&scope), Some(true));
+    }
+
+    proptest! {
+        #[test]
+        fn no_evaluation_panics(words in prop::collection::vec(prop::sample::select(vec![
+            "request.path", "response.code", "llm.inputTokens", "request.headers", "[1,2]", "'é'", "-1", "1.5", "2u", "null",
+            "b'\\xff'", "9223372036854775807", " + ", " - ", " * ", " / ", " % ", " == ", " < ", " && ", " ? ", " : ", " in ",
+            "[", "]", "(", ")", "size(", "string(", "int(", ".startsWith(", ".map(x, x)", "-", "!", ", ", "{'a': ", "}",
+        ]), 1..9)) {
+            let text = words.concat();
+            if raw(&text).is_some() {
+                let _value = value(&text);
+            }
+        }
+    }
+}

@@ -5,6 +5,7 @@ mod answers;
 mod bad_input;
 mod broken_streams;
 mod client_keys;
+mod expressions;
 mod failover;
 mod lifecycle;
 mod limits;

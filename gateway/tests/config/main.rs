@@ -3,6 +3,7 @@
 mod backends;
 mod conditions;
 mod errors;
+mod expressions;
 mod folders;
 mod matching;
 mod models;

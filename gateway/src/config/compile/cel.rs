@@ -222,3 +222,90 @@ fn unknown_field(node: &IdedExpr, root: &str, field: &str) -> Wrong {
         close.map_or_else(|| format!("known are {}", known.join(", ")), |close| format!("did you mean `{close}`?"));
     wrong(node, format!("`{root}.{field}` is not known here: {hint}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn refused(text: &str, moment: Moment) -> String {
+        compile(text, moment).map_or_else(|refusal| refusal.message, |_| "nothing".to_owned())
+    }
+
+    #[test]
+    fn a_wrong_expression_is_told_with_its_place_and_what_to_write() {
+        let cases = [
+            ("response.code >=", "1:17: it ends where more is expected"),
+            ("response.code == 'a", "1:18: token recognition error"),
+            ("", "1:1: the expression is empty"),
+            ("true &&\n  respond.code > 1", "2:10: `respond` is not known: did you mean `response`?"),
+            ("request.header['a'] == 'b'", "1:8: `request.header` is not known here: did you mean `headers`?"),
+            ("request.zzz", "known are method, host, path, headers, body"),
+            ("jwt.sub == 'a'", "`jwt` is not known: known are request, response and llm"),
+            ("size(request) > 1", "`request` alone has no value"),
+            ("request.path.startWith('/a')", "unknown function `startWith`: did you mean `startsWith`?"),
+            ("request.path.matches('(')", "not a regular expression"),
+            ("request.path.matches(request.host)", "a pattern in quotes only"),
+            ("[1].all(x, [2].all(y, x == y))", "within another is not supported"),
+            ("[[1].map(x, x)].exists(y, true)", "within another is not supported"),
+            ("Message{a: 1} == 1", "messages are not supported"),
+            ("[1].all(x, y == x)", "`y` is not known"),
+        ];
+        for (text, expected) in cases {
+            let told = refused(text, Moment::End);
+            assert!(told.contains(expected), "{text}: {told}");
+            assert!(!told.contains("IDENTIFIER"), "{told}");
+        }
+    }
+
+    #[test]
+    fn an_expression_sees_only_what_is_known_at_its_moment() {
+        for (text, moment) in [
+            ("response.code == 1", Moment::Answer),
+            ("request.headers['a'] == 'b'", Moment::Request),
+            ("llm.requestModel == 'b'", Moment::Request),
+            ("llm.inputTokens > 1", Moment::End),
+            ("has(request.body)", Moment::End),
+        ] {
+            for other in [Moment::Request, Moment::Answer, Moment::End] {
+                let told = refused(text, other);
+                assert_eq!(told == "nothing", other >= moment, "{text} {other:?}: {told}");
+            }
+        }
+    }
+
+    #[test]
+    fn uses_are_what_has_to_be_kept() {
+        let uses = |text: &str| compile(text, Moment::End).expect("valid").uses;
+        assert_eq!(uses("response.code == 200 && request.path == '/'"), Uses::default());
+        let both = Uses { request_headers: true, response_body: true, ..Uses::default() };
+        assert_eq!(uses("request.headers.exists(name, name == 'a') || size(response.body) > 3"), both);
+    }
+
+    #[test]
+    fn long_and_deep_expressions_are_refused_and_not_followed() {
+        assert!(refused(&"1".repeat(MOST_CHARS + 1), Moment::End).contains("longer than"));
+        let sum = "1+".repeat(MOST_CHARS / 2 - 1) + "1";
+        assert!(refused(&sum, Moment::End).contains("nested too deeply"));
+        let brackets = "(".repeat(MOST_CHARS / 2 - 1) + "1" + &")".repeat(MOST_CHARS / 2 - 1);
+        assert_ne!(refused(&brackets, Moment::End), "nothing");
+        let chain = format!("request{}", ".a".repeat(MOST_CHARS / 2 - 5));
+        assert!(refused(&chain, Moment::End).contains("nested too deeply"));
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics(text in ".{0,60}") {
+            let _read = compile(&text, Moment::End);
+        }
+
+        #[test]
+        fn no_mixture_of_words_panics(words in prop::collection::vec(prop::sample::select(vec![
+            "request", ".", "headers", "[", "]", "(", ")", "'a'", "\"", "\\", "1", "1u", "1.5", "-", "+", "==", "&&", "?",
+            ":", "has", "map", "exists", ",", "x", "{", "}", "in", "!", "%", "/", "b'", "é", "\n", "size", "matches", "null",
+        ]), 0..14)) {
+            let _read = compile(&words.concat(), Moment::End);
+        }
+    }
+}
