@@ -160,7 +160,7 @@ fn not_found(name: &str) -> Rejection {
 }
 
 fn quoted(name: &str) -> &str {
-    &name[..name.floor_char_boundary(QUOTED)]
+    name.char_indices().nth(QUOTED).map_or(name, |(end, _)| &name[..end])
 }
 
 /// A name out of a path; one that does not decode to UTF-8 stays as it is.

@@ -158,11 +158,13 @@ fn match_route<'a>(
     let bind = snapshot.binds.iter().find(|bind| bind.port == port);
     let bind = bind.ok_or_else(|| not_found(format!("no listener on port {port}")))?;
     let host = exchange.record.host.clone();
-    if let Some(log) = route::listener(bind, &host).and_then(|listener| listener.access_log.clone()) {
+    let found = route::find(bind, &exchange.head, &host);
+    let listener = found.as_ref().map_or_else(|_| route::listener(bind, &host), |(listener, _)| Some(*listener));
+    if let Some(log) = listener.and_then(|listener| listener.access_log.clone()) {
         let kept = Kept::new(log, exchange.worker.shared.log_bodies);
         exchange.record.kept = Some(Box::new(kept));
     }
-    let (listener, entry) = route::find(bind, &exchange.head, &host).map_err(|missing| {
+    let (listener, entry) = found.map_err(|missing| {
         let path = exchange.head.uri.path();
         not_found(match missing {
             NoRoute::Listener => format!("no listener on port {port} serves host {host:?}"),

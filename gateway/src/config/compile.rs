@@ -2,6 +2,7 @@
 //! policies, backends, Gateways, models, routes. Each step returns what it made and what it has to say;
 //! nothing here fails as a whole.
 
+mod access_log;
 mod attach;
 mod backend;
 mod cel;

@@ -169,7 +169,7 @@ impl Check {
         let name = call.func_name.as_str();
         let operator = !name.starts_with(|first: char| first.is_ascii_alphabetic());
         if !operator && !FUNCTIONS.contains(&name) {
-            let hint = did_you_mean(name, FUNCTIONS.into_iter()).map(|close| format!(": did you mean `{close}`?"));
+            let hint = did_you_mean(name, FUNCTIONS).map(|close| format!(": did you mean `{close}`?"));
             return Err(wrong(node, format!("unknown function `{name}`{}", hint.unwrap_or_default())));
         }
         match (name, call.args.last()) {

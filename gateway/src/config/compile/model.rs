@@ -2,7 +2,7 @@
 //! stands for concrete ones of its namespace, by share or by priority, and shares their health.
 //! A model that cannot be served as written still holds its name and answers 500.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::provider::{HealthPool, InForce, Surroundings};
@@ -14,21 +14,19 @@ use crate::config::manifests::{Manifests, Resource};
 use crate::config::resources::Object;
 use crate::config::resources::backend::{OpenAiSpec, ProviderSpec, TlsSpec};
 use crate::config::resources::model::{
-    CustomSpec, FailoverModel, FormatType, ModelPolicies, ModelProvider, ModelSpec, VirtualSpec, Visibility,
-    WeightedModel,
+    CustomSpec, FormatSpec, FormatType, ModelPolicies, ModelProvider, ModelSpec, Visibility,
 };
 use crate::model::{Model, Pattern};
 use crate::snapshot::{AiBackend, Credential, Eviction, HeaderEdit, Operation, Provider, Target, WeightedBackend};
 
 mod parent;
+mod virtual_model;
 
 pub(super) use parent::{Models, add_routes, compile};
 
 type ModelResource = Resource<Object<ModelSpec>>;
 
 const MOST_FORMATS: usize = 6;
-const MOST_TARGETS: usize = 64;
-const MOST_WEIGHT: u32 = 1_000_000;
 
 /// A model that is on its way to its parents.
 #[derive(Debug)]
@@ -69,6 +67,9 @@ fn drafts<'m>(manifests: &'m Manifests, pool: &mut HealthPool) -> Vec<Draft<'m>>
     manifests.models.iter().map(|resource| draft(resource, manifests, &concretes)).collect()
 }
 
+/// Who serves a model, and what it can be asked for.
+type Served = (Vec<WeightedBackend>, Option<Vec<Operation>>);
+
 type Concretes<'m> = HashMap<&'m str, Result<Concrete, Refusal>>;
 
 fn draft<'m>(resource: &'m ModelResource, manifests: &Manifests, concretes: &Concretes<'m>) -> Draft<'m> {
@@ -77,8 +78,9 @@ fn draft<'m>(resource: &'m ModelResource, manifests: &Manifests, concretes: &Con
     let pattern = pattern(resource).map_err(|refusal| issues.accepted.push(refusal)).ok();
     let served = match (&spec.virtual_model, concretes.get(&*resource.id)) {
         (Some(virtual_), _) => {
-            let targets = Targets { resource, manifests, concretes, issues: &mut issues, notes: &mut notes };
-            check_virtual(spec, pattern.as_ref()).and_then(|()| targets.of(virtual_))
+            let targets =
+                virtual_model::Targets { resource, manifests, concretes, issues: &mut issues, notes: &mut notes };
+            virtual_model::check(spec, pattern.as_ref()).and_then(|()| targets.of(virtual_))
         }
         (None, Some(Ok(concrete))) => {
             if let Credential::Unusable(why) = &concrete.provider.credential {
@@ -207,7 +209,7 @@ fn operations(custom: &CustomSpec) -> Result<Vec<Operation>, Refusal> {
     if custom.formats.is_empty() || custom.formats.len() > MOST_FORMATS {
         return Err(Refusal::invalid(format!("custom.formats takes 1 to {MOST_FORMATS} formats")));
     }
-    let operation = |format: &crate::config::resources::model::FormatSpec| match format.type_ {
+    let operation = |format: &FormatSpec| match format.type_ {
         _ if format.path.is_some() => Err(Refusal::unsupported("custom.formats[].path")),
         FormatType::Completions => Ok(Operation::Chat),
         FormatType::Messages => Ok(Operation::Messages),
@@ -258,143 +260,5 @@ fn provider_spec(base: Option<BaseUrl>) -> ProviderSpec {
             path_prefix: Some(path),
             ..ProviderSpec::default()
         },
-    }
-}
-
-fn check_virtual(spec: &ModelSpec, pattern: Option<&Pattern>) -> Result<(), Refusal> {
-    if spec.provider.is_some() {
-        return Err(no_provider());
-    }
-    if spec.base_url.is_some() || spec.policies.is_some() || spec.custom.is_some() {
-        return Err(Refusal::invalid("a virtual model takes no baseURL, policies or custom: its targets have them"));
-    }
-    if spec.visibility == Some(Visibility::Internal) {
-        return Err(Refusal::invalid("virtual models must be public"));
-    }
-    if pattern.is_some_and(|pattern| !matches!(pattern, Pattern::Exact(_))) {
-        return Err(Refusal::invalid("match.model of a virtual model must be an exact name"));
-    }
-    Ok(())
-}
-
-/// Finds what a virtual model stands for.
-struct Targets<'a, 'm> {
-    resource: &'m ModelResource,
-    manifests: &'a Manifests,
-    concretes: &'a Concretes<'m>,
-    issues: &'a mut Issues,
-    notes: &'a mut Vec<String>,
-}
-
-type Served = (Vec<WeightedBackend>, Option<Vec<Operation>>);
-
-impl<'a> Targets<'a, '_> {
-    fn of(mut self, spec: &VirtualSpec) -> Result<Served, Refusal> {
-        match (&spec.weighted, &spec.failover, spec.conditional) {
-            (Some(weighted), None, None) => self.weighted(&weighted.targets),
-            (None, Some(failover), None) => self.failover(&failover.targets),
-            (None, None, Some(_)) => Err(Refusal::unsupported("virtualModel.conditional")),
-            _ => Err(Refusal::invalid("virtualModel: exactly one of weighted, failover, conditional must be set")),
-        }
-    }
-
-    /// A target that cannot be used keeps its share, which is answered with 500.
-    fn weighted(&mut self, targets: &[WeightedModel]) -> Result<Served, Refusal> {
-        check_count(targets.len())?;
-        let (mut shares, mut operations) = (Vec::new(), None);
-        for target in targets {
-            let weight = target.weight.unwrap_or(1);
-            if !(1..=MOST_WEIGHT).contains(&weight) {
-                return Err(Refusal::invalid(format!("weight {weight} is outside of 1–{MOST_WEIGHT}")));
-            }
-            let name = &target.model_ref.name;
-            shares.push(match self.find(name, target.model.as_deref()) {
-                Ok((concrete, provider)) => {
-                    narrow(&mut operations, concrete);
-                    share(weight, ai(self.resource, vec![vec![provider]], concrete))
-                }
-                Err(why) => share(weight, broken(&self.resource.id, &why)),
-            });
-        }
-        Ok((shares, operations))
-    }
-
-    /// A target that cannot be used is left out; without any the model answers 500.
-    fn failover(&mut self, targets: &[FailoverModel]) -> Result<Served, Refusal> {
-        check_count(targets.len())?;
-        let (mut groups, mut operations, mut health) = (BTreeMap::<u32, Vec<_>>::new(), None, None::<(u32, &Concrete)>);
-        for target in targets {
-            let Ok((concrete, provider)) = self.find(&target.model_ref.name, target.model.as_deref()) else { continue };
-            groups.entry(target.priority).or_default().push(provider);
-            narrow(&mut operations, concrete);
-            let has_health = concrete.has_health();
-            match health {
-                Some((_, other)) if has_health && other.has_health() => {
-                    let note = "the health policy of the first target that has one counts for all".to_owned();
-                    if !self.notes.contains(&note) {
-                        self.notes.push(note);
-                    }
-                }
-                Some((_, other)) if other.has_health() || !has_health => (),
-                _ => health = Some((target.priority, concrete)),
-            }
-        }
-        let target = match health {
-            Some((_, health)) => ai(self.resource, groups.into_values().collect(), health),
-            None => broken(&self.resource.id, "none of its targets can be used"),
-        };
-        Ok((vec![whole(target)], operations))
-    }
-
-    /// The concrete model of that name and the provider that is asked for it; what is wrong goes to the issues.
-    fn find(&mut self, name: &str, model: Option<&str>) -> Result<(&'a Concrete, Arc<Provider>), String> {
-        self.resolve(name, model).map_err(|refusal| {
-            let why = format!("target {name}: {}", refusal.message);
-            self.issues.resolved.push(Refusal { message: why.clone(), ..refusal });
-            why
-        })
-    }
-
-    fn resolve(&self, name: &str, model: Option<&str>) -> Result<(&'a Concrete, Arc<Provider>), Refusal> {
-        let id = format!("{}/{name}", self.resource.object.metadata.namespace());
-        let found = self.manifests.models.iter().find(|other| *other.id == *id);
-        let resource =
-            found.ok_or_else(|| Refusal::new("BackendNotFound", format!("AgentgatewayModel {id} not found")))?;
-        let concrete = match self.concretes.get(id.as_str()) {
-            Some(Ok(concrete)) => concrete,
-            Some(Err(refusal)) => return Err(Refusal::new("BackendNotFound", refusal.message.clone())),
-            None => return Err(Refusal::new("UnsupportedValue", format!("{id} is itself virtual"))),
-        };
-        let asked = match (pattern(resource)?, model) {
-            (Pattern::Exact(exact), None) => exact,
-            (pattern, Some(model)) if pattern.fits(model) => model.into(),
-            (_, Some(model)) => {
-                return Err(Refusal::new("UnsupportedValue", format!("`{model}` does not fit its match.model")));
-            }
-            (_, None) => {
-                return Err(Refusal::new(
-                    "UnsupportedValue",
-                    format!("{id} has a wildcard: say which `model` is meant"),
-                ));
-            }
-        };
-        let provider = Provider { model: Some(asked.into()), ..(*concrete.provider).clone() };
-        Ok((concrete, Arc::new(provider)))
-    }
-}
-
-fn check_count(targets: usize) -> Result<(), Refusal> {
-    match targets {
-        1..=MOST_TARGETS => Ok(()),
-        _ => Err(Refusal::invalid(format!("a virtual model takes 1 to {MOST_TARGETS} targets"))),
-    }
-}
-
-/// A virtual model can be asked for what all of its targets can be.
-fn narrow(operations: &mut Option<Vec<Operation>>, concrete: &Concrete) {
-    match (operations.as_mut(), &concrete.operations) {
-        (Some(so_far), Some(own)) => so_far.retain(|operation| own.contains(operation)),
-        (None, Some(own)) => *operations = Some(own.clone()),
-        (_, None) => (),
     }
 }

@@ -5,16 +5,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::cel::{self, Moment};
 use super::order::{Ages, ages};
-use super::{Refusal, client_keys, limits};
+use super::{Refusal, access_log, client_keys, limits};
 use crate::access_log::AccessLog;
 use crate::auth::ClientKeys;
 use crate::config::kind::Kind;
 use crate::config::manifests::{Manifests, Resource};
 use crate::config::resources::backend::BackendPolicies;
 use crate::config::resources::policy::{FrontendSpec, Phase, PolicySpec, TrafficSpec};
-use crate::config::resources::route::RetrySpec;
 use crate::config::resources::{Metadata, Object};
 use crate::config::status::{Condition, ObjectStatus};
 use crate::snapshot::Retry;
@@ -140,7 +138,7 @@ fn add<'m>(
     let (traffic, mut issues) = read_traffic(manifests, policy);
     issues.extend(target_issues(spec));
     let to_backends = kinds_of(spec).any(|kind| kind == Kind::AgentgatewayBackend.name());
-    let access_log = access_log(spec, &mut issues);
+    let access_log = spec.frontend.as_ref().and_then(|frontend| access_log::compile(frontend, &mut issues));
     let applied = traffic.says_something() || access_log.is_some() || (to_backends && spec.backend.is_some());
     // a policy that closes its routes is not accepted, whatever else of it works
     let accepted = match (issues.is_empty(), applied && traffic.closed.is_none()) {
@@ -212,7 +210,7 @@ fn read_traffic(manifests: &Manifests, policy: &Resource<Object<PolicySpec>>) ->
         };
         traffic.request = deadline("request", timeouts.request.as_deref());
         traffic.response_idle = deadline("responseIdle", timeouts.response_idle.as_deref());
-        traffic.retry = parts.retry.as_ref().and_then(|retry| conditional_retry(retry, &mut issues));
+        traffic.retry = parts.retry.as_ref().and_then(|retry| limits::conditional_retry(retry, &mut issues));
         issues.extend(unsupported("traffic", &open_parts(parts)));
     }
     if let Some(keys) = spec.traffic.as_ref().and_then(|parts| parts.api_key_authentication.as_ref()) {
@@ -231,41 +229,6 @@ fn read_traffic(manifests: &Manifests, policy: &Resource<Object<PolicySpec>>) ->
         traffic.closed = Some(format!("AgentgatewayPolicy {id} asks for {closing}, which is not supported yet"));
     }
     (traffic, issues)
-}
-
-/// Without its precondition a retry would do more than was asked for, so a wrong one takes it down.
-fn conditional_retry(spec: &RetrySpec, issues: &mut Vec<String>) -> Option<Retry> {
-    let mut expression = |field: &str, text: &Option<String>, moment| {
-        let read = text.as_deref().map(|text| cel::compile(text, moment)).transpose();
-        let issue = |refusal: Refusal| issues.push(format!("traffic.retry.{field}: {}", refusal.message));
-        read.map(|read| read.map(Arc::new)).map_err(issue)
-    };
-    let precondition = expression("precondition", &spec.precondition, Moment::Request);
-    let condition = expression("condition", &spec.condition, Moment::Answer).ok().flatten();
-    let retry = limits::retry(spec).map_err(|refusal| issues.push(format!("traffic.retry: {}", refusal.message)));
-    Some(Retry { precondition: precondition.ok()?, condition, ..retry.ok()? })
-}
-
-/// `frontend.accessLog`; an expression that is wrong is left out, and told.
-fn access_log(spec: &PolicySpec, issues: &mut Vec<String>) -> Option<Arc<AccessLog>> {
-    let spec = spec.frontend.as_ref()?.access_log.as_ref()?;
-    let mut expression = |place: String, text: &str| {
-        let issue = |refusal: Refusal| issues.push(format!("frontend.accessLog.{place}: {}", refusal.message));
-        cel::compile(text, Moment::End).map_err(issue).ok()
-    };
-    let filter = spec.filter.as_deref().and_then(|text| expression("filter".to_owned(), text));
-    let attributes = spec.attributes.clone().unwrap_or_default();
-    let add = attributes.add.iter().filter_map(|attribute| {
-        let read = expression(format!("attributes.add `{}`", attribute.name), &attribute.expression)?;
-        Some((attribute.name.as_str().into(), read))
-    });
-    let log = AccessLog {
-        filter,
-        add: add.collect(),
-        remove: attributes.remove.iter().map(|name| name.as_str().into()).collect(),
-    };
-    let says_something = log.filter.is_some() || !log.add.is_empty() || !log.remove.is_empty();
-    says_something.then(|| Arc::new(log))
 }
 
 fn unsupported(place: &str, parts: &[(&str, bool)]) -> Option<String> {
