@@ -7,6 +7,7 @@ use http::{HeaderMap, StatusCode};
 use serde_json::Value;
 
 use crate::cel::{Answered, Expression, Scope, Uses};
+use crate::headers::is_credential;
 use crate::record::Record;
 
 /// The access log of one listener.
@@ -54,10 +55,11 @@ impl Kept {
         self.uses
     }
 
-    /// The headers of a request whose client's key has been taken off.
+    /// The headers of a request whose client's key has been taken off; credentials are not kept.
     pub fn keep_request(&mut self, headers: &HeaderMap) {
         if self.uses.request_headers {
-            self.request_headers = Some(headers.clone());
+            let harmless = headers.iter().filter(|(name, _)| !is_credential(name.as_str()));
+            self.request_headers = Some(harmless.map(|(name, value)| (name.clone(), value.clone())).collect());
         }
     }
 
@@ -92,5 +94,29 @@ impl Kept {
             }
         }
         Some(line)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_an_expression_looks_at_is_kept_and_never_a_credential() {
+        let headers: HeaderMap = [("x-tier", "gold"), ("x-tier", "old"), ("authorization", "Bearer sk-secret")]
+            .into_iter()
+            .map(|(name, value)| (http::HeaderName::from_static(name), http::HeaderValue::from_static(value)))
+            .collect();
+        let kept = |text: &str, uses| {
+            let program = ::cel::Program::compile(text).unwrap();
+            let log = AccessLog { filter: Some(Expression::new(program, uses)), ..AccessLog::default() };
+            let mut kept = Kept::new(Arc::new(log), false);
+            kept.keep_request(&headers);
+            kept
+        };
+        let looking = kept("size(request.headers) > 0", Uses { request_headers: true, ..Uses::default() });
+        assert_eq!(looking.request_headers.as_ref().map(|kept| kept.get_all("x-tier").iter().count()), Some(2));
+        assert!(!format!("{looking:?}").contains("sk-secret"));
+        assert!(kept("true", Uses::default()).request_headers.is_none());
     }
 }

@@ -188,7 +188,7 @@ async fn attempt(
         endpoint,
         status: None,
         error: None,
-        unhealthy: false,
+        good: false,
         duration: std::time::Duration::ZERO,
     };
     let ask_usage = admitted.operation.has_stream_options();
@@ -299,12 +299,10 @@ fn book(exchange: &mut Exchange, backend: &AiBackend, provider: &Arc<Provider>, 
         Outcome::Failed(_) | Outcome::Uncommitted { .. } => Some(Failure::Broken),
     };
     let Some(failure) = failure else {
-        let latency = exchange.record.attempts.last().map_or(Default::default(), |attempt| attempt.duration);
-        return provider.health.good(latency);
+        let Some(attempt) = exchange.record.attempts.last_mut() else { return };
+        attempt.good = true;
+        return provider.health.good(attempt.duration);
     };
-    if let Some(attempt) = exchange.record.attempts.last_mut() {
-        attempt.unhealthy = true;
-    }
     let alone = !select::others_live(backend, provider, now);
     provider.health.failed(failure, backend.eviction.as_ref(), outcome.pause(), alone, now);
 }

@@ -254,7 +254,7 @@ async fn serve_static(
             endpoint: format!("{}:{}", backend.endpoint.host, backend.endpoint.port).into(),
             status: sent.as_ref().ok().map(|(response, _)| response.status().as_u16()),
             error: sent.as_ref().err().map(|cause| cause.rejection("backend").message.into()),
-            unhealthy: false,
+            good: false,
             duration: started.elapsed(),
         });
         let answered = sent.as_ref().ok();

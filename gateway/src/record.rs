@@ -52,8 +52,8 @@ pub struct Attempt {
     pub status: Option<u16>,
     /// Why it failed.
     pub error: Option<Box<str>>,
-    /// Health counts it as a failure.
-    pub unhealthy: bool,
+    /// Health takes its answer for a good one.
+    pub good: bool,
     /// From the start of the attempt to its answer or failure.
     pub duration: Duration,
 }
