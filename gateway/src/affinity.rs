@@ -144,6 +144,8 @@ fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
 fn identity(target: &Target) -> u64 {
     match target {
         Target::Ai(backend) => digest(backend.name.as_bytes()),
+        // a rule has no other backend beside it
+        Target::Models(_) => 0,
         Target::Broken { backend, .. } => digest(backend.as_bytes()),
         Target::Static(backend) => {
             let (host, port) = (&backend.endpoint.host, backend.endpoint.port);

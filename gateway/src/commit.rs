@@ -107,7 +107,8 @@ fn note(exchange: &mut Exchange, parts: &mut Parts) {
         parts.headers.insert(UPSTREAM_REQUEST_ID, theirs);
     }
     record.status = parts.status.as_u16();
-    record.response_body = exchange.worker.shared.log_bodies.then(Vec::new);
+    let asked = record.kept.as_ref().is_some_and(|kept| kept.uses().response_body);
+    record.response_body = (exchange.worker.shared.log_bodies || asked).then(Vec::new);
 }
 
 /// A provider that repeats its key in a header must not tell it to the caller.

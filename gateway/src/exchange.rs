@@ -79,6 +79,7 @@ impl Exchange {
             error: None,
             request_body: None,
             response_body: None,
+            kept: None,
         };
         let record = Pending::new(record, worker.sink.clone());
         Self {
@@ -132,7 +133,7 @@ impl Exchange {
     }
 
     /// Last changes to any response head.
-    pub fn finish_head(&self, response: &mut Response<Reply>) {
+    pub fn finish_head(&mut self, response: &mut Response<Reply>) {
         for (rule, backend) in &self.response_edits {
             let edit: &HeaderEdit = match backend {
                 None => &rule.filters.response_headers,
@@ -150,6 +151,9 @@ impl Exchange {
         }
         if self.close || self.worker.draining.get() {
             response.headers_mut().insert(http::header::CONNECTION, http::HeaderValue::from_static("close"));
+        }
+        if let Some(kept) = &mut self.record.kept {
+            kept.keep_response(response.headers());
         }
     }
 }

@@ -8,6 +8,7 @@ use http::{Response, StatusCode};
 
 use crate::admit::Admitted;
 use crate::answer::{Answer, InFlight};
+use crate::cel::{Answered, Expression, Scope};
 use crate::commit::{self, Served};
 use crate::error::{Reason, Rejection};
 use crate::exchange::Exchange;
@@ -32,7 +33,13 @@ enum Outcome {
 
 impl Outcome {
     fn status(&self) -> Option<StatusCode> {
-        if let Self::Answered(head, _) = self { Some(head.status()) } else { None }
+        self.answered().map(|answered| answered.status)
+    }
+
+    /// The answer as expressions see it.
+    fn answered(&self) -> Option<Answered<'_>> {
+        let Self::Answered(head, _) = self else { return None };
+        Some(Answered { status: head.status(), headers: head.headers() })
     }
 
     /// How long the provider asks to be left alone.
@@ -83,7 +90,7 @@ pub async fn serve(
             Ok(outcome) => outcome,
             Err(rejection) => return Err((exchange, rejection)),
         };
-        book(&exchange, backend, &choice, &outcome);
+        book(&mut exchange, backend, &choice, &outcome);
         let provider = choice.provider;
         // a probe ends here: what it saw is booked
         drop(choice.standing);
@@ -144,6 +151,7 @@ async fn attempt(
         standing: choice.standing.name(),
         status: None,
         error: None,
+        good: false,
         duration: std::time::Duration::ZERO,
     };
     let ask_usage = admitted.operation.has_stream_options();
@@ -194,12 +202,16 @@ async fn attempt(
 }
 
 /// Tells the provider's health what the attempt was like. An answer brings a provider back that was out.
-fn book(exchange: &Exchange, backend: &AiBackend, choice: &Choice, outcome: &Outcome) {
+fn book(exchange: &mut Exchange, backend: &AiBackend, choice: &Choice, outcome: &Outcome) {
     let (provider, now) = (&choice.provider, Instant::now());
-    if own_limit(provider, outcome.status()) {
+    let judged = outcome.answered().and_then(|answered| {
+        // an expression that cannot be evaluated says that nothing is wrong
+        Some(holds(backend.unhealthy.as_ref()?, exchange, Some(answered)).unwrap_or(false))
+    });
+    if judged.is_none() && own_limit(provider, outcome.status()) {
         return;
     }
-    if let Some(failure) = failure(provider, outcome) {
+    if let Some(failure) = failure(provider, outcome, judged) {
         let spared = select::spared(backend, provider, failure, now);
         provider.health.failed(failure, backend.eviction.as_ref(), outcome.pause(), spared, now);
         return;
@@ -207,10 +219,11 @@ fn book(exchange: &Exchange, backend: &AiBackend, choice: &Choice, outcome: &Out
     if !matches!(choice.standing, Standing::Serving) {
         provider.health.restore();
     }
+    let Some(attempt) = exchange.record.attempts.last_mut() else { return };
+    attempt.good = true;
     // an error comes fast and says nothing of how fast the provider is
     if outcome.status().is_some_and(|status| !status.is_client_error()) {
-        let latency = exchange.record.attempts.last().map_or(Duration::ZERO, |attempt| attempt.duration);
-        provider.health.good(latency);
+        provider.health.good(attempt.duration);
     }
 }
 
@@ -219,19 +232,22 @@ fn own_limit(provider: &Provider, status: Option<StatusCode>) -> bool {
     status == Some(StatusCode::TOO_MANY_REQUESTS) && matches!(provider.credential, Credential::Passthrough)
 }
 
-/// How an attempt failed, as far as the provider's health is concerned.
-fn failure(provider: &Provider, outcome: &Outcome) -> Option<Failure> {
+/// How an attempt failed, as far as the provider's health is concerned; of an answer, a policy's expression decides.
+fn failure(provider: &Provider, outcome: &Outcome, judged: Option<bool>) -> Option<Failure> {
     let status = match outcome {
         Outcome::Answered(head, _) => head.status(),
         Outcome::Failed(cause) if cause.nothing_accepted() => return Some(Failure::Refused),
         Outcome::Failed(_) | Outcome::Uncommitted(_) => return Some(Failure::Broken),
     };
-    let our_key = matches!(provider.credential, Credential::Inject { .. });
+    if judged == Some(false) {
+        return None;
+    }
+    let our_key = matches!(provider.credential, Credential::Inject { .. }) && judged.is_none();
     match status {
         StatusCode::TOO_MANY_REQUESTS => Some(Failure::Limited),
         StatusCode::SERVICE_UNAVAILABLE => Some(Failure::Refused),
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN if our_key => Some(Failure::Denied),
-        status => status.is_server_error().then_some(Failure::Broken),
+        status => (judged == Some(true) || status.is_server_error()).then_some(Failure::Broken),
     }
 }
 
@@ -248,8 +264,8 @@ fn may_try_again(
         return false;
     }
     // a provider that asks for another try has its way where the rule grants one
-    let status = outcome.status().filter(|_| outcome.should_retry() != Some(true));
-    if let Some(again) = configured_retry(exchange, rule, status) {
+    let answered = outcome.answered().filter(|_| outcome.should_retry() != Some(true));
+    if let Some(again) = configured_retry(exchange, rule, answered) {
         return again;
     }
     let own_limit = tried.last().is_some_and(|provider| own_limit(provider, outcome.status()));
@@ -262,13 +278,23 @@ fn tries_left(exchange: &Exchange, rule: &Rule) -> bool {
     exchange.record.attempts.len() <= most
 }
 
-/// What the rule's own retry says after an attempt with this status, or without an answer; `None` without one.
+/// What an expression says of the exchange and of an answer.
+fn holds(expression: &Expression, exchange: &Exchange, response: Option<Answered<'_>>) -> Option<bool> {
+    let scope = Scope { record: &exchange.record, request_headers: Some(&exchange.head.headers), response };
+    expression.holds(&scope)
+}
+
+/// What the rule's own retry says after an attempt with this answer, or without one; `None` without a retry.
 #[must_use]
-pub fn configured_retry(exchange: &Exchange, rule: &Rule, status: Option<StatusCode>) -> Option<bool> {
+pub fn configured_retry(exchange: &Exchange, rule: &Rule, answered: Option<Answered<'_>>) -> Option<bool> {
     let retry = rule.retry.as_ref()?;
     let too_late = exchange.deadline.is_some_and(|end| Instant::now() + retry.backoff >= end);
-    let listed = status.is_none_or(|status| retry.codes.contains(&status));
-    Some(listed && !too_late && tries_left(exchange, rule))
+    let says = |expression: &Option<Arc<Expression>>, answered| holds(expression.as_ref()?, exchange, answered);
+    let listed = answered.is_none_or(|answered| {
+        retry.codes.contains(&answered.status) || says(&retry.condition, Some(answered)) == Some(true)
+    });
+    let permitted = || retry.precondition.is_none() || says(&retry.precondition, None) == Some(true);
+    Some(listed && !too_late && tries_left(exchange, rule) && permitted())
 }
 
 /// The pause that the rule's retry asks for between attempts.

@@ -1,15 +1,17 @@
 //! The reference gateway: Kubernetes resources in, LLM traffic through.
 //!
 //! Reading order: [`snapshot`] (what is served), [`config`] (how manifests become a snapshot), then the story
-//! of a request in [`proxy`]: [`listen`] (with [`certificate`] and [`http2`]) → match ([`route`], [`auth`]) → [`admit`] → choose ([`select`], [`health`], [`affinity`]) →
+//! of a request in [`proxy`]: [`listen`] (with [`certificate`] and [`http2`]) → match ([`route`], [`auth`], by model name [`model`]) → [`admit`] → choose ([`select`], [`health`], [`affinity`]) →
 //! [`send`] and [`receive`] (with [`failover`] and its [`tries`] around them) → [`commit`], [`relay`] (of an [`answer`], with [`tap`]) → [`record`] (to [`telemetry`]).
 //! [`server`] starts, reloads and stops all of it.
 
+pub mod access_log;
 pub mod admin;
 pub mod admit;
 pub mod affinity;
 pub mod answer;
 pub mod auth;
+pub mod cel;
 pub mod certificate;
 pub mod commit;
 pub mod config;
@@ -26,6 +28,7 @@ pub mod http2;
 pub mod json;
 pub mod listen;
 pub mod metrics;
+pub mod model;
 pub mod operation;
 pub mod options;
 pub mod proxy;

@@ -12,7 +12,9 @@ use http::{HeaderValue, Request, Response, StatusCode};
 use http_body::Body;
 use hyper::body::Incoming;
 
+use crate::access_log::Kept;
 use crate::answer::{Answer, Form, Tap};
+use crate::cel::Answered;
 use crate::error::{Reason, Rejection};
 use crate::exchange::Exchange;
 use crate::framing::Framing;
@@ -25,7 +27,7 @@ use crate::snapshot::{
 use crate::tunnel::Slot;
 use crate::upstream::{self, Connection, UpstreamBody};
 use crate::worker::Worker;
-use crate::{admit, failover, headers, http2, select, tunnel};
+use crate::{admit, failover, headers, http2, model, select, tunnel};
 
 /// One client connection.
 #[derive(Debug, Clone)]
@@ -63,6 +65,9 @@ pub async fn handle(worker: Rc<Worker>, client: Client, request: Request<Incomin
         && let Err(rejection) = keys.admit(&mut exchange.head.headers)
     {
         return refuse(exchange, body, rejection);
+    }
+    if let Some(kept) = &mut exchange.record.kept {
+        kept.keep_request(&exchange.head.headers);
     }
     exchange.deadline = rule.timeouts.request.map(|limit| exchange.record.started + limit);
     exchange.response_edits.push((rule.clone(), None));
@@ -105,11 +110,15 @@ pub async fn handle(worker: Rc<Worker>, client: Client, request: Request<Incomin
             // choose, send, relay: one backend, bytes as they are
             serve_static(exchange, entry, index, backend, &path, body).await
         }
-        Target::Ai(_) if tunnel::is_asked(&exchange.head, &body) => exchange.reject(tunnel::refusal()),
+        Target::Ai(_) | Target::Models(_) if tunnel::is_asked(&exchange.head, &body) => {
+            exchange.reject(tunnel::refusal())
+        }
+        // admit, then the model that the body names decides
+        Target::Models(router) => model::serve(exchange, entry, index, router, path, body).await,
         Target::Ai(backend) => {
             exchange.record.backend = Some(backend.name.clone());
             // admit
-            let admitted = match admit::admit(&mut exchange, entry, backend, path, body).await {
+            let admitted = match admit::admit(&mut exchange, entry, &backend.routes, path, body).await {
                 Ok(admitted) => admitted,
                 Err(rejection) => return exchange.reject(rejection),
             };
@@ -183,7 +192,13 @@ fn match_route<'a>(
     if let Some(name) = &client.server_name {
         check_server_name(bind, name, &host)?;
     }
-    let (listener, entry) = route::find(bind, &exchange.head, &host).map_err(|missing| {
+    let found = route::find(bind, &exchange.head, &host);
+    let listener = found.as_ref().map_or_else(|_| route::listener(bind, &host), |(listener, _)| Some(*listener));
+    if let Some(log) = listener.and_then(|listener| listener.access_log.clone()) {
+        let kept = Kept::new(log, exchange.worker.shared.log_bodies);
+        exchange.record.kept = Some(Box::new(kept));
+    }
+    let (listener, entry) = found.map_err(|missing| {
         let path = exchange.head.uri.path();
         not_found(match missing {
             NoRoute::Listener => format!("no listener on port {port} serves host {host:?}"),
@@ -283,10 +298,13 @@ async fn serve_static(
         let sent = send::attempt(&exchange.worker.pool, &backend.endpoint, request, limit, exchange.deadline).await;
         let status = sent.as_ref().ok().map(|(response, _)| response.status());
         note_attempt(&mut exchange, backend, status, sent.as_ref().err(), started);
+        let answered = sent.as_ref().ok();
+        let answered =
+            answered.map(|(response, _)| Answered { status: response.status(), headers: response.headers() });
         let timed_out = matches!(sent, Err(send::NoAnswer::RequestTimeout));
         if bodiless
             && !timed_out
-            && failover::configured_retry(&exchange, &entry.rule, status) == Some(true)
+            && failover::configured_retry(&exchange, &entry.rule, answered) == Some(true)
             && exchange.worker.shared.spend_retry()
         {
             tokio::time::sleep(failover::backoff(&entry.rule)).await;
@@ -348,6 +366,7 @@ fn note_attempt(
         standing: None,
         status: status.map(|status| status.as_u16()),
         error: error.map(|cause| cause.rejection("backend").message.into()),
+        good: false,
         duration: started.elapsed(),
     });
 }

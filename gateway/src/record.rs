@@ -6,6 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
+use crate::access_log::Kept;
 use crate::error::Reason;
 use crate::telemetry::Sink;
 use crate::trace::Trace;
@@ -53,6 +54,8 @@ pub struct Attempt {
     pub status: Option<u16>,
     /// Why it failed.
     pub error: Option<Box<str>>,
+    /// Health takes its answer for a good one.
+    pub good: bool,
     /// From the start of the attempt to its answer or failure.
     pub duration: Duration,
 }
@@ -92,6 +95,8 @@ pub struct Record {
     pub error: Option<Box<str>>,
     pub request_body: Option<bytes::Bytes>,
     pub response_body: Option<Vec<u8>>,
+    /// For an access log with expressions.
+    pub kept: Option<Box<Kept>>,
 }
 
 impl Record {

@@ -176,10 +176,11 @@ impl Relay {
             let timed_out = broken.timed_out();
             record.reason = Some(if timed_out { error::Reason::Timeout } else { error::Reason::UpstreamFailure });
         }
+        let good = record.attempts.last().is_some_and(|attempt| attempt.good);
         match (&self.provider, outcome) {
             (Some((backend, provider)), Err(_)) => broke(backend, provider),
             (provider, Ok(())) => {
-                if let Some((_, provider)) = provider.as_ref().filter(|_| !told_error && self.record.status < 429) {
+                if let Some((_, provider)) = provider.as_ref().filter(|_| !told_error && good) {
                     provider.health.completed();
                 }
                 if let Some(connection) = self.answer.take_connection() {

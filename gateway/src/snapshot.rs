@@ -9,9 +9,12 @@ use regex::Regex;
 use rustls::ServerConfig;
 use rustls::sign::CertifiedKey;
 
+use crate::access_log::AccessLog;
 use crate::affinity::Persistence;
 use crate::auth::ClientKeys;
+use crate::cel::Expression;
 use crate::health::Health;
+use crate::model::ModelRouter;
 
 /// Everything a request needs to know, for all listeners.
 #[derive(Debug, Default)]
@@ -42,6 +45,8 @@ pub struct Listener {
     pub hostname: Option<Hostname>,
     /// What clients are shown; empty without TLS.
     pub certificates: Vec<Arc<CertifiedKey>>,
+    /// What its access log tells, where a policy says so.
+    pub access_log: Option<Arc<AccessLog>>,
     /// Sorted by the Gateway API's precedence: the first match is the best match.
     pub routes: Vec<RouteEntry>,
 }
@@ -201,6 +206,10 @@ pub struct Retry {
     pub codes: Vec<StatusCode>,
     /// Wait between attempts.
     pub backoff: Duration,
+    /// False: this request is never sent twice.
+    pub precondition: Option<Arc<Expression>>,
+    /// True of an answer: it is retried, whatever its status.
+    pub condition: Option<Arc<Expression>>,
 }
 
 /// A backendRef with its weight.
@@ -221,6 +230,8 @@ pub struct WeightedBackend {
 pub enum Target {
     /// An AI backend: one or more providers.
     Ai(Arc<AiBackend>),
+    /// Models by name (AgentgatewayModel).
+    Models(Arc<ModelRouter>),
     /// A plain HTTP backend: bytes go through as they are.
     Static(Arc<StaticBackend>),
     /// Cannot be used: 500 for its share of the traffic, nothing goes upstream.
@@ -241,6 +252,8 @@ pub struct AiBackend {
     pub groups: Vec<Vec<Arc<Provider>>>,
     /// `policies.health.eviction`; `None` means the built-in rules.
     pub eviction: Option<Eviction>,
+    /// `policies.health.unhealthyCondition`: says which answers are failures, instead of the built-in rule.
+    pub unhealthy: Option<Arc<Expression>>,
     /// `policies.ai.routes`: path suffix → operation, longest suffix first, `*` last.
     pub routes: Vec<(Box<str>, Operation)>,
 }
@@ -259,7 +272,7 @@ pub struct Eviction {
 }
 
 /// One entry of a priority group.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Provider {
     /// Name within the backend; `backend` for the single form.
     pub name: Arc<str>,

@@ -25,7 +25,7 @@ fn provider(name: &str) -> Arc<Provider> {
 
 fn backend(groups: &[&[&str]]) -> AiBackend {
     let groups = groups.iter().map(|group| group.iter().map(|name| provider(name)).collect()).collect();
-    AiBackend { name: "ns/b".into(), groups, eviction: None, routes: Vec::new() }
+    AiBackend { name: "ns/b".into(), groups, eviction: None, unhealthy: None, routes: Vec::new() }
 }
 
 fn randoms() -> impl Iterator<Item = u64> {

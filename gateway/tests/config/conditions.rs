@@ -233,7 +233,7 @@ fn what_is_read_and_not_implemented_says_so() {
         "
 kind: AgentgatewayModel
 metadata: {name: m}
-spec: {match: {model: x}}
+spec: {parentRefs: [{name: gw}], provider: VertexAI, vertexai: {}}
 ---
 kind: AgentgatewayParameters
 metadata: {name: p}

@@ -197,15 +197,16 @@ fn check_listener(spec: &ListenerSpec) -> Result<(), Refusal> {
     }
 }
 
-/// Both kinds of routes, or those of them that are listed; and what is listed in vain.
+/// Routes of both kinds and models, or those of them that are listed; and what is listed in vain.
 fn route_kinds(allowed: Option<&AllowedRoutes>) -> (Vec<Kind>, Vec<String>) {
     let listed = allowed.and_then(|allowed| allowed.kinds.as_deref()).unwrap_or_default();
     if listed.is_empty() {
-        return (vec![Kind::HTTPRoute, Kind::AIRoute], Vec::new());
+        return (vec![Kind::HTTPRoute, Kind::AIRoute, Kind::AgentgatewayModel], Vec::new());
     }
     let (mut kinds, mut bad) = (Vec::new(), Vec::new());
     for listed in listed {
-        let route = Kind::named(&listed.kind).filter(|kind| matches!(kind, Kind::HTTPRoute | Kind::AIRoute));
+        let route = Kind::named(&listed.kind)
+            .filter(|kind| matches!(kind, Kind::HTTPRoute | Kind::AIRoute | Kind::AgentgatewayModel));
         match route.filter(|kind| listed.group.as_deref().unwrap_or(GATEWAY_API) == kind.group()) {
             Some(kind) => kinds.push(kind),
             None => bad.push(listed.kind.clone()),
@@ -314,7 +315,7 @@ impl ListenerDraft<'_> {
 
     fn finish(self, gateway: &Arc<str>) -> Listener {
         let routes = self.entries.into_iter().map(|entry| entry.route).collect();
-        let certificates = self.shelf.certificates;
-        Listener { gateway: gateway.clone(), name: self.name, hostname: self.hostname, certificates, routes }
+        let (gateway, certificates) = (gateway.clone(), self.shelf.certificates);
+        Listener { gateway, name: self.name, hostname: self.hostname, certificates, access_log: None, routes }
     }
 }

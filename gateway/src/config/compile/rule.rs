@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::backend::Backends;
 use super::grant::Reference;
+use super::model::Models;
 use super::policy::Traffic;
 use super::{Refusal, filter, limits, persistence, service};
 use crate::config::kind::{AGENTGATEWAY, CORE, Kind};
@@ -20,6 +21,7 @@ use crate::worker::BODY_LIMIT;
 pub(super) struct Sources<'a> {
     pub(super) manifests: &'a Manifests,
     pub(super) backends: &'a Backends,
+    pub(super) models: &'a Models,
 }
 
 /// What does not hold in a route.
@@ -41,7 +43,7 @@ pub(super) fn compile(
 ) -> Rule {
     let closed = traffic.closed.clone();
     let (client_keys, body_limit) = (traffic.client_keys.clone(), traffic.body_limit.unwrap_or(BODY_LIMIT));
-    let backends = weighted(sources, route, &spec.backend_refs, issues);
+    let backends = weighted(sources, route, spec, issues);
     let (own, persistence) = (own(spec, traffic), persistence::of_rule(route, spec));
     let (filters, timeouts, retry, persistence, broken) = match own.and_then(|own| Ok((own, persistence?))) {
         Ok(((filters, timeouts, retry), persistence)) => (filters, timeouts, retry, persistence, closed),
@@ -114,11 +116,11 @@ fn broken_backend(backend: Arc<str>, why: &str) -> WeightedBackend {
 fn weighted(
     sources: Sources<'_>,
     route: &Resource<Object<RouteSpec>>,
-    refs: &[BackendRef],
+    spec: &RuleSpec,
     issues: &mut Issues,
 ) -> Vec<WeightedBackend> {
     let mut resolved = Vec::new();
-    for reference in refs {
+    for reference in &spec.backend_refs {
         let name: Arc<str> = backend_name(route, reference).into();
         let broken =
             |refusal: &Refusal| vec![Target::Broken { backend: name.clone(), reason: refusal.message.as_str().into() }];
@@ -130,7 +132,7 @@ fn weighted(
                 (Default::default(), Some(targets))
             }
         };
-        match resolve(sources, route, reference) {
+        match resolve(sources, route, spec, reference) {
             Ok(found) => targets = targets.or(Some(found)),
             Err(refusal) => {
                 targets = Some(broken(&refusal));
@@ -173,6 +175,7 @@ fn backend_name(route: &Resource<Object<RouteSpec>>, reference: &BackendRef) -> 
 fn resolve(
     sources: Sources<'_>,
     route: &Resource<Object<RouteSpec>>,
+    rule: &RuleSpec,
     reference: &BackendRef,
 ) -> Result<Vec<Target>, Refusal> {
     const BACKEND: &str = "AgentgatewayBackend";
@@ -185,6 +188,9 @@ fn resolve(
     let group = reference.group.as_deref().unwrap_or(if ai && kind == BACKEND { AGENTGATEWAY } else { CORE });
     let own = route.object.metadata.namespace();
     let namespace = reference.namespace.as_deref().unwrap_or(own);
+    if (group, kind) == (AGENTGATEWAY, Kind::AgentgatewayModel.name()) && namespace == own {
+        return sources.models.resolve(&route.id, rule.name.as_deref(), &reference.name).map(|target| vec![target]);
+    }
     let known = matches!((group, kind), (AGENTGATEWAY, BACKEND) | (CORE, "Service"));
     if !known {
         let hint = if kind == BACKEND { format!(" (write `group: {AGENTGATEWAY}`)") } else { String::new() };

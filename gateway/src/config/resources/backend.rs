@@ -281,8 +281,8 @@ pub enum SkipVerifySpec {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct HealthSpec {
-    /// CEL, not supported.
-    pub unhealthy_condition: Option<Present>,
+    /// CEL: which answers are failures.
+    pub unhealthy_condition: Option<String>,
     /// When and for how long a provider leaves the rotation.
     pub eviction: Option<EvictionSpec>,
 }

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use super::meta::{ObjectReference, Present};
 
 /// HTTPRoute.spec and AIRoute.spec
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RouteSpec {
     /// The Gateways it wants to attach to.
@@ -272,7 +272,7 @@ pub enum PathModifierType {
 }
 
 /// Where traffic goes, with its share.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct BackendRef {
     /// Core for an HTTPRoute.
@@ -313,8 +313,8 @@ pub struct RetrySpec {
     pub attempts: Option<u32>,
     /// Wait between tries.
     pub backoff: Option<String>,
-    /// CEL, not supported; policies only.
-    pub precondition: Option<Present>,
-    /// CEL, not supported; policies only.
-    pub condition: Option<Present>,
+    /// CEL; policies only.
+    pub precondition: Option<String>,
+    /// CEL; policies only.
+    pub condition: Option<String>,
 }
