@@ -14,7 +14,7 @@ use crate::edit::Prompt;
 use crate::error::{Reason, Rejection};
 use crate::exchange::Exchange;
 use crate::operation;
-use crate::snapshot::{AiBackend, Operation, RouteEntry, Rule};
+use crate::snapshot::{Operation, RouteEntry, Rule};
 use crate::upstream::UpstreamBody;
 use crate::worker::{BODY_LIMIT, Hold};
 
@@ -51,18 +51,18 @@ impl Admitted {
     }
 }
 
-/// Checks method and body, and reads the body whole.
+/// Checks method and body, and reads the body whole; `routes` are the backend's own operations.
 ///
 /// # Errors
 /// 404 unknown path, 405 wrong method, 400 not JSON, 408 too slow, 413 too large, 415 encoded, 503 out of room.
 pub async fn admit(
     exchange: &mut Exchange,
     entry: &RouteEntry,
-    backend: &AiBackend,
+    routes: &[(Box<str>, Operation)],
     path: String,
     body: Incoming,
 ) -> Result<Admitted, Rejection> {
-    let operation = match check_head(exchange, entry, backend, &path) {
+    let operation = match check_head(exchange, entry, routes, &path) {
         Ok(operation) => operation,
         Err(rejection) => {
             discard(exchange, body);
@@ -82,7 +82,7 @@ pub async fn admit(
     }
     exchange.record.requested_model.clone_from(&prompt.requested_model);
     exchange.record.stream = prompt.stream;
-    if exchange.worker.shared.log_bodies {
+    if exchange.worker.shared.log_bodies || exchange.record.kept.as_ref().is_some_and(|kept| kept.uses().request_body) {
         exchange.record.request_body = Some(prompt.body.clone());
     }
     Ok(Admitted { operation, path, prompt: Some(prompt), stream: None, hold: Some(hold) })
@@ -92,11 +92,11 @@ pub async fn admit(
 fn check_head(
     exchange: &mut Exchange,
     entry: &RouteEntry,
-    backend: &AiBackend,
+    routes: &[(Box<str>, Operation)],
     path: &str,
 ) -> Result<Operation, Rejection> {
     let received = exchange.head.uri.path();
-    let operation = operation::of(path, received, &entry.matcher.path, &backend.routes).ok_or_else(|| {
+    let operation = operation::of(path, received, &entry.matcher.path, routes).ok_or_else(|| {
         let message = format!("no operation at {path}: an AI backend serves the OpenAI paths below its route");
         Rejection::new(StatusCode::NOT_FOUND, Reason::NotFound, "unknown_path", message)
     })?;

@@ -16,7 +16,7 @@ use crate::exchange::Exchange;
 use crate::relay::{Relay, Reply, Timers, broke};
 use crate::snapshot::{AiBackend, Credential, Operation, Provider};
 use crate::worker::Hold;
-use crate::{headers, send};
+use crate::{headers, hint, select};
 
 /// Error answers up to this size are read whole.
 const WHOLE_ERROR: usize = 256 * 1024;
@@ -44,8 +44,6 @@ pub struct Served {
     pub operation: Operation,
     /// Room of the request body.
     pub hold: Option<Hold>,
-    /// When the first of the providers that refused asked to be tried again.
-    pub soonest: Option<Duration>,
     /// Longest pause within the answer.
     pub idle: Option<Duration>,
 }
@@ -55,7 +53,7 @@ pub struct Served {
 /// # Errors
 /// The gateway's own answer, when the provider's broke while it was read ahead.
 pub async fn relay(mut exchange: Exchange, served: Served) -> Result<Response<Reply>, (Exchange, Rejection)> {
-    let Served { head, mut answer, provider, backend, operation, hold, soonest, idle } = served;
+    let Served { head, mut answer, provider, backend, operation, hold, idle } = served;
     let (mut parts, ()) = head.into_parts();
     let error = parts.status.is_client_error() || parts.status.is_server_error();
     let streamed = headers::is_event_stream(&parts.headers);
@@ -81,9 +79,10 @@ pub async fn relay(mut exchange: Exchange, served: Served) -> Result<Response<Re
     }
     if error && operation != Operation::Passthrough {
         as_error_object(&mut parts, &mut answer, &who());
-        offer_soonest(&mut parts, soonest);
+        offer_soonest(&mut parts, &backend);
     }
     note(&mut exchange, &mut parts);
+    exchange.settle_session(Some(&provider.name));
     let mut response = Response::from_parts(parts, Reply::Full(None));
     exchange.finish_head(&mut response);
     let relay = Relay {
@@ -108,7 +107,8 @@ fn note(exchange: &mut Exchange, parts: &mut Parts) {
         parts.headers.insert(UPSTREAM_REQUEST_ID, theirs);
     }
     record.status = parts.status.as_u16();
-    record.response_body = exchange.worker.shared.log_bodies.then(Vec::new);
+    let asked = record.kept.as_ref().is_some_and(|kept| kept.uses().response_body);
+    record.response_body = (exchange.worker.shared.log_bodies || asked).then(Vec::new);
 }
 
 /// A provider that repeats its key in a header must not tell it to the caller.
@@ -144,11 +144,13 @@ fn as_error_object(parts: &mut Parts, answer: &mut Answer, who: &str) {
     answer.replace(body);
 }
 
-/// When several providers refused, the client may come back when the first of them is ready again.
-fn offer_soonest(parts: &mut Parts, soonest: Option<Duration>) {
-    let refused = matches!(parts.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
-    let Some(soonest) = soonest.filter(|_| refused) else { return };
-    if send::retry_after(&parts.headers).is_none_or(|own| own > soonest) {
+/// When all providers are away, the client may come back when the first of them returns.
+fn offer_soonest(parts: &mut Parts, backend: &AiBackend) {
+    if !matches!(parts.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
+        return;
+    }
+    let Some(soonest) = select::soonest(backend, Instant::now()) else { return };
+    if hint::retry_after(&parts.headers).is_none_or(|own| own > soonest) {
         parts.headers.remove("retry-after-ms");
         let seconds = soonest.as_secs() + u64::from(soonest.subsec_nanos() > 0);
         parts.headers.insert(RETRY_AFTER, HeaderValue::from(seconds));

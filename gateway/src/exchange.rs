@@ -5,9 +5,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use http::Response;
 use http::request::Parts;
+use http::{HeaderName, HeaderValue, Response};
 
+use crate::affinity::{Key, Place};
 use crate::error::Rejection;
 use crate::record::{End, Pending, Record};
 use crate::relay::Reply;
@@ -30,6 +31,10 @@ pub struct Exchange {
     pub deadline: Option<Instant>,
     /// Response header changes of the rule and of the chosen backendRef.
     pub response_edits: Vec<(Arc<Rule>, Option<usize>)>,
+    /// The session that came with the request, where the rule keeps sessions.
+    pub session: Option<Key>,
+    /// What a session that begins here is told.
+    pub session_begins: Option<(HeaderName, HeaderValue)>,
     /// The client connection cannot carry another request.
     pub close: bool,
 }
@@ -74,9 +79,30 @@ impl Exchange {
             error: None,
             request_body: None,
             response_body: None,
+            kept: None,
         };
         let record = Pending::new(record, worker.sink.clone());
-        Self { worker, record, peer, head, deadline: None, response_edits: Vec::new(), close: false }
+        Self {
+            worker,
+            record,
+            peer,
+            head,
+            deadline: None,
+            response_edits: Vec::new(),
+            session: None,
+            session_begins: None,
+            close: false,
+        }
+    }
+
+    /// A session that began with this request is told who served it, so that it returns there.
+    pub fn settle_session(&mut self, provider: Option<&str>) {
+        let Some((rule, Some(backend))) = self.response_edits.last() else { return };
+        let Some(persistence) = &rule.persistence else { return };
+        if self.session.is_none() && self.record.status < 400 {
+            let place = Place::of(&rule.backends[*backend].target, provider);
+            self.session_begins = persistence.announcement(place, self.record.time);
+        }
     }
 
     /// Ends the exchange with the gateway's own answer.
@@ -107,13 +133,16 @@ impl Exchange {
     }
 
     /// Last changes to any response head.
-    pub fn finish_head(&self, response: &mut Response<Reply>) {
+    pub fn finish_head(&mut self, response: &mut Response<Reply>) {
         for (rule, backend) in &self.response_edits {
             let filters = backend.map_or(&rule.filters, |index| &rule.backends[index].filters);
             if let Some(cors) = &filters.cors {
                 cors.grant(&self.head.headers, response.headers_mut());
             }
             crate::headers::edit(response.headers_mut(), &filters.response_headers);
+        }
+        if let Some((name, value)) = &self.session_begins {
+            response.headers_mut().append(name, value.clone());
         }
         if let http::header::Entry::Vacant(id) = response.headers_mut().entry("x-request-id")
             && let Ok(ours) = http::HeaderValue::from_str(&self.record.request_id)
@@ -122,6 +151,9 @@ impl Exchange {
         }
         if self.close || self.worker.draining.get() {
             response.headers_mut().insert(http::header::CONNECTION, http::HeaderValue::from_static("close"));
+        }
+        if let Some(kept) = &mut self.record.kept {
+            kept.keep_response(response.headers());
         }
     }
 }

@@ -4,85 +4,64 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{Response, StatusCode};
-use hyper::body::Incoming;
 
 use crate::admit::Admitted;
-use crate::answer::{Answer, Broken, Form, InFlight, Tap};
+use crate::answer::{Answer, InFlight};
+use crate::cel::{Answered, Expression, Scope};
 use crate::commit::{self, Served};
-use crate::decode::Decoder;
 use crate::error::{Reason, Rejection};
 use crate::exchange::Exchange;
 use crate::health::Failure;
+use crate::receive::{Uncommitted, receive};
 use crate::record::Attempt;
 use crate::relay::Reply;
+use crate::select::{Choice, Standing};
 use crate::send::{self, NoAnswer, ToProvider};
-use crate::snapshot::{AiBackend, Credential, Operation, Provider, Rule};
-use crate::upstream::{Connection, UpstreamBody};
-use crate::{headers, select};
-
-/// Longest wait before a provider that asked for a pause is asked again for the same request.
-const PATIENCE: Duration = Duration::from_secs(10);
+use crate::snapshot::{AiBackend, Credential, Provider, Rule};
+use crate::tries::{self, Tries};
+use crate::upstream::UpstreamBody;
+use crate::{hint, select};
 
 /// What became of one attempt.
 #[expect(clippy::large_enum_variant, reason = "the large variant is the common one, and it lives for a moment")]
 enum Outcome {
     Answered(Response<()>, Answer),
     Failed(NoAnswer),
-    /// An answer that broke before any of it was sent on. `movable` for a stream before its commit point.
-    Uncommitted {
-        broken: Broken,
-        movable: bool,
-    },
+    Uncommitted(Uncommitted),
 }
 
 impl Outcome {
     fn status(&self) -> Option<StatusCode> {
-        if let Self::Answered(head, _) = self { Some(head.status()) } else { None }
+        self.answered().map(|answered| answered.status)
+    }
+
+    /// The answer as expressions see it.
+    fn answered(&self) -> Option<Answered<'_>> {
+        let Self::Answered(head, _) = self else { return None };
+        Some(Answered { status: head.status(), headers: head.headers() })
     }
 
     /// How long the provider asks to be left alone.
     fn pause(&self) -> Option<Duration> {
-        if let Self::Answered(head, _) = self { send::retry_after(head.headers()) } else { None }
+        if let Self::Answered(head, _) = self { hint::pause(head.status(), head.headers()) } else { None }
+    }
+
+    /// What the provider itself says about another try.
+    fn should_retry(&self) -> Option<bool> {
+        if let Self::Answered(head, _) = self { hint::should_retry(head.headers()) } else { None }
     }
 
     /// Nothing was accepted: another provider may have the request without asking anyone.
     fn free_to_move(&self) -> bool {
         match self {
             Self::Answered(head, _) => {
-                matches!(head.status(), StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE)
+                let refused = matches!(head.status(), StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
+                refused || self.should_retry() == Some(true)
             }
             Self::Failed(cause) => cause.nothing_accepted(),
-            Self::Uncommitted { movable, .. } => *movable,
+            Self::Uncommitted(answer) => answer.movable,
         }
-    }
-}
-
-/// The providers that were asked for one request.
-#[derive(Debug, Default)]
-struct Tries {
-    /// In this round: when all were asked, the next round begins.
-    asked: Vec<Arc<Provider>>,
-    /// Those that asked for a pause (Retry-After), and its end.
-    pauses: Vec<(Arc<Provider>, Instant)>,
-}
-
-impl Tries {
-    fn note(&mut self, provider: &Arc<Provider>, outcome: &Outcome, now: Instant) {
-        self.pauses.retain(|(other, _)| !Arc::ptr_eq(other, provider));
-        self.pauses.extend(outcome.pause().map(|pause| (provider.clone(), now + pause)));
-    }
-
-    /// How long the provider still wants to be left alone.
-    fn pause_of(&self, provider: &Arc<Provider>, now: Instant) -> Duration {
-        let pause = self.pauses.iter().find(|(other, _)| Arc::ptr_eq(other, provider));
-        pause.map_or(Duration::ZERO, |(_, end)| end.saturating_duration_since(now))
-    }
-
-    /// When the first of them is ready again.
-    fn soonest(&self, now: Instant) -> Option<Duration> {
-        self.pauses.iter().map(|(_, end)| end.saturating_duration_since(now)).min()
     }
 }
 
@@ -99,33 +78,36 @@ pub async fn serve(
 ) -> Result<Response<Reply>, (Exchange, Rejection)> {
     exchange.worker.shared.earn_retry();
     let mut tries = Tries::default();
-    let Some(first) = select::choose(backend, &[], Instant::now(), exchange.worker.random()) else {
+    let random = exchange.worker.random();
+    let Some(mut choice) = select::choose(backend, &[], exchange.session, Instant::now(), random) else {
         let message = format!("backend {} has no provider", backend.name);
         let status = StatusCode::INTERNAL_SERVER_ERROR;
         return Err((exchange, Rejection::new(status, Reason::NoHealthyBackend, "no_provider", message)));
     };
-    let mut provider = first.clone();
     loop {
-        tries.asked.push(provider.clone());
-        let outcome = match attempt(&mut exchange, rule, index, &provider, backend, &tries.asked, &mut admitted).await {
+        tries.ask(&choice.provider);
+        let outcome = match attempt(&mut exchange, rule, index, &choice, backend, tries.asked(), &mut admitted).await {
             Ok(outcome) => outcome,
             Err(rejection) => return Err((exchange, rejection)),
         };
-        book(&mut exchange, backend, &provider, &outcome);
-        tries.note(&provider, &outcome, Instant::now());
-        if may_try_again(&exchange, rule, backend, &tries.asked, &admitted, &outcome)
-            && let Some((next, pause)) = next(&exchange, rule, backend, &mut tries)
+        book(&mut exchange, backend, &choice, &outcome);
+        let provider = choice.provider;
+        // a probe ends here: what it saw is booked
+        drop(choice.standing);
+        tries.note(&provider, outcome.pause(), outcome.should_retry());
+        if may_try_again(&exchange, rule, backend, tries.asked(), &admitted, &outcome)
+            && let Some((next, pause)) = tries.next(&exchange, rule, backend)
+            && exchange.worker.shared.spend_retry()
         {
             if !pause.is_zero() {
                 tokio::time::sleep(pause).await;
             }
-            provider = next;
+            choice = next;
             continue;
         }
         let who = format!("provider {} of {}", provider.name, backend.name);
         return match outcome {
             Outcome::Answered(head, answer) => {
-                let several = exchange.record.attempts.len() > 1;
                 let served = Served {
                     head,
                     answer,
@@ -133,33 +115,19 @@ pub async fn serve(
                     backend: backend.clone(),
                     operation: admitted.operation,
                     hold: admitted.hold,
-                    soonest: tries.soonest(Instant::now()).filter(|_| several),
                     idle: rule.timeouts.response_idle,
                 };
                 commit::relay(exchange, served).await
             }
-            Outcome::Failed(cause) => Err((exchange, cause.rejection(&who))),
-            Outcome::Uncommitted { broken, .. } => Err((exchange, broken.rejection(&who))),
+            Outcome::Failed(cause) => Err(ended(exchange, backend, cause.rejection(&who))),
+            Outcome::Uncommitted(answer) => Err(ended(exchange, backend, answer.broken.rejection(&who))),
         };
     }
 }
 
-/// Whom to ask next, and after which pause. A provider that was asked before is not asked again before the end of
-/// the pause it asked for; `None` when that does not fit.
-fn next(exchange: &Exchange, rule: &Rule, backend: &AiBackend, tries: &mut Tries) -> Option<(Arc<Provider>, Duration)> {
-    let (now, random) = (Instant::now(), exchange.worker.random());
-    let untried = select::choose(backend, &tries.asked, now, random).filter(|provider| select::usable(provider));
-    let provider = match untried {
-        Some(provider) => provider,
-        None => {
-            tries.asked.clear();
-            select::choose(backend, &[], now, random)?
-        }
-    };
-    let asked_for = tries.pause_of(provider, now);
-    let pause = backoff(rule).max(asked_for);
-    let fits = asked_for <= PATIENCE && exchange.deadline.is_none_or(|end| now + pause < end);
-    fits.then(|| (provider.clone(), pause))
+fn ended(exchange: Exchange, backend: &AiBackend, rejection: Rejection) -> (Exchange, Rejection) {
+    let rejection = tries::last_word(&exchange, backend, rejection);
+    (exchange, rejection)
 }
 
 /// One attempt on one provider.
@@ -167,20 +135,23 @@ async fn attempt(
     exchange: &mut Exchange,
     rule: &Arc<Rule>,
     index: usize,
-    provider: &Arc<Provider>,
+    choice: &Choice,
     backend: &AiBackend,
     tried: &[Arc<Provider>],
     admitted: &mut Admitted,
 ) -> Result<Outcome, Rejection> {
     let started = Instant::now();
+    let provider = &choice.provider;
     exchange.record.system = Some(provider.system);
     exchange.record.upstream_model.clone_from(&provider.model);
     let endpoint = format!("{}:{}", provider.endpoint.host, provider.endpoint.port).into();
     let note = Attempt {
         provider: provider.name.clone(),
         endpoint,
+        standing: choice.standing.name(),
         status: None,
         error: None,
+        good: false,
         duration: std::time::Duration::ZERO,
     };
     let ask_usage = admitted.operation.has_stream_options();
@@ -201,8 +172,9 @@ async fn attempt(
     let outcome = match sent {
         Err(cause) => Outcome::Failed(cause),
         Ok((response, connection)) => {
-            let movable = select::any_untried(backend, tried) && admitted.repeatable();
-            receive(admitted, response, connection, in_flight, movable).await
+            let movable = tries_left(exchange, rule) && select::any_untried(backend, tried) && admitted.repeatable();
+            let received = receive(admitted, response, connection, in_flight, movable).await;
+            received.map_or_else(Outcome::Uncommitted, |(head, answer)| Outcome::Answered(head, answer))
         }
     };
     if let Some(note) = exchange.record.attempts.last_mut() {
@@ -211,71 +183,60 @@ async fn attempt(
         note.error = match &outcome {
             Outcome::Answered(..) => None,
             Outcome::Failed(cause) => Some(cause.rejection("provider").message.into()),
-            Outcome::Uncommitted { broken, .. } => Some(broken.to_string().into()),
+            Outcome::Uncommitted(answer) => Some(answer.broken.to_string().into()),
         };
     }
     Ok(outcome)
 }
 
-/// Reads the head, and of a stream what comes before its commit point while it could still move elsewhere.
-async fn receive(
-    admitted: &Admitted,
-    response: Response<Incoming>,
-    connection: Connection,
-    in_flight: InFlight,
-    movable: bool,
-) -> Outcome {
-    let (mut head, body) = response.into_parts();
-    let event_stream = headers::is_event_stream(&head.headers) && head.status.is_success();
-    let framed = head.headers.contains_key(CONTENT_LENGTH) || head.headers.contains_key(TRANSFER_ENCODING);
-    let bodiless = matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
-    let ours = admitted.operation != Operation::Passthrough;
-    let decoder = if ours { Decoder::take_over(&mut head.headers) } else { None };
-    let plain = !head.headers.contains_key(CONTENT_ENCODING);
-    headers::strip_hop_by_hop(&mut head.headers);
-    let prompt = admitted.prompt.as_ref();
-    let hide = event_stream
-        && plain
-        && admitted.operation.has_stream_options()
-        && prompt.is_some_and(|prompt| prompt.stream && !prompt.asked_usage);
-    if hide {
-        head.headers.remove(CONTENT_LENGTH);
+/// Tells the provider's health what the attempt was like. An answer brings a provider back that was out.
+fn book(exchange: &mut Exchange, backend: &AiBackend, choice: &Choice, outcome: &Outcome) {
+    let (provider, now) = (&choice.provider, Instant::now());
+    let judged = outcome.answered().and_then(|answered| {
+        // an expression that cannot be evaluated says that nothing is wrong
+        Some(holds(backend.unhealthy.as_ref()?, exchange, Some(answered)).unwrap_or(false))
+    });
+    if judged.is_none() && own_limit(provider, outcome.status()) {
+        return;
     }
-    let tap = Tap::of(admitted.operation, event_stream, plain, hide);
-    let form = Form { tap, decoder, close_delimited: !framed && !bodiless };
-    let mut answer = Answer::new(body, form, connection, Some(in_flight));
-    if event_stream
-        && movable
-        && let Err(broken) = answer.hold().await
-    {
-        return Outcome::Uncommitted { broken, movable: true };
+    if let Some(failure) = failure(provider, outcome, judged) {
+        let spared = select::spared(backend, provider, failure, now);
+        provider.health.failed(failure, backend.eviction.as_ref(), outcome.pause(), spared, now);
+        return;
     }
-    if let Err(broken) = answer.peek().await {
-        return Outcome::Uncommitted { broken, movable: event_stream };
+    if !matches!(choice.standing, Standing::Serving) {
+        provider.health.restore();
     }
-    Outcome::Answered(Response::from_parts(head, ()), answer)
+    let Some(attempt) = exchange.record.attempts.last_mut() else { return };
+    attempt.good = true;
+    // an error comes fast and says nothing of how fast the provider is
+    if outcome.status().is_some_and(|status| !status.is_client_error()) {
+        provider.health.good(attempt.duration);
+    }
 }
 
-/// Tells the provider's health what the attempt was like.
-fn book(exchange: &mut Exchange, backend: &AiBackend, provider: &Arc<Provider>, outcome: &Outcome) {
-    let now = Instant::now();
-    let failure = match outcome {
-        Outcome::Answered(head, _) => match head.status() {
-            // a limit on the caller's own key says nothing about the provider
-            StatusCode::TOO_MANY_REQUESTS if matches!(provider.credential, Credential::Passthrough) => return,
-            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => Some(Failure::Refused),
-            status if status.is_server_error() => Some(Failure::Broken),
-            _ => None,
-        },
-        Outcome::Failed(cause) if cause.nothing_accepted() => Some(Failure::Refused),
-        Outcome::Failed(_) | Outcome::Uncommitted { .. } => Some(Failure::Broken),
+/// A limit on the caller's own key says nothing about the provider.
+fn own_limit(provider: &Provider, status: Option<StatusCode>) -> bool {
+    status == Some(StatusCode::TOO_MANY_REQUESTS) && matches!(provider.credential, Credential::Passthrough)
+}
+
+/// How an attempt failed, as far as the provider's health is concerned; of an answer, a policy's expression decides.
+fn failure(provider: &Provider, outcome: &Outcome, judged: Option<bool>) -> Option<Failure> {
+    let status = match outcome {
+        Outcome::Answered(head, _) => head.status(),
+        Outcome::Failed(cause) if cause.nothing_accepted() => return Some(Failure::Refused),
+        Outcome::Failed(_) | Outcome::Uncommitted(_) => return Some(Failure::Broken),
     };
-    let Some(failure) = failure else {
-        let latency = exchange.record.attempts.last().map_or(Default::default(), |attempt| attempt.duration);
-        return provider.health.good(latency);
-    };
-    let alone = !select::others_live(backend, provider, now);
-    provider.health.failed(failure, backend.eviction.as_ref(), outcome.pause(), alone, now);
+    if judged == Some(false) {
+        return None;
+    }
+    let our_key = matches!(provider.credential, Credential::Inject { .. }) && judged.is_none();
+    match status {
+        StatusCode::TOO_MANY_REQUESTS => Some(Failure::Limited),
+        StatusCode::SERVICE_UNAVAILABLE => Some(Failure::Refused),
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN if our_key => Some(Failure::Denied),
+        status => (judged == Some(true) || status.is_server_error()).then_some(Failure::Broken),
+    }
 }
 
 /// Configured retries first; without them one failover to an untried provider, when nothing was accepted.
@@ -290,26 +251,38 @@ fn may_try_again(
     if !admitted.repeatable() || matches!(outcome, Outcome::Failed(NoAnswer::RequestTimeout)) {
         return false;
     }
-    if let Some(again) = configured_retry(exchange, rule, outcome.status()) {
+    // a provider that asks for another try has its way where the rule grants one
+    let answered = outcome.answered().filter(|_| outcome.should_retry() != Some(true));
+    if let Some(again) = configured_retry(exchange, rule, answered) {
         return again;
     }
-    let own_limit = outcome.status() == Some(StatusCode::TOO_MANY_REQUESTS)
-        && tried.last().is_some_and(|provider| matches!(provider.credential, Credential::Passthrough));
-    exchange.record.attempts.len() == 1
-        && select::any_untried(backend, tried)
-        && !own_limit
-        && outcome.free_to_move()
-        && exchange.worker.shared.spend_retry()
+    let own_limit = tried.last().is_some_and(|provider| own_limit(provider, outcome.status()));
+    tries_left(exchange, rule) && select::any_untried(backend, tried) && !own_limit && outcome.free_to_move()
 }
 
-/// What the rule's own retry says after an attempt with this status, or without an answer; `None` without one.
+/// Whether the rule, or the built-in failover, grants another try. `attempts: 0` switches all of it off.
+fn tries_left(exchange: &Exchange, rule: &Rule) -> bool {
+    let most = rule.retry.as_ref().map_or(1, |retry| retry.attempts as usize);
+    exchange.record.attempts.len() <= most
+}
+
+/// What an expression says of the exchange and of an answer.
+fn holds(expression: &Expression, exchange: &Exchange, response: Option<Answered<'_>>) -> Option<bool> {
+    let scope = Scope { record: &exchange.record, request_headers: Some(&exchange.head.headers), response };
+    expression.holds(&scope)
+}
+
+/// What the rule's own retry says after an attempt with this answer, or without one; `None` without a retry.
 #[must_use]
-pub fn configured_retry(exchange: &Exchange, rule: &Rule, status: Option<StatusCode>) -> Option<bool> {
+pub fn configured_retry(exchange: &Exchange, rule: &Rule, answered: Option<Answered<'_>>) -> Option<bool> {
     let retry = rule.retry.as_ref()?;
-    let retries = exchange.record.attempts.len().saturating_sub(1);
     let too_late = exchange.deadline.is_some_and(|end| Instant::now() + retry.backoff >= end);
-    let listed = status.is_none_or(|status| retry.codes.contains(&status));
-    Some(listed && !too_late && retries < retry.attempts as usize)
+    let says = |expression: &Option<Arc<Expression>>, answered| holds(expression.as_ref()?, exchange, answered);
+    let listed = answered.is_none_or(|answered| {
+        retry.codes.contains(&answered.status) || says(&retry.condition, Some(answered)) == Some(true)
+    });
+    let permitted = || retry.precondition.is_none() || says(&retry.precondition, None) == Some(true);
+    Some(listed && !too_late && tries_left(exchange, rule) && permitted())
 }
 
 /// The pause that the rule's retry asks for between attempts.

@@ -49,6 +49,12 @@ impl<T> Watched<T> {
         let framing = Framing::default();
         (Self { inner, watcher: Watcher::new(framing.clone()) }, framing)
     }
+
+    /// The connection without its watcher.
+    #[must_use]
+    pub fn into_inner(self) -> T {
+        self.inner
+    }
 }
 
 #[derive(Debug)]

@@ -2,7 +2,8 @@
 //! One value per provider, shared by all cores and kept across reloads. The clock is passed in;
 //! every number is an atomic of its own, because a decision that is one sample late harms nobody.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use crate::snapshot::Eviction;
@@ -31,8 +32,11 @@ pub struct Health {
     pending: AtomicU32,
     failures_in_a_row: AtomicU32,
     evictions_in_a_row: AtomicU32,
-    /// Nanoseconds after `epoch`; 0 is never.
+    /// Nanoseconds after `epoch`; 0 is in rotation. When the time is over, a probe comes first.
     evicted_until: AtomicU64,
+    probing: AtomicBool,
+    /// The score on return, as f64 bits.
+    restored: AtomicU64,
 }
 
 impl Default for Health {
@@ -45,6 +49,8 @@ impl Default for Health {
             failures_in_a_row: AtomicU32::new(0),
             evictions_in_a_row: AtomicU32::new(0),
             evicted_until: AtomicU64::new(0),
+            probing: AtomicBool::new(false),
+            restored: AtomicU64::new(1f64.to_bits()),
         }
     }
 }
@@ -52,32 +58,65 @@ impl Default for Health {
 /// How an attempt failed, as far as health is concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Failure {
-    /// Nothing was accepted: connection failure, 429 or 503.
+    /// 429: the limit of our key.
+    Limited,
+    /// 401 or 403: our key is not taken.
+    Denied,
+    /// Nothing was accepted: connection failure or 503.
     Refused,
     /// Another 5xx, a timeout, a broken answer.
     Broken,
 }
 
+impl Failure {
+    /// Whether it says something about the key rather than about where the provider is.
+    #[must_use]
+    pub fn of_the_key(self) -> bool {
+        matches!(self, Self::Limited | Self::Denied)
+    }
+}
+
+/// The one request that sees how an evicted provider is; until it has ended nobody else does.
+#[derive(Debug)]
+pub struct Probe(Arc<Health>);
+
+impl Drop for Probe {
+    fn drop(&mut self) {
+        self.0.probing.store(false, Relaxed);
+    }
+}
+
 impl Health {
-    /// Whether the provider is out of rotation at `now`.
+    /// Whether the provider is in rotation.
     #[must_use]
-    pub fn evicted(&self, now: Instant) -> bool {
-        self.evicted_until.load(Relaxed) > self.nanos(now)
+    pub fn serving(&self) -> bool {
+        self.evicted_until.load(Relaxed) == 0
     }
 
-    /// Whether the time out of rotation has ended and this request shall be the first to see how the provider is.
-    /// Says so to one request only.
+    /// Whether the time out of rotation is over and nobody looks yet how the provider is.
     #[must_use]
-    pub fn take_probe(&self, now: Instant) -> bool {
+    pub fn due(&self, now: Instant) -> bool {
         let until = self.evicted_until.load(Relaxed);
-        let due = until != 0 && until <= self.nanos(now);
-        due && self.evicted_until.compare_exchange(until, 0, Relaxed, Relaxed).is_ok()
+        until != 0 && until <= self.nanos(now) && !self.probing.load(Relaxed)
     }
 
-    /// When the provider returns, as an ordering key: smaller is sooner.
+    /// The probe that is due, for one request only.
     #[must_use]
-    pub fn returns_at(&self) -> u64 {
-        self.evicted_until.load(Relaxed)
+    pub fn take_probe(self: &Arc<Self>, now: Instant) -> Option<Probe> {
+        let free = || self.probing.compare_exchange(false, true, Relaxed, Relaxed).is_ok();
+        (self.due(now) && free()).then(|| Probe(self.clone()))
+    }
+
+    /// The time until the provider may be asked again.
+    #[must_use]
+    pub fn away(&self, now: Instant) -> Duration {
+        Duration::from_nanos(self.evicted_until.load(Relaxed).saturating_sub(self.nanos(now)))
+    }
+
+    /// An evicted provider gave an answer all the same: it is back.
+    pub fn restore(&self) {
+        self.score.store(self.restored.load(Relaxed), Relaxed);
+        self.evicted_until.store(0, Relaxed);
     }
 
     /// Larger is better: health over load-weighted latency.
@@ -104,11 +143,8 @@ impl Health {
         self.evictions_in_a_row.store(0, Relaxed);
     }
 
-    /// The head of a good answer came after `latency`. The first one after an eviction makes the provider whole.
+    /// The head of a good answer came after `latency`.
     pub fn good(&self, latency: Duration) {
-        if self.evictions_in_a_row.load(Relaxed) > 0 {
-            self.score.store(1f64.to_bits(), Relaxed);
-        }
         self.sample(1.0);
         let old = f64::from_bits(self.latency.load(Relaxed));
         let new = latency.as_secs_f64();
@@ -116,51 +152,50 @@ impl Health {
         self.latency.store(mean.to_bits(), Relaxed);
     }
 
-    /// A failed attempt. `hint` is the provider's Retry-After; `alone` when no other provider is left to serve.
-    /// Returns whether this evicted the provider.
+    /// A failed attempt. `hint` is the pause that the provider asks for; `spared` when nobody would gain by an eviction.
+    /// A provider that fails its probe leaves again in any case. Returns whether this evicted the provider.
     pub fn failed(
         &self,
         failure: Failure,
         rule: Option<&Eviction>,
         hint: Option<Duration>,
-        alone: bool,
+        spared: bool,
         now: Instant,
     ) -> bool {
         let before = f64::from_bits(self.score.load(Relaxed));
         self.sample(0.0);
-        let in_a_row = self.failures_in_a_row.fetch_add(1, Relaxed) + 1;
-        let (evicts, base) = match rule {
-            None => {
-                let evicts = match failure {
-                    Failure::Refused => true,
-                    Failure::Broken => in_a_row >= DEFAULT_CONSECUTIVE && !alone,
-                };
-                (evicts, DEFAULT_EVICTION)
-            }
-            Some(rule) => {
-                let always = rule.consecutive_failures.is_none() && rule.health_threshold.is_none();
-                let often = rule.consecutive_failures.is_some_and(|n| n > 0 && in_a_row >= n);
-                let weak = rule.health_threshold.is_some_and(|threshold| before < threshold);
-                (always || often || weak, rule.duration)
-            }
-        };
-        if !evicts {
+        let probed = self.probing.load(Relaxed);
+        if failure == Failure::Denied && !probed {
             return false;
         }
-        // failures within one eviction belong to it: the time grows from one eviction to the next
-        let times = if self.evicted(now) {
-            self.evictions_in_a_row.load(Relaxed).saturating_sub(1)
-        } else {
-            self.evictions_in_a_row.fetch_add(1, Relaxed)
+        let in_a_row = self.failures_in_a_row.fetch_add(1, Relaxed) + 1;
+        let asked_for = match rule {
+            None => failure != Failure::Broken || in_a_row >= DEFAULT_CONSECUTIVE,
+            Some(rule) => rule.asks_for(in_a_row, before),
         };
-        let grown =
-            base.saturating_mul(times.min(30) + 1).min(LONGEST_EVICTION.max(base)).max(hint.unwrap_or_default());
-        let until = self.nanos(now) + u64::try_from(grown.as_nanos()).unwrap_or(u64::MAX / 2);
-        self.evicted_until.fetch_max(until, Relaxed);
-        if let Some(score) = rule.and_then(|rule| rule.restore_health) {
-            self.score.store(score.to_bits(), Relaxed);
+        let evicts = probed || (asked_for && !spared);
+        if evicts {
+            self.evict(rule, hint, now);
         }
-        true
+        evicts
+    }
+
+    /// The time grows from one eviction to the next. Failures within one belong to it and lengthen it only by a hint.
+    fn evict(&self, rule: Option<&Eviction>, hint: Option<Duration>, now: Instant) {
+        let base = rule.map_or(DEFAULT_EVICTION, |rule| rule.duration);
+        let within = self.evicted_until.load(Relaxed) > self.nanos(now);
+        let time = match within {
+            true => Duration::ZERO,
+            false => {
+                let times = self.evictions_in_a_row.fetch_add(1, Relaxed);
+                base.saturating_mul(times.min(30) + 1).min(LONGEST_EVICTION.max(base))
+            }
+        };
+        let time = time.max(hint.unwrap_or_default());
+        let until = self.nanos(now).saturating_add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX / 2));
+        self.evicted_until.fetch_max(until.max(1), Relaxed);
+        let restored = rule.and_then(|rule| rule.restore_health).unwrap_or(1.0);
+        self.restored.store(restored.to_bits(), Relaxed);
     }
 
     fn sample(&self, value: f64) {
@@ -173,67 +208,14 @@ impl Health {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_refusal_evicts_at_once_and_longer_each_time_up_to_a_cap() {
-        let (health, now) = (Health::default(), Instant::now());
-        assert!(health.failed(Failure::Refused, None, None, false, now));
-        assert!(health.evicted(now + Duration::from_secs(2)) && !health.evicted(now + Duration::from_secs(4)));
-        let later = now + Duration::from_secs(4);
-        health.failed(Failure::Refused, None, None, false, later);
-        assert!(health.evicted(later + Duration::from_secs(5)));
-        for _ in 0..50 {
-            health.failed(Failure::Refused, None, None, false, later);
-        }
-        assert!(!health.evicted(later + Duration::from_secs(7)), "a burst of failures is one eviction");
-        let mut at = later;
-        for _ in 0..50 {
-            at += Duration::from_secs(61);
-            health.failed(Failure::Refused, None, None, false, at);
-        }
-        assert!(health.evicted(at + Duration::from_secs(59)) && !health.evicted(at + Duration::from_secs(61)));
-    }
-
-    #[test]
-    fn other_failures_evict_after_three_in_a_row_and_never_the_last_one_left() {
-        let (health, now) = (Health::default(), Instant::now());
-        for expected in [false, false, true] {
-            assert_eq!(health.failed(Failure::Broken, None, None, false, now), expected);
-        }
-        let alone = Health::default();
-        assert!(!(0..9).any(|_| alone.failed(Failure::Broken, None, None, true, now)));
-    }
-
-    #[test]
-    fn a_good_answer_between_failures_starts_the_count_again() {
-        let (health, now) = (Health::default(), Instant::now());
-        for _ in 0..5 {
-            assert!(!health.failed(Failure::Broken, None, None, false, now));
-            assert!(!health.failed(Failure::Broken, None, None, false, now));
-            health.good(Duration::from_millis(10));
-            health.completed();
-        }
-    }
-
-    #[test]
-    fn one_request_probes_a_provider_whose_eviction_has_ended_and_a_good_answer_makes_it_whole() {
-        let (health, now) = (Health::default(), Instant::now());
-        assert!(!health.take_probe(now), "never evicted");
-        health.failed(Failure::Refused, None, None, false, now);
-        assert!(!health.take_probe(now + Duration::from_secs(2)) && health.rank() < 0.8);
-        let later = now + Duration::from_secs(4);
-        assert!(health.take_probe(later) && !health.take_probe(later));
-        health.good(Duration::from_millis(1));
-        assert!(health.rank() > 0.99);
-    }
-
-    #[test]
-    fn retry_after_is_honoured() {
-        let (health, now) = (Health::default(), Instant::now());
-        health.failed(Failure::Refused, None, Some(Duration::from_secs(107)), false, now);
-        assert!(health.evicted(now + Duration::from_secs(106)));
+impl Eviction {
+    /// Both thresholds unset: at once. Else whichever is met.
+    fn asks_for(&self, failures_in_a_row: u32, score_before: f64) -> bool {
+        let always = self.consecutive_failures.is_none() && self.health_threshold.is_none();
+        let often = self.consecutive_failures.is_some_and(|n| n > 0 && failures_in_a_row >= n);
+        always || often || self.health_threshold.is_some_and(|threshold| score_before < threshold)
     }
 }
+
+#[cfg(test)]
+mod tests;

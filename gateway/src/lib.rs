@@ -1,14 +1,18 @@
 //! The reference gateway: Kubernetes resources in, LLM traffic through.
 //!
 //! Reading order: [`snapshot`] (what is served), [`config`] (how manifests become a snapshot), then the story
-//! of a request in [`proxy`]: [`listen`] → match ([`route`], [`auth`]) → [`admit`] → choose ([`select`], [`health`]) →
-//! [`send`] (with [`failover`] around it) → [`commit`], [`relay`] (of an [`answer`], with [`tap`]) → [`record`] (to [`telemetry`]).
+//! of a request in [`proxy`]: [`listen`] (with [`certificate`] and [`http2`]) → match ([`route`], [`auth`], by model name [`model`]) → [`admit`] → choose ([`select`], [`health`], [`affinity`]) →
+//! [`send`] and [`receive`] (with [`failover`] and its [`tries`] around them) → [`commit`], [`relay`] (of an [`answer`], with [`tap`]) → [`record`] (to [`telemetry`]).
 //! [`server`] starts, reloads and stops all of it.
 
+pub mod access_log;
 pub mod admin;
 pub mod admit;
+pub mod affinity;
 pub mod answer;
 pub mod auth;
+pub mod cel;
+pub mod certificate;
 pub mod commit;
 pub mod config;
 pub mod cors;
@@ -20,18 +24,23 @@ pub mod failover;
 pub mod framing;
 pub mod headers;
 pub mod health;
+pub mod hint;
+pub mod http2;
 pub mod json;
 pub mod listen;
 pub mod metrics;
 pub mod mirror;
+pub mod model;
 pub mod operation;
 pub mod options;
 pub mod path;
 pub mod proxy;
+pub mod receive;
 pub mod record;
 pub mod redirect;
 pub mod relay;
 pub mod reload;
+pub mod replay;
 pub mod route;
 pub mod select;
 pub mod send;
@@ -43,6 +52,8 @@ pub mod tap;
 pub mod telemetry;
 pub mod tls;
 pub mod trace;
+pub mod tries;
+pub mod tunnel;
 pub mod upstream;
 pub mod usage;
 pub mod worker;

@@ -1,30 +1,39 @@
-//! Stage listen: accepts client connections on one core, serves them, and drains them when asked to stop.
-//! Framing is hyper's business, watched by `framing`; limits on time and size of heads are set here.
+//! Stage listen: accepts client connections on one core, does TLS with them, finds out what they speak, and drains
+//! them when asked to stop. Framing is hyper's business, watched by `framing`; HTTP/2 is served by `http2`.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::future::Future;
+use std::io;
 use std::net::{IpAddr, TcpListener as StdListener};
-use std::pin::pin;
+use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use rustls::ServerConfig;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, spawn_local};
+use tokio_rustls::TlsAcceptor;
 
-use crate::framing::Watched;
+use crate::framing::{Framing, Watched};
+use crate::http2::{self, Opening};
 use crate::proxy::{self, Client};
+use crate::replay::Replay;
+use crate::tunnel::Slot;
 use crate::worker::Worker;
 
 /// Largest request head, in bytes.
-const HEAD_SIZE: usize = 128 * 1024;
+pub(crate) const HEAD_SIZE: usize = 128 * 1024;
 /// Most header fields of a request.
 const HEAD_FIELDS: usize = 128;
-/// Longest wait for the rest of a request head during a drain.
-const LAST_HEAD: Duration = Duration::from_secs(1);
+/// Longest wait for what a client may still have to say when its connection is about to end.
+pub(crate) const LAST_HEAD: Duration = Duration::from_secs(1);
 /// How often idle upstream connections are looked through.
 const SWEEP: Duration = Duration::from_secs(10);
 
@@ -41,9 +50,29 @@ pub enum Command {
     Stop,
 }
 
+/// How far a core has come with its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd)]
+pub(crate) enum Stage {
+    /// Connections are kept.
+    Serving,
+    /// Connections are asked to go elsewhere.
+    Draining,
+    /// Connections end with what is in flight.
+    Stopping,
+}
+
+/// What all connections of a port share.
+#[derive(Debug, Clone)]
+pub(crate) struct Door {
+    pub(crate) worker: Rc<Worker>,
+    port: u16,
+    stage: watch::Receiver<Stage>,
+    _alive: mpsc::Sender<()>,
+}
+
 /// Runs one core until it is told to stop and its connections have ended, or `drain` has passed.
 pub async fn run(worker: Rc<Worker>, mut commands: mpsc::UnboundedReceiver<Command>, drain: Duration) {
-    let (stop, stopping) = watch::channel(false);
+    let (stage, reached) = watch::channel(Stage::Serving);
     let (alive, mut all_gone) = mpsc::channel::<()>(1);
     let acceptors: RefCell<HashMap<u16, JoinHandle<()>>> = RefCell::default();
     let mut sweep = tokio::time::interval(SWEEP);
@@ -58,15 +87,18 @@ pub async fn run(worker: Rc<Worker>, mut commands: mpsc::UnboundedReceiver<Comma
         match command {
             Some(Command::Open(port, listener)) => {
                 let Ok(listener) = TcpListener::from_std(listener) else { continue };
-                let accepting = accept(worker.clone(), port, listener, stopping.clone(), alive.clone());
-                acceptors.borrow_mut().insert(port, spawn_local(accepting));
+                let door = Door { worker: worker.clone(), port, stage: reached.clone(), _alive: alive.clone() };
+                acceptors.borrow_mut().insert(port, spawn_local(door.accept(listener)));
             }
             Some(Command::Close(port)) => {
                 if let Some(acceptor) = acceptors.borrow_mut().remove(&port) {
                     acceptor.abort();
                 }
             }
-            Some(Command::Drain) => worker.draining.set(true),
+            Some(Command::Drain) => {
+                worker.draining.set(true);
+                stage.send_replace(Stage::Draining);
+            }
             Some(Command::Stop) | None => break,
         }
     }
@@ -74,69 +106,107 @@ pub async fn run(worker: Rc<Worker>, mut commands: mpsc::UnboundedReceiver<Comma
     for (_, acceptor) in acceptors.borrow_mut().drain() {
         acceptor.abort();
     }
-    // a send fails only when no connection is left to tell
-    let _told = stop.send(true);
+    stage.send_replace(Stage::Stopping);
     drop(alive);
     // what has not ended by then is dropped with the core, and its records say so
     let _time_is_up = tokio::time::timeout(drain, all_gone.recv()).await;
 }
 
-async fn accept(
-    worker: Rc<Worker>,
-    port: u16,
-    listener: TcpListener,
-    stopping: watch::Receiver<bool>,
-    alive: mpsc::Sender<()>,
-) {
-    loop {
-        match listener.accept().await {
-            Ok((stream, peer)) => {
-                spawn_local(serve(worker.clone(), port, stream, peer.ip(), stopping.clone(), alive.clone()));
+impl Door {
+    async fn accept(self, listener: TcpListener) {
+        loop {
+            match listener.accept().await {
+                Ok((stream, peer)) => drop(spawn_local(self.clone().serve(stream, peer.ip()))),
+                // out of file descriptors, or the peer is gone already: let others finish first
+                Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
             }
-            // out of file descriptors, or the peer is gone already: let others finish first
-            Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
+        }
+    }
+
+    async fn serve(mut self, stream: TcpStream, peer: IpAddr) {
+        if stream.set_nodelay(true).is_err() {
+            return;
+        }
+        let Some(config) = self.tls() else {
+            let Some((stream, opening)) = self.in_time(http2::listen(stream)).await else { return };
+            return match opening {
+                Opening::Http1 => self.serve_http1(stream, peer, None).await,
+                Opening::Http2 => http2::serve(self, stream, peer, None).await,
+            };
+        };
+        let Some(stream) = self.in_time(TlsAcceptor::from(config).accept(stream)).await else { return };
+        let session = stream.get_ref().1;
+        let server_name = Some(session.server_name().unwrap_or_default().to_ascii_lowercase().into());
+        match session.alpn_protocol() {
+            Some(b"h2") => http2::serve(self, stream, peer, server_name).await,
+            _ => self.serve_http1(stream, peer, server_name).await,
+        }
+    }
+
+    /// The certificates of this moment: a connection keeps those that it began with.
+    fn tls(&self) -> Option<Arc<ServerConfig>> {
+        let snapshot = self.worker.shared.snapshot.load();
+        snapshot.binds.iter().find(|bind| bind.port == self.port)?.tls.clone()
+    }
+
+    /// What comes before the first request may take as long as a head, and no time at all once the core stops.
+    async fn in_time<T>(&mut self, step: impl Future<Output = io::Result<T>>) -> Option<T> {
+        let limit = self.worker.shared.header_timeout;
+        tokio::select! {
+            done = tokio::time::timeout(limit, step) => done.ok()?.ok(),
+            () = reached(&mut self.stage, Stage::Stopping) => None,
+        }
+    }
+
+    /// Waits until the core has come so far.
+    pub(crate) async fn reached(&mut self, stage: Stage) {
+        reached(&mut self.stage, stage).await;
+    }
+
+    /// A client of this port.
+    pub(crate) fn client(&self, peer: IpAddr, server_name: Option<Rc<str>>, framing: Framing) -> Client {
+        Client { port: self.port, peer, server_name, framing, tunnel: Slot::default() }
+    }
+
+    async fn serve_http1<T>(mut self, io: T, peer: IpAddr, server_name: Option<Rc<str>>)
+    where
+        T: AsyncRead + AsyncWrite + Unpin + 'static,
+    {
+        let (watched, framing) = Watched::new(io);
+        let (worker, client) = (self.worker.clone(), self.client(peer, server_name, framing.clone()));
+        let slot = client.tunnel.clone();
+        let service = service_fn(move |request| {
+            let (worker, client) = (worker.clone(), client.clone());
+            async move { Ok::<_, std::convert::Infallible>(proxy::handle(worker, client, request).await) }
+        });
+        let mut connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(self.worker.shared.header_timeout)
+            .max_buf_size(HEAD_SIZE)
+            .max_headers(HEAD_FIELDS)
+            .serve_connection(TokioIo::new(watched), service);
+        let ended = tokio::select! {
+            ended = &mut connection => Some(ended),
+            () = self.reached(Stage::Stopping) => None,
+        };
+        // how a connection ended is the business of its exchanges
+        let ended = match ended {
+            Some(ended) => ended.is_ok(),
+            None => {
+                Pin::new(&mut connection).graceful_shutdown();
+                // a head that may never become whole does not hold up the drain
+                let patience = if framing.mid_head() { LAST_HEAD } else { Duration::MAX };
+                tokio::time::timeout(patience, &mut connection).await.is_ok_and(|ended| ended.is_ok())
+            }
+        };
+        if let Some(tunnel) = slot.take().filter(|_| ended) {
+            let parts = connection.into_parts();
+            tunnel.run(Replay::new(parts.io.into_inner().into_inner(), parts.read_buf)).await;
         }
     }
 }
 
-async fn serve(
-    worker: Rc<Worker>,
-    port: u16,
-    stream: TcpStream,
-    peer: IpAddr,
-    mut stopping: watch::Receiver<bool>,
-    _alive: mpsc::Sender<()>,
-) {
-    if stream.set_nodelay(true).is_err() {
-        return;
-    }
-    let (watched, framing) = Watched::new(stream);
-    let (seen, head_time) = (framing.clone(), worker.shared.header_timeout);
-    let client = Client { port, peer, framing };
-    let service = service_fn(move |request| {
-        let (worker, client) = (worker.clone(), client.clone());
-        async move { Ok::<_, std::convert::Infallible>(proxy::handle(worker, client, request).await) }
-    });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(head_time)
-        .max_buf_size(HEAD_SIZE)
-        .max_headers(HEAD_FIELDS)
-        .serve_connection(TokioIo::new(watched), service);
-    let mut connection = pin!(connection);
-    let stop = async {
-        // an error means that the core is gone: stop as well
-        let _told = stopping.wait_for(|stop| *stop).await;
-    };
-    tokio::select! {
-        // how a connection ended is the business of its exchanges
-        _ended = connection.as_mut() => return,
-        () = stop => connection.as_mut().graceful_shutdown(),
-    }
-    if seen.mid_head() {
-        // a head that may never become whole does not hold up the drain
-        let _ended = tokio::time::timeout(LAST_HEAD, connection).await;
-    } else {
-        let _ended = connection.await;
-    }
+/// An error means that the core is gone: it has come to its end.
+async fn reached(now: &mut watch::Receiver<Stage>, stage: Stage) {
+    let _reached = now.wait_for(|now| *now >= stage).await;
 }

@@ -97,6 +97,12 @@ pub fn upstream_path(operation: Operation, plan: &PathPlan, path: &str, query: O
     sent
 }
 
+/// The name that a path of [`Operation::Models`] goes on with.
+#[must_use]
+pub fn model_name(path: &str) -> Option<&str> {
+    model_id(path).map(|id| &id[1..])
+}
+
 /// `/ID` of a path that ends in `/models/ID`.
 fn model_id(path: &str) -> Option<&str> {
     let at = path.rfind("/models/")? + "/models".len();

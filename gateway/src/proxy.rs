@@ -10,18 +10,21 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 
+use crate::access_log::Kept;
 use crate::admit::StaticBody;
 use crate::answer::{Answer, Form, Tap};
+use crate::cel::Answered;
 use crate::error::{Reason, Rejection};
 use crate::exchange::Exchange;
 use crate::framing::Framing;
 use crate::relay::{Relay, Reply, Timers};
 use crate::route::{self, Asked, NoRoute};
 use crate::send::{self, Outbound};
-use crate::snapshot::{Filters, Operation, RouteEntry, Rule, Snapshot, StaticBackend, Target};
-use crate::upstream::{Connection, UpstreamBody};
+use crate::snapshot::{Bind, Filters, Operation, RouteEntry, Rule, Snapshot, StaticBackend, Target};
+use crate::tunnel::Slot;
+use crate::upstream::{self, Connection, UpstreamBody};
 use crate::worker::Worker;
-use crate::{admit, cors, failover, headers, mirror, path, redirect, select};
+use crate::{admit, cors, failover, headers, http2, mirror, model, path, redirect, select, tunnel};
 
 /// One client connection.
 #[derive(Debug, Clone)]
@@ -30,8 +33,12 @@ pub struct Client {
     pub port: u16,
     /// Where it comes from.
     pub peer: IpAddr,
+    /// The name it asked for in TLS, empty where it asked for none; `None` without TLS.
+    pub server_name: Option<Rc<str>>,
     /// What was seen of its bytes.
     pub framing: Framing,
+    /// What its connection becomes.
+    pub tunnel: Slot,
 }
 
 /// Serves one request of one client connection.
@@ -46,7 +53,7 @@ pub async fn handle(worker: Rc<Worker>, client: Client, request: Request<Incomin
     }
 
     // match
-    let entry = match match_route(&mut exchange, &snapshot, port) {
+    let entry = match match_route(&mut exchange, &snapshot, &client) {
         Ok(entry) => entry,
         Err(rejection) => return refuse(exchange, body, rejection),
     };
@@ -60,18 +67,27 @@ pub async fn handle(worker: Rc<Worker>, client: Client, request: Request<Incomin
     {
         return refuse(exchange, body, rejection);
     }
+    if let Some(kept) = &mut exchange.record.kept {
+        kept.keep_request(&exchange.head.headers);
+    }
     exchange.deadline = rule.timeouts.request.map(|limit| exchange.record.started + limit);
-    if let Some(answer) = redirected(&exchange, entry, &rule.filters, port) {
+    if let Some(answer) = redirected(&exchange, entry, &rule.filters, &client) {
         return answer_directly(exchange, body, answer);
     }
-    let Some(chosen) = select::by_weight(&rule.backends, exchange.worker.random()) else {
+    let persistence = rule.persistence.as_ref();
+    exchange.session = persistence.and_then(|kept| kept.key(&exchange.head.headers, exchange.record.time));
+    let chosen = match exchange.session {
+        Some(key) => key.backend(&rule.backends),
+        None => select::by_weight(&rule.backends, exchange.worker.random()),
+    };
+    let Some(chosen) = chosen else {
         let status = StatusCode::INTERNAL_SERVER_ERROR;
         let message = format!("route {} has no backend with a weight", rule.route);
         return refuse(exchange, body, Rejection::new(status, Reason::NoHealthyBackend, "no_backend", message));
     };
     let index = rule.backends.iter().position(|backend| std::ptr::eq(backend, chosen)).unwrap_or(0);
     exchange.response_edits.push((rule.clone(), Some(index)));
-    let own = preflight(&exchange, &chosen.filters).or_else(|| redirected(&exchange, entry, &chosen.filters, port));
+    let own = preflight(&exchange, &chosen.filters).or_else(|| redirected(&exchange, entry, &chosen.filters, &client));
     if let Some(answer) = own {
         return answer_directly(exchange, body, answer);
     }
@@ -84,15 +100,25 @@ pub async fn handle(worker: Rc<Worker>, client: Client, request: Request<Incomin
             let message = format!("backend {backend} cannot be used: {reason}");
             refuse(exchange, body, Rejection::new(status, Reason::NoHealthyBackend, "backend_not_usable", message))
         }
+        Target::Static(backend) if tunnel::is_asked(&exchange.head, &body) => {
+            exchange.record.backend = Some(backend.name.clone());
+            // choose, send, and bytes in both directions
+            serve_tunnel(exchange, &client.tunnel, rule, index, backend, &path).await
+        }
         Target::Static(backend) => {
             exchange.record.backend = Some(backend.name.clone());
             // choose, send, relay: one backend, bytes as they are
             serve_static(exchange, entry, index, backend, &path, body).await
         }
+        Target::Ai(_) | Target::Models(_) if tunnel::is_asked(&exchange.head, &body) => {
+            exchange.reject(tunnel::refusal())
+        }
+        // admit, then the model that the body names decides
+        Target::Models(router) => model::serve(exchange, entry, index, router, path, body).await,
         Target::Ai(backend) => {
             exchange.record.backend = Some(backend.name.clone());
             // admit
-            let mut admitted = match admit::admit(&mut exchange, entry, backend, path, body).await {
+            let mut admitted = match admit::admit(&mut exchange, entry, &backend.routes, path, body).await {
                 Ok(admitted) => admitted,
                 Err(rejection) => return exchange.reject(rejection),
             };
@@ -122,14 +148,10 @@ fn answer_directly(mut exchange: Exchange, body: Incoming, answer: Response<Byte
 
 /// RFC 9112 sections 3.2 and 6.3: one host, one length; a chunked request is the last of its connection.
 fn check_framing(exchange: &mut Exchange, framing: &Framing) -> Result<(), Rejection> {
-    exchange.close = exchange.head.headers.contains_key(http::header::TRANSFER_ENCODING);
-    if framing.ambiguous() {
-        let message = "the length of the request is not clear: send either one plain Content-Length or Transfer-Encoding: chunked";
-        return Err(Rejection { close: true, ..Rejection::invalid("ambiguous_framing", message) });
-    }
-    let hosts = exchange.head.headers.get_all(http::header::HOST).iter().count();
-    if hosts > 1 || (hosts == 0 && exchange.head.version >= http::Version::HTTP_11) {
-        return Err(Rejection { close: true, ..Rejection::invalid("invalid_host", "one Host header is needed") });
+    if exchange.head.version == http::Version::HTTP_2 {
+        http2::check(&mut exchange.head)?;
+    } else {
+        check_http1(exchange, framing)?;
     }
     if exchange.head.method == http::Method::CONNECT {
         let message = "CONNECT is not served";
@@ -139,23 +161,47 @@ fn check_framing(exchange: &mut Exchange, framing: &Framing) -> Result<(), Rejec
     Ok(())
 }
 
+fn check_http1(exchange: &mut Exchange, framing: &Framing) -> Result<(), Rejection> {
+    exchange.close = exchange.head.headers.contains_key(http::header::TRANSFER_ENCODING);
+    if framing.ambiguous() {
+        let message = "the length of the request is not clear: send either one plain Content-Length or Transfer-Encoding: chunked";
+        return Err(Rejection { close: true, ..Rejection::invalid("ambiguous_framing", message) });
+    }
+    let hosts = exchange.head.headers.get_all(http::header::HOST).iter().count();
+    if hosts > 1 || (hosts == 0 && exchange.head.version >= http::Version::HTTP_11) {
+        return Err(Rejection { close: true, ..Rejection::invalid("invalid_host", "one Host header is needed") });
+    }
+    Ok(())
+}
+
 fn match_route<'a>(
     exchange: &mut Exchange,
     snapshot: &'a Arc<Snapshot>,
-    port: u16,
+    client: &Client,
 ) -> Result<&'a RouteEntry, Rejection> {
     let reading =
         path::read(exchange.head.uri.path()).map_err(|error| Rejection::invalid("invalid_path", error.to_string()))?;
     if let Some(normal) = &reading.normal {
         path::replace(&mut exchange.head.uri, normal);
     }
+    let port = client.port;
     let not_found =
         |message: String| Rejection::new(StatusCode::NOT_FOUND, Reason::NotFound, "route_not_found", message);
     let bind = snapshot.binds.iter().find(|bind| bind.port == port);
     let bind = bind.ok_or_else(|| not_found(format!("no listener on port {port}")))?;
-    let (host, path, head) = (&*exchange.record.host, exchange.head.uri.path(), &exchange.head);
-    let asked = Asked { method: &head.method, path, lenient: reading.lenient.as_deref(), host, head };
-    let (listener, entry) = route::find(bind, asked).map_err(|missing| match missing {
+    let host = exchange.record.host.clone();
+    if let Some(name) = &client.server_name {
+        check_server_name(bind, name, &host)?;
+    }
+    let (path, head) = (exchange.head.uri.path(), &exchange.head);
+    let asked = Asked { method: &head.method, path, lenient: reading.lenient.as_deref(), host: &host, head };
+    let found = route::find(bind, asked);
+    let listener = found.as_ref().map_or_else(|_| route::listener(bind, &host), |(listener, _)| Some(*listener));
+    if let Some(log) = listener.and_then(|listener| listener.access_log.clone()) {
+        let kept = Kept::new(log, exchange.worker.shared.log_bodies);
+        exchange.record.kept = Some(Box::new(kept));
+    }
+    let (listener, entry) = found.map_err(|missing| match missing {
         NoRoute::Listener => not_found(format!("no listener on port {port} serves host {host:?}")),
         NoRoute::Route => not_found(format!("no route matches {} {path} on host {host:?}", head.method)),
         NoRoute::Ambiguous => {
@@ -171,6 +217,17 @@ fn match_route<'a>(
     Ok(entry)
 }
 
+/// RFC 9110 section 15.5.20: a host whose listener is not the one that TLS was set up with.
+fn check_server_name(bind: &Bind, name: &str, host: &str) -> Result<(), Rejection> {
+    match (route::listener(bind, host), route::listener(bind, name)) {
+        (Some(asked), met) if !met.is_some_and(|met| std::ptr::eq(asked, met)) => {
+            let message = format!("host {host:?} is not served on a TLS connection that was opened for {name:?}");
+            Err(Rejection::new(StatusCode::MISDIRECTED_REQUEST, Reason::NotFound, "misdirected_request", message))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// What a filter answers a preflight.
 fn preflight(exchange: &Exchange, filters: &Filters) -> Option<Response<Bytes>> {
     let cors = filters.cors.as_ref().filter(|_| cors::preflight_method(&exchange.head).is_some())?;
@@ -178,10 +235,11 @@ fn preflight(exchange: &Exchange, filters: &Filters) -> Option<Response<Bytes>> 
 }
 
 /// What a filter answers instead of a backend.
-fn redirected(exchange: &Exchange, entry: &RouteEntry, filters: &Filters, port: u16) -> Option<Response<Bytes>> {
+fn redirected(exchange: &Exchange, entry: &RouteEntry, filters: &Filters, client: &Client) -> Option<Response<Bytes>> {
     let redirect = filters.redirect.as_ref()?;
     let (uri, matched) = (&exchange.head.uri, &entry.matcher.path);
-    let asked = redirect::Asked { scheme: "http", host: &exchange.record.host, port, uri, matched };
+    let scheme = if client.server_name.is_some() { "https" } else { "http" };
+    let asked = redirect::Asked { scheme, host: &exchange.record.host, port: client.port, uri, matched };
     let answer = redirect::answer(redirect, asked);
     let no_host = || Rejection::invalid("invalid_host", "a redirect needs to know the host: send a Host header");
     Some(answer.unwrap_or_else(|| no_host().response(&exchange.record.request_id)))
@@ -212,6 +270,7 @@ async fn serve_static(
         Ok(StaticBody::Passing(body)) => (None, Some(mirror::copy_stream(&exchange, entry, index, path, body))),
         Err(rejection) => return exchange.reject(rejection),
     };
+    exchange.worker.shared.earn_retry();
     loop {
         let outbound = Outbound {
             endpoint: &backend.endpoint,
@@ -230,16 +289,17 @@ async fn serve_static(
         let started = Instant::now();
         let limit = entry.rule.timeouts.backend_request;
         let sent = send::attempt(&exchange.worker.pool, &backend.endpoint, request, limit, exchange.deadline).await;
-        exchange.record.attempts.push(crate::record::Attempt {
-            provider: backend.name.clone(),
-            endpoint: format!("{}:{}", backend.endpoint.host, backend.endpoint.port).into(),
-            status: sent.as_ref().ok().map(|(response, _)| response.status().as_u16()),
-            error: sent.as_ref().err().map(|cause| cause.rejection("backend").message.into()),
-            duration: started.elapsed(),
-        });
         let status = sent.as_ref().ok().map(|(response, _)| response.status());
+        note_attempt(&mut exchange, backend, status, sent.as_ref().err(), started);
+        let answered = sent.as_ref().ok();
+        let answered =
+            answered.map(|(response, _)| Answered { status: response.status(), headers: response.headers() });
         let timed_out = matches!(sent, Err(send::NoAnswer::RequestTimeout));
-        if held.is_some() && !timed_out && failover::configured_retry(&exchange, &entry.rule, status) == Some(true) {
+        if held.is_some()
+            && !timed_out
+            && failover::configured_retry(&exchange, &entry.rule, answered) == Some(true)
+            && exchange.worker.shared.spend_retry()
+        {
             tokio::time::sleep(failover::backoff(&entry.rule)).await;
             continue;
         }
@@ -253,6 +313,57 @@ async fn serve_static(
     }
 }
 
+/// A WebSocket: begun once, on a connection of its own.
+async fn serve_tunnel(
+    mut exchange: Exchange,
+    slot: &Slot,
+    rule: &Arc<Rule>,
+    index: usize,
+    backend: &StaticBackend,
+    path: &str,
+) -> Response<Reply> {
+    let query = exchange.head.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+    let (endpoint, credential) = (&backend.endpoint, &backend.credential);
+    let target = format!("{path}{query}");
+    let outbound = Outbound { endpoint, target, credential, rule, backend: index, ai: false };
+    let request = match send::build(&exchange, &outbound, upstream::empty()) {
+        Ok(request) => request,
+        Err(rejection) => return exchange.reject(rejection),
+    };
+    let started = Instant::now();
+    let asked = tunnel::ask(&exchange.worker.pool, endpoint, request);
+    let answer = send::within(asked, rule.timeouts.backend_request, exchange.deadline).await;
+    let status = answer.as_ref().ok().map(tunnel::Answer::status);
+    let error = answer.as_ref().err();
+    note_attempt(&mut exchange, backend, status, error, started);
+    match answer {
+        Ok(tunnel::Answer::Agreed(head, upstream)) => tunnel::agree(exchange, rule, slot, head, upstream),
+        Ok(tunnel::Answer::Plain(response, connection)) => relay_static(exchange, rule, response, connection),
+        Err(cause) => {
+            let rejection = cause.rejection(&format!("backend {}", backend.name));
+            exchange.reject(rejection)
+        }
+    }
+}
+
+fn note_attempt(
+    exchange: &mut Exchange,
+    backend: &StaticBackend,
+    status: Option<StatusCode>,
+    error: Option<&send::NoAnswer>,
+    started: Instant,
+) {
+    exchange.record.attempts.push(crate::record::Attempt {
+        provider: backend.name.clone(),
+        endpoint: format!("{}:{}", backend.endpoint.host, backend.endpoint.port).into(),
+        standing: None,
+        status: status.map(|status| status.as_u16()),
+        error: error.map(|cause| cause.rejection("backend").message.into()),
+        good: false,
+        duration: started.elapsed(),
+    });
+}
+
 fn relay_static(
     mut exchange: Exchange,
     rule: &Rule,
@@ -262,6 +373,7 @@ fn relay_static(
     let (mut parts, body) = response.into_parts();
     headers::strip_hop_by_hop(&mut parts.headers);
     exchange.record.status = parts.status.as_u16();
+    exchange.settle_session(None);
     let mut response = Response::from_parts(parts, Reply::Full(None));
     exchange.finish_head(&mut response);
     let form = Form { tap: Tap::None, decoder: None, close_delimited: false };

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
+use crate::access_log::Kept;
 use crate::error::Reason;
 use crate::telemetry::Sink;
 use crate::trace::Trace;
@@ -47,10 +48,14 @@ pub struct Attempt {
     pub provider: Arc<str>,
     /// `host:port`
     pub endpoint: Box<str>,
+    /// `probe` of a provider that may return, or `evicted` where all were out of rotation and this was the least bad.
+    pub standing: Option<&'static str>,
     /// Status of the answer, if one came.
     pub status: Option<u16>,
     /// Why it failed.
     pub error: Option<Box<str>>,
+    /// Health takes its answer for a good one.
+    pub good: bool,
     /// From the start of the attempt to its answer or failure.
     pub duration: Duration,
 }
@@ -90,6 +95,8 @@ pub struct Record {
     pub error: Option<Box<str>>,
     pub request_body: Option<bytes::Bytes>,
     pub response_body: Option<Vec<u8>>,
+    /// For an access log with expressions.
+    pub kept: Option<Box<Kept>>,
 }
 
 impl Record {
@@ -127,6 +134,9 @@ impl Serialize for Record {
         if let Some(last) = self.attempts.last() {
             map.serialize_entry("endpoint", &last.endpoint)?;
             map.serialize_entry("provider", &*last.provider)?;
+            if let Some(standing) = last.standing {
+                map.serialize_entry("provider.standing", standing)?;
+            }
         }
         map.serialize_entry("http.method", self.method.as_str())?;
         map.serialize_entry("http.host", &self.host)?;
@@ -199,6 +209,9 @@ impl Serialize for Attempt {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("provider", &*self.provider)?;
         map.serialize_entry("endpoint", &self.endpoint)?;
+        if let Some(standing) = self.standing {
+            map.serialize_entry("standing", standing)?;
+        }
         if let Some(status) = self.status {
             map.serialize_entry("status", &status)?;
         }

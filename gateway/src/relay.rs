@@ -14,11 +14,11 @@ use http_body::{Body, Frame, SizeHint};
 use tokio::time::Sleep;
 
 use crate::answer::{Answer, Broken};
-use crate::error;
 use crate::health::Failure;
 use crate::record::{End, Pending};
 use crate::snapshot::{AiBackend, Operation, Provider};
 use crate::worker::{Hold, Worker};
+use crate::{error, select};
 
 /// Bytes of an answer that are kept for the log.
 const LOGGED_BODY: usize = 64 * 1024;
@@ -176,10 +176,11 @@ impl Relay {
             let timed_out = broken.timed_out();
             record.reason = Some(if timed_out { error::Reason::Timeout } else { error::Reason::UpstreamFailure });
         }
+        let good = record.attempts.last().is_some_and(|attempt| attempt.good);
         match (&self.provider, outcome) {
             (Some((backend, provider)), Err(_)) => broke(backend, provider),
             (provider, Ok(())) => {
-                if let Some((_, provider)) = provider.as_ref().filter(|_| !told_error && self.record.status < 429) {
+                if let Some((_, provider)) = provider.as_ref().filter(|_| !told_error && good) {
                     provider.health.completed();
                 }
                 if let Some(connection) = self.answer.take_connection() {
@@ -222,8 +223,8 @@ impl Relay {
 /// Tells a provider's health that an accepted answer broke.
 pub fn broke(backend: &AiBackend, provider: &Arc<Provider>) {
     let now = Instant::now();
-    let alone = !crate::select::others_live(backend, provider, now);
-    provider.health.failed(Failure::Broken, backend.eviction.as_ref(), None, alone, now);
+    let spared = select::spared(backend, provider, Failure::Broken, now);
+    provider.health.failed(Failure::Broken, backend.eviction.as_ref(), None, spared, now);
 }
 
 impl Body for Reply {

@@ -59,14 +59,19 @@ fn read_twice<'a>(bind: &'a Bind, asked: Asked<'_>) -> Result<(&'a Listener, &'a
 }
 
 fn best<'a>(bind: &'a Bind, asked: Asked<'_>) -> Result<(&'a Listener, &'a RouteEntry), NoRoute> {
-    let listener = bind.listeners.iter().find(|listener| fits(listener.hostname.as_ref(), asked.host));
-    let listener = listener.ok_or(NoRoute::Listener)?;
+    let listener = listener(bind, asked.host).ok_or(NoRoute::Listener)?;
     let entry = listener.routes.iter().find(|entry| {
         fits(entry.hostname.as_ref(), asked.host)
             && matches(&entry.matcher, asked)
             && (!entry.rule.openai_paths_only || crate::operation::by_suffix(asked.path).is_some())
     });
     entry.map(|entry| (listener, entry)).ok_or(NoRoute::Route)
+}
+
+/// The listener of a port that serves a host.
+#[must_use]
+pub fn listener<'a>(bind: &'a Bind, host: &str) -> Option<&'a Listener> {
+    bind.listeners.iter().find(|listener| fits(listener.hostname.as_ref(), host))
 }
 
 /// The host a request is for: without port, lower case.
@@ -89,8 +94,9 @@ pub fn host(head: &Parts) -> Cow<'_, str> {
     }
 }
 
-/// Whether a host, in lower case, is one of a pattern's.
-pub(crate) fn fits(pattern: Option<&Hostname>, host: &str) -> bool {
+/// Whether a pattern covers a host in lower case.
+#[must_use]
+pub fn fits(pattern: Option<&Hostname>, host: &str) -> bool {
     match pattern {
         None => true,
         Some(Hostname::Exact(name)) => **name == *host,

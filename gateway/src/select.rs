@@ -1,37 +1,75 @@
-//! Which provider serves the next attempt: priority groups, then power of two choices.
+//! Which provider serves the next attempt: priority groups, then the session's own, else power of two choices.
 //! Pure: takes the backend, the time, a random number and what was tried, and returns a provider.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use crate::affinity::Key;
+use crate::health::{Failure, Probe};
 use crate::snapshot::{AiBackend, Credential, Provider, WeightedBackend};
 
 /// One request in sixteen looks at no rank: what is known of a provider that nobody chooses any more grows stale.
 const UNRANKED: u64 = 0xF;
+/// Of a group that nobody stands in for, one provider in so many stays whatever it answers.
+const LEAST_SHARE: usize = 4;
 
-/// The next provider: of the best group that has an untried provider in rotation, one that is due for a probe,
-/// else the better of two different ones; when all are evicted the one that returns first; `None` when all were tried.
-/// One whose credentials cannot be used comes last.
+/// A provider, and why it.
+#[derive(Debug)]
+pub struct Choice {
+    /// Who is asked.
+    pub provider: Arc<Provider>,
+    /// What is thought of it.
+    pub standing: Standing,
+}
+
+/// What is thought of a provider that is asked.
+#[derive(Debug)]
+pub enum Standing {
+    /// In rotation.
+    Serving,
+    /// Its time out of rotation is over: this request sees how it is.
+    Probed(Probe),
+    /// Out of rotation, like all others: the least bad.
+    Evicted,
+}
+
+impl Standing {
+    /// The word in the log; the usual case goes without saying.
+    #[must_use]
+    pub fn name(&self) -> Option<&'static str> {
+        match self {
+            Self::Serving => None,
+            Self::Probed(_) => Some("probe"),
+            Self::Evicted => Some("evicted"),
+        }
+    }
+}
+
+/// The next provider: of the best group that has an untried provider in rotation or due for a probe, that one,
+/// else the session's, else the better of two different ones. When all are evicted, the one that returns first;
+/// one whose credentials cannot be used comes last; `None` when all were tried.
 #[must_use]
-pub fn choose<'a>(
-    backend: &'a AiBackend,
+pub fn choose(
+    backend: &AiBackend,
     tried: &[Arc<Provider>],
+    session: Option<Key>,
     now: Instant,
     random: u64,
-) -> Option<&'a Arc<Provider>> {
+) -> Option<Choice> {
     let untried = |provider: &&Arc<Provider>| !tried.iter().any(|other| Arc::ptr_eq(other, provider));
     for group in &backend.groups {
-        let live = || group.iter().filter(untried).filter(|provider| usable(provider) && !provider.health.evicted(now));
-        let count = live().count();
-        if count > 0 {
-            if let Some(due) = live().find(|provider| provider.health.take_probe(now)) {
-                return Some(due);
-            }
-            return better_of_two(live, count, random);
+        let open = || group.iter().filter(untried).filter(|provider| usable(provider));
+        let chosen = match session {
+            Some(key) => of_session(open, key, now),
+            None => of_group(open, now, random),
+        };
+        if chosen.is_some() {
+            return chosen;
         }
     }
     let left = backend.groups.iter().flatten().filter(untried);
-    left.min_by_key(|provider| (!usable(provider), provider.health.returns_at()))
+    let least_bad = left.min_by_key(|provider| (!usable(provider), provider.health.away(now)))?;
+    Some(Choice { provider: least_bad.clone(), standing: Standing::Evicted })
 }
 
 /// Whether a provider that could serve was not tried yet.
@@ -47,16 +85,46 @@ pub fn usable(provider: &Provider) -> bool {
     !matches!(provider.credential, Credential::Unusable(_))
 }
 
+fn of_group<'a, I: Iterator<Item = &'a Arc<Provider>>>(
+    open: impl Fn() -> I,
+    now: Instant,
+    random: u64,
+) -> Option<Choice> {
+    if let Some((due, probe)) = open().find_map(|provider| Some((provider, provider.health.take_probe(now)?))) {
+        return Some(Choice { provider: due.clone(), standing: Standing::Probed(probe) });
+    }
+    let serving = || open().filter(|provider| provider.health.serving());
+    let provider = better_of_two(serving, serving().count(), random)?.clone();
+    Some(Choice { provider, standing: Standing::Serving })
+}
+
+/// Only sessions of its own probe a provider: the others stay where they are.
+fn of_session<'a, I: Iterator<Item = &'a Arc<Provider>>>(
+    open: impl Fn() -> I,
+    key: Key,
+    now: Instant,
+) -> Option<Choice> {
+    let rank = |provider: &&Arc<Provider>| key.rank(&provider.name);
+    let own = open().filter(|provider| provider.health.serving() || provider.health.due(now)).max_by_key(rank)?;
+    if !own.health.serving()
+        && let Some(probe) = own.health.take_probe(now)
+    {
+        return Some(Choice { provider: own.clone(), standing: Standing::Probed(probe) });
+    }
+    let serving = open().filter(|provider| provider.health.serving()).max_by_key(rank)?;
+    Some(Choice { provider: serving.clone(), standing: Standing::Serving })
+}
+
 fn better_of_two<'a, I: Iterator<Item = &'a Arc<Provider>>>(
     candidates: impl Fn() -> I,
     count: usize,
     random: u64,
 ) -> Option<&'a Arc<Provider>> {
-    let first = candidates().nth(below(random as u32, count));
-    if count == 1 || random & UNRANKED == 0 {
+    let first_index = below(random as u32, count);
+    let first = candidates().nth(first_index);
+    if count <= 1 || random & UNRANKED == 0 {
         return first;
     }
-    let first_index = below(random as u32, count);
     let step = 1 + below((random >> 32) as u32, count - 1);
     let second = candidates().nth((first_index + step) % count);
     match (first, second) {
@@ -70,11 +138,37 @@ fn below(random: u32, count: usize) -> usize {
     ((u64::from(random) * count as u64) >> 32) as usize
 }
 
-/// Whether any provider but this one is in rotation.
+/// Whether a failure is no reason to take a provider out, because nobody would be served better for it:
+/// its place is the trouble, and only other keys for the same place are left; or, without a policy, an ordinary
+/// failure would leave nobody, or too few of a group that no other group stands in for.
 #[must_use]
-pub fn others_live(backend: &AiBackend, provider: &Arc<Provider>, now: Instant) -> bool {
-    let mut all = backend.groups.iter().flatten();
-    all.any(|other| !Arc::ptr_eq(other, provider) && usable(other) && !other.health.evicted(now))
+pub fn spared(backend: &AiBackend, provider: &Arc<Provider>, failure: Failure, now: Instant) -> bool {
+    let in_rotation = |other: &&Arc<Provider>| {
+        let well = other.health.serving() || other.health.due(now);
+        !Arc::ptr_eq(other, provider) && usable(other) && well
+    };
+    let others = || backend.groups.iter().flatten().filter(in_rotation);
+    let same_place = |other: &Arc<Provider>| other.endpoint == provider.endpoint && other.model == provider.model;
+    let (some, elsewhere) = (others().next().is_some(), others().any(|other| !same_place(other)));
+    if some && !elsewhere && !failure.of_the_key() {
+        return true;
+    }
+    if backend.eviction.is_some() || failure != Failure::Broken {
+        return false;
+    }
+    let in_group = |group: &&Vec<Arc<Provider>>| group.iter().any(|other| Arc::ptr_eq(other, provider));
+    let group = backend.groups.iter().find(in_group).map(Vec::as_slice).unwrap_or_default();
+    let beside = group.iter().filter(in_rotation).count();
+    let stand_ins = others().count() - beside;
+    !some || (stand_ins == 0 && beside * LEAST_SHARE < group.len())
+}
+
+/// When the first provider of a pool returns; `None` while one is in rotation, or where there is no pool.
+#[must_use]
+pub fn soonest(backend: &AiBackend, now: Instant) -> Option<Duration> {
+    let usable = || backend.groups.iter().flatten().filter(|provider| usable(provider));
+    let all_away = usable().nth(1).is_some() && usable().all(|provider| !provider.health.serving());
+    if all_away { usable().map(|provider| provider.health.away(now)).min() } else { None }
 }
 
 /// A backendRef by its weight; `None` when there is none with a weight.
@@ -94,71 +188,4 @@ pub fn by_weight(backends: &[WeightedBackend], random: u64) -> Option<&WeightedB
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::health::{Failure, Health};
-    use crate::snapshot::{Endpoint, PathPlan, Target};
-
-    fn provider(name: &str) -> Arc<Provider> {
-        Arc::new(Provider {
-            name: name.into(),
-            system: "openai",
-            endpoint: Endpoint { host: "h".into(), port: 1, tls: None, connect_timeout: None },
-            model: None,
-            path: PathPlan::Default,
-            credential: Credential::None,
-            health: Arc::new(Health::default()),
-        })
-    }
-
-    fn backend(groups: &[&[&str]]) -> AiBackend {
-        let groups = groups.iter().map(|group| group.iter().map(|name| provider(name)).collect()).collect();
-        AiBackend { name: "ns/b".into(), groups, eviction: None, routes: Vec::new() }
-    }
-
-    fn randoms() -> impl Iterator<Item = u64> {
-        (1..2000u64).map(|n| n.wrapping_mul(0x9E37_79B9_7F4A_7C15))
-    }
-
-    #[test]
-    fn an_evicted_provider_is_not_picked_while_another_lives() {
-        let pool = backend(&[&["a", "b", "c"]]);
-        let now = Instant::now();
-        pool.groups[0][1].health.failed(Failure::Refused, None, None, false, now);
-        for random in randoms() {
-            assert_ne!(&*choose(&pool, &[], now, random).unwrap().name, "b");
-        }
-    }
-
-    #[test]
-    fn the_second_group_serves_only_when_the_first_cannot() {
-        let pool = backend(&[&["a"], &["b"]]);
-        let now = Instant::now();
-        assert_eq!(&*choose(&pool, &[], now, 7).unwrap().name, "a");
-        pool.groups[0][0].health.failed(Failure::Refused, None, None, false, now);
-        assert_eq!(&*choose(&pool, &[], now, 7).unwrap().name, "b");
-        let tried = vec![pool.groups[1][0].clone()];
-        assert_eq!(&*choose(&pool, &tried, now, 7).unwrap().name, "a", "the least bad when nothing else is left");
-        assert!(choose(&pool, &[pool.groups[0][0].clone(), tried[0].clone()], now, 7).is_none());
-    }
-
-    #[test]
-    fn of_two_equal_providers_each_gets_about_half_and_the_worse_very_little() {
-        let pool = backend(&[&["a", "b"]]);
-        let now = Instant::now();
-        let share = |pool: &AiBackend| randoms().filter(|&r| &*choose(pool, &[], now, r).unwrap().name == "a").count();
-        assert!((800..1200).contains(&share(&pool)), "{}", share(&pool));
-        pool.groups[0][0].health.failed(Failure::Broken, None, None, true, now);
-        assert!((20..120).contains(&share(&pool)), "{}", share(&pool));
-    }
-
-    #[test]
-    fn weights_are_shares_and_zero_is_none() {
-        let broken = || Target::Broken { backend: "b".into(), reason: "r".into() };
-        let entry = |weight| WeightedBackend { weight, filters: Default::default(), target: broken() };
-        let backends = [entry(0), entry(90), entry(10)];
-        let heavy = randoms().filter(|&r| by_weight(&backends, r).unwrap().weight == 90).count();
-        assert!((1700..1900).contains(&heavy), "{heavy}");
-        assert!(by_weight(&[entry(0)], 5).is_none() && by_weight(&[], 5).is_none());
-    }
-}
+mod tests;

@@ -13,7 +13,7 @@ use hyper::body::Incoming;
 use crate::error::{Reason, Rejection};
 use crate::exchange::Exchange;
 use crate::snapshot::{Credential, Endpoint, Filters, Operation, Provider, Rule};
-use crate::upstream::{ConnectError, Connection, Pool, SendError, UpstreamBody};
+use crate::upstream::{self, ConnectError, Connection, Pool, SendError, UpstreamBody};
 use crate::{headers, operation};
 
 /// Why an attempt gave no answer.
@@ -33,7 +33,11 @@ impl NoAnswer {
     /// Whether the provider accepted nothing.
     #[must_use]
     pub fn nothing_accepted(&self) -> bool {
-        matches!(self, Self::Connect(_))
+        match self {
+            Self::Connect(_) => true,
+            Self::Lost(error) => upstream::refused(error),
+            Self::AttemptTimeout | Self::RequestTimeout => false,
+        }
     }
 
     /// As the gateway's own answer.
@@ -67,8 +71,19 @@ pub async fn attempt(
     attempt_limit: Option<Duration>,
     deadline: Option<Instant>,
 ) -> Result<(Response<Incoming>, Connection), NoAnswer> {
+    within(send(pool, endpoint, request), attempt_limit, deadline).await
+}
+
+/// Waits for an answer no longer than the attempt's and the request's deadlines.
+///
+/// # Errors
+/// When no answer came.
+pub async fn within<T>(
+    sent: impl Future<Output = Result<T, NoAnswer>>,
+    attempt_limit: Option<Duration>,
+    deadline: Option<Instant>,
+) -> Result<T, NoAnswer> {
     let attempt_end = attempt_limit.map(|limit| Instant::now() + limit);
-    let sent = send(pool, endpoint, request);
     let Some(end) = attempt_end.into_iter().chain(deadline).min() else { return sent.await };
     match tokio::time::timeout_at(end.into(), sent).await {
         Ok(outcome) => outcome,
@@ -77,18 +92,22 @@ pub async fn attempt(
     }
 }
 
-/// An idle connection may have been closed meanwhile: then the request comes back unsent and a new one is made.
+/// An idle connection may have been closed meanwhile, and a shared one may be about to end: then the request, of which
+/// nothing was accepted, goes out once more on a new one.
 async fn send(
     pool: &Pool,
     endpoint: &Endpoint,
     request: Request<UpstreamBody>,
 ) -> Result<(Response<Incoming>, Connection), NoAnswer> {
     let mut connection = pool.connection(endpoint).await.map_err(NoAnswer::Connect)?;
-    let request = match connection.send(request).await {
-        Ok(response) => return Ok((response, connection)),
-        Err(SendError::Lost(error)) => return Err(NoAnswer::Lost(error)),
-        Err(SendError::Unsent(request)) => *request,
+    let copy = if connection.is_shared() { upstream::copy(&request) } else { None };
+    let request = match (connection.send(request).await, copy) {
+        (Ok(response), _) => return Ok((response, connection)),
+        (Err(SendError::Lost(error)), Some(copy)) if upstream::refused(&error) => copy,
+        (Err(SendError::Lost(error)), _) => return Err(NoAnswer::Lost(error)),
+        (Err(SendError::Unsent(request)), _) => *request,
     };
+    drop(connection);
     let mut connection = pool.fresh(endpoint).await.map_err(NoAnswer::Connect)?;
     match connection.send(request).await {
         Ok(response) => Ok((response, connection)),
@@ -229,41 +248,4 @@ fn insert_host(to: &mut HeaderMap, outbound: &Outbound<'_>) {
 #[must_use]
 pub fn pieces(method: &Method, pieces: VecDeque<Bytes>) -> UpstreamBody {
     UpstreamBody::Pieces(if *method == Method::GET { VecDeque::new() } else { pieces })
-}
-
-/// How long a provider asks to be left alone: `retry-after-ms`, or `Retry-After` in seconds or as a date
-/// (RFC 9110 section 10.2.3).
-#[must_use]
-pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    const LONGEST: u64 = 24 * 3600;
-    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
-    if let Some(millis) = text("retry-after-ms").and_then(|value| value.parse::<f64>().ok()) {
-        return Duration::try_from_secs_f64((millis / 1000.0).min(LONGEST as f64)).ok();
-    }
-    let value = text("retry-after")?;
-    if let Ok(seconds) = value.parse::<u64>() {
-        return Some(Duration::from_secs(seconds.min(LONGEST)));
-    }
-    let until = httpdate::parse_http_date(value).ok()?;
-    Some(until.duration_since(std::time::SystemTime::now()).unwrap_or_default().min(Duration::from_secs(LONGEST)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn retry_after_is_read_in_all_its_forms() {
-        let read = |name: &'static str, value: &str| {
-            let mut headers = HeaderMap::new();
-            headers.insert(name, HeaderValue::from_str(value).unwrap());
-            retry_after(&headers)
-        };
-        assert_eq!(read("retry-after", "2"), Some(Duration::from_secs(2)));
-        assert_eq!(read("retry-after-ms", "250"), Some(Duration::from_millis(250)));
-        assert_eq!(read("retry-after", "Thu, 01 Jan 1970 00:00:00 GMT"), Some(Duration::ZERO));
-        assert_eq!(read("retry-after", "soon"), None);
-        assert_eq!(read("retry-after", "99999999999"), Some(Duration::from_secs(86_400)));
-        assert_eq!(read("retry-after-ms", "-5"), None);
-    }
 }

@@ -6,11 +6,17 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 use regex::Regex;
+use rustls::ServerConfig;
+use rustls::sign::CertifiedKey;
 
+use crate::access_log::AccessLog;
+use crate::affinity::Persistence;
 use crate::auth::ClientKeys;
+use crate::cel::Expression;
 use crate::cors::Cors;
 use crate::health::Health;
 use crate::mirror::Mirror;
+use crate::model::ModelRouter;
 
 /// Everything a request needs to know, for all listeners.
 #[derive(Debug, Default)]
@@ -24,6 +30,8 @@ pub struct Snapshot {
 pub struct Bind {
     /// The port as the Gateway spells it (before `--listen` moves it elsewhere).
     pub port: u16,
+    /// Set where the listeners of the port are HTTPS: all of them are, or none.
+    pub tls: Option<Arc<ServerConfig>>,
     /// Ordered so that the first whose hostname fits is the best: exact, longest wildcard, none.
     pub listeners: Vec<Listener>,
 }
@@ -37,6 +45,10 @@ pub struct Listener {
     pub name: Arc<str>,
     /// Hosts this listener serves; `None` serves every host.
     pub hostname: Option<Hostname>,
+    /// What clients are shown; empty without TLS.
+    pub certificates: Vec<Arc<CertifiedKey>>,
+    /// What its access log tells, where a policy says so.
+    pub access_log: Option<Arc<AccessLog>>,
     /// Sorted by the Gateway API's precedence: the first match is the best match.
     pub routes: Vec<RouteEntry>,
 }
@@ -113,6 +125,8 @@ pub struct Rule {
     pub timeouts: Timeouts,
     /// Configured retry; `None` means the built-in single failover.
     pub retry: Option<Retry>,
+    /// Sessions return to their target; `None` where each request is on its own.
+    pub persistence: Option<Persistence>,
     /// Weighted backends; empty answers 500.
     pub backends: Vec<WeightedBackend>,
 }
@@ -206,6 +220,10 @@ pub struct Retry {
     pub codes: Vec<StatusCode>,
     /// Wait between attempts.
     pub backoff: Duration,
+    /// False: this request is never sent twice.
+    pub precondition: Option<Arc<Expression>>,
+    /// True of an answer: it is retried, whatever its status.
+    pub condition: Option<Arc<Expression>>,
 }
 
 /// A backendRef with its weight.
@@ -224,6 +242,8 @@ pub struct WeightedBackend {
 pub enum Target {
     /// An AI backend: one or more providers.
     Ai(Arc<AiBackend>),
+    /// Models by name (AgentgatewayModel).
+    Models(Arc<ModelRouter>),
     /// A plain HTTP backend: bytes go through as they are.
     Static(Arc<StaticBackend>),
     /// Cannot be used: 500 for its share of the traffic, nothing goes upstream.
@@ -244,6 +264,8 @@ pub struct AiBackend {
     pub groups: Vec<Vec<Arc<Provider>>>,
     /// `policies.health.eviction`; `None` means the built-in rules.
     pub eviction: Option<Eviction>,
+    /// `policies.health.unhealthyCondition`: says which answers are failures, instead of the built-in rule.
+    pub unhealthy: Option<Arc<Expression>>,
     /// `policies.ai.routes`: path suffix → operation, longest suffix first, `*` last.
     pub routes: Vec<(Box<str>, Operation)>,
 }
@@ -262,7 +284,7 @@ pub struct Eviction {
 }
 
 /// One entry of a priority group.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Provider {
     /// Name within the backend; `backend` for the single form.
     pub name: Arc<str>,
@@ -302,6 +324,18 @@ pub struct Endpoint {
     pub tls: Option<UpstreamTls>,
     /// Longest wait for TCP and TLS; `None` is the usual one.
     pub connect_timeout: Option<Duration>,
+    /// What is spoken there.
+    pub protocol: Protocol,
+}
+
+/// What is spoken with an upstream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Protocol {
+    /// HTTP/1.1.
+    #[default]
+    Http1,
+    /// HTTP/2: in plain text by prior knowledge; over TLS it is offered, and HTTP/1.1 as well.
+    Http2,
 }
 
 /// TLS towards an upstream.

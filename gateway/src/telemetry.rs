@@ -59,14 +59,23 @@ pub fn start(log: Box<dyn Write + Send>) -> io::Result<(Sink, Exposition, JoinHa
     Ok((sink, exposition, thread))
 }
 
+/// Appends the record's line; none where the access log's filter says so.
+fn tell(lines: &mut Vec<u8>, record: &Record) {
+    let written = match &record.kept {
+        None => serde_json::to_writer(&mut *lines, record).is_ok(),
+        Some(kept) => kept.line(record).is_some_and(|line| serde_json::to_writer(&mut *lines, &line).is_ok()),
+    };
+    if written {
+        lines.push(b'\n');
+    }
+}
+
 fn run(records: &Receiver<Box<Record>>, metrics: &Mutex<Metrics>, mut log: Box<dyn Write + Send>) {
     let mut lines = Vec::with_capacity(2 * BATCH);
     let mut waiting = records.recv().ok();
     while let Some(record) = waiting {
         metrics.lock().unwrap_or_else(PoisonError::into_inner).count(&record);
-        if serde_json::to_writer(&mut lines, &record).is_ok() {
-            lines.push(b'\n');
-        }
+        tell(&mut lines, &record);
         waiting = records.try_recv().ok();
         if waiting.is_none() || lines.len() >= BATCH {
             // a closed or full log must not stop the counting

@@ -46,7 +46,7 @@ pub fn read_roots(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError>
 ///
 /// # Errors
 /// When its own `ca` is not PEM or rustls refuses it.
-pub fn client_config(tls: &UpstreamTls, extra: &[CertificateDer<'static>]) -> Result<Arc<ClientConfig>, TlsError> {
+pub fn client_config(tls: &UpstreamTls, extra: &[CertificateDer<'static>]) -> Result<ClientConfig, TlsError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut roots = RootCertStore::empty();
     match &tls.ca {
@@ -78,7 +78,7 @@ pub fn client_config(tls: &UpstreamTls, extra: &[CertificateDer<'static>]) -> Re
         builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth()
     };
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(Arc::new(config))
+    Ok(config)
 }
 
 /// What `insecureSkipVerify` asks for: the chain without the name, or nothing at all.

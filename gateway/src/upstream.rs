@@ -1,29 +1,33 @@
 //! Connections to upstreams: one pool per core, so that nothing is locked or shared.
 //! Knows addresses, TLS and reuse; what is sent and whether it is sent again is decided elsewhere.
 
+mod body;
+mod http2;
+
 use std::cell::RefCell;
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
+use http::uri::Scheme;
 use http::{Request, Response};
-use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use rustls_pki_types::{CertificateDer, ServerName};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
 
 use crate::ConnectTo;
-use crate::mirror::Copied;
-use crate::snapshot::{Endpoint, UpstreamTls};
+use crate::snapshot::{Endpoint, Protocol, UpstreamTls};
 use crate::socket::Shared;
+
+pub use body::{UpstreamBody, copy, empty};
+pub use http2::refused;
 
 /// Longest wait for TCP and TLS together, where the backend does not say.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -58,12 +62,24 @@ pub enum ConnectError {
     Http(#[from] hyper::Error),
 }
 
+/// A connection of any make.
+pub trait Duplex: AsyncRead + AsyncWrite + Unpin + std::fmt::Debug {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + std::fmt::Debug> Duplex for T {}
+
 /// A connection that is ready for one request; give it back when the answer has ended.
 #[derive(Debug)]
 pub struct Connection {
-    sender: SendRequest<UpstreamBody>,
-    socket: Shared,
+    line: Line,
     endpoint: Endpoint,
+}
+
+#[derive(Debug)]
+enum Line {
+    /// For one request at a time.
+    Http1(SendRequest<UpstreamBody>, Shared),
+    /// One of several requests.
+    Http2(http2::Seat),
 }
 
 /// Why a request got no answer.
@@ -80,11 +96,37 @@ impl Connection {
     ///
     /// # Errors
     /// When no answer came; [`SendError::Unsent`] may be sent again.
-    pub async fn send(&mut self, request: Request<UpstreamBody>) -> Result<Response<Incoming>, SendError> {
-        self.sender.try_send_request(request).await.map_err(|mut error| match error.take_message() {
+    pub async fn send(&mut self, mut request: Request<UpstreamBody>) -> Result<Response<Incoming>, SendError> {
+        let sent = match &mut self.line {
+            Line::Http1(sender, _) => sender.try_send_request(request).await,
+            Line::Http2(seat) => {
+                let scheme = if self.endpoint.tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP };
+                http2::rewrite(&mut request, scheme);
+                seat.sender().try_send_request(request).await
+            }
+        };
+        let sent = sent.map_err(|mut error| match error.take_message() {
             Some(request) => SendError::Unsent(Box::new(request)),
             None => SendError::Lost(error.into_error()),
-        })
+        });
+        if let (Err(error), Line::Http2(seat)) = (&sent, &self.line)
+            && !matches!(error, SendError::Lost(error) if http2::is_reset(error))
+        {
+            seat.leave();
+        }
+        sent
+    }
+
+    /// A connection for one request at a time.
+    #[must_use]
+    pub fn single(sender: SendRequest<UpstreamBody>, socket: Shared, endpoint: Endpoint) -> Self {
+        Self { line: Line::Http1(sender, socket), endpoint }
+    }
+
+    /// Whether its requests share it.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        matches!(self.line, Line::Http2(_))
     }
 }
 
@@ -99,7 +141,8 @@ struct Idle {
 #[derive(Debug)]
 pub struct Pool {
     idle: RefCell<HashMap<Endpoint, Vec<Idle>>>,
-    tls: RefCell<HashMap<UpstreamTls, Arc<ClientConfig>>>,
+    lanes: http2::Lanes,
+    tls: RefCell<HashMap<(UpstreamTls, Protocol), Arc<ClientConfig>>>,
     connect_to: Vec<ConnectTo>,
     roots: Vec<CertificateDer<'static>>,
 }
@@ -108,7 +151,7 @@ impl Pool {
     /// An empty pool.
     #[must_use]
     pub fn new(connect_to: Vec<ConnectTo>, roots: Vec<CertificateDer<'static>>) -> Self {
-        Self { idle: RefCell::default(), tls: RefCell::default(), connect_to, roots }
+        Self { idle: RefCell::default(), lanes: Default::default(), tls: RefCell::default(), connect_to, roots }
     }
 
     /// An idle connection, else a new one.
@@ -118,26 +161,44 @@ impl Pool {
     pub async fn connection(&self, endpoint: &Endpoint) -> Result<Connection, ConnectError> {
         while let Some(Idle { mut sender, socket, .. }) = self.take_idle(endpoint) {
             if sender.is_ready() || matches!(tokio::time::timeout(READY, sender.ready()).await, Ok(Ok(()))) {
-                return Ok(Connection { sender, socket, endpoint: endpoint.clone() });
+                return Ok(Connection { line: Line::Http1(sender, socket), endpoint: endpoint.clone() });
             }
         }
         self.fresh(endpoint).await
     }
 
-    /// A new connection.
+    /// A connection that has not been idle: a new one, or one that is shared.
     ///
     /// # Errors
     /// When it cannot be made; nothing was sent.
     pub async fn fresh(&self, endpoint: &Endpoint) -> Result<Connection, ConnectError> {
         let limit = endpoint.connect_timeout.unwrap_or(CONNECT_TIMEOUT);
-        let connected = tokio::time::timeout(limit, self.connect(endpoint)).await;
-        let (sender, socket) = connected.map_err(|_| ConnectError::Timeout(limit))??;
-        Ok(Connection { sender, socket, endpoint: endpoint.clone() })
+        let connect = async {
+            match endpoint.protocol {
+                Protocol::Http1 => self.connect(endpoint).await,
+                Protocol::Http2 => self.share(endpoint).await,
+            }
+        };
+        let line = tokio::time::timeout(limit, connect).await.map_err(|_| ConnectError::Timeout(limit))??;
+        Ok(Connection { line, endpoint: endpoint.clone() })
+    }
+
+    async fn share(&self, endpoint: &Endpoint) -> Result<Line, ConnectError> {
+        let lane = self.lanes.of(endpoint);
+        if let Some(seat) = lane.seat() {
+            return Ok(Line::Http2(seat));
+        }
+        let _connecting = lane.connecting.lock().await;
+        match lane.seat() {
+            Some(seat) => Ok(Line::Http2(seat)),
+            None => self.connect(endpoint).await,
+        }
     }
 
     /// Keeps a connection whose answer has ended.
     pub fn give_back(&self, connection: Connection) {
-        if connection.sender.is_closed() {
+        let Line::Http1(sender, socket) = connection.line else { return };
+        if sender.is_closed() {
             return;
         }
         let mut idle = self.idle.borrow_mut();
@@ -146,7 +207,7 @@ impl Pool {
             None => idle.entry(connection.endpoint).or_default(),
         };
         if of_endpoint.len() < MAX_IDLE {
-            of_endpoint.push(Idle { sender: connection.sender, socket: connection.socket, since: Instant::now() });
+            of_endpoint.push(Idle { sender, socket, since: Instant::now() });
         }
     }
 
@@ -156,6 +217,7 @@ impl Pool {
             idle.retain(|entry| !entry.sender.is_closed() && entry.since.elapsed() < IDLE_TIMEOUT);
             !idle.is_empty()
         });
+        self.lanes.sweep();
     }
 
     fn take_idle(&self, endpoint: &Endpoint) -> Option<Idle> {
@@ -170,15 +232,53 @@ impl Pool {
         None
     }
 
-    async fn connect(&self, endpoint: &Endpoint) -> Result<(SendRequest<UpstreamBody>, Shared), ConnectError> {
+    async fn connect(&self, endpoint: &Endpoint) -> Result<Line, ConnectError> {
         let tcp = self.tcp(endpoint).await?;
         tcp.set_nodelay(true)?;
         let socket = Shared::new(tcp);
-        let Some(tls) = &endpoint.tls else { return Ok((start(socket.clone()).await?, socket)) };
+        let Some(tls) = &endpoint.tls else {
+            return match endpoint.protocol {
+                Protocol::Http1 => Ok(Line::Http1(start(socket.clone()).await?, socket)),
+                Protocol::Http2 => Ok(Line::Http2(self.lanes.of(endpoint).start(socket).await?)),
+            };
+        };
+        let stream = self.secure(endpoint, tls, endpoint.protocol, socket.clone()).await?;
+        if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
+            return Ok(Line::Http2(self.lanes.of(endpoint).start(stream).await?));
+        }
+        Ok(Line::Http1(start(stream).await?, socket))
+    }
+
+    /// A connection without HTTP on it, for one request in HTTP/1.1 and what comes after.
+    ///
+    /// # Errors
+    /// When it cannot be made; nothing was sent.
+    pub async fn dedicated(&self, endpoint: &Endpoint) -> Result<(Box<dyn Duplex>, Shared), ConnectError> {
+        let limit = endpoint.connect_timeout.unwrap_or(CONNECT_TIMEOUT);
+        let connect = async {
+            let tcp = self.tcp(endpoint).await?;
+            tcp.set_nodelay(true)?;
+            let socket = Shared::new(tcp);
+            let io: Box<dyn Duplex> = match &endpoint.tls {
+                None => Box::new(socket.clone()),
+                Some(tls) => Box::new(self.secure(endpoint, tls, Protocol::Http1, socket.clone()).await?),
+            };
+            Ok((io, socket))
+        };
+        tokio::time::timeout(limit, connect).await.map_err(|_| ConnectError::Timeout(limit))?
+    }
+
+    async fn secure(
+        &self,
+        endpoint: &Endpoint,
+        tls: &UpstreamTls,
+        protocol: Protocol,
+        socket: Shared,
+    ) -> Result<TlsStream<Shared>, ConnectError> {
         let name = tls.sni.as_deref().unwrap_or(&endpoint.host).to_owned();
         let name = ServerName::try_from(name).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
-        let connector = tokio_rustls::TlsConnector::from(self.tls_config(tls)?);
-        Ok((start(connector.connect(name, socket.clone()).await?).await?, socket))
+        let connector = tokio_rustls::TlsConnector::from(self.tls_config(tls, protocol)?);
+        Ok(connector.connect(name, socket).await?)
     }
 
     async fn tcp(&self, endpoint: &Endpoint) -> Result<TcpStream, ConnectError> {
@@ -200,19 +300,24 @@ impl Pool {
         Err(last)
     }
 
-    fn tls_config(&self, tls: &UpstreamTls) -> Result<Arc<ClientConfig>, ConnectError> {
-        if let Some(known) = self.tls.borrow().get(tls) {
+    fn tls_config(&self, tls: &UpstreamTls, protocol: Protocol) -> Result<Arc<ClientConfig>, ConnectError> {
+        let key = (tls.clone(), protocol);
+        if let Some(known) = self.tls.borrow().get(&key) {
             return Ok(known.clone());
         }
-        let config = crate::tls::client_config(tls, &self.roots)?;
-        self.tls.borrow_mut().insert(tls.clone(), config.clone());
+        let mut config = crate::tls::client_config(tls, &self.roots)?;
+        if protocol == Protocol::Http2 {
+            config.alpn_protocols.insert(0, b"h2".to_vec());
+        }
+        let config = Arc::new(config);
+        self.tls.borrow_mut().insert(key, config.clone());
         Ok(config)
     }
 }
 
 async fn start<T>(io: T) -> Result<SendRequest<UpstreamBody>, ConnectError>
 where
-    T: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + 'static,
+    T: AsyncRead + AsyncWrite + Unpin + 'static,
 {
     let (sender, connection) = handshake(TokioIo::new(io)).await?;
     tokio::task::spawn_local(async move {
@@ -220,44 +325,4 @@ where
         let _ended = connection.await;
     });
     Ok(sender)
-}
-
-/// A request body on its way up.
-#[derive(Debug)]
-pub enum UpstreamBody {
-    /// Pieces of a body that is held: sent as they are, in order.
-    Pieces(VecDeque<Bytes>),
-    /// The client's body, as it arrives.
-    Stream(Incoming),
-    /// The same, with a copy for mirrors.
-    Copied(Box<Copied>),
-}
-
-impl Body for UpstreamBody {
-    type Data = Bytes;
-    type Error = hyper::Error;
-
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        match self.get_mut() {
-            Self::Pieces(pieces) => Poll::Ready(pieces.pop_front().map(|piece| Ok(Frame::data(piece)))),
-            Self::Stream(body) => Pin::new(body).poll_frame(cx),
-            Self::Copied(body) => Pin::new(body).poll_frame(cx),
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        match self {
-            Self::Pieces(pieces) => pieces.is_empty(),
-            Self::Stream(body) => body.is_end_stream(),
-            Self::Copied(body) => body.is_end_stream(),
-        }
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match self {
-            Self::Pieces(pieces) => SizeHint::with_exact(pieces.iter().map(|piece| piece.len() as u64).sum()),
-            Self::Stream(body) => body.size_hint(),
-            Self::Copied(body) => body.size_hint(),
-        }
-    }
 }

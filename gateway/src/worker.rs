@@ -18,9 +18,9 @@ use crate::upstream::Pool;
 pub const BODY_LIMIT: usize = 64 * 1024 * 1024;
 /// Bytes of held bodies that may be in flight at once.
 const BODY_BUDGET: usize = 1024 * 1024 * 1024;
-/// Built-in failovers per request, in tenths: retries are at most 20 % of the traffic.
+/// Retries and failovers per request, in tenths: at most 20 % of the traffic, configured or not.
 const RETRY_SHARE: i64 = 2;
-/// Built-in failovers that may be saved up, in tenths.
+/// Retries that may be saved up, in tenths.
 const RETRY_RESERVE: i64 = 1000;
 
 /// Shared by all cores of one gateway.

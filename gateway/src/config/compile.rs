@@ -1,9 +1,12 @@
 //! Objects → [`Snapshot`] and status. One pass over the kinds in the order of their references:
-//! policies, backends, Gateways, routes. Each step returns what it made and what it has to say;
+//! policies, backends, Gateways, models, routes. Each step returns what it made and what it has to say;
 //! nothing here fails as a whole.
 
+mod access_log;
 mod attach;
 mod backend;
+mod cel;
+mod certificate;
 mod client_keys;
 mod cors;
 mod credential;
@@ -14,7 +17,9 @@ mod hostname;
 mod limits;
 mod listener;
 mod matcher;
+mod model;
 mod order;
+mod persistence;
 mod policy;
 mod provider;
 mod rule;
@@ -22,10 +27,12 @@ mod service;
 
 use std::collections::BTreeMap;
 
+use self::provider::HealthPool;
+use super::Compiled;
 use super::kind::Kind;
 use super::manifests::Manifests;
 use super::status::{Condition, ObjectStatus};
-use super::{Compiled, kind};
+use crate::certificate::server_config;
 use crate::snapshot::{Bind, Listener, Snapshot};
 
 pub use endpoint::ALLOW_PLAINTEXT;
@@ -56,21 +63,26 @@ impl Refusal {
 /// Turns objects into what the request path uses; `previous` lends its providers' health.
 pub fn compile(manifests: &Manifests, previous: Option<&Snapshot>) -> Compiled {
     let policies = policy::compile(manifests);
-    let backends = backend::compile(manifests, &policies, previous);
+    let mut pool = HealthPool::of(previous);
+    let backends = backend::compile(manifests, &policies, &mut pool);
     let mut gateways = listener::compile(manifests);
-    let context = attach::Context { manifests, policies: &policies, backends: &backends };
+    let models = model::compile(manifests, &mut gateways, &mut pool);
+    let context = attach::Context { manifests, policies: &policies, backends: &backends, models: &models };
     let routes = attach::attach(&context, &mut gateways);
+    model::add_routes(&context, &mut gateways);
 
     let mut status = class_status(manifests);
     let mut listeners: BTreeMap<u16, Vec<Listener>> = BTreeMap::new();
     for gateway in gateways {
         let (object, programmed) = gateway.finish();
         status.push(object);
-        for (port, listener) in programmed {
+        for (port, mut listener) in programmed {
+            listener.access_log = policies.access_log(&listener.gateway, &listener.name);
             listeners.entry(port).or_default().push(listener);
         }
     }
     status.extend(routes);
+    status.extend(models.status);
     status.extend(backends.status);
     status.extend(policies.status);
     status.extend(other_status(manifests));
@@ -80,7 +92,9 @@ pub fn compile(manifests: &Manifests, previous: Option<&Snapshot>) -> Compiled {
 fn assemble(listeners: BTreeMap<u16, Vec<Listener>>) -> Snapshot {
     let binds = listeners.into_iter().map(|(port, mut listeners)| {
         listeners.sort_by_key(|listener| hostname::rank(listener.hostname.as_ref()));
-        Bind { port, listeners }
+        let secure = listeners.iter().any(|listener| !listener.certificates.is_empty());
+        let tls = secure.then(|| server_config(&listeners).expect("ring has the default versions of TLS"));
+        Bind { port, tls, listeners }
     });
     Snapshot { binds: binds.collect() }
 }
@@ -99,18 +113,12 @@ fn class_status(manifests: &Manifests) -> Vec<ObjectStatus> {
     ours.collect()
 }
 
-/// Kinds that are read and not implemented.
+/// Kinds that are read and not used.
 fn other_status(manifests: &Manifests) -> Vec<ObjectStatus> {
-    let models = manifests.models.iter().map(|model| {
-        let mut status = ObjectStatus::new(model.kind, &model.id);
-        let refusal = Refusal::unsupported(kind::Kind::AgentgatewayModel.name());
-        status.conditions.push(Condition::no("Accepted", refusal.reason, refusal.message));
-        status
-    });
     let parameters = manifests.parameters.iter().map(|parameters| {
         let mut status = ObjectStatus::new(parameters.kind, &parameters.id);
         status.notes.push("describes a deployment; the gateway itself does not use it".to_owned());
         status
     });
-    models.chain(parameters).collect()
+    parameters.collect()
 }

@@ -6,6 +6,7 @@ use super::resources::backend::BackendSpec;
 use super::resources::core::{ConfigMap, EndpointSlice, Namespace, Secret, ServiceSpec};
 use super::resources::gateway::{GatewayClassSpec, GatewaySpec, ReferenceGrantSpec};
 use super::resources::meta::{Metadata, Object, Present};
+use super::resources::model::ModelSpec;
 use super::resources::policy::PolicySpec;
 use super::resources::route::RouteSpec;
 
@@ -132,7 +133,7 @@ pub enum Manifest {
     AgentgatewayBackend(Box<Object<BackendSpec>>),
     AgentgatewayPolicy(Box<Object<PolicySpec>>),
     AgentgatewayParameters(Box<Object<Present>>),
-    AgentgatewayModel(Box<Object<Present>>),
+    AgentgatewayModel(Box<Object<ModelSpec>>),
 }
 
 impl Manifest {
@@ -150,7 +151,8 @@ impl Manifest {
             Self::EndpointSlice(object) => &object.metadata,
             Self::AgentgatewayBackend(object) => &object.metadata,
             Self::AgentgatewayPolicy(object) => &object.metadata,
-            Self::AgentgatewayParameters(object) | Self::AgentgatewayModel(object) => &object.metadata,
+            Self::AgentgatewayParameters(object) => &object.metadata,
+            Self::AgentgatewayModel(object) => &object.metadata,
         }
     }
 }

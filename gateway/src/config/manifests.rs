@@ -11,6 +11,7 @@ use super::resources::backend::BackendSpec;
 use super::resources::core::{ConfigMap, EndpointSlice, Namespace, Secret, ServiceSpec};
 use super::resources::gateway::{GatewayClassSpec, GatewaySpec, ReferenceGrantSpec};
 use super::resources::meta::{Metadata, Object, Present};
+use super::resources::model::ModelSpec;
 use super::resources::policy::PolicySpec;
 use super::resources::route::RouteSpec;
 use crate::yaml::{Problem, Source};
@@ -46,7 +47,7 @@ pub struct Manifests {
     pub backends: Vec<Resource<Object<BackendSpec>>>,
     pub policies: Vec<Resource<Object<PolicySpec>>>,
     pub parameters: Vec<Resource<Object<Present>>>,
-    pub models: Vec<Resource<Object<Present>>>,
+    pub models: Vec<Resource<Object<ModelSpec>>>,
 }
 
 /// Reads a file, or a folder's `*.yaml`, `*.yml` and `*.json` by name.

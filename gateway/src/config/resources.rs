@@ -6,6 +6,7 @@ pub mod backend;
 pub mod core;
 pub mod gateway;
 pub mod meta;
+pub mod model;
 pub mod policy;
 pub mod route;
 

@@ -27,6 +27,16 @@ fn value(secret: &Secret, key: &str) -> Option<Result<SecretString, ()>> {
     Some(decode(encoded).and_then(|bytes| String::from_utf8(bytes).ok()).map(SecretString::from).ok_or(()))
 }
 
+/// Chain and private key of a certificate, as PEM text.
+pub(super) fn certificate(secret: &Secret) -> Result<(SecretString, SecretString), String> {
+    let text = |key: &str| match value(secret, key) {
+        Some(Ok(text)) => Ok(text),
+        Some(Err(())) => Err(format!("{key} is not text")),
+        None => Err(format!("it has no {key}")),
+    };
+    Ok((text("tls.crt")?, text("tls.key")?))
+}
+
 /// Every entry of a Secret by name, as text where it is text.
 pub(super) fn entries(secret: &Secret) -> impl Iterator<Item = (&str, Result<SecretString, ()>)> {
     let names: BTreeSet<_> = secret.string_data.iter().chain(&secret.data).flatten().map(|(name, _)| name).collect();

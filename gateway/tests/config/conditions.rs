@@ -119,7 +119,7 @@ fn rules_that_cannot_be_served_as_written_are_not_accepted_and_answer_500() {
         ("timeouts: {request: '120'}", "UnsupportedValue"),
         ("timeouts: {request: 1s, backendRequest: 2s}", "UnsupportedValue"),
         ("retry: {codes: [200]}", "UnsupportedValue"),
-        ("sessionPersistence: {type: Cookie}", "UnsupportedValue"),
+        ("sessionPersistence: {idleTimeout: 5m}", "UnsupportedValue"),
     ];
     for (rule, reason) in cases {
         let compiled =
@@ -303,7 +303,7 @@ fn what_is_read_and_not_implemented_says_so() {
         "
 kind: AgentgatewayModel
 metadata: {name: m}
-spec: {match: {model: x}}
+spec: {parentRefs: [{name: gw}], provider: VertexAI, vertexai: {}}
 ---
 kind: AgentgatewayParameters
 metadata: {name: p}

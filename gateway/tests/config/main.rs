@@ -1,12 +1,16 @@
 //! The configuration side of the gateway, from text to snapshot, without a socket.
 
 mod backends;
+mod certificates;
 mod conditions;
 mod errors;
+mod expressions;
 mod folders;
 mod matching;
+mod models;
 mod policies;
 mod precedence;
+mod sessions;
 mod tutorials;
 
 use std::sync::Arc;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::backend::Backends;
 use super::listener::{GatewayDraft, ListenerDraft};
+use super::model::Models;
 use super::order::{self, Ages, Entry, Place, Rank, Shadowed, ages};
 use super::policy::{Policies, Position, Traffic};
 use super::rule::{self, Issues, Sources};
@@ -22,6 +23,7 @@ pub(super) struct Context<'a> {
     pub(super) manifests: &'a Manifests,
     pub(super) policies: &'a Policies<'a>,
     pub(super) backends: &'a Backends,
+    pub(super) models: &'a Models,
 }
 
 type Route = Resource<Object<RouteSpec>>;
@@ -85,7 +87,7 @@ fn attach_route(
         status.conditions.push(Condition::no("Accepted", "NoMatchingParent", "the route has no parentRefs"));
     }
     for parent in &spec.parent_refs {
-        let name = parent_name(route, parent);
+        let name = parent_name(route.object.metadata.namespace(), parent);
         match attach_parent(context, gateways, &draft, parent) {
             Ok(()) => status.conditions.extend(conditions(&issues, None).map(|condition| condition.about(&name))),
             Err(Detached::Elsewhere) => status.notes.push(format!("{name} is not served here")),
@@ -100,7 +102,7 @@ fn attach_route(
 
 /// Finds what is wrong with the route itself, whatever it attaches to.
 fn check(context: &Context<'_>, draft: &Draft<'_>, issues: &mut Issues) {
-    let sources = Sources { manifests: context.manifests, backends: context.backends };
+    let sources = Sources { manifests: context.manifests, backends: context.backends, models: context.models };
     if draft.route.object.spec.use_default_gateways.is_some() {
         issues.accepted.push(Refusal::new("UnsupportedValue", "useDefaultGateways is not supported yet"));
     }
@@ -128,21 +130,23 @@ fn hostnames(names: &[String], issues: &mut Issues) -> Vec<Option<Hostname>> {
     hostnames
 }
 
-fn parent_name(route: &Route, parent: &ObjectReference) -> String {
+/// How a parent is written in status.
+pub(super) fn parent_name(own: &str, parent: &ObjectReference) -> String {
     let kind = parent.kind.as_deref().unwrap_or("Gateway");
-    let namespace = parent.namespace.as_deref().unwrap_or(route.object.metadata.namespace());
+    let namespace = parent.namespace.as_deref().unwrap_or(own);
     let section = parent.section_name.as_ref().map(|section| format!("#{section}")).unwrap_or_default();
     format!("{kind} {namespace}/{}{section}", parent.name)
 }
 
-/// Why a route does not attach to a parent.
-enum Detached {
+/// Why a route or a model does not attach to a parent.
+pub(super) enum Detached {
     /// The parent belongs to another controller.
     Elsewhere,
     Refused(Refusal),
 }
 
-fn refuse(reason: &'static str, message: impl Into<String>) -> Detached {
+/// A parent that says no.
+pub(super) fn refuse(reason: &'static str, message: impl Into<String>) -> Detached {
     Detached::Refused(Refusal::new(reason, message))
 }
 
@@ -185,7 +189,8 @@ fn attach_parent(
     }
 }
 
-fn selected(listener: &ListenerDraft<'_>, parent: &ObjectReference) -> bool {
+/// Whether the reference means this listener.
+pub(super) fn selected(listener: &ListenerDraft<'_>, parent: &ObjectReference) -> bool {
     parent.section_name.as_deref().is_none_or(|section| *section == *listener.name)
         && parent.port.is_none_or(|port| port == listener.port)
 }
@@ -205,7 +210,7 @@ fn attach_listener(context: &Context<'_>, gateway: &str, listener: &mut Listener
     }
     listener.newest = Some(draft.index);
     listener.attached += 1;
-    let sources = Sources { manifests: context.manifests, backends: context.backends };
+    let sources = Sources { manifests: context.manifests, backends: context.backends, models: context.models };
     for (rule_index, spec) in draft.rules.iter().enumerate() {
         let position = Position {
             gateway,
@@ -249,7 +254,8 @@ fn conditions(issues: &Issues, detached: Option<&Refusal>) -> impl Iterator<Item
     [accepted, resolved].into_iter()
 }
 
-fn joined(refusals: &[Refusal]) -> String {
+/// Every message once.
+pub(super) fn joined(refusals: &[Refusal]) -> String {
     let mut messages: Vec<&str> = Vec::new();
     for refusal in refusals {
         if !messages.contains(&refusal.message.as_str()) {

@@ -6,10 +6,12 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::cel::{self, Moment};
 use super::credential::Style;
 use super::policy::Policies;
 use super::provider::{HealthPool, InForce, Surroundings};
 use super::{Refusal, credential, endpoint, limits, provider};
+use crate::cel::Expression;
 use crate::config::kind::Kind;
 use crate::config::manifests::{Manifests, Resource};
 use crate::config::resources::Object;
@@ -17,7 +19,7 @@ use crate::config::resources::backend::{
     AiPolicies, AiSpec, BackendPolicies, BackendSpec, EvictionSpec, HealthSpec, ProviderSpec, RouteType, StaticSpec,
 };
 use crate::config::status::{Condition, ObjectStatus};
-use crate::snapshot::{AiBackend, Credential, Eviction, Operation, Snapshot, StaticBackend, Target};
+use crate::snapshot::{AiBackend, Credential, Eviction, Operation, StaticBackend, Target};
 
 /// All backends, by `namespace/name`.
 #[derive(Debug)]
@@ -33,20 +35,22 @@ struct Made {
     unusable: Vec<String>,
     /// Fields that are left out.
     ignored: Vec<&'static str>,
+    /// Expressions that are wrong, and so left out.
+    wrong: Vec<String>,
 }
 
 /// Compiles every backend.
-pub(super) fn compile(manifests: &Manifests, policies: &Policies<'_>, previous: Option<&Snapshot>) -> Backends {
-    let mut pool = HealthPool::of(previous);
+pub(super) fn compile(manifests: &Manifests, policies: &Policies<'_>, pool: &mut HealthPool) -> Backends {
     let mut backends = Backends { targets: HashMap::new(), status: Vec::new() };
     for resource in &manifests.backends {
         let around = Surroundings {
             manifests,
+            kind: Kind::AgentgatewayBackend,
             backend: &resource.id,
             namespace: resource.object.metadata.namespace(),
             allow_plaintext: resource.object.metadata.annotated(endpoint::ALLOW_PLAINTEXT, "true"),
         };
-        let made = backend(&around, resource, policies, &mut pool);
+        let made = backend(&around, resource, policies, pool);
         let (target, condition) = outcome(&resource.id, made);
         let mut status = ObjectStatus::new(Kind::AgentgatewayBackend, &resource.id);
         status.conditions.push(condition);
@@ -64,11 +68,13 @@ fn outcome(id: &Arc<str>, made: Result<Made, Refusal>) -> (Target, Condition) {
             return (target, Condition::no("Accepted", refusal.reason, refusal.message));
         }
     };
-    let condition = match (made.unusable.as_slice(), made.ignored.as_slice()) {
+    let mut partly = made.wrong;
+    if !made.ignored.is_empty() {
+        partly.push(format!("not supported yet: {}", made.ignored.join(", ")));
+    }
+    let condition = match (made.unusable.as_slice(), partly.as_slice()) {
         ([], []) => Condition::yes("Accepted", "Accepted", "Backend successfully accepted"),
-        ([], ignored) => {
-            Condition::yes("Accepted", "PartiallyValid", format!("not supported yet: {}", ignored.join(", ")))
-        }
+        ([], partly) => Condition::yes("Accepted", "PartiallyValid", partly.join("; ")),
         (unusable, _) => {
             let message = format!("failed to translate backend: {}", unusable.join("; "));
             Condition::no("Accepted", "TranslationError", message)
@@ -124,10 +130,8 @@ fn check_policies(policies: &BackendPolicies, ignored: &mut Vec<&'static str>) -
     ];
     refuse_set("policies", &refused)?;
     let keepalive = policies.tcp.as_ref().is_some_and(|tcp| tcp.keepalive.is_some());
-    note_set(ignored, &[("policies.tcp.keepalive", keepalive), ("policies.http", policies.http.is_some())]);
-    if let Some(health) = &policies.health {
-        note_set(ignored, &[("policies.health.unhealthyCondition", health.unhealthy_condition.is_some())]);
-    }
+    let timeout = policies.http.as_ref().is_some_and(|http| http.request_timeout.is_some());
+    note_set(ignored, &[("policies.tcp.keepalive", keepalive), ("policies.http.requestTimeout", timeout)]);
     let Some(ai) = &policies.ai else { return Ok(()) };
     let refused = [
         ("prompt", ai.prompt.is_some()),
@@ -175,15 +179,16 @@ fn static_backend(
     let tls = strongest(layers, |layer| layer.tls.as_ref());
     let tls = tls.map(|tls| endpoint::tls(around.manifests, around.namespace, tls)).transpose()?;
     let tcp = strongest(layers, |layer| layer.tcp.as_ref());
-    let endpoint = endpoint::endpoint(endpoint::host(host)?, port, tls, tcp)?;
+    let endpoint =
+        endpoint::endpoint(endpoint::host(host)?, port, tls, tcp, strongest(layers, |layer| layer.http.as_ref()))?;
     let credential = match strongest(layers, |layer| layer.auth.as_ref()) {
-        Some(auth) => credential::compile(around.manifests, around.namespace, auth, Style::Bearer)?,
+        Some(auth) => credential::compile(around, auth, Style::Bearer)?,
         None => Credential::Passthrough,
     };
     endpoint::check_plaintext(&endpoint, &credential, around.allow_plaintext)?;
     let unusable = unusable(&credential, None).into_iter().collect();
     let backend = StaticBackend { name: around.backend.clone(), endpoint, credential };
-    Ok(Made { target: Target::Static(Arc::new(backend)), unusable, ignored })
+    Ok(Made { target: Target::Static(Arc::new(backend)), unusable, ignored, wrong: Vec::new() })
 }
 
 fn unusable(credential: &Credential, provider: Option<&str>) -> Option<String> {
@@ -223,8 +228,12 @@ fn ai_backend(
     }
     let eviction = strongest(layers, |layer| layer.health.as_ref()).map(eviction).transpose()?.flatten();
     let routes = strongest(layers, |layer| layer.ai.as_ref()).map(|ai| routes(ai, &mut ignored)).transpose()?;
-    let backend = AiBackend { name: around.backend.clone(), groups, eviction, routes: routes.unwrap_or_default() };
-    Ok(Made { target: Target::Ai(Arc::new(backend)), unusable: unusable_secrets, ignored })
+    let mut wrong = Vec::new();
+    let unhealthy = strongest(layers, |layer| layer.health.as_ref());
+    let unhealthy = unhealthy.and_then(|health| unhealthy_condition(health, &mut wrong));
+    let (name, routes) = (around.backend.clone(), routes.unwrap_or_default());
+    let backend = AiBackend { name, groups, eviction, unhealthy, routes };
+    Ok(Made { target: Target::Ai(Arc::new(backend)), unusable: unusable_secrets, ignored, wrong })
 }
 
 fn in_force<'a>(layers: &[&'a BackendPolicies]) -> InForce<'a> {
@@ -232,6 +241,7 @@ fn in_force<'a>(layers: &[&'a BackendPolicies]) -> InForce<'a> {
         auth: strongest(layers, |layer| layer.auth.as_ref()),
         tls: strongest(layers, |layer| layer.tls.as_ref()),
         tcp: strongest(layers, |layer| layer.tcp.as_ref()),
+        http: strongest(layers, |layer| layer.http.as_ref()),
     }
 }
 
@@ -294,7 +304,19 @@ fn named_group(providers: &[ProviderSpec]) -> Result<Vec<(&str, &ProviderSpec)>,
     named.collect()
 }
 
-fn eviction(health: &HealthSpec) -> Result<Option<Eviction>, Refusal> {
+/// `policies.health.unhealthyCondition`; a wrong one is told, and the built-in rule holds.
+pub(super) fn unhealthy_condition(health: &HealthSpec, wrong: &mut Vec<String>) -> Option<Arc<Expression>> {
+    match cel::compile(health.unhealthy_condition.as_deref()?, Moment::Answer) {
+        Ok(expression) => Some(Arc::new(expression)),
+        Err(refusal) => {
+            wrong.push(format!("policies.health.unhealthyCondition: {}", refusal.message));
+            None
+        }
+    }
+}
+
+/// `policies.health.eviction`.
+pub(super) fn eviction(health: &HealthSpec) -> Result<Option<Eviction>, Refusal> {
     let Some(spec) = &health.eviction else { return Ok(None) };
     let EvictionSpec { duration, restore_health, consecutive_failures, health_threshold } = spec;
     let duration = duration.as_deref().map(limits::duration).transpose()?.unwrap_or(Duration::from_secs(3));

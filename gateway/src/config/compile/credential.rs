@@ -5,8 +5,9 @@ use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 
 use super::Refusal;
 use super::grant::Reference;
-use crate::config::kind::{CORE, Kind};
-use crate::config::manifests::{Manifests, find};
+use super::provider::Surroundings;
+use crate::config::kind::CORE;
+use crate::config::manifests::find;
 use crate::config::resources::SecretString;
 use crate::config::resources::backend::{AuthSpec, LocationSpec, SecretRef};
 use crate::config::secret;
@@ -23,14 +24,9 @@ pub(super) enum Style {
     Azure,
 }
 
-/// Compiles `policies.auth` of a backend in `namespace`; `Err` is a shape that cannot be served,
+/// Compiles `policies.auth` of a backend or a model; `Err` is a shape that cannot be served,
 /// `Ok(Unusable)` a Secret that cannot.
-pub(super) fn compile(
-    manifests: &Manifests,
-    namespace: &str,
-    auth: &AuthSpec,
-    style: Style,
-) -> Result<Credential, Refusal> {
+pub(super) fn compile(around: &Surroundings<'_>, auth: &AuthSpec, style: Style) -> Result<Credential, Refusal> {
     check_shape(auth)?;
     if auth.passthrough.is_some() {
         return Ok(Credential::Passthrough);
@@ -40,7 +36,7 @@ pub(super) fn compile(
             "" => return Err(Refusal::invalid("policies.auth.key is empty")),
             key => SecretString::from(key.to_owned()),
         },
-        (None, Some(reference)) => match from_secret(manifests, namespace, reference) {
+        (None, Some(reference)) => match from_secret(around, reference) {
             Ok(key) => key,
             Err(why) => return Ok(Credential::Unusable(why.into())),
         },
@@ -50,7 +46,7 @@ pub(super) fn compile(
     let text = SecretString::from(format!("{prefix}{}", key.expose()));
     let Ok(mut value) = HeaderValue::from_str(text.expose()) else {
         let whose = auth.secret_ref.as_ref().map_or("policies.auth.key".to_owned(), |reference| {
-            format!("secret {}/{}", reference.namespace.as_deref().unwrap_or(namespace), reference.name)
+            format!("secret {}/{}", reference.namespace.as_deref().unwrap_or(around.namespace), reference.name)
         });
         return Ok(Credential::Unusable(format!("{whose}: the value cannot be sent in a header").into()));
     };
@@ -81,15 +77,16 @@ fn check_shape(auth: &AuthSpec) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn from_secret(manifests: &Manifests, namespace: &str, reference: &SecretRef) -> Result<SecretString, String> {
+fn from_secret(around: &Surroundings<'_>, reference: &SecretRef) -> Result<SecretString, String> {
     let kind = reference.kind.as_deref().filter(|kind| !kind.is_empty()).unwrap_or("Secret");
     if kind != "Secret" || reference.group.as_deref().unwrap_or(CORE) != CORE {
         return Err(format!("secretRef: {kind} is not a Secret"));
     }
+    let &Surroundings { manifests, kind: from, namespace, .. } = around;
     let target = reference.namespace.as_deref().unwrap_or(namespace);
     let name = &reference.name;
     let permission = Reference {
-        from: Kind::AgentgatewayBackend,
+        from,
         from_namespace: namespace,
         to_group: CORE,
         to_kind: "Secret",

@@ -11,8 +11,8 @@ use super::{Refusal, hostname, limits};
 use crate::config::kind::CORE;
 use crate::config::manifests::{Manifests, find};
 use crate::config::resources::ObjectReference;
-use crate::config::resources::backend::{SkipVerifySpec, TcpSpec, TlsSpec};
-use crate::snapshot::{Credential, Endpoint, SkipVerify, UpstreamTls};
+use crate::config::resources::backend::{HttpSpec, HttpVersion, SkipVerifySpec, TcpSpec, TlsSpec};
+use crate::snapshot::{Credential, Endpoint, Protocol, SkipVerify, UpstreamTls};
 
 /// Annotation on an AgentgatewayBackend: `"true"` lets keys go to public addresses in the clear.
 pub const ALLOW_PLAINTEXT: &str = "windtunnel.dev/allow-plaintext-credentials";
@@ -35,6 +35,7 @@ pub(super) fn endpoint(
     port: u16,
     tls: Option<UpstreamTls>,
     tcp: Option<&TcpSpec>,
+    http: Option<&HttpSpec>,
 ) -> Result<Endpoint, Refusal> {
     if port == 0 {
         return Err(Refusal::invalid("port 0 cannot be connected to"));
@@ -44,7 +45,23 @@ pub(super) fn endpoint(
     if connect_timeout.is_some_and(|limit| limit < SHORTEST_CONNECT) {
         return Err(Refusal::invalid("policies.tcp.connectTimeout must be at least 100ms"));
     }
-    Ok(Endpoint { host, port, tls, connect_timeout })
+    let protocol = match http.and_then(|http| http.version) {
+        Some(HttpVersion::Http2) => Protocol::Http2,
+        Some(HttpVersion::Http1) | None => Protocol::Http1,
+    };
+    Ok(Endpoint { host, port, tls, connect_timeout, protocol })
+}
+
+/// `appProtocol` of a Service's port. A WebSocket begins as HTTP/1.1.
+pub(super) fn protocol(app_protocol: Option<&str>) -> Result<Protocol, Refusal> {
+    match app_protocol.unwrap_or_default() {
+        "" | "http" | "kubernetes.io/ws" => Ok(Protocol::Http1),
+        "kubernetes.io/h2c" => Ok(Protocol::Http2),
+        other => Err(Refusal::new(
+            "UnsupportedProtocol",
+            format!("appProtocol {other} is not supported: use http, kubernetes.io/ws or kubernetes.io/h2c"),
+        )),
+    }
 }
 
 /// `policies.tls` of an object in `namespace`.
@@ -131,7 +148,7 @@ mod tests {
     use super::*;
 
     fn refused(host: &str, port: u16) -> bool {
-        let endpoint = endpoint(host.into(), port, None, None).expect("an endpoint");
+        let endpoint = endpoint(host.into(), port, None, None, None).expect("an endpoint");
         let value = HeaderValue::from_static("Bearer k");
         let credential = Credential::Inject { name: http::header::AUTHORIZATION, value };
         check_plaintext(&endpoint, &credential, false).is_err()

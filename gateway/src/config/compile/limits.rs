@@ -1,10 +1,12 @@
 //! Deadlines and retries: GEP-2257 durations and the retry block, which rules and policies share.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
 
 use super::Refusal;
+use super::cel::{self, Moment};
 use crate::config::resources::route::RetrySpec;
 use crate::snapshot::Retry;
 
@@ -55,8 +57,23 @@ pub(super) fn retry(spec: &RetrySpec) -> Result<Retry, Refusal> {
     Ok(Retry {
         attempts: spec.attempts.unwrap_or(1).min(MOST_ATTEMPTS),
         codes: spec.codes.iter().map(code).collect::<Result<_, _>>()?,
+        precondition: None,
+        condition: None,
         backoff: spec.backoff.as_deref().map(duration).transpose()?.unwrap_or_default(),
     })
+}
+
+/// A policy's retry block. Without its precondition a retry would do more than was asked for, so a wrong one takes it down.
+pub(super) fn conditional_retry(spec: &RetrySpec, issues: &mut Vec<String>) -> Option<Retry> {
+    let mut expression = |field: &str, text: &Option<String>, moment| {
+        let read = text.as_deref().map(|text| cel::compile(text, moment)).transpose();
+        let issue = |refusal: Refusal| issues.push(format!("traffic.retry.{field}: {}", refusal.message));
+        read.map(|read| read.map(Arc::new)).map_err(issue)
+    };
+    let precondition = expression("precondition", &spec.precondition, Moment::Request);
+    let condition = expression("condition", &spec.condition, Moment::Answer).ok().flatten();
+    let retry = retry(spec).map_err(|refusal| issues.push(format!("traffic.retry: {}", refusal.message)));
+    Some(Retry { precondition: precondition.ok()?, condition, ..retry.ok()? })
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! Gateways and their listeners: which are served, who may attach, and how they end up.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use super::certificate::{self, Shelf};
 use super::order::Entry;
 use super::{Refusal, hostname};
 use crate::config::kind::{AGENTGATEWAY, GATEWAY_API, Kind};
@@ -42,20 +43,32 @@ pub(super) struct ListenerDraft<'m> {
     bad_kinds: Vec<String>,
     from: FromNamespaces,
     selector: Option<&'m LabelSelector>,
-    conflict: Option<String>,
+    /// HTTPS; every listener of a port is, or none.
+    secure: bool,
+    shelf: Shelf,
+    conflict: Option<Refusal>,
     refused: Option<Refusal>,
+}
+
+/// What listeners before have taken.
+#[derive(Debug, Default)]
+struct Taken {
+    /// Port and hostname.
+    spots: HashSet<(u16, Option<String>)>,
+    /// Whether the port is HTTPS.
+    secure: HashMap<u16, bool>,
 }
 
 /// Prepares every Gateway for its routes.
 pub(super) fn compile(manifests: &Manifests) -> Vec<GatewayDraft<'_>> {
-    let mut taken: HashSet<(u16, Option<String>)> = HashSet::new();
+    let mut taken = Taken::default();
     manifests.gateways.iter().map(|gateway| draft(manifests, gateway, &mut taken)).collect()
 }
 
 fn draft<'m>(
     manifests: &'m Manifests,
     gateway: &'m Resource<Object<GatewaySpec>>,
-    taken: &mut HashSet<(u16, Option<String>)>,
+    taken: &mut Taken,
 ) -> GatewayDraft<'m> {
     let spec = &gateway.object.spec;
     let served = is_ours(manifests, &spec.gateway_class_name);
@@ -63,13 +76,12 @@ fn draft<'m>(
     let mut listeners = Vec::new();
     let mut names = HashSet::new();
     for listener in spec.listeners.iter().filter(|_| served) {
-        let mut draft = listener_draft(listener);
+        let mut draft = listener_draft(manifests, gateway.object.metadata.namespace(), listener);
         if !names.insert(&listener.name) && draft.refused.is_none() {
             draft.refused = Some(Refusal::invalid(format!("listener name `{}` is used twice", listener.name)));
         }
-        let spot = (draft.port, listener.hostname.as_ref().map(|name| name.to_ascii_lowercase()));
-        if draft.refused.is_none() && refused.is_none() && !taken.insert(spot) {
-            draft.conflict = Some(format!("another listener has port {} and the same hostname", draft.port));
+        if draft.refused.is_none() && refused.is_none() {
+            draft.conflict = taken.take(&draft, listener.hostname.as_deref()).err();
         }
         listeners.push(draft);
     }
@@ -87,6 +99,25 @@ fn draft<'m>(
         listeners,
         refused,
         notes,
+    }
+}
+
+impl Taken {
+    /// The first listener has it.
+    fn take(&mut self, draft: &ListenerDraft<'_>, hostname: Option<&str>) -> Result<(), Refusal> {
+        let port = draft.port;
+        if *self.secure.entry(port).or_insert(draft.secure) != draft.secure {
+            let message = format!("another listener has port {port} and the other of HTTP and HTTPS");
+            return Err(Refusal::new("ProtocolConflict", message));
+        }
+        let hostname = hostname.map(str::to_ascii_lowercase);
+        match self.spots.insert((port, hostname)) {
+            true => Ok(()),
+            false => {
+                let message = format!("another listener has port {port} and the same hostname");
+                Err(Refusal::new("HostnameConflict", message))
+            }
+        }
     }
 }
 
@@ -123,7 +154,8 @@ fn check(manifests: &Manifests, gateway: &Resource<Object<GatewaySpec>>) -> Resu
     Ok(())
 }
 
-fn listener_draft(spec: &ListenerSpec) -> ListenerDraft<'_> {
+fn listener_draft<'m>(manifests: &Manifests, namespace: &str, spec: &'m ListenerSpec) -> ListenerDraft<'m> {
+    let secure = spec.protocol == "HTTPS";
     let (hostname, hostname_error) = match spec.hostname.as_deref().filter(|name| !name.is_empty()) {
         None => (None, None),
         Some(name) => match hostname::parse(name) {
@@ -145,6 +177,8 @@ fn listener_draft(spec: &ListenerSpec) -> ListenerDraft<'_> {
         bad_kinds,
         from: namespaces.and_then(|namespaces| namespaces.from).unwrap_or_default(),
         selector: namespaces.and_then(|namespaces| namespaces.selector.as_ref()),
+        secure,
+        shelf: if secure { certificate::of_listener(manifests, namespace, spec) } else { Shelf::default() },
         conflict: None,
         refused: check_listener(spec).err().or(hostname_error),
     }
@@ -153,24 +187,26 @@ fn listener_draft(spec: &ListenerSpec) -> ListenerDraft<'_> {
 fn check_listener(spec: &ListenerSpec) -> Result<(), Refusal> {
     match spec.protocol.as_str() {
         "HTTP" if spec.tls.is_some() => Err(Refusal::invalid("tls does not go with protocol HTTP")),
-        "HTTP" if spec.port == 0 => Err(Refusal::invalid("port 0 cannot be listened on")),
+        "HTTP" | "HTTPS" if spec.port == 0 => Err(Refusal::invalid("port 0 cannot be listened on")),
         "HTTP" => Ok(()),
-        "HTTPS" | "TLS" => {
-            Err(Refusal::new("UnsupportedProtocol", format!("protocol {} is not supported yet", spec.protocol)))
+        "HTTPS" => certificate::check(spec),
+        other => {
+            let message = format!("protocol {other} is not supported: use HTTP or HTTPS");
+            Err(Refusal::new("UnsupportedProtocol", message))
         }
-        other => Err(Refusal::new("UnsupportedProtocol", format!("protocol {other} is not supported: use HTTP"))),
     }
 }
 
-/// Both kinds of routes, or those of them that are listed; and what is listed in vain.
+/// Routes of both kinds and models, or those of them that are listed; and what is listed in vain.
 fn route_kinds(allowed: Option<&AllowedRoutes>) -> (Vec<Kind>, Vec<String>) {
     let listed = allowed.and_then(|allowed| allowed.kinds.as_deref()).unwrap_or_default();
     if listed.is_empty() {
-        return (vec![Kind::HTTPRoute, Kind::AIRoute], Vec::new());
+        return (vec![Kind::HTTPRoute, Kind::AIRoute, Kind::AgentgatewayModel], Vec::new());
     }
     let (mut kinds, mut bad) = (Vec::new(), Vec::new());
     for listed in listed {
-        let route = Kind::named(&listed.kind).filter(|kind| matches!(kind, Kind::HTTPRoute | Kind::AIRoute));
+        let route = Kind::named(&listed.kind)
+            .filter(|kind| matches!(kind, Kind::HTTPRoute | Kind::AIRoute | Kind::AgentgatewayModel));
         match route.filter(|kind| listed.group.as_deref().unwrap_or(GATEWAY_API) == kind.group()) {
             Some(kind) => kinds.push(kind),
             None => bad.push(listed.kind.clone()),
@@ -227,7 +263,7 @@ impl GatewayDraft<'_> {
 impl ListenerDraft<'_> {
     /// Whether it can serve.
     pub(super) fn usable(&self) -> bool {
-        self.refused.is_none() && self.conflict.is_none()
+        self.refused.is_none() && self.conflict.is_none() && self.secure != self.shelf.certificates.is_empty()
     }
 
     /// Whether a route of this kind and namespace may attach.
@@ -250,7 +286,7 @@ impl ListenerDraft<'_> {
         const FINE: &str = "No errors found";
         let accepted = match (&self.refused, &self.conflict) {
             (Some(refusal), _) => Condition::no("Accepted", refusal.reason, refusal.message.clone()),
-            (None, Some(conflict)) => Condition::no("Accepted", "HostnameConflict", conflict.clone()),
+            (None, Some(conflict)) => Condition::no("Accepted", conflict.reason, conflict.message.clone()),
             (None, None) => Condition::yes("Accepted", "Accepted", FINE),
         };
         let programmed = match self.usable() && gateway_usable {
@@ -258,12 +294,13 @@ impl ListenerDraft<'_> {
             false => Condition::no("Programmed", "Invalid", "the listener is not served"),
         };
         let conflicted = match &self.conflict {
-            Some(conflict) => Condition::yes("Conflicted", "HostnameConflict", conflict.clone()),
+            Some(conflict) => Condition::yes("Conflicted", conflict.reason, conflict.message.clone()),
             None => Condition::no("Conflicted", "NoConflicts", FINE),
         };
-        let resolved = match self.bad_kinds.as_slice() {
-            [] => Condition::yes("ResolvedRefs", "ResolvedRefs", FINE),
-            bad => {
+        let resolved = match (self.bad_kinds.as_slice(), self.shelf.bad.first()) {
+            ([], None) => Condition::yes("ResolvedRefs", "ResolvedRefs", FINE),
+            (_, Some(refusal)) => Condition::no("ResolvedRefs", refusal.reason, refusal.message.clone()),
+            (bad, None) => {
                 Condition::no("ResolvedRefs", "InvalidRouteKinds", format!("not a route kind here: {}", bad.join(", ")))
             }
         };
@@ -278,6 +315,7 @@ impl ListenerDraft<'_> {
 
     fn finish(self, gateway: &Arc<str>) -> Listener {
         let routes = self.entries.into_iter().map(|entry| entry.route).collect();
-        Listener { gateway: gateway.clone(), name: self.name, hostname: self.hostname, routes }
+        let (gateway, certificates) = (gateway.clone(), self.shelf.certificates);
+        Listener { gateway, name: self.name, hostname: self.hostname, certificates, access_log: None, routes }
     }
 }

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::order::{Ages, ages};
-use super::{Refusal, client_keys, limits};
+use super::{Refusal, access_log, client_keys, limits};
+use crate::access_log::AccessLog;
 use crate::auth::ClientKeys;
 use crate::config::kind::Kind;
 use crate::config::manifests::{Manifests, Resource};
@@ -62,6 +63,7 @@ pub(super) struct Position<'a> {
 pub(super) struct Policies<'m> {
     traffic: Vec<(TargetOf, Traffic)>,
     backend: Vec<(TargetOf, &'m BackendPolicies)>,
+    access_logs: Vec<(TargetOf, Arc<AccessLog>)>,
     pub(super) status: Vec<ObjectStatus>,
 }
 
@@ -91,6 +93,15 @@ impl<'m> Policies<'m> {
             }
         }
         sum
+    }
+
+    /// The access log of a listener: its own, else its Gateway's; of several the oldest.
+    pub(super) fn access_log(&self, gateway: &str, listener: &str) -> Option<Arc<AccessLog>> {
+        let of = |section: Option<&str>| {
+            let fits = |target: &TargetOf| &*target.id == gateway && target.section.as_deref() == section;
+            self.access_logs.iter().find(|(target, _)| fits(target)).map(|(_, log)| log.clone())
+        };
+        of(Some(listener)).or_else(|| of(None))
     }
 
     /// Backend policies attached to a backend or to one of its providers, weakest first.
@@ -127,7 +138,8 @@ fn add<'m>(
     let (traffic, mut issues) = read_traffic(manifests, policy);
     issues.extend(target_issues(spec));
     let to_backends = kinds_of(spec).any(|kind| kind == Kind::AgentgatewayBackend.name());
-    let applied = traffic.says_something() || (to_backends && spec.backend.is_some());
+    let access_log = spec.frontend.as_ref().and_then(|frontend| access_log::compile(frontend, &mut issues));
+    let applied = traffic.says_something() || access_log.is_some() || (to_backends && spec.backend.is_some());
     // a policy that closes its routes is not accepted, whatever else of it works
     let accepted = match (issues.is_empty(), applied && traffic.closed.is_none()) {
         (true, _) => Condition::yes("Accepted", "Valid", "Policy accepted"),
@@ -152,7 +164,11 @@ fn add<'m>(
             Kind::AgentgatewayBackend => {
                 policies.backend.extend(spec.backend.as_ref().map(|backend| (target, backend)))
             }
-            _ => policies.traffic.push((target, traffic.clone())),
+            kind => {
+                let log = access_log.clone().filter(|_| kind == Kind::Gateway);
+                policies.access_logs.extend(log.map(|log| (target.clone(), log)));
+                policies.traffic.push((target, traffic.clone()));
+            }
         }
     }
     status
@@ -194,10 +210,7 @@ fn read_traffic(manifests: &Manifests, policy: &Resource<Object<PolicySpec>>) ->
         };
         traffic.request = deadline("request", timeouts.request.as_deref());
         traffic.response_idle = deadline("responseIdle", timeouts.response_idle.as_deref());
-        match parts.retry.as_ref().map(limits::retry).transpose() {
-            Ok(retry) => traffic.retry = retry,
-            Err(refusal) => issues.push(format!("traffic.retry: {}", refusal.message)),
-        }
+        traffic.retry = parts.retry.as_ref().and_then(|retry| limits::conditional_retry(retry, &mut issues));
         issues.extend(unsupported("traffic", &open_parts(parts)));
     }
     if let Some(keys) = spec.traffic.as_ref().and_then(|parts| parts.api_key_authentication.as_ref()) {
@@ -246,19 +259,16 @@ fn frontend_parts(frontend: &FrontendSpec) -> [(&'static str, bool); 15] {
         ("tls", frontend.tls.is_some()),
         ("proxyProtocol", frontend.proxy_protocol.is_some()),
         ("connect", frontend.connect.is_some()),
-        ("accessLog", frontend.access_log.is_some()),
+        ("accessLog.otlp", frontend.access_log.as_ref().is_some_and(|log| log.otlp.is_some())),
         ("tracing", frontend.tracing.is_some()),
         ("metrics", frontend.metrics.is_some()),
     ]
 }
 
 /// Parts whose absence is a nuisance.
-fn open_parts(traffic: &TrafficSpec) -> [(&'static str, bool); 11] {
-    let retry = traffic.retry.as_ref();
+fn open_parts(traffic: &TrafficSpec) -> [(&'static str, bool); 9] {
     [
         ("phase: PreRouting", traffic.phase == Some(Phase::PreRouting)),
-        ("retry.precondition", retry.is_some_and(|retry| retry.precondition.is_some())),
-        ("retry.condition", retry.is_some_and(|retry| retry.condition.is_some())),
         ("cors", traffic.cors.is_some()),
         ("transformation", traffic.transformation.is_some()),
         ("extProc", traffic.ext_proc.is_some()),

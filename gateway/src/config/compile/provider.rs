@@ -5,15 +5,18 @@ use std::sync::Arc;
 
 use super::credential::Style;
 use super::{Refusal, credential, endpoint};
+use crate::config::kind::Kind as ObjectKind;
 use crate::config::manifests::Manifests;
-use crate::config::resources::backend::{AuthSpec, ProviderSpec, TcpSpec, TlsSpec};
+use crate::config::resources::backend::{AuthSpec, HttpSpec, ProviderSpec, TcpSpec, TlsSpec};
 use crate::health::Health;
-use crate::snapshot::{Credential, Endpoint, PathPlan, Provider, Snapshot, Target};
+use crate::snapshot::{AiBackend, Credential, Endpoint, PathPlan, Provider, Snapshot, Target};
 
 /// What all providers of a backend share.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Surroundings<'a> {
     pub(super) manifests: &'a Manifests,
+    /// Of the object that has the providers.
+    pub(super) kind: ObjectKind,
     pub(super) backend: &'a Arc<str>,
     pub(super) namespace: &'a str,
     pub(super) allow_plaintext: bool,
@@ -25,6 +28,7 @@ pub(super) struct InForce<'a> {
     pub(super) auth: Option<&'a AuthSpec>,
     pub(super) tls: Option<&'a TlsSpec>,
     pub(super) tcp: Option<&'a TcpSpec>,
+    pub(super) http: Option<&'a HttpSpec>,
 }
 
 /// Health of the providers of the snapshot before, to be kept.
@@ -37,15 +41,33 @@ impl HealthPool {
     pub(super) fn of(previous: Option<&Snapshot>) -> Self {
         let binds = previous.map(|snapshot| snapshot.binds.as_slice()).unwrap_or_default();
         let routes = binds.iter().flat_map(|bind| &bind.listeners).flat_map(|listener| &listener.routes);
-        let mut pool = HashMap::new();
+        let mut pool = Self::default();
         for backend in routes.flat_map(|route| &route.rule.backends) {
-            let Target::Ai(ai) = &backend.target else { continue };
-            for provider in ai.groups.iter().flatten() {
-                let key = (ai.name.clone(), provider.name.clone(), provider.endpoint.clone(), provider.model.clone());
-                pool.insert(key, provider.health.clone());
+            match &backend.target {
+                Target::Ai(ai) => pool.keep(ai, false),
+                Target::Models(router) => {
+                    let backends = router.targets().filter_map(|target| match target {
+                        Target::Ai(ai) => Some(ai),
+                        _ => None,
+                    });
+                    backends.for_each(|ai| pool.keep(ai, true));
+                }
+                Target::Static(_) | Target::Broken { .. } => (),
             }
         }
-        Self(pool)
+        pool
+    }
+
+    /// Providers of models are known by the concrete model, whichever virtual ones refer to it.
+    fn keep(&mut self, backend: &AiBackend, of_models: bool) {
+        for provider in backend.groups.iter().flatten() {
+            let (owner, model) = match (of_models, backend.name.split_once('/')) {
+                (true, Some((namespace, _))) => (format!("{namespace}/{}", provider.name).into(), None),
+                _ => (backend.name.clone(), provider.model.clone()),
+            };
+            let key = (owner, provider.name.clone(), provider.endpoint.clone(), model);
+            self.0.insert(key, provider.health.clone());
+        }
     }
 
     fn take(
@@ -84,9 +106,9 @@ pub(super) fn compile(
         (None, None) => (kind.host, 443),
         _ => return Err(Refusal::invalid("both host and port must be set together")),
     };
-    let endpoint = endpoint::endpoint(endpoint::host(host)?, port, tls, policies.tcp)?;
+    let endpoint = endpoint::endpoint(endpoint::host(host)?, port, tls, policies.tcp, policies.http)?;
     let credential = match policies.auth {
-        Some(auth) => credential::compile(around.manifests, around.namespace, auth, kind.style)?,
+        Some(auth) => credential::compile(around, auth, kind.style)?,
         None => Credential::None,
     };
     endpoint::check_plaintext(&endpoint, &credential, around.allow_plaintext)?;

@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use super::backend::Backends;
 use super::grant::Reference;
+use super::model::Models;
 use super::policy::Traffic;
-use super::{Refusal, filter, limits, service};
+use super::{Refusal, filter, limits, persistence, service};
 use crate::config::kind::{AGENTGATEWAY, CORE, Kind};
 use crate::config::manifests::{Manifests, Resource};
 use crate::config::resources::Object;
@@ -24,6 +25,7 @@ const HEAVIEST: u32 = 1_000_000;
 pub(super) struct Sources<'a> {
     pub(super) manifests: &'a Manifests,
     pub(super) backends: &'a Backends,
+    pub(super) models: &'a Models,
 }
 
 /// What does not hold in a route.
@@ -52,13 +54,16 @@ pub(super) fn compile(
             false => Ok(filters),
         }
     });
-    let own = filters.and_then(|filters| own(spec, traffic).map(|(timeouts, retry)| (filters, timeouts, retry)));
-    let (filters, timeouts, retry, broken) = match own {
-        Ok((filters, timeouts, retry)) => (filters, timeouts, retry, closed),
+    let own = filters.and_then(|filters| {
+        let (timeouts, retry) = own(spec, traffic)?;
+        Ok((filters, timeouts, retry, persistence::of_rule(route, spec)?))
+    });
+    let (filters, timeouts, retry, persistence, broken) = match own {
+        Ok((filters, timeouts, retry, persistence)) => (filters, timeouts, retry, persistence, closed),
         Err(refusal) => {
             let why = refusal.message.clone();
             issues.accepted.push(refusal);
-            (Filters::default(), Timeouts::default(), None, Some(why))
+            (Filters::default(), Timeouts::default(), None, None, Some(why))
         }
     };
     let (filters, backends) = match broken {
@@ -74,6 +79,7 @@ pub(super) fn compile(
         filters,
         timeouts,
         retry,
+        persistence,
         backends,
     }
 }
@@ -86,7 +92,7 @@ fn filters(
     rule: &RuleSpec,
     issues: &mut Issues,
 ) -> Result<Filters, Refusal> {
-    filter::compile(specs, &rule.matches, |reference| match resolve(sources, route, reference) {
+    filter::compile(specs, &rule.matches, |reference| match mirror(sources, route, rule, reference) {
         Ok(targets) => Some(targets),
         Err(refusal) => {
             issues.resolved.push(refusal);
@@ -95,10 +101,20 @@ fn filters(
     })
 }
 
-fn own(spec: &RuleSpec, traffic: Traffic) -> Result<(Timeouts, Option<Retry>), Refusal> {
-    if spec.session_persistence.is_some() {
-        return Err(Refusal::new("UnsupportedValue", "sessionPersistence is not supported yet"));
+fn mirror(
+    sources: Sources<'_>,
+    route: &Resource<Object<RouteSpec>>,
+    rule: &RuleSpec,
+    reference: &BackendObject,
+) -> Result<Vec<Target>, Refusal> {
+    let targets = resolve(sources, route, rule, reference)?;
+    if targets.iter().any(|target| matches!(target, Target::Models(_))) {
+        return Err(Refusal::new("InvalidKind", "a mirror is a Service or an AgentgatewayBackend"));
     }
+    Ok(targets)
+}
+
+fn own(spec: &RuleSpec, traffic: Traffic) -> Result<(Timeouts, Option<Retry>), Refusal> {
     let mut timeouts = Timeouts {
         request: traffic.request.flatten(),
         backend_request: None,
@@ -163,7 +179,7 @@ fn weighted(
                 (Default::default(), Some(targets))
             }
         };
-        match resolve(sources, route, &object) {
+        match resolve(sources, route, rule, &object) {
             Ok(found) => targets = targets.or(Some(found)),
             Err(refusal) => {
                 targets = Some(broken(&refusal));
@@ -211,6 +227,7 @@ fn backend_name(route: &Resource<Object<RouteSpec>>, reference: &BackendObject) 
 fn resolve(
     sources: Sources<'_>,
     route: &Resource<Object<RouteSpec>>,
+    rule: &RuleSpec,
     reference: &BackendObject,
 ) -> Result<Vec<Target>, Refusal> {
     const BACKEND: &str = "AgentgatewayBackend";
@@ -223,6 +240,9 @@ fn resolve(
     let group = reference.group.as_deref().unwrap_or(if ai && kind == BACKEND { AGENTGATEWAY } else { CORE });
     let own = route.object.metadata.namespace();
     let namespace = reference.namespace.as_deref().unwrap_or(own);
+    if (group, kind) == (AGENTGATEWAY, Kind::AgentgatewayModel.name()) && namespace == own {
+        return sources.models.resolve(&route.id, rule.name.as_deref(), &reference.name).map(|target| vec![target]);
+    }
     let known = matches!((group, kind), (AGENTGATEWAY, BACKEND) | (CORE, "Service"));
     if !known {
         let hint = if kind == BACKEND { format!(" (write `group: {AGENTGATEWAY}`)") } else { String::new() };

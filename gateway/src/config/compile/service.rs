@@ -23,10 +23,12 @@ pub(super) fn targets(
         return Err(Refusal::new("BackendNotFound", format!("Service {namespace}/{name} not found")));
     };
     let spec = &service.object.spec;
+    let service_port = spec.ports.iter().find(|candidate| candidate.port == port);
+    let protocol = endpoint::protocol(service_port.and_then(|port| port.app_protocol.as_deref()))?;
     let to = |host: Arc<str>, port: u16| {
         let backend = StaticBackend {
             name: service.id.clone(),
-            endpoint: Endpoint { host, port, tls: None, connect_timeout: None },
+            endpoint: Endpoint { host, port, tls: None, connect_timeout: None, protocol },
             credential: Credential::Passthrough,
         };
         Target::Static(Arc::new(backend))
@@ -34,7 +36,7 @@ pub(super) fn targets(
     if let Some(external) = spec.external_name.as_deref().filter(|_| spec.type_.as_deref() == Some("ExternalName")) {
         return Ok(vec![to(endpoint::host(external)?, port)]);
     }
-    let Some(service_port) = spec.ports.iter().find(|candidate| candidate.port == port) else {
+    let Some(service_port) = service_port else {
         return Err(Refusal::new("BackendNotFound", format!("Service {namespace}/{name} has no port {port}")));
     };
     let port_name = service_port.name.as_deref().unwrap_or_default();

@@ -135,8 +135,8 @@ pub struct BackendPolicies {
     pub ai: Option<AiPolicies>,
     /// Connecting to the upstream.
     pub tcp: Option<TcpSpec>,
-    /// Not supported.
-    pub http: Option<Present>,
+    /// HTTP towards the upstream.
+    pub http: Option<HttpSpec>,
     /// Not supported.
     pub tunnel: Option<Present>,
     /// Not supported.
@@ -225,6 +225,27 @@ pub struct TcpSpec {
     pub keepalive: Option<Present>,
 }
 
+/// `policies.http`
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct HttpSpec {
+    /// HTTP/1.1 when absent.
+    pub version: Option<HttpVersion>,
+    /// Not supported.
+    pub request_timeout: Option<Present>,
+}
+
+/// `policies.http.version`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub enum HttpVersion {
+    /// HTTP/1.1.
+    #[serde(rename = "HTTP1")]
+    Http1,
+    /// HTTP/2.
+    #[serde(rename = "HTTP2")]
+    Http2,
+}
+
 /// `policies.tls`; an empty block is TLS with the system's roots.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -260,8 +281,8 @@ pub enum SkipVerifySpec {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct HealthSpec {
-    /// CEL, not supported.
-    pub unhealthy_condition: Option<Present>,
+    /// CEL: which answers are failures.
+    pub unhealthy_condition: Option<String>,
     /// When and for how long a provider leaves the rotation.
     pub eviction: Option<EvictionSpec>,
 }

@@ -22,7 +22,7 @@ pub struct Secret {
     /// Plain values; they win over `data`.
     #[serde(default)]
     pub string_data: Option<BTreeMap<String, SecretString>>,
-    /// Not looked at.
+    /// Looked at for certificates only.
     #[serde(rename = "type")]
     pub type_: Option<String>,
     /// Not looked at.
@@ -86,6 +86,8 @@ pub struct ServicePort {
     pub name: Option<String>,
     /// What a backendRef names.
     pub port: u16,
+    /// What is spoken there.
+    pub app_protocol: Option<String>,
 }
 
 /// An EndpointSlice; its label `kubernetes.io/service-name` names the Service.

@@ -60,12 +60,35 @@ pub struct ListenerSpec {
     pub hostname: Option<String>,
     /// Where to listen.
     pub port: u16,
-    /// `HTTP`; others are reported.
+    /// `HTTP` or `HTTPS`; others are reported.
     pub protocol: String,
-    /// Not supported yet.
-    pub tls: Option<Present>,
+    /// For `protocol: HTTPS`.
+    pub tls: Option<ListenerTlsSpec>,
     /// Who may attach.
     pub allowed_routes: Option<AllowedRoutes>,
+}
+
+/// TLS of a listener.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ListenerTlsSpec {
+    /// `Terminate` when absent.
+    pub mode: Option<TlsMode>,
+    /// Secrets with `tls.crt` and `tls.key`.
+    pub certificate_refs: Option<Vec<ObjectReference>>,
+    /// Not supported, whatever it holds.
+    pub options: Option<BTreeMap<String, String>>,
+    /// Not supported.
+    pub frontend_validation: Option<Present>,
+}
+
+/// Where TLS ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub enum TlsMode {
+    /// At the listener.
+    Terminate,
+    /// At the backend.
+    Passthrough,
 }
 
 /// Who may attach to a listener.

@@ -1,4 +1,4 @@
-//! AgentgatewayPolicy, AgentgatewayParameters and AgentgatewayModel.
+//! AgentgatewayPolicy.
 
 use std::collections::BTreeMap;
 
@@ -155,12 +155,46 @@ pub struct FrontendSpec {
     pub proxy_protocol: Option<Present>,
     /// Not supported.
     pub connect: Option<Present>,
-    /// Not supported.
-    pub access_log: Option<Present>,
+    /// What the access log tells.
+    pub access_log: Option<AccessLogSpec>,
     /// Not supported.
     pub tracing: Option<Present>,
     /// Not supported.
     pub metrics: Option<Present>,
+}
+
+/// `frontend.accessLog`
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AccessLogSpec {
+    /// CEL: which exchanges are told of.
+    pub filter: Option<String>,
+    /// What is told of them.
+    pub attributes: Option<AttributesSpec>,
+    /// Not supported.
+    pub otlp: Option<Present>,
+}
+
+/// `frontend.accessLog.attributes`
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AttributesSpec {
+    /// By name and CEL.
+    #[serde(default)]
+    pub add: Vec<AttributeSpec>,
+    /// By name.
+    #[serde(default)]
+    pub remove: Vec<String>,
+}
+
+/// A member of the log with its value.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AttributeSpec {
+    /// Its name.
+    pub name: String,
+    /// CEL.
+    pub expression: String,
 }
 
 /// `frontend.http`

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use super::meta::{ObjectReference, Present};
 
 /// HTTPRoute.spec and AIRoute.spec
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RouteSpec {
     /// The Gateways it wants to attach to.
@@ -40,8 +40,52 @@ pub struct RuleSpec {
     pub timeouts: Option<TimeoutsSpec>,
     /// Retries.
     pub retry: Option<RetrySpec>,
+    /// Sessions return to their target.
+    pub session_persistence: Option<SessionPersistenceSpec>,
+}
+
+/// `sessionPersistence` (GEP-1619).
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SessionPersistenceSpec {
+    /// Name of the cookie or header; one of our own when absent.
+    pub session_name: Option<String>,
+    /// Longest life of a session.
+    pub absolute_timeout: Option<String>,
     /// Not supported.
-    pub session_persistence: Option<Present>,
+    pub idle_timeout: Option<Present>,
+    /// `Cookie` when absent.
+    #[serde(rename = "type")]
+    pub type_: Option<SessionType>,
+    /// For cookies only.
+    pub cookie_config: Option<CookieSpec>,
+}
+
+/// Where a session value travels.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+pub enum SessionType {
+    /// In a cookie.
+    #[default]
+    Cookie,
+    /// In a header.
+    Header,
+}
+
+/// `sessionPersistence.cookieConfig`
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CookieSpec {
+    /// `Session` when absent.
+    pub lifetime_type: Option<CookieLifetime>,
+}
+
+/// How long a browser keeps a cookie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub enum CookieLifetime {
+    /// Until it is closed.
+    Session,
+    /// For `absoluteTimeout`.
+    Permanent,
 }
 
 /// Conditions that hold together.
@@ -288,7 +332,7 @@ pub struct CorsSpec {
 }
 
 /// Where traffic goes, with its share.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct BackendRef {
     /// Core for an HTTPRoute.
@@ -337,8 +381,8 @@ pub struct RetrySpec {
     pub attempts: Option<u32>,
     /// Wait between tries.
     pub backoff: Option<String>,
-    /// CEL, not supported; policies only.
-    pub precondition: Option<Present>,
-    /// CEL, not supported; policies only.
-    pub condition: Option<Present>,
+    /// CEL; policies only.
+    pub precondition: Option<String>,
+    /// CEL; policies only.
+    pub condition: Option<String>,
 }

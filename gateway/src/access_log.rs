@@ -1,0 +1,122 @@
+//! What a Gateway's policy changes in its access log (`frontend.accessLog`): which exchanges are told of, and what.
+//! It works on finished records, off the request path; the record carries what its expressions look at.
+
+use std::sync::Arc;
+
+use http::{HeaderMap, StatusCode};
+use serde_json::Value;
+
+use crate::cel::{Answered, Expression, Scope, Uses};
+use crate::headers::is_credential;
+use crate::record::Record;
+
+/// The access log of one listener.
+#[derive(Debug, Default)]
+pub struct AccessLog {
+    /// Exchanges for which it is false are not told of; one that cannot be evaluated hides nothing.
+    pub filter: Option<Expression>,
+    /// Members that are added, or replaced where the record has one of that name.
+    pub add: Vec<(Box<str>, Expression)>,
+    /// Members that are left out.
+    pub remove: Vec<Box<str>>,
+}
+
+impl AccessLog {
+    /// What its expressions look at.
+    #[must_use]
+    pub fn uses(&self) -> Uses {
+        let all = self.filter.iter().chain(self.add.iter().map(|(_, expression)| expression));
+        all.fold(Uses::default(), |sum, expression| sum | expression.uses)
+    }
+}
+
+/// What a record carries for an access log of its own.
+#[derive(Debug, Clone)]
+pub struct Kept {
+    log: Arc<AccessLog>,
+    uses: Uses,
+    /// Bodies are told for everyone, not only where an expression asks for them.
+    log_bodies: bool,
+    request_headers: Option<HeaderMap>,
+    response_headers: HeaderMap,
+}
+
+impl Kept {
+    /// Nothing yet.
+    #[must_use]
+    pub fn new(log: Arc<AccessLog>, log_bodies: bool) -> Self {
+        let uses = log.uses();
+        Self { log, uses, log_bodies, request_headers: None, response_headers: HeaderMap::new() }
+    }
+
+    /// What it needs of the exchange.
+    #[must_use]
+    pub fn uses(&self) -> Uses {
+        self.uses
+    }
+
+    /// The headers of a request whose client's key has been taken off; credentials are not kept.
+    pub fn keep_request(&mut self, headers: &HeaderMap) {
+        if self.uses.request_headers {
+            let harmless = headers.iter().filter(|(name, _)| !is_credential(name.as_str()));
+            self.request_headers = Some(harmless.map(|(name, value)| (name.clone(), value.clone())).collect());
+        }
+    }
+
+    /// The headers that the client gets.
+    pub fn keep_response(&mut self, headers: &HeaderMap) {
+        if self.uses.response_headers {
+            self.response_headers = headers.clone();
+        }
+    }
+
+    /// The record as this access log tells it; `None` when it does not.
+    #[must_use]
+    pub fn line(&self, record: &Record) -> Option<Value> {
+        let status = StatusCode::from_u16(record.status).ok();
+        let response = status.map(|status| Answered { status, headers: &self.response_headers });
+        let scope = Scope { record, request_headers: self.request_headers.as_ref(), response };
+        if self.log.filter.as_ref().and_then(|filter| filter.holds(&scope)) == Some(false) {
+            return None;
+        }
+        let mut line = serde_json::to_value(record).ok()?;
+        let members = line.as_object_mut()?;
+        if !self.log_bodies {
+            members.shift_remove("request.body");
+            members.shift_remove("response.body");
+        }
+        for name in &self.log.remove {
+            members.shift_remove(&**name);
+        }
+        for (name, expression) in &self.log.add {
+            if let Some(value) = expression.value(&scope) {
+                members.insert(name.as_ref().to_owned(), value);
+            }
+        }
+        Some(line)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_an_expression_looks_at_is_kept_and_never_a_credential() {
+        let headers: HeaderMap = [("x-tier", "gold"), ("x-tier", "old"), ("authorization", "Bearer sk-secret")]
+            .into_iter()
+            .map(|(name, value)| (http::HeaderName::from_static(name), http::HeaderValue::from_static(value)))
+            .collect();
+        let kept = |text: &str, uses| {
+            let program = ::cel::Program::compile(text).unwrap();
+            let log = AccessLog { filter: Some(Expression::new(program, uses)), ..AccessLog::default() };
+            let mut kept = Kept::new(Arc::new(log), false);
+            kept.keep_request(&headers);
+            kept
+        };
+        let looking = kept("size(request.headers) > 0", Uses { request_headers: true, ..Uses::default() });
+        assert_eq!(looking.request_headers.as_ref().map(|kept| kept.get_all("x-tier").iter().count()), Some(2));
+        assert!(!format!("{looking:?}").contains("sk-secret"));
+        assert!(kept("true", Uses::default()).request_headers.is_none());
+    }
+}

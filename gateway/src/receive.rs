@@ -1,0 +1,66 @@
+//! The first look at an AI backend's answer: what its head says about the body, and whether the body holds until
+//! something of it may be sent on. What follows from a broken one is `failover`'s business.
+
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::{Response, StatusCode};
+use hyper::body::Incoming;
+
+use crate::admit::Admitted;
+use crate::answer::{Answer, Broken, Form, InFlight, Tap};
+use crate::decode::Decoder;
+use crate::headers;
+use crate::snapshot::Operation;
+use crate::upstream::Connection;
+
+/// An answer that broke before any of it was sent on.
+#[derive(Debug)]
+pub struct Uncommitted {
+    /// How.
+    pub broken: Broken,
+    /// A stream before its commit point: nothing of its answer was told.
+    pub movable: bool,
+}
+
+/// Reads the head, and of a stream what comes before its commit point while it could still move elsewhere.
+///
+/// # Errors
+/// When the answer broke before any of it was sent on.
+pub async fn receive(
+    admitted: &Admitted,
+    response: Response<Incoming>,
+    connection: Connection,
+    in_flight: InFlight,
+    movable: bool,
+) -> Result<(Response<()>, Answer), Uncommitted> {
+    let (mut head, body) = response.into_parts();
+    let event_stream = headers::is_event_stream(&head.headers) && head.status.is_success();
+    let framed = head.version == http::Version::HTTP_2
+        || head.headers.contains_key(CONTENT_LENGTH)
+        || head.headers.contains_key(TRANSFER_ENCODING);
+    let bodiless = matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    let ours = admitted.operation != Operation::Passthrough;
+    let decoder = if ours { Decoder::take_over(&mut head.headers) } else { None };
+    let plain = !head.headers.contains_key(CONTENT_ENCODING);
+    headers::strip_hop_by_hop(&mut head.headers);
+    let prompt = admitted.prompt.as_ref();
+    let hide = event_stream
+        && plain
+        && admitted.operation.has_stream_options()
+        && prompt.is_some_and(|prompt| prompt.stream && !prompt.asked_usage);
+    if hide {
+        head.headers.remove(CONTENT_LENGTH);
+    }
+    let tap = Tap::of(admitted.operation, event_stream, plain, hide);
+    let form = Form { tap, decoder, close_delimited: !framed && !bodiless };
+    let mut answer = Answer::new(body, form, connection, Some(in_flight));
+    if event_stream
+        && movable
+        && let Err(broken) = answer.hold().await
+    {
+        return Err(Uncommitted { broken, movable: true });
+    }
+    if let Err(broken) = answer.peek().await {
+        return Err(Uncommitted { broken, movable: event_stream });
+    }
+    Ok((Response::from_parts(head, ()), answer))
+}

@@ -1,0 +1,87 @@
+//! Who was asked for one request, and who may be asked next: nobody twice in a round, nobody within the pause it
+//! asked for, and nobody again who said that there is no point in it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use http::StatusCode;
+
+use crate::error::{Reason, Rejection};
+use crate::exchange::Exchange;
+use crate::select::{self, Choice};
+use crate::snapshot::{AiBackend, Provider, Rule};
+
+/// Longest wait before a provider that asked for a pause is asked again for the same request.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The providers that were asked for one request.
+#[derive(Debug, Default)]
+pub struct Tries {
+    /// In this round: when all were asked, the next round begins.
+    asked: Vec<Arc<Provider>>,
+    /// Those that said `x-should-retry: false`: in no round again.
+    final_words: Vec<Arc<Provider>>,
+    /// Those that asked for a pause (Retry-After), and its end.
+    pauses: Vec<(Arc<Provider>, Instant)>,
+}
+
+impl Tries {
+    /// Who was asked in this round.
+    #[must_use]
+    pub fn asked(&self) -> &[Arc<Provider>] {
+        &self.asked
+    }
+
+    /// A provider is asked.
+    pub fn ask(&mut self, provider: &Arc<Provider>) {
+        self.asked.push(provider.clone());
+    }
+
+    /// What a provider said about being asked again.
+    pub fn note(&mut self, provider: &Arc<Provider>, pause: Option<Duration>, should_retry: Option<bool>) {
+        self.pauses.retain(|(other, _)| !Arc::ptr_eq(other, provider));
+        self.pauses.extend(pause.map(|pause| (provider.clone(), Instant::now() + pause)));
+        if should_retry == Some(false) {
+            self.final_words.push(provider.clone());
+        }
+    }
+
+    /// How long the provider still wants to be left alone.
+    fn pause_of(&self, provider: &Arc<Provider>, now: Instant) -> Duration {
+        let pause = self.pauses.iter().find(|(other, _)| Arc::ptr_eq(other, provider));
+        pause.map_or(Duration::ZERO, |(_, end)| end.saturating_duration_since(now))
+    }
+
+    /// Whom to ask next, and after which pause: an untried provider, else a new round. `None` when everyone had a
+    /// final word, or when the pause that is asked for is too long.
+    pub fn next(&mut self, exchange: &Exchange, rule: &Rule, backend: &AiBackend) -> Option<(Choice, Duration)> {
+        let (now, random) = (Instant::now(), exchange.worker.random());
+        if !select::any_untried(backend, &self.asked) {
+            self.asked.clone_from(&self.final_words);
+        }
+        let choice = select::choose(backend, &self.asked, exchange.session, now, random)?;
+        let asked_for = self.pause_of(&choice.provider, now);
+        let pause = rule.retry.as_ref().map(|retry| retry.backoff).unwrap_or_default().max(asked_for);
+        let fits = asked_for <= PATIENCE && exchange.deadline.is_none_or(|end| now + pause < end);
+        (fits && select::usable(&choice.provider)).then_some((choice, pause))
+    }
+}
+
+/// The gateway's own error when the last provider gave no answer: with the last real status that says
+/// "not now", if another provider gave one, and when to come back, if all are away.
+#[must_use]
+pub fn last_word(exchange: &Exchange, backend: &AiBackend, mut rejection: Rejection) -> Rejection {
+    if rejection.reason != Reason::UpstreamFailure {
+        return rejection;
+    }
+    let answered = exchange.record.attempts.iter().rev().find_map(|attempt| Some((attempt, attempt.status?)));
+    if let Some((attempt, status)) = answered.filter(|(_, status)| *status == 429 || *status >= 500)
+        && let Ok(status) = StatusCode::from_u16(status)
+    {
+        rejection.status = status;
+        rejection.message = format!("{}; provider {} answered {status} before", rejection.message, attempt.provider);
+    }
+    let later = matches!(rejection.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
+    rejection.retry_after = select::soonest(backend, Instant::now()).filter(|_| later);
+    rejection
+}

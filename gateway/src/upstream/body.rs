@@ -1,0 +1,73 @@
+//! What is sent to an upstream as a body: pieces that are held, or the client's own stream.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::Request;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+
+use crate::mirror::Copied;
+
+/// A request body on its way up.
+#[derive(Debug)]
+pub enum UpstreamBody {
+    /// Pieces of a body that is held: sent as they are, in order.
+    Pieces(VecDeque<Bytes>),
+    /// The client's body, as it arrives.
+    Stream(Incoming),
+    /// The same, with a copy for mirrors.
+    Copied(Box<Copied>),
+}
+
+/// No body.
+#[must_use]
+pub fn empty() -> UpstreamBody {
+    UpstreamBody::Pieces(VecDeque::new())
+}
+
+/// The same request once more, if all of it is at hand.
+#[must_use]
+pub fn copy(request: &Request<UpstreamBody>) -> Option<Request<UpstreamBody>> {
+    let body = match request.body() {
+        UpstreamBody::Pieces(pieces) => UpstreamBody::Pieces(pieces.clone()),
+        body if body.is_end_stream() => empty(),
+        UpstreamBody::Stream(_) | UpstreamBody::Copied(_) => return None,
+    };
+    let mut copy = Request::new(body);
+    copy.method_mut().clone_from(request.method());
+    copy.uri_mut().clone_from(request.uri());
+    copy.headers_mut().clone_from(request.headers());
+    Some(copy)
+}
+
+impl Body for UpstreamBody {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        match self.get_mut() {
+            Self::Pieces(pieces) => Poll::Ready(pieces.pop_front().map(|piece| Ok(Frame::data(piece)))),
+            Self::Stream(body) => Pin::new(body).poll_frame(cx),
+            Self::Copied(body) => Pin::new(body).poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Pieces(pieces) => pieces.is_empty(),
+            Self::Stream(body) => body.is_end_stream(),
+            Self::Copied(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Pieces(pieces) => SizeHint::with_exact(pieces.iter().map(|piece| piece.len() as u64).sum()),
+            Self::Stream(body) => body.size_hint(),
+            Self::Copied(body) => body.size_hint(),
+        }
+    }
+}
