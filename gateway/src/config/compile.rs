@@ -5,7 +5,9 @@
 mod attach;
 mod backend;
 mod certificate;
+mod class;
 mod client_keys;
+mod conflict;
 mod credential;
 mod endpoint;
 mod filter;
@@ -19,10 +21,11 @@ mod policy;
 mod provider;
 mod rule;
 mod service;
+mod target;
+mod verdict;
 
 use std::collections::BTreeMap;
 
-use super::kind::Kind;
 use super::manifests::Manifests;
 use super::status::{Condition, ObjectStatus};
 use super::{Compiled, kind};
@@ -62,7 +65,7 @@ pub fn compile(manifests: &Manifests, previous: Option<&Snapshot>) -> Compiled {
     let context = attach::Context { manifests, policies: &policies, backends: &backends };
     let routes = attach::attach(&context, &mut gateways);
 
-    let mut status = class_status(manifests);
+    let mut status = class::status(manifests);
     let mut listeners: BTreeMap<u16, Vec<Listener>> = BTreeMap::new();
     for gateway in gateways {
         let (object, programmed) = gateway.finish();
@@ -88,30 +91,16 @@ fn assemble(listeners: BTreeMap<u16, Vec<Listener>>) -> Snapshot {
     Snapshot { binds: binds.collect() }
 }
 
-fn class_status(manifests: &Manifests) -> Vec<ObjectStatus> {
-    let ours = manifests.classes.iter().map(|class| {
-        let mut status = ObjectStatus::new(Kind::GatewayClass, &class.id);
-        if class.object.spec.controller_name == listener::CONTROLLER {
-            let message = "GatewayClass accepted by agentgateway controller";
-            status.conditions.push(Condition::yes("Accepted", "Accepted", message));
-        } else {
-            status.notes.push("skipped: another controller serves this class".to_owned());
-        }
-        status
-    });
-    ours.collect()
-}
-
 /// Kinds that are read and not implemented.
 fn other_status(manifests: &Manifests) -> Vec<ObjectStatus> {
     let models = manifests.models.iter().map(|model| {
-        let mut status = ObjectStatus::new(model.kind, &model.id);
+        let mut status = ObjectStatus::of(model);
         let refusal = Refusal::unsupported(kind::Kind::AgentgatewayModel.name());
         status.conditions.push(Condition::no("Accepted", refusal.reason, refusal.message));
         status
     });
     let parameters = manifests.parameters.iter().map(|parameters| {
-        let mut status = ObjectStatus::new(parameters.kind, &parameters.id);
+        let mut status = ObjectStatus::of(parameters);
         status.notes.push("describes a deployment; the gateway itself does not use it".to_owned());
         status
     });

@@ -3,6 +3,8 @@
 use std::fmt;
 
 use super::kind::Kind;
+use super::manifests::Resource;
+use super::resources::Object;
 
 /// One condition.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,9 +39,9 @@ impl Condition {
         self
     }
 
-    /// `Conflicted` is the one condition that is good when False.
+    /// Whether it is as it should be: some conditions are good when False.
     pub fn good(&self) -> bool {
-        self.status != (self.type_ == "Conflicted")
+        self.status != matches!(self.type_, "Conflicted" | "PartiallyInvalid")
     }
 }
 
@@ -67,6 +69,8 @@ pub struct ObjectStatus {
     pub namespace: String,
     /// Its name.
     pub name: String,
+    /// `metadata.generation` that the conditions are about (their `observedGeneration`); files have none.
+    pub generation: Option<i64>,
     /// Its conditions, parent by parent.
     pub conditions: Vec<Condition>,
     /// For Gateways.
@@ -76,13 +80,14 @@ pub struct ObjectStatus {
 }
 
 impl ObjectStatus {
-    /// A status without conditions; `id` is `namespace/name` or a name.
-    pub(super) fn new(kind: Kind, id: &str) -> Self {
-        let (namespace, name) = id.split_once('/').unwrap_or(("", id));
+    /// The status of an object, still without conditions.
+    pub(super) fn of<S>(resource: &Resource<Object<S>>) -> Self {
+        let (namespace, name) = resource.id.split_once('/').unwrap_or(("", &resource.id));
         Self {
-            kind,
+            kind: resource.kind,
             namespace: namespace.to_owned(),
             name: name.to_owned(),
+            generation: resource.object.metadata.generation,
             conditions: Vec::new(),
             listeners: Vec::new(),
             notes: Vec::new(),

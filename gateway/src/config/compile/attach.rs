@@ -6,8 +6,9 @@ use std::sync::Arc;
 use super::backend::Backends;
 use super::listener::{GatewayDraft, ListenerDraft};
 use super::order::{self, Ages, Entry, Place, Rank, Shadowed, ages};
-use super::policy::{Policies, Position, Traffic};
+use super::policy::{Policies, Position};
 use super::rule::{self, Issues, Sources};
+use super::verdict::{self, Verdict};
 use super::{Refusal, hostname, matcher};
 use crate::config::kind::{GATEWAY_API, Kind};
 use crate::config::manifests::{Manifests, Resource};
@@ -33,6 +34,7 @@ struct Draft<'a> {
     age: usize,
     rules: Vec<RuleSpec>,
     hostnames: Vec<Option<Hostname>>,
+    verdict: Verdict,
 }
 
 /// Attaches every route; the entries end up in the listeners, in order.
@@ -74,64 +76,36 @@ fn attach_route(
     index: usize,
     age: usize,
 ) -> ObjectStatus {
-    let mut status = ObjectStatus::new(route.kind, &route.id);
+    let mut status = ObjectStatus::of(route);
     let spec = &route.object.spec;
-    let mut issues = Issues::default();
-    let hostnames = hostnames(&spec.hostnames, &mut issues);
     let rules = if spec.rules.is_empty() { vec![RuleSpec::default()] } else { spec.rules.clone() };
-    let draft = Draft { route, index, age, rules, hostnames };
-    check(context, &draft, &mut issues);
+    let (hostnames, verdict) = verdict::of(context, route, &rules);
+    let draft = Draft { route, index, age, rules, hostnames, verdict };
     if spec.parent_refs.is_empty() {
         status.conditions.push(Condition::no("Accepted", "NoMatchingParent", "the route has no parentRefs"));
     }
     for parent in &spec.parent_refs {
         let name = parent_name(route, parent);
-        match attach_parent(context, gateways, &draft, parent) {
-            Ok(()) => status.conditions.extend(conditions(&issues, None).map(|condition| condition.about(&name))),
-            Err(Detached::Elsewhere) => status.notes.push(format!("{name} is not served here")),
-            Err(Detached::Refused(refusal)) => {
-                let refused = Some(&refusal);
-                status.conditions.extend(conditions(&issues, refused).map(|condition| condition.about(&name)));
+        let refused = match attach_parent(context, gateways, &draft, parent) {
+            Ok(()) => None,
+            Err(Detached::Refused(refusal)) => Some(refusal),
+            Err(Detached::Elsewhere) => {
+                status.notes.push(format!("{name} is not served here"));
+                continue;
             }
-        }
+        };
+        let conditions = draft.verdict.conditions(refused.as_ref());
+        status.conditions.extend(conditions.map(|condition| condition.about(&name)));
     }
     status
-}
-
-/// Finds what is wrong with the route itself, whatever it attaches to.
-fn check(context: &Context<'_>, draft: &Draft<'_>, issues: &mut Issues) {
-    let sources = Sources { manifests: context.manifests, backends: context.backends };
-    if draft.route.object.spec.use_default_gateways.is_some() {
-        issues.accepted.push(Refusal::new("UnsupportedValue", "useDefaultGateways is not supported yet"));
-    }
-    for spec in &draft.rules {
-        for matches in &spec.matches {
-            issues.accepted.extend(matcher::compile(matches).err());
-        }
-        rule::compile(sources, draft.route, spec, Traffic::default(), issues);
-    }
-}
-
-/// Host names that are none are reported; a route of only such names serves nothing.
-fn hostnames(names: &[String], issues: &mut Issues) -> Vec<Option<Hostname>> {
-    if names.is_empty() {
-        return vec![None];
-    }
-    let mut hostnames = Vec::new();
-    for name in names {
-        match hostname::parse(name) {
-            Ok(hostname) => hostnames.push(Some(hostname)),
-            Err(refusal) => issues.accepted.push(refusal),
-        }
-    }
-    hostnames
 }
 
 fn parent_name(route: &Route, parent: &ObjectReference) -> String {
     let kind = parent.kind.as_deref().unwrap_or("Gateway");
     let namespace = parent.namespace.as_deref().unwrap_or(route.object.metadata.namespace());
     let section = parent.section_name.as_ref().map(|section| format!("#{section}")).unwrap_or_default();
-    format!("{kind} {namespace}/{}{section}", parent.name)
+    let port = parent.port.map(|port| format!(":{port}")).unwrap_or_default();
+    format!("{kind} {namespace}/{}{section}{port}", parent.name)
 }
 
 /// Why a route does not attach to a parent.
@@ -167,21 +141,55 @@ fn attach_parent(
     let (usable, namespace, gateway_id) = (gateway.usable(), gateway.namespace, gateway.id.clone());
     let mut named: Vec<_> = gateway.listeners.iter_mut().filter(|listener| selected(listener, parent)).collect();
     if named.is_empty() {
-        return Err(refuse("NoMatchingParent", "No listener with the specified sectionName on the parent Gateway"));
+        return Err(refuse("NoMatchingParent", format!("no listener of Gateway {id} has {}", wanted(parent))));
     }
-    named.retain(|listener| usable && listener.admits(context.manifests, namespace, draft.route.kind, own));
+    let mut closed = Vec::new();
+    named.retain(|listener| {
+        let admitted = listener.admits(context.manifests, namespace, draft.route.kind, own);
+        closed.extend(admitted.as_ref().err().cloned());
+        admitted.is_ok()
+    });
+    if named.is_empty() || !usable {
+        closed.extend((!usable).then(|| format!("Gateway {id} is not accepted")));
+        return Err(refuse("NotAllowedByListeners", closed.join("; ")));
+    }
+    if draft.hostnames.is_empty() {
+        return Ok(()); // Not one of its host names is one: its own verdict says so.
+    }
+    named.retain(|listener| !shared_hosts(listener, draft).is_empty());
     if named.is_empty() {
-        return Err(refuse("NotAllowedByListeners", "Parent listener not usable or not permitted"));
+        let message = "no host name of the route is one of a listener's that admits it";
+        return Err(refuse("NoMatchingListenerHostname", message));
     }
-    let mut attached = false;
+    if !named.iter().any(|listener| listener.accepted()) {
+        let names: Vec<_> = named.iter().map(|listener| format!("`{}`", listener.name)).collect();
+        let message = format!("not accepted themselves: listener {}", names.join(", "));
+        return Err(refuse("NotAllowedByListeners", message));
+    }
     for listener in named {
-        attached |= attach_listener(context, &gateway_id, listener, draft);
+        attach_listener(context, &gateway_id, listener, draft);
     }
-    if attached {
-        Ok(())
-    } else {
-        Err(refuse("NoMatchingListenerHostname", "No route hostnames intersect any listener hostname"))
+    Ok(())
+}
+
+/// What a parentRef asks of a listener.
+fn wanted(parent: &ObjectReference) -> String {
+    match (&parent.section_name, parent.port) {
+        (Some(section), Some(port)) => format!("the name `{section}` and port {port}"),
+        (Some(section), None) => format!("the name `{section}` (sectionName)"),
+        (None, Some(port)) => format!("port {port}"),
+        (None, None) => "any name".to_owned(),
     }
+}
+
+/// The hosts that a listener and a route have in common.
+fn shared_hosts(listener: &ListenerDraft<'_>, draft: &Draft<'_>) -> Vec<Option<Hostname>> {
+    let mut hosts: Vec<Option<Hostname>> = Vec::new();
+    for hostname in &draft.hostnames {
+        let both = hostname::intersect(listener.hostname.as_ref(), hostname.as_ref());
+        hosts.extend(both.filter(|both| !hosts.contains(both)));
+    }
+    hosts
 }
 
 fn selected(listener: &ListenerDraft<'_>, parent: &ObjectReference) -> bool {
@@ -189,21 +197,14 @@ fn selected(listener: &ListenerDraft<'_>, parent: &ObjectReference) -> bool {
         && parent.port.is_none_or(|port| port == listener.port)
 }
 
-/// Whether a host of the route is one of the listener's.
-fn attach_listener(context: &Context<'_>, gateway: &str, listener: &mut ListenerDraft<'_>, draft: &Draft<'_>) -> bool {
-    let mut hosts: Vec<Option<Hostname>> = Vec::new();
-    for hostname in &draft.hostnames {
-        let both = hostname::intersect(listener.hostname.as_ref(), hostname.as_ref());
-        hosts.extend(both.filter(|both| !hosts.contains(both)));
-    }
-    if hosts.is_empty() {
-        return false;
-    }
+/// Puts every match of the route into the listener, and counts the route if it is accepted.
+fn attach_listener(context: &Context<'_>, gateway: &str, listener: &mut ListenerDraft<'_>, draft: &Draft<'_>) {
     if listener.newest == Some(draft.index) {
-        return true; // Another parentRef of the same route was here before.
+        return; // Another parentRef of the same route was here before.
     }
     listener.newest = Some(draft.index);
-    listener.attached += 1;
+    listener.attached += usize::from(draft.verdict.accepted());
+    let hosts = shared_hosts(listener, draft);
     let sources = Sources { manifests: context.manifests, backends: context.backends };
     for (rule_index, spec) in draft.rules.iter().enumerate() {
         let position = Position {
@@ -224,7 +225,6 @@ fn attach_listener(context: &Context<'_>, gateway: &str, listener: &mut Listener
             }
         }
     }
-    true
 }
 
 /// The matches that can be compiled; the others are in the route's status.
@@ -233,27 +233,4 @@ fn matches(spec: &RuleSpec) -> Vec<Match> {
         return vec![matcher::any()];
     }
     spec.matches.iter().filter_map(|spec| matcher::compile(spec).ok()).collect()
-}
-
-fn conditions(issues: &Issues, detached: Option<&Refusal>) -> impl Iterator<Item = Condition> {
-    let accepted = match (detached, issues.accepted.as_slice()) {
-        (Some(refusal), _) => Condition::no("Accepted", refusal.reason, refusal.message.clone()),
-        (None, []) => Condition::yes("Accepted", "Accepted", "Route is accepted"),
-        (None, refusals) => Condition::no("Accepted", refusals[0].reason, joined(refusals)),
-    };
-    let resolved = match issues.resolved.as_slice() {
-        [] => Condition::yes("ResolvedRefs", "ResolvedRefs", "All references are resolved"),
-        refusals => Condition::no("ResolvedRefs", refusals[0].reason, joined(refusals)),
-    };
-    [accepted, resolved].into_iter()
-}
-
-fn joined(refusals: &[Refusal]) -> String {
-    let mut messages: Vec<&str> = Vec::new();
-    for refusal in refusals {
-        if !messages.contains(&refusal.message.as_str()) {
-            messages.push(&refusal.message);
-        }
-    }
-    messages.join("; ")
 }

@@ -10,7 +10,6 @@ use super::credential::Style;
 use super::policy::Policies;
 use super::provider::{HealthPool, InForce, Surroundings};
 use super::{Refusal, credential, endpoint, limits, provider};
-use crate::config::kind::Kind;
 use crate::config::manifests::{Manifests, Resource};
 use crate::config::resources::Object;
 use crate::config::resources::backend::{
@@ -29,10 +28,20 @@ pub(super) struct Backends {
 /// What a backend compiled to, and what does not hold in it.
 struct Made {
     target: Target,
+    /// Whether anything of it can be asked.
+    usable: bool,
     /// Secrets that cannot be used.
     unusable: Vec<String>,
     /// Fields that are left out.
     ignored: Vec<&'static str>,
+}
+
+impl Made {
+    /// What does not hold in a backend that works all the same.
+    fn faults(&self) -> Vec<String> {
+        let ignored = (!self.ignored.is_empty()).then(|| format!("not supported yet: {}", self.ignored.join(", ")));
+        self.unusable.iter().cloned().chain(ignored).collect()
+    }
 }
 
 /// Compiles every backend.
@@ -48,7 +57,7 @@ pub(super) fn compile(manifests: &Manifests, policies: &Policies<'_>, previous: 
         };
         let made = backend(&around, resource, policies, &mut pool);
         let (target, condition) = outcome(&resource.id, made);
-        let mut status = ObjectStatus::new(Kind::AgentgatewayBackend, &resource.id);
+        let mut status = ObjectStatus::of(resource);
         status.conditions.push(condition);
         backends.status.push(status);
         backends.targets.insert(resource.id.clone(), target);
@@ -64,13 +73,11 @@ fn outcome(id: &Arc<str>, made: Result<Made, Refusal>) -> (Target, Condition) {
             return (target, Condition::no("Accepted", refusal.reason, refusal.message));
         }
     };
-    let condition = match (made.unusable.as_slice(), made.ignored.as_slice()) {
-        ([], []) => Condition::yes("Accepted", "Accepted", "Backend successfully accepted"),
-        ([], ignored) => {
-            Condition::yes("Accepted", "PartiallyValid", format!("not supported yet: {}", ignored.join(", ")))
-        }
-        (unusable, _) => {
-            let message = format!("failed to translate backend: {}", unusable.join("; "));
+    let condition = match (made.usable, made.faults().as_slice()) {
+        (true, []) => Condition::yes("Accepted", "Accepted", "Backend successfully accepted"),
+        (true, faults) => Condition::yes("Accepted", "PartiallyValid", faults.join("; ")),
+        (false, _) => {
+            let message = format!("failed to translate backend: {}", made.unusable.join("; "));
             Condition::no("Accepted", "TranslationError", message)
         }
     };
@@ -183,9 +190,9 @@ fn static_backend(
         None => Credential::Passthrough,
     };
     endpoint::check_plaintext(&endpoint, &credential, around.allow_plaintext)?;
-    let unusable = unusable(&credential, None).into_iter().collect();
+    let unusable: Vec<_> = unusable(&credential, None).into_iter().collect();
     let backend = StaticBackend { name: around.backend.clone(), endpoint, credential };
-    Ok(Made { target: Target::Static(Arc::new(backend)), unusable, ignored })
+    Ok(Made { target: Target::Static(Arc::new(backend)), usable: unusable.is_empty(), unusable, ignored })
 }
 
 fn unusable(credential: &Credential, provider: Option<&str>) -> Option<String> {
@@ -226,7 +233,8 @@ fn ai_backend(
     let eviction = strongest(layers, |layer| layer.health.as_ref()).map(eviction).transpose()?.flatten();
     let routes = strongest(layers, |layer| layer.ai.as_ref()).map(|ai| routes(ai, &mut ignored)).transpose()?;
     let backend = AiBackend { name: around.backend.clone(), groups, eviction, routes: routes.unwrap_or_default() };
-    Ok(Made { target: Target::Ai(Arc::new(backend)), unusable: unusable_secrets, ignored })
+    let usable = backend.groups.iter().flatten().count() > unusable_secrets.len();
+    Ok(Made { target: Target::Ai(Arc::new(backend)), usable, unusable: unusable_secrets, ignored })
 }
 
 fn in_force<'a>(layers: &[&'a BackendPolicies]) -> InForce<'a> {
