@@ -13,6 +13,7 @@ mod lifecycle;
 mod limits;
 mod records;
 mod retries;
+mod status;
 mod support;
 mod telemetry;
 mod timeouts;
