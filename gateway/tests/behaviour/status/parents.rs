@@ -258,4 +258,18 @@ pub(super) const ROWS: &[Row] = &[
         &["Gateway gw [any] attachedRoutes=1", "Gateway gw [a] attachedRoutes=0"],
         Some(("a.example.com", 404)),
     ),
+    row(
+        "a listener that waits for its certificate counts its routes",
+        &[
+            "Gateway gw: {gatewayClassName: agentgateway, listeners: [{name: tls, port: 8080, protocol: HTTPS, tls: {certificateRefs: [{name: gone}]}}]}",
+            R,
+            B,
+        ],
+        &[
+            "Gateway gw [tls] Programmed=False/Invalid",
+            "Gateway gw [tls] attachedRoutes=1",
+            "HTTPRoute r [Gateway gw] Accepted=True/Accepted",
+        ],
+        Some(("a", 0)),
+    ),
 ];
