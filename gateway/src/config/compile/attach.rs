@@ -125,6 +125,19 @@ fn attach_parent(
     draft: &Draft<'_>,
     parent: &ObjectReference,
 ) -> Result<(), Detached> {
+    let gateway = parent_gateway(gateways, draft, parent)?;
+    let id = gateway.id.clone();
+    for listener in open_listeners(context, gateway, draft, parent)? {
+        attach_listener(context, &id, listener, draft);
+    }
+    Ok(())
+}
+
+fn parent_gateway<'a, 'm>(
+    gateways: &'a mut [GatewayDraft<'m>],
+    draft: &Draft<'_>,
+    parent: &ObjectReference,
+) -> Result<&'a mut GatewayDraft<'m>, Detached> {
     let group = parent.group.as_deref().unwrap_or(GATEWAY_API);
     let kind = parent.kind.as_deref().unwrap_or(Kind::Gateway.name());
     if (group, kind) != (GATEWAY_API, Kind::Gateway.name()) {
@@ -132,44 +145,49 @@ fn attach_parent(
     }
     let own = draft.route.object.metadata.namespace();
     let id = format!("{}/{}", parent.namespace.as_deref().unwrap_or(own), parent.name);
-    let Some(gateway) = gateways.iter_mut().find(|gateway| *gateway.id == *id) else {
-        return Err(refuse("NoMatchingParent", format!("Gateway {id} not found")));
-    };
-    if !gateway.served {
-        return Err(Detached::Elsewhere);
+    match gateways.iter_mut().find(|gateway| *gateway.id == *id) {
+        Some(gateway) if gateway.served => Ok(gateway),
+        Some(_) => Err(Detached::Elsewhere),
+        None => Err(refuse("NoMatchingParent", format!("Gateway {id} not found"))),
     }
-    let (usable, namespace, gateway_id) = (gateway.usable(), gateway.namespace, gateway.id.clone());
-    let mut named: Vec<_> = gateway.listeners.iter_mut().filter(|listener| selected(listener, parent)).collect();
-    if named.is_empty() {
+}
+
+/// The listeners a parentRef means that let the route in and have a host in common with it.
+fn open_listeners<'a, 'm>(
+    context: &Context<'_>,
+    gateway: &'a mut GatewayDraft<'m>,
+    draft: &Draft<'_>,
+    parent: &ObjectReference,
+) -> Result<Vec<&'a mut ListenerDraft<'m>>, Detached> {
+    let (usable, namespace, id) = (gateway.usable(), gateway.namespace, gateway.id.clone());
+    let mut listeners: Vec<_> = gateway.listeners.iter_mut().filter(|listener| selected(listener, parent)).collect();
+    if listeners.is_empty() {
         return Err(refuse("NoMatchingParent", format!("no listener of Gateway {id} has {}", wanted(parent))));
     }
+    if !usable {
+        return Err(refuse("NotAllowedByListeners", format!("Gateway {id} is not accepted")));
+    }
+    let (kind, own) = (draft.route.kind, draft.route.object.metadata.namespace());
     let mut closed = Vec::new();
-    named.retain(|listener| {
-        let admitted = listener.admits(context.manifests, namespace, draft.route.kind, own);
+    listeners.retain(|listener| {
+        let admitted = listener.admits(context.manifests, namespace, kind, own);
         closed.extend(admitted.as_ref().err().cloned());
         admitted.is_ok()
     });
-    if named.is_empty() || !usable {
-        closed.extend((!usable).then(|| format!("Gateway {id} is not accepted")));
+    if listeners.is_empty() {
         return Err(refuse("NotAllowedByListeners", closed.join("; ")));
     }
-    if draft.hostnames.is_empty() {
-        return Ok(()); // Not one of its host names is one: its own verdict says so.
-    }
-    named.retain(|listener| !shared_hosts(listener, draft).is_empty());
-    if named.is_empty() {
+    listeners.retain(|listener| !shared_hosts(listener, draft).is_empty());
+    if listeners.is_empty() && !draft.hostnames.is_empty() {
         let message = "no host name of the route is one of a listener's that admits it";
         return Err(refuse("NoMatchingListenerHostname", message));
     }
-    if !named.iter().any(|listener| listener.accepted()) {
-        let names: Vec<_> = named.iter().map(|listener| format!("`{}`", listener.name)).collect();
-        let message = format!("not accepted themselves: listener {}", names.join(", "));
-        return Err(refuse("NotAllowedByListeners", message));
+    // a route none of whose host names is one has no listener left; its own verdict says why
+    if !listeners.is_empty() && !listeners.iter().any(|listener| listener.accepted()) {
+        let names: Vec<_> = listeners.iter().map(|listener| format!("`{}`", listener.name)).collect();
+        return Err(refuse("NotAllowedByListeners", format!("not accepted itself: listener {}", names.join(", "))));
     }
-    for listener in named {
-        attach_listener(context, &gateway_id, listener, draft);
-    }
-    Ok(())
+    Ok(listeners)
 }
 
 /// What a parentRef asks of a listener.

@@ -202,6 +202,17 @@ pub(super) const ROWS: &[Row] = &[
         Some(("a", 500)),
     ),
     row(
+        "a grant for another group",
+        &[
+            GW,
+            ABROAD,
+            B,
+            "ReferenceGrant g: {from: [{group: example.com, kind: HTTPRoute, namespace: apps}], to: [{group: agentgateway.dev, kind: AgentgatewayBackend}]}",
+        ],
+        &["HTTPRoute apps/r [Gateway gw] ResolvedRefs=False/RefNotPermitted"],
+        Some(("a", 500)),
+    ),
+    row(
         "a grant for another namespace",
         &[
             GW,
