@@ -62,9 +62,10 @@ fn spoken(service: &str, port: &ServicePort) -> Result<Protocol, Refusal> {
     };
     match port.protocol.as_deref() {
         None | Some("TCP") => endpoint::protocol(port.app_protocol.as_deref()).map_err(place),
-        Some(other) => {
-            Err(place(Refusal::new("UnsupportedProtocol", format!("protocol {other} is not supported by an HTTP route"))))
-        }
+        Some(other) => Err(place(Refusal::new(
+            "UnsupportedProtocol",
+            format!("protocol {other} is not supported by an HTTP route"),
+        ))),
     }
 }
 

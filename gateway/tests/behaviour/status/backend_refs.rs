@@ -132,6 +132,17 @@ pub(super) const ROWS: &[Row] = &[
         Some(("a", 200)),
     ),
     row(
+        "an application protocol that begins as HTTP",
+        &[
+            GW,
+            TO_SERVICE,
+            "Service s: {ports: [{name: http, port: 80, protocol: TCP, appProtocol: kubernetes.io/ws}]}",
+            SLICE,
+        ],
+        &[RESOLVED],
+        Some(("a", 200)),
+    ),
+    row(
         "an application protocol that is none",
         &[GW, TO_SERVICE, "Service s: {ports: [{name: http, port: 80, appProtocol: mysql}]}", SLICE],
         &[ACCEPTED, "HTTPRoute r [Gateway gw] ResolvedRefs=False/UnsupportedProtocol"],
