@@ -39,9 +39,13 @@ impl Condition {
         self
     }
 
-    /// Whether it is as it should be: some conditions are good when False.
+    /// Whether it is as it should be: some conditions are good when False, and one is a hint only.
     pub fn good(&self) -> bool {
-        self.status != matches!(self.type_, "Conflicted" | "PartiallyInvalid")
+        match self.type_ {
+            "Conflicted" | "PartiallyInvalid" => !self.status,
+            "OverlappingTLSConfig" => true,
+            _ => self.status,
+        }
     }
 }
 

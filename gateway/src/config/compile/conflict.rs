@@ -1,9 +1,10 @@
 //! Listeners that cannot be told apart. Within one Gateway none of them is served: the Gateway API forbids to pick
-//! a winner. Between Gateways, which share their ports here, the older one keeps what it has.
+//! a winner. Between Gateways, which share their ports here, the older one keeps what it has. HTTPS listeners whose
+//! host names overlap are served and told: a client's connection may be for the other one.
 
-use super::Refusal;
 use super::listener::{GatewayDraft, ListenerDraft};
 use super::order::Ages;
+use super::{Refusal, hostname};
 use crate::snapshot::Hostname;
 
 /// What a listener needs for itself.
@@ -29,6 +30,20 @@ pub(super) fn mark(gateways: &mut [GatewayDraft<'_>], ages: &Ages) {
             listener.conflict = among.or_else(before);
         }
         taken.extend(gateway.listeners.iter().filter_map(spot));
+        mark_overlaps(gateway);
+    }
+}
+
+fn mark_overlaps(gateway: &mut GatewayDraft<'_>) {
+    let secure: Vec<Option<Spot>> =
+        gateway.listeners.iter().map(|listener| spot(listener).filter(|spot| spot.secure)).collect();
+    for (index, listener) in gateway.listeners.iter_mut().enumerate() {
+        let Some(own) = &secure[index] else { continue };
+        let meets = |other: &Spot| {
+            own.port == other.port && hostname::intersect(own.hostname.as_ref(), other.hostname.as_ref()).is_some()
+        };
+        let others = secure.iter().enumerate().filter(|(other, _)| *other != index);
+        listener.overlaps = others.filter_map(|(_, spot)| spot.as_ref()).any(meets);
     }
 }
 

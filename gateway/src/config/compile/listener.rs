@@ -46,6 +46,8 @@ pub(super) struct ListenerDraft<'m> {
     shelf: Shelf,
     /// Why it cannot be told from another one.
     pub(super) conflict: Option<Refusal>,
+    /// Whether another HTTPS listener of the port serves some of its hosts.
+    pub(super) overlaps: bool,
     refused: Option<Refusal>,
 }
 
@@ -129,6 +131,7 @@ fn listener_draft<'m>(manifests: &Manifests, namespace: &str, spec: &'m Listener
         secure,
         shelf: if secure { certificate::of_listener(manifests, namespace, spec) } else { Shelf::default() },
         conflict: None,
+        overlaps: false,
         refused: check_listener(spec).and_then(|()| check_selector(allowed)).err().or(hostname_error),
     }
 }
@@ -286,10 +289,14 @@ impl ListenerDraft<'_> {
                 Condition::no("ResolvedRefs", "InvalidRouteKinds", format!("not a route kind here: {}", bad.join(", ")))
             }
         };
+        let overlapping = self.overlaps.then(|| {
+            let message = "another HTTPS listener of this port serves some of its hosts";
+            Condition::yes("OverlappingTLSConfig", "OverlappingHostnames", message)
+        });
         ListenerStatus {
             name: self.name.to_string(),
             port: self.port,
-            conditions: vec![accepted, programmed, conflicted, resolved],
+            conditions: [accepted, programmed, conflicted, resolved].into_iter().chain(overlapping).collect(),
             attached_routes: self.attached,
             supported_kinds: self.kinds.clone(),
         }

@@ -4,6 +4,12 @@ use super::{B, GW, R, Row, row};
 
 const TWO_OF_ONE_HOST: &str = "Gateway gw: {gatewayClassName: agentgateway, listeners: [{name: a, port: 8080, protocol: HTTP, hostname: a.example.com}, {name: b, port: 8080, protocol: HTTP, hostname: A.Example.com}, {name: c, port: 8081, protocol: HTTP}]}";
 const TWO_PROTOCOLS: &str = "Gateway gw: {gatewayClassName: agentgateway, listeners: [{name: plain, port: 8080, protocol: HTTP}, {name: tls, port: 8080, protocol: HTTPS, hostname: a.example.com, tls: {certificateRefs: [{name: c}]}}, {name: c, port: 8081, protocol: HTTP}]}";
+const OVERLAPPING: &str = "Gateway gw: {gatewayClassName: agentgateway, listeners: [
+  {name: a, port: 8080, protocol: HTTPS, hostname: a.example.com, tls: {certificateRefs: [{name: c}]}},
+  {name: wild, port: 8080, protocol: HTTPS, hostname: '*.example.com', tls: {certificateRefs: [{name: c}]}},
+  {name: b, port: 8080, protocol: HTTPS, hostname: b.example.org, tls: {certificateRefs: [{name: c}]}},
+  {name: port, port: 8081, protocol: HTTPS, hostname: '*.example.com', tls: {certificateRefs: [{name: c}]}},
+  {name: plain, port: 8082, protocol: HTTP, hostname: a.example.com}]}";
 const PARAMETERS: &str = "AgentgatewayParameters infra/p: {}";
 
 pub(super) const ROWS: &[Row] = &[
@@ -217,6 +223,19 @@ pub(super) const ROWS: &[Row] = &[
             "Gateway gw [c] Conflicted=False/NoConflicts",
         ],
         Some(("a", 0)),
+    ),
+    row(
+        "HTTPS listeners that share hosts are told, the others are not",
+        &[OVERLAPPING],
+        &[
+            "Gateway gw [a] OverlappingTLSConfig=True/OverlappingHostnames",
+            "Gateway gw [wild] OverlappingTLSConfig=True/OverlappingHostnames",
+            "no Gateway gw [b] OverlappingTLSConfig",
+            "no Gateway gw [port] OverlappingTLSConfig",
+            "no Gateway gw [plain] OverlappingTLSConfig",
+            "Gateway gw [a] Conflicted=False/NoConflicts",
+        ],
+        None,
     ),
     row(
         "a Gateway of nothing but conflicts is not accepted",
