@@ -160,9 +160,11 @@ fn object_rows(object: &ObjectStatus) -> Vec<Row> {
         })
         .collect();
     for listener in &object.listeners {
-        for condition in listener.conditions.iter().filter(|c| !c.good() || c.type_ == "Programmed") {
+        let worth = |type_| matches!(type_, "Programmed" | "OverlappingTLSConfig");
+        for condition in listener.conditions.iter().filter(|c| !c.good() || worth(c.type_)) {
             let place = format!("port {}, attached routes: {}", listener.port, listener.attached_routes);
-            let message = if condition.good() { place } else { condition.message.clone() };
+            let served = condition.good() && condition.type_ == "Programmed";
+            let message = if served { place } else { condition.message.clone() };
             rows.push(row(object, format!("{} [{}]", condition.type_, listener.name), condition, message));
         }
     }
