@@ -85,7 +85,7 @@ fn attach_route(
         status.conditions.push(Condition::no("Accepted", "NoMatchingParent", "the route has no parentRefs"));
     }
     for parent in &spec.parent_refs {
-        let name = parent_name(route, parent);
+        let name = parent_name(route.object.metadata.namespace(), parent);
         let refused = match attach_parent(context, gateways, &draft, parent) {
             Ok(()) => None,
             Err(Detached::Refused(refusal)) => Some(refusal),
@@ -100,9 +100,10 @@ fn attach_route(
     status
 }
 
-fn parent_name(route: &Route, parent: &ObjectReference) -> String {
+/// How a parent is written in status.
+pub(super) fn parent_name(own: &str, parent: &ObjectReference) -> String {
     let kind = parent.kind.as_deref().unwrap_or("Gateway");
-    let namespace = parent.namespace.as_deref().unwrap_or(route.object.metadata.namespace());
+    let namespace = parent.namespace.as_deref().unwrap_or(own);
     let section = parent.section_name.as_ref().map(|section| format!("#{section}")).unwrap_or_default();
     let port = parent.port.map(|port| format!(":{port}")).unwrap_or_default();
     format!("{kind} {namespace}/{}{section}{port}", parent.name)
