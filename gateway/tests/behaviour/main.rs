@@ -17,6 +17,7 @@ mod records;
 mod retries;
 mod selection;
 mod sessions;
+mod status;
 mod support;
 mod telemetry;
 mod timeouts;

@@ -95,6 +95,10 @@ fn roots<'m>(manifests: &'m Manifests, namespace: &str, reference: &ObjectRefere
     if kind != "ConfigMap" || reference.group.as_deref().unwrap_or(CORE) != CORE {
         return Err(Refusal::new("InvalidCACertificateRef", format!("caCertificateRefs: {kind} is not a ConfigMap")));
     }
+    if reference.namespace.as_deref().is_some_and(|other| other != namespace) {
+        let message = "caCertificateRefs: a ConfigMap of another namespace cannot be used";
+        return Err(Refusal::new("InvalidCACertificateRef", message));
+    }
     let name = &reference.name;
     let map = find(&manifests.config_maps, namespace, name);
     let pem = map.and_then(|map| map.object.data.as_ref()?.get("ca.crt"));
