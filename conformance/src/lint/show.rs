@@ -2,6 +2,7 @@
 //! No line that may hold a secret is shown in any of them.
 
 use clap::ValueEnum;
+use gateway::config::kind::Kind;
 use gateway::yaml::Problem;
 use serde_json::{Value, json};
 
@@ -95,15 +96,15 @@ fn summary(findings: &[Finding<'_>]) -> String {
     let counted = |number: usize, what: &str| format!("{number} {what}{}", if number == 1 { "" } else { "s" });
     let [errors, warnings, infos] =
         [Severity::Error, Severity::Warning, Severity::Info].map(|one| count(findings, one));
-    if findings.is_empty() {
+    let Some(worst) = findings.iter().rev().max_by_key(|finding| finding.severity) else {
         return "no traps found\n".to_owned();
-    }
+    };
     format!(
         "{}, {}, {}; `windtunnel lint --explain {}` tells more\n",
         counted(errors, "error"),
         counted(warnings, "warning"),
         counted(infos, "note"),
-        findings[0].rule.id
+        worst.rule.id
     )
 }
 
@@ -169,9 +170,19 @@ pub fn explain(rule: &Rule, style: Style) -> String {
         style.bold(rule.title),
         wrapped(rule.why, 0),
         indented(rule.mend),
-        indented(rule.bad),
-        indented(rule.good),
+        indented(&applicable(rule.bad)),
+        indented(&applicable(rule.good)),
     )
+}
+
+/// With the apiVersion of each object, which examples leave out.
+fn applicable(manifests: &str) -> String {
+    let version = |line: &str| Kind::named(line.strip_prefix("kind: ")?).map(Kind::api_version);
+    let with = |(line, next): (&str, &str)| match version(line).filter(|_| !next.starts_with("apiVersion:")) {
+        Some(version) => format!("apiVersion: {version}\n{line}\n"),
+        None => format!("{line}\n"),
+    };
+    manifests.lines().zip(manifests.lines().skip(1).chain([""])).map(with).collect()
 }
 
 /// A line a rule.

@@ -250,7 +250,7 @@ mod tests {
         assert_eq!((host.source, host.line, host.column, host.width), (3, 4, 3, 11));
         let list = tree.items_at("a.list");
         assert_eq!((list[0].mark().line, list[0].mark().column, list[0].mark().width), (5, 11, 7));
-        assert_eq!((list[1].text(), list[1].mark().column), (Some("7"), 20));
+        assert_eq!((list[1].text(), list[1].mark().column), (Some("7"), 21));
         assert_eq!(tree.entry("a.list").expect("there").mark().width, 4);
     }
 

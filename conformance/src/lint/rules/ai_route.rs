@@ -29,7 +29,5 @@ spec:
 
 fn check(set: &Set<'_>) -> Vec<Hit> {
     let kind = |object: &super::Object| object.root.entry("kind").map_or(object.mark(), |kind| kind.mark());
-    set.of("AIRoute")
-        .map(|route| Hit::new(kind(route), format!("{} is of no kind of agentgateway", route.title())))
-        .collect()
+    set.of("AIRoute").map(|route| Hit::new(kind(route), "agentgateway has no kind `AIRoute`")).collect()
 }

@@ -58,7 +58,8 @@ fn hit(set: &Set<'_>, to: &Reference<'_>) -> Option<Hit> {
     let meant = to.kind != "Service" || to.node.get("kind").is_some() || to.node.get("port").is_some();
     let what = format!("{} is not among these manifests", to.title());
     let mend = "# nothing, if it is in the cluster already; else lint it together with these manifests";
-    meant.then(|| Hit::new(at, what).severity(Severity::Info).mend(mend))
+    // what is missing may stand in a document that cannot be read
+    (meant && set.unreadable.is_empty()).then(|| Hit::new(at, what).severity(Severity::Info).mend(mend))
 }
 
 fn moved(to: &Reference<'_>, object: &Object) -> String {

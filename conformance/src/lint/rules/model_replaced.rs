@@ -29,7 +29,7 @@ fn check(set: &Set<'_>) -> Vec<Hit> {
         let name = model.value.text().unwrap_or_default();
         Hit::new(
             model.mark(),
-            format!("every request of {} is sent with model `{name}`, whatever the client asks for", provider.title()),
+            format!("every request to {} is sent with model `{name}`, whatever the client asks for", provider.title()),
         )
     };
     set.ai_backends().filter_map(first).map(hit).collect()
