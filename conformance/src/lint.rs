@@ -149,7 +149,7 @@ fn finding<'s>(rule: &'static Rule, hit: Hit, sources: &'s [Source]) -> Finding<
         column,
         width,
         what: hit.what,
-        mend: hit.mend.unwrap_or_else(|| rule.mend.to_owned()),
+        mend: hit.mend.unwrap_or_else(|| rule.mend.trim_matches('\n').to_owned()),
     }
 }
 

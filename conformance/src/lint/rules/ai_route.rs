@@ -6,8 +6,14 @@ pub(super) const RULE: Rule = Rule {
     id: "D1",
     severity: Severity::Error,
     title: "AIRoute is no kind of agentgateway",
-    why: "agentgateway ships no such resource definition, so the API server refuses the object. An HTTPRoute whose backendRefs name an AgentgatewayBackend does the same.",
-    mend: "kind: HTTPRoute            # apiVersion: gateway.networking.k8s.io/v1\nspec:\n  rules:\n  - backendRefs: [{group: agentgateway.dev, kind: AgentgatewayBackend, name: …}]",
+    why: "agentgateway ships no such resource definition, so the API server refuses the object. An HTTPRoute whose \
+          backendRefs name an AgentgatewayBackend does the same.",
+    mend: "
+kind: HTTPRoute            # apiVersion: gateway.networking.k8s.io/v1
+spec:
+  rules:
+  - backendRefs: [{group: agentgateway.dev, kind: AgentgatewayBackend, name: …}]
+",
     bad: "
 kind: AIRoute
 apiVersion: agentgateway.dev/v1alpha1

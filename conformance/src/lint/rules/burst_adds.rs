@@ -6,7 +6,8 @@ pub(super) const RULE: Rule = Rule {
     id: "L21",
     severity: Severity::Info,
     title: "`burst` is added to the limit",
-    why: "The bucket holds limit plus burst, and is refilled by the limit for each unit: `requests: 10, burst: 10` lets twenty through at once.",
+    why: "The bucket holds limit plus burst, and is refilled by the limit for each unit: `requests: 10, burst: 10` \
+          lets twenty through at once.",
     mend: "{requests: 10, unit: Minutes}           # ten at once, and ten for each minute",
     bad: "
 kind: AgentgatewayPolicy

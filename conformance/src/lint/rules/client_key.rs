@@ -6,7 +6,8 @@ pub(super) const RULE: Rule = Rule {
     id: "L20",
     severity: Severity::Info,
     title: "the client's Authorization goes to the provider",
-    why: "Without an `auth` policy the client's `Authorization` header is forwarded as it is, also one that was meant for the gateway or for another provider.",
+    why: "Without an `auth` policy the client's `Authorization` header is forwarded as it is, also one that was \
+          meant for the gateway or for another provider.",
     mend: "policies: {auth: {secretRef: {name: …}}}",
     bad: "
 kind: AgentgatewayBackend

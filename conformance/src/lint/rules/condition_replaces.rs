@@ -6,7 +6,8 @@ pub(super) const RULE: Rule = Rule {
     id: "L16",
     severity: Severity::Warning,
     title: "`unhealthyCondition` replaces the default",
-    why: "With a condition of one's own, 5xx answers and connections that fail no longer count as unhealthy by themselves: the expression has to name them.",
+    why: "With a condition of one's own, 5xx answers and connections that fail no longer count as unhealthy by \
+          themselves: the expression has to name them.",
     mend: "unhealthyCondition: response.code >= 500 || response.code == 429",
     bad: "
 kind: AgentgatewayBackend

@@ -8,7 +8,9 @@ pub(super) const RULE: Rule = Rule {
     id: "L3",
     severity: Severity::Error,
     title: "a reference leads nowhere",
-    why: "A route to a backend that is not there gets 500 `service not found`; a route to a Gateway that is not there is not served; a policy without its target does nothing. It is only a note when nothing like it is among the manifests: the object may be in the cluster already.",
+    why: "A route to a backend that is not there gets 500 `service not found`; a route to a Gateway that is not \
+          there is not served; a policy without its target does nothing. It is only a note when nothing like it is \
+          among the manifests: the object may be in the cluster already.",
     mend: "kubectl get agentgatewaybackends,gateways,httproutes,secrets --all-namespaces",
     bad: "
 kind: AgentgatewayBackend

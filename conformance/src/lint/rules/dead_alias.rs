@@ -6,7 +6,8 @@ pub(super) const RULE: Rule = Rule {
     id: "L12",
     severity: Severity::Warning,
     title: "a model alias never applies",
-    why: "Aliases are looked up after the provider's `model` has replaced the client's. Where every provider has a model, an alias of any other name is never met.",
+    why: "Aliases are looked up after the provider's `model` has replaced the client's. Where every provider has a \
+          model, an alias of any other name is never met.",
     mend: "openai: {}                  # leave `model` out, and let aliases say which one it is",
     bad: "
 kind: AgentgatewayBackend

@@ -9,7 +9,8 @@ pub(super) const RULE: Rule = Rule {
     id: "L11",
     severity: Severity::Error,
     title: "the key is sent with `Bearer` twice",
-    why: "Only of the data key `Authorization` a leading `Bearer ` is taken off. From a key that `secretRef.key` names the value is sent as it is, behind another `Bearer `, and the provider answers 401.",
+    why: "Only of the data key `Authorization` a leading `Bearer ` is taken off. From a key that `secretRef.key` \
+          names the value is sent as it is, behind another `Bearer `, and the provider answers 401.",
     mend: "stringData: {apiKey: sk-…}  # without `Bearer `, or in the data key Authorization",
     bad: "
 kind: Secret

@@ -7,7 +7,8 @@ pub(super) const RULE: Rule = Rule {
     id: "D20",
     severity: Severity::Warning,
     title: "a route is shadowed by another",
-    why: "Of equal matches agentgateway takes the route whose namespace/name comes first in the alphabet, though the Gateway API says the oldest. The other never gets a request.",
+    why: "Of equal matches agentgateway takes the route whose namespace/name comes first in the alphabet, though \
+          the Gateway API says the oldest. The other never gets a request.",
     mend: "matches: [{path: {type: PathPrefix, value: /pool}}]     # give each route a match of its own",
     bad: "
 kind: HTTPRoute

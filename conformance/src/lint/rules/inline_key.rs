@@ -6,7 +6,8 @@ pub(super) const RULE: Rule = Rule {
     id: "L10",
     severity: Severity::Warning,
     title: "a key stands in the manifest",
-    why: "Whoever may read backends, or the repository that they are applied from, reads the key. Secrets have rights of their own and rotate without the manifest.",
+    why: "Whoever may read backends, or the repository that they are applied from, reads the key. Secrets have \
+          rights of their own and rotate without the manifest.",
     mend: "auth: {secretRef: {name: openai}}",
     bad: "
 kind: AgentgatewayBackend

@@ -6,7 +6,8 @@ pub(super) const RULE: Rule = Rule {
     id: "D12",
     severity: Severity::Info,
     title: "deleting one route does not stop the backend",
-    why: "Deleting an HTTPRoute answers its requests with 404 `route not found`, but other routes go on using the backend. Deleting or breaking the backend's Secret stops all of them, with 500 `service not found`.",
+    why: "Deleting an HTTPRoute answers its requests with 404 `route not found`, but other routes go on using the \
+          backend. Deleting or breaking the backend's Secret stops all of them, with 500 `service not found`.",
     mend: "kubectl delete httproute …  # every route that names the backend, or delete its Secret",
     bad: "
 kind: AgentgatewayBackend
@@ -15,11 +16,17 @@ spec: {ai: {provider: {openai: {}}}}
 ---
 kind: HTTPRoute
 metadata: {name: chat}
-spec: {rules: [{matches: [{path: {value: /chat}}], backendRefs: [{group: agentgateway.dev, kind: AgentgatewayBackend, name: openai}]}]}
+spec:
+  rules:
+  - matches: [{path: {value: /chat}}]
+    backendRefs: [{group: agentgateway.dev, kind: AgentgatewayBackend, name: openai}]
 ---
 kind: HTTPRoute
 metadata: {name: agents}
-spec: {rules: [{matches: [{path: {value: /agents}}], backendRefs: [{group: agentgateway.dev, kind: AgentgatewayBackend, name: openai}]}]}
+spec:
+  rules:
+  - matches: [{path: {value: /agents}}]
+    backendRefs: [{group: agentgateway.dev, kind: AgentgatewayBackend, name: openai}]
 ",
     good: "
 kind: AgentgatewayBackend
@@ -28,7 +35,10 @@ spec: {ai: {provider: {openai: {}}}}
 ---
 kind: HTTPRoute
 metadata: {name: chat}
-spec: {rules: [{matches: [{path: {value: /chat}}, {path: {value: /agents}}], backendRefs: [{group: agentgateway.dev, kind: AgentgatewayBackend, name: openai}]}]}
+spec:
+  rules:
+  - matches: [{path: {value: /chat}}, {path: {value: /agents}}]
+    backendRefs: [{group: agentgateway.dev, kind: AgentgatewayBackend, name: openai}]
 ",
     check,
 };

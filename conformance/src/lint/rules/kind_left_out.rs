@@ -5,8 +5,9 @@ use super::{Hit, Node, Rule, Set, Severity};
 pub(super) const RULE: Rule = Rule {
     id: "D18",
     severity: Severity::Error,
-    title: "a backendRef without `group` and `kind` is a Service",
-    why: "In an HTTPRoute the defaults are the core group and kind Service, which needs a port: the reference is refused (`port is required in Service backendRef`) and requests get a 500.",
+    title: "a backendRef means a Service without a port",
+    why: "In an HTTPRoute the defaults are the core group and kind Service, which needs a port: the reference is \
+          refused (`port is required in Service backendRef`) and requests get a 500.",
     mend: "- {group: agentgateway.dev, kind: AgentgatewayBackend, name: …}",
     bad: "
 kind: HTTPRoute
@@ -28,19 +29,16 @@ fn check(set: &Set<'_>) -> Vec<Hit> {
         .collect()
 }
 
-fn hit(node: &Node, kind: &str) -> Option<Hit> {
+fn hit(node: &Node, route: &str) -> Option<Hit> {
     let name = node.text_at("name")?;
     let group = node.text_at("group").filter(|group| !group.is_empty());
-    if node.get("kind").is_some() || (group.is_none() && node.get("port").is_some()) {
-        return None;
-    }
-    let in_route = if kind == "AIRoute" { " once this is an HTTPRoute" } else { "" };
-    let what = match group {
-        Some(group) => format!("`{name}` is a Service of group `{group}`{in_route}: `kind` is left out"),
-        None => format!("`{name}` is a core Service without a port{in_route}: `group` and `kind` are left out"),
+    let what = match (group, node.text_at("kind")) {
+        (None, None | Some("Service")) if node.get("port").is_none() => "a core Service without a port".to_owned(),
+        (None, Some("AgentgatewayBackend")) => "of the core group, which has no AgentgatewayBackend".to_owned(),
+        (Some(group), None) => format!("a Service of group `{group}`"),
+        _ => return None,
     };
-    Some(
-        Hit::new(node.mark(), what)
-            .mend(format!("- {{group: agentgateway.dev, kind: AgentgatewayBackend, name: {name}}}")),
-    )
+    let once = if route == "AIRoute" { ", once this is an HTTPRoute" } else { "" };
+    let mend = format!("- {{group: agentgateway.dev, kind: AgentgatewayBackend, name: {name}}}");
+    Some(Hit::new(node.mark(), format!("`{name}` is {what}{once}")).mend(mend))
 }

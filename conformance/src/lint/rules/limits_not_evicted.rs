@@ -6,8 +6,13 @@ pub(super) const RULE: Rule = Rule {
     id: "L15",
     severity: Severity::Info,
     title: "a provider at its rate limit is not evicted",
-    why: "Unhealthy means 5xx or no answer. A 429 is healthy, and its Retry-After is not looked at, unless `unhealthyCondition` covers it; then say 5xx as well, the condition replaces the default.",
-    mend: "health:\n  unhealthyCondition: response.code >= 500 || response.code == 429\n  eviction: {duration: 30s}",
+    why: "Unhealthy means 5xx or no answer. A 429 is healthy, and its Retry-After is not looked at, unless \
+          `unhealthyCondition` covers it; then say 5xx as well, the condition replaces the default.",
+    mend: "
+health:
+  unhealthyCondition: response.code >= 500 || response.code == 429
+  eviction: {duration: 30s}
+",
     bad: "
 kind: AgentgatewayBackend
 metadata: {name: openai}

@@ -6,8 +6,16 @@ pub(super) const RULE: Rule = Rule {
     id: "D6",
     severity: Severity::Info,
     title: "prompts and answers are not in the access log",
-    why: "`request.body` and `response.body` are no default fields of the log; a policy has to add them as expressions.",
-    mend: "frontend:\n  accessLog:\n    attributes:\n      add:\n      - {name: request.body, expression: request.body}\n      - {name: response.body, expression: response.body}",
+    why: "`request.body` and `response.body` are no default fields of the log; a policy has to add them as \
+          expressions.",
+    mend: "
+frontend:
+  accessLog:
+    attributes:
+      add:
+      - {name: request.body, expression: request.body}
+      - {name: response.body, expression: response.body}
+",
     bad: "
 kind: Gateway
 metadata: {name: gateway}

@@ -6,8 +6,15 @@ pub(super) const RULE: Rule = Rule {
     id: "D7",
     severity: Severity::Info,
     title: "the log is text, not JSON",
-    why: "The default format of the log is text. AgentgatewayParameters or the environment (`LOG_FORMAT=json`) change it.",
-    mend: "kind: AgentgatewayParameters         # apiVersion: agentgateway.dev/v1alpha1\nmetadata: {name: logs}\nspec: {logging: {format: json}}\n# and in the Gateway:\ninfrastructure: {parametersRef: {group: agentgateway.dev, kind: AgentgatewayParameters, name: logs}}",
+    why: "The default format of the log is text. AgentgatewayParameters or the environment (`LOG_FORMAT=json`) \
+          change it.",
+    mend: "
+kind: AgentgatewayParameters         # apiVersion: agentgateway.dev/v1alpha1
+metadata: {name: logs}
+spec: {logging: {format: json}}
+# and in the Gateway:
+infrastructure: {parametersRef: {group: agentgateway.dev, kind: AgentgatewayParameters, name: logs}}
+",
     bad: "
 kind: Gateway
 metadata: {name: gateway}

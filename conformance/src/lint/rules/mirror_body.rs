@@ -6,8 +6,14 @@ pub(super) const RULE: Rule = Rule {
     id: "L19",
     severity: Severity::Warning,
     title: "a mirrored request has no body",
-    why: "agentgateway sends mirrored requests without their body, so a copy of a chat completion says nothing and gets a 400.",
-    mend: "# leave the filter out, and send a share of the traffic instead:\nbackendRefs:\n- {group: agentgateway.dev, kind: AgentgatewayBackend, name: openai, weight: 99}\n- {group: agentgateway.dev, kind: AgentgatewayBackend, name: candidate, weight: 1}",
+    why: "agentgateway sends mirrored requests without their body, so a copy of a chat completion says nothing and \
+          gets a 400.",
+    mend: "
+# leave the filter out, and send a share of the traffic instead:
+backendRefs:
+- {group: agentgateway.dev, kind: AgentgatewayBackend, name: openai, weight: 99}
+- {group: agentgateway.dev, kind: AgentgatewayBackend, name: candidate, weight: 1}
+",
     bad: "
 kind: AgentgatewayBackend
 metadata: {name: openai}

@@ -6,7 +6,8 @@ pub(super) const RULE: Rule = Rule {
     id: "D5",
     severity: Severity::Info,
     title: "clients have to name a model",
-    why: "Without a model of the provider and without a default, a request without `model` is refused with 400, and an empty one goes to the provider as it is.",
+    why: "Without a model of the provider and without a default, a request without `model` is refused with 400, and \
+          an empty one goes to the provider as it is.",
     mend: "policies: {ai: {defaults: [{field: model, value: gpt-4o-mini}]}}",
     bad: "
 kind: AgentgatewayBackend

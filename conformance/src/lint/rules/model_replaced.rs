@@ -7,7 +7,10 @@ pub(super) const RULE: Rule = Rule {
     severity: Severity::Info,
     title: "clients cannot choose the model",
     why: "A provider's `model` is no default: it replaces what the client asks for, always.",
-    mend: "openai: {}                  # and, for a default:\npolicies: {ai: {defaults: [{field: model, value: gpt-4o-mini}]}}",
+    mend: "
+openai: {}                  # and, for a default:
+policies: {ai: {defaults: [{field: model, value: gpt-4o-mini}]}}
+",
     bad: "
 kind: AgentgatewayBackend
 metadata: {name: openai}

@@ -6,8 +6,12 @@ pub(super) const RULE: Rule = Rule {
     id: "L14",
     severity: Severity::Warning,
     title: "the eviction's threshold is never reached",
-    why: "`consecutiveFailures: 0` does not mean at once: it never triggers. Without any threshold the first unhealthy answer evicts.",
-    mend: "eviction: {duration: 30s}               # at the first failure\neviction: {duration: 30s, consecutiveFailures: 3}",
+    why: "`consecutiveFailures: 0` does not mean at once: it never triggers. Without any threshold the first \
+          unhealthy answer evicts.",
+    mend: "
+eviction: {duration: 30s}               # at the first failure
+eviction: {duration: 30s, consecutiveFailures: 3}
+",
     bad: "
 kind: AgentgatewayBackend
 metadata: {name: openai}

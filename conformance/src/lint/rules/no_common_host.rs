@@ -6,7 +6,8 @@ pub(super) const RULE: Rule = Rule {
     id: "L7",
     severity: Severity::Error,
     title: "route and listener have no host name in common",
-    why: "The route is `Accepted=False/NoMatchingListenerHostname`, and its requests get a 404. `*.example.com` does not cover `example.com`.",
+    why: "The route is `Accepted=False/NoMatchingListenerHostname`, and its requests get a 404. `*.example.com` \
+          does not cover `example.com`.",
     mend: "hostnames: [chat.example.com]        # within the listener's `hostname`",
     bad: "
 kind: Gateway

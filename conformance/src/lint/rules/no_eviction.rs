@@ -6,8 +6,13 @@ pub(super) const RULE: Rule = Rule {
     id: "D10",
     severity: Severity::Warning,
     title: "failover can never happen",
-    why: "Without `health.eviction` no provider is ever taken out: a lower group is never used, and in one group the worse of two providers still gets at least a quarter of the requests. Retries alone may hit the same provider again.",
-    mend: "policies:\n  health: {eviction: {duration: 30s, consecutiveFailures: 3}}",
+    why: "Without `health.eviction` no provider is ever taken out: a lower group is never used, and in one group \
+          the worse of two providers still gets at least a quarter of the requests. Retries alone may hit the same \
+          provider again.",
+    mend: "
+policies:
+  health: {eviction: {duration: 30s, consecutiveFailures: 3}}
+",
     bad: "
 kind: AgentgatewayBackend
 metadata: {name: pool}

@@ -6,8 +6,15 @@ pub(super) const RULE: Rule = Rule {
     id: "L5",
     severity: Severity::Warning,
     title: "another namespace's backend needs a ReferenceGrant",
-    why: "Without one in the backend's namespace the route is `ResolvedRefs=False/RefNotPermitted`, and its requests get a 500.",
-    mend: "kind: ReferenceGrant                 # apiVersion: gateway.networking.k8s.io/v1beta1\nmetadata: {name: routes, namespace: …}     # the backend's\nspec:\n  from: [{group: gateway.networking.k8s.io, kind: HTTPRoute, namespace: …}]\n  to: [{group: agentgateway.dev, kind: AgentgatewayBackend}]",
+    why: "Without one in the backend's namespace the route is `ResolvedRefs=False/RefNotPermitted`, and its \
+          requests get a 500.",
+    mend: "
+kind: ReferenceGrant                 # apiVersion: gateway.networking.k8s.io/v1beta1
+metadata: {name: routes, namespace: …}     # the backend's
+spec:
+  from: [{group: gateway.networking.k8s.io, kind: HTTPRoute, namespace: …}]
+  to: [{group: agentgateway.dev, kind: AgentgatewayBackend}]
+",
     bad: "
 kind: HTTPRoute
 metadata: {name: chat, namespace: apps}
@@ -56,12 +63,13 @@ fn hit(route: &Object, to: &Reference<'_>) -> Hit {
     let at = to.node.entry("namespace").map_or_else(|| to.node.mark(), |entry| entry.mark());
     let (own, group, kind) = (&route.namespace, to.group, to.kind);
     let what = format!("no ReferenceGrant lets routes of `{own}` use {}", to.title());
+    let group = if group.is_empty() { "\"\"" } else { group };
+    let from = format!("group: {}, kind: {}, namespace: {own}", route.group, route.kind);
     let mend = format!(
-        "kind: ReferenceGrant                 # apiVersion: gateway.networking.k8s.io/v1beta1\nmetadata: {{name: from-{own}, namespace: {}}}\nspec:\n  from: [{{group: {}, kind: {}, namespace: {own}}}]\n  to: [{{group: {}, kind: {kind}}}]",
-        to.namespace,
-        route.group,
-        route.kind,
-        if group.is_empty() { "\"\"" } else { group },
+        "kind: ReferenceGrant                 # apiVersion: gateway.networking.k8s.io/v1beta1\n\
+         metadata: {{name: from-{own}, namespace: {}}}\n\
+         spec:\n  from: [{{{from}}}]\n  to: [{{group: {group}, kind: {kind}}}]",
+        to.namespace
     );
     Hit::new(at, what).mend(mend)
 }

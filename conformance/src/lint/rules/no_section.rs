@@ -8,7 +8,8 @@ pub(super) const RULE: Rule = Rule {
     id: "L4",
     severity: Severity::Error,
     title: "`sectionName` or `port` names no part of its object",
-    why: "A route whose parentRef names no listener is `Accepted=False/NoMatchingParent` and not served; a policy whose target has no such listener, rule or provider acts on nothing.",
+    why: "A route whose parentRef names no listener is `Accepted=False/NoMatchingParent` and not served; a policy \
+          whose target has no such listener, rule or provider acts on nothing.",
     mend: "sectionName: …              # a listener, a named rule of the route, or a provider",
     bad: "
 kind: Gateway

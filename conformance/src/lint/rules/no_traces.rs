@@ -6,8 +6,15 @@ pub(super) const RULE: Rule = Rule {
     id: "D8",
     severity: Severity::Info,
     title: "no traces are exported",
-    why: "Spans leave the gateway only with a tracing policy on the Gateway, and a new trace begins only with `randomSampling`, which is off by default.",
-    mend: "kind: AgentgatewayPolicy             # apiVersion: agentgateway.dev/v1alpha1\nspec:\n  targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: …}]\n  frontend:\n    tracing: {backendRef: {name: collector, port: 4317}, randomSampling: \"true\"}",
+    why: "Spans leave the gateway only with a tracing policy on the Gateway, and a new trace begins only with \
+          `randomSampling`, which is off by default.",
+    mend: "
+kind: AgentgatewayPolicy             # apiVersion: agentgateway.dev/v1alpha1
+spec:
+  targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: …}]
+  frontend:
+    tracing: {backendRef: {name: collector, port: 4317}, randomSampling: \"true\"}
+",
     bad: "
 kind: Gateway
 metadata: {name: gateway}

@@ -6,8 +6,13 @@ pub(super) const RULE: Rule = Rule {
     id: "L6",
     severity: Severity::Error,
     title: "the listener does not admit the route",
-    why: "A listener without `allowedRoutes` takes routes of its Gateway's own namespace only. The route is `Accepted=False/NotAllowedByListeners`, and its requests get a 404.",
-    mend: "listeners:\n- name: http\n  allowedRoutes: {namespaces: {from: All}}",
+    why: "A listener without `allowedRoutes` takes routes of its Gateway's own namespace only. The route is \
+          `Accepted=False/NotAllowedByListeners`, and its requests get a 404.",
+    mend: "
+listeners:
+- name: http
+  allowedRoutes: {namespaces: {from: All}}
+",
     bad: "
 kind: Gateway
 metadata: {name: gateway, namespace: edge}

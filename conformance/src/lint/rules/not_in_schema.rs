@@ -10,7 +10,8 @@ pub(super) const RULE: Rule = Rule {
     id: "L1",
     severity: Severity::Error,
     title: "the schema has no such kind, field or value",
-    why: "The API server refuses the object, or drops the field in silence where validation is not strict. This is read as strictly as the reference gateway reads.",
+    why: "The API server refuses the object, or drops the field in silence where validation is not strict. This is \
+          read as strictly as the reference gateway reads.",
     mend: "kubectl explain agentgatewaybackend.spec.ai --recursive",
     bad: "
 kind: AgentgatewayBackend
@@ -40,7 +41,7 @@ fn unknown_kind(object: &Object) -> Option<Hit> {
     let names = || KINDS.iter().map(|kind| kind.name());
     let close = did_you_mean(&object.kind, names().filter(|name| *name != object.kind));
     match (Kind::named(&object.kind), close) {
-        (Some(known), _) => {
+        (Some(known), _) if object.ours() || object.group.is_empty() => {
             let mend = format!("apiVersion: {}", known.api_version());
             Some(Hit::new(kind.mark(), format!("`{}` is no kind of group `{}`", object.kind, object.group)).mend(mend))
         }

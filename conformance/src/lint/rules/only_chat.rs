@@ -6,8 +6,18 @@ pub(super) const RULE: Rule = Rule {
     id: "D19",
     severity: Severity::Info,
     title: "every path is a chat completion",
-    why: "Without `policies.ai.routes` a backend reads every request as a chat completion, whatever its path: an embeddings body or GET /v1/models gets a 400.",
-    mend: "policies:\n  ai:\n    routes:\n      /chat/completions: Completions\n      /embeddings: Embeddings\n      /responses: Responses\n      /models: Passthrough\n      '*': Passthrough",
+    why: "Without `policies.ai.routes` a backend reads every request as a chat completion, whatever its path: an \
+          embeddings body or GET /v1/models gets a 400.",
+    mend: "
+policies:
+  ai:
+    routes:
+      /chat/completions: Completions
+      /embeddings: Embeddings
+      /responses: Responses
+      /models: Passthrough
+      '*': Passthrough
+",
     bad: "
 kind: AgentgatewayBackend
 metadata: {name: openai}

@@ -6,8 +6,14 @@ pub(super) const RULE: Rule = Rule {
     id: "D15",
     severity: Severity::Info,
     title: "nobody checks who calls",
-    why: "The gateway does not check provider keys: a 401 can only come from the provider, passed through. Whoever reaches the listener uses the backend's key, unless a policy asks callers for credentials of their own.",
-    mend: "kind: AgentgatewayPolicy             # apiVersion: agentgateway.dev/v1alpha1\nspec:\n  targetRefs: [{group: gateway.networking.k8s.io, kind: HTTPRoute, name: …}]\n  traffic: {apiKeyAuthentication: {secretRef: {name: client-keys}}}",
+    why: "The gateway does not check provider keys: a 401 can only come from the provider, passed through. Whoever \
+          reaches the listener uses the backend's key, unless a policy asks callers for credentials of their own.",
+    mend: "
+kind: AgentgatewayPolicy             # apiVersion: agentgateway.dev/v1alpha1
+spec:
+  targetRefs: [{group: gateway.networking.k8s.io, kind: HTTPRoute, name: …}]
+  traffic: {apiKeyAuthentication: {secretRef: {name: client-keys}}}
+",
     bad: "
 kind: AgentgatewayBackend
 metadata: {name: openai}
@@ -15,7 +21,9 @@ spec: {ai: {provider: {openai: {}}}, policies: {auth: {secretRef: {name: openai}
 ---
 kind: HTTPRoute
 metadata: {name: chat}
-spec: {parentRefs: [{name: gateway}], rules: [{backendRefs: [{group: agentgateway.dev, kind: AgentgatewayBackend, name: openai}]}]}
+spec:
+  parentRefs: [{name: gateway}]
+  rules: [{backendRefs: [{group: agentgateway.dev, kind: AgentgatewayBackend, name: openai}]}]
 ",
     good: "
 kind: AgentgatewayBackend
@@ -24,7 +32,9 @@ spec: {ai: {provider: {openai: {}}}, policies: {auth: {secretRef: {name: openai}
 ---
 kind: HTTPRoute
 metadata: {name: chat}
-spec: {parentRefs: [{name: gateway}], rules: [{backendRefs: [{group: agentgateway.dev, kind: AgentgatewayBackend, name: openai}]}]}
+spec:
+  parentRefs: [{name: gateway}]
+  rules: [{backendRefs: [{group: agentgateway.dev, kind: AgentgatewayBackend, name: openai}]}]
 ---
 kind: AgentgatewayPolicy
 metadata: {name: callers}

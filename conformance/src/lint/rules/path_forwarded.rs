@@ -6,7 +6,8 @@ pub(super) const RULE: Rule = Rule {
     id: "D11",
     severity: Severity::Warning,
     title: "the path is not rewritten",
-    why: "With a `host` of its own and neither `path` nor `pathPrefix`, a provider is asked for the client's path as it came, route prefix included. Only the provider's own host gets `/v1/chat/completions`.",
+    why: "With a `host` of its own and neither `path` nor `pathPrefix`, a provider is asked for the client's path \
+          as it came, route prefix included. Only the provider's own host gets `/v1/chat/completions`.",
     mend: "pathPrefix: /v1             # the upstream is then asked for /v1/chat/completions",
     bad: "
 kind: AgentgatewayBackend

@@ -8,7 +8,8 @@ pub(super) const RULE: Rule = Rule {
     id: "L8",
     severity: Severity::Error,
     title: "a key goes over plain HTTP",
-    why: "With a `host` of its own a provider is spoken to without TLS unless `policies.tls` is set. To a public address everybody on the way reads the key.",
+    why: "With a `host` of its own a provider is spoken to without TLS unless `policies.tls` is set. To a public \
+          address everybody on the way reads the key.",
     mend: "policies: {tls: {}}         # TLS with the system's roots",
     bad: "
 kind: AgentgatewayBackend

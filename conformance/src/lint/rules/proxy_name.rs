@@ -6,7 +6,9 @@ pub(super) const RULE: Rule = Rule {
     id: "D14",
     severity: Severity::Warning,
     title: "`agentgateway` is the controller, not the proxy",
-    why: "Deployment and Service of a proxy have the name of its Gateway, and port 15020 with the metrics is the proxy's. The Deployment `agentgateway` is the controller's, which the chart puts into `agentgateway-system`.",
+    why: "Deployment and Service of a proxy have the name of its Gateway, and port 15020 with the metrics is the \
+          proxy's. The Deployment `agentgateway` is the controller's, which the chart puts into \
+          `agentgateway-system`.",
     mend: "name: agentgateway-proxy    # for a Gateway of that name",
     bad: "
 kind: Gateway

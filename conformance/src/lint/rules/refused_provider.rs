@@ -8,7 +8,9 @@ pub(super) const RULE: Rule = Rule {
     id: "L18",
     severity: Severity::Error,
     title: "fields that exclude or need each other",
-    why: "The resource definitions have rules across fields: exactly one kind of provider, host and port together, path or pathPrefix, names unique within a group, one way to target a policy. The API server refuses what breaks them.",
+    why: "The resource definitions have rules across fields: exactly one kind of provider, host and port together, \
+          path or pathPrefix, names unique within a group, one way to target a policy. The API server refuses what \
+          breaks them.",
     mend: "provider: {host: llm.internal, port: 8090, openai: {}}",
     bad: "
 kind: AgentgatewayBackend

@@ -6,7 +6,8 @@ pub(super) const RULE: Rule = Rule {
     id: "D17",
     severity: Severity::Info,
     title: "`attempts` does not count the first try",
-    why: "`retry.attempts` is the number of retries after the first try, so a provider may be asked once more than the number says.",
+    why: "`retry.attempts` is the number of retries after the first try, so a provider may be asked once more than \
+          the number says.",
     mend: "attempts: 1                 # two requests at most",
     bad: "
 kind: HTTPRoute

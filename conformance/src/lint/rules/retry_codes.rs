@@ -6,7 +6,8 @@ pub(super) const RULE: Rule = Rule {
     id: "L13",
     severity: Severity::Warning,
     title: "a retry without `codes` retries no answer",
-    why: "There are no default codes: without them only a request that got no answer at all is tried again, not one that got a 429 or a 503.",
+    why: "There are no default codes: without them only a request that got no answer at all is tried again, not one \
+          that got a 429 or a 503.",
     mend: "retry: {attempts: 1, codes: [429, 500, 502, 503, 504]}",
     bad: "
 kind: HTTPRoute

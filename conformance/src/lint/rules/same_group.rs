@@ -6,8 +6,13 @@ pub(super) const RULE: Rule = Rule {
     id: "D21",
     severity: Severity::Warning,
     title: "providers of one group share the load",
-    why: "Entries of one group get requests side by side. Only a second entry of `groups` is a fallback, and only with `health.eviction` (and a retry, if the failing request itself is to be saved).",
-    mend: "groups:\n- providers: [{name: local, …}]\n- providers: [{name: hosted, …}]",
+    why: "Entries of one group get requests side by side. Only a second entry of `groups` is a fallback, and only \
+          with `health.eviction` (and a retry, if the failing request itself is to be saved).",
+    mend: "
+groups:
+- providers: [{name: local, …}]
+- providers: [{name: hosted, …}]
+",
     bad: "
 kind: AgentgatewayBackend
 metadata: {name: pool}

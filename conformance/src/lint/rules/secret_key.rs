@@ -6,7 +6,9 @@ pub(super) const RULE: Rule = Rule {
     id: "D2",
     severity: Severity::Error,
     title: "the Secret has no data key that is read",
-    why: "Without `secretRef.key` only the data key `Authorization` is read. The backend is then `Accepted=False` and each request gets a 500; at one provider of a group nothing is said at all, and the provider gets an empty key.",
+    why: "Without `secretRef.key` only the data key `Authorization` is read. The backend is then `Accepted=False` \
+          and each request gets a 500; at one provider of a group nothing is said at all, and the provider gets an \
+          empty key.",
     mend: "secretRef: {name: …, key: apiKey}        # or rename the Secret's data key to Authorization",
     bad: "
 kind: Secret

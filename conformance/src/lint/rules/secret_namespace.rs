@@ -6,7 +6,8 @@ pub(super) const RULE: Rule = Rule {
     id: "D3",
     severity: Severity::Error,
     title: "secretRef has no `namespace`",
-    why: "A Secret is looked for in the namespace of the object that refers to it. kubectl's strict validation refuses the field; a client without it loses the field in silence.",
+    why: "A Secret is looked for in the namespace of the object that refers to it. kubectl's strict validation \
+          refuses the field; a client without it loses the field in silence.",
     mend: "secretRef: {name: …}         # keep the Secret in the namespace of the object that refers to it",
     bad: "
 kind: AgentgatewayBackend

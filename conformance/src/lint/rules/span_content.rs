@@ -6,8 +6,15 @@ pub(super) const RULE: Rule = Rule {
     id: "D22",
     severity: Severity::Info,
     title: "spans have no prompts and no answers",
-    why: "A request makes one server span and one client span for each attempt, not one for each stage, and none of them holds prompt or answer unless attributes add them as expressions.",
-    mend: "tracing:\n  attributes: {add: [{name: gen_ai.prompt, expression: llm.prompt}, {name: gen_ai.completion, expression: llm.completion}]}",
+    why: "A request makes one server span and one client span for each attempt, not one for each stage, and none of \
+          them holds prompt or answer unless attributes add them as expressions.",
+    mend: "
+tracing:
+  attributes:
+    add:
+    - {name: gen_ai.prompt, expression: llm.prompt}
+    - {name: gen_ai.completion, expression: llm.completion}
+",
     bad: "
 kind: AgentgatewayPolicy
 metadata: {name: traces}

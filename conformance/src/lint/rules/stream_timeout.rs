@@ -6,8 +6,12 @@ pub(super) const RULE: Rule = Rule {
     id: "D16",
     severity: Severity::Info,
     title: "the request timeout does not end a stream",
-    why: "The deadline covers the call up to the head of the answer, and the body only where it is held back as a whole. A streamed answer goes on for as long as the provider likes.",
-    mend: "# nothing in agentgateway bounds a stream; bound it in the client, or by max_tokens:\npolicies: {ai: {defaults: [{field: max_tokens, value: 4096}]}}",
+    why: "The deadline covers the call up to the head of the answer, and the body only where it is held back as a \
+          whole. A streamed answer goes on for as long as the provider likes.",
+    mend: "
+# nothing in agentgateway bounds a stream; bound it in the client, or by max_tokens:
+policies: {ai: {defaults: [{field: max_tokens, value: 4096}]}}
+",
     bad: "
 kind: AgentgatewayBackend
 metadata: {name: openai}

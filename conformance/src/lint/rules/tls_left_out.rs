@@ -6,7 +6,8 @@ pub(super) const RULE: Rule = Rule {
     id: "L9",
     severity: Severity::Error,
     title: "port 443 without TLS",
-    why: "A `host` of its own takes away the provider's TLS. Port 443 does not bring it back: the gateway speaks plain HTTP to it, with the key, until `policies.tls` is set.",
+    why: "A `host` of its own takes away the provider's TLS. Port 443 does not bring it back: the gateway speaks \
+          plain HTTP to it, with the key, until `policies.tls` is set.",
     mend: "policies: {tls: {}}",
     bad: "
 kind: AgentgatewayBackend

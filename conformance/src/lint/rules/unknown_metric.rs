@@ -6,7 +6,8 @@ pub(super) const RULE: Rule = Rule {
     id: "D9",
     severity: Severity::Warning,
     title: "no metric has this name",
-    why: "Dashboards and alerts on a family that is not exported stay empty, and an empty alert never fires. Tokens are `agentgateway_gen_ai_client_token_usage`; the GenAI durations have no unit in their names.",
+    why: "Dashboards and alerts on a family that is not exported stay empty, and an empty alert never fires. Tokens \
+          are `agentgateway_gen_ai_client_token_usage`; the GenAI durations have no unit in their names.",
     mend: "sum by (gen_ai_token_type) (rate(agentgateway_gen_ai_client_token_usage_sum[5m]))",
     bad: "
 kind: PrometheusRule

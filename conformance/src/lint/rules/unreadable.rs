@@ -7,7 +7,10 @@ pub(super) const RULE: Rule = Rule {
     severity: Severity::Error,
     title: "this is no YAML",
     why: "kubectl refuses the file. The usual reason is a value such as `{}` with more lines indented below it.",
-    mend: "openai:                     # no `{}` when something follows below\n  model: gpt-4o",
+    mend: "
+openai:                     # no `{}` when something follows below
+  model: gpt-4o
+",
     bad: "
 kind: AgentgatewayBackend
 metadata: {name: openai}

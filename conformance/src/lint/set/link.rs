@@ -1,7 +1,7 @@
 //! What refers to what: routes to backends and Gateways, backends to Secrets, policies to their targets.
 //! Follows agentgateway's defaults; a reference that leads nowhere is simply not followed.
 
-use gateway::config::kind::{CORE, GATEWAY_API};
+use gateway::config::kind::{CORE, GATEWAY_API, Kind};
 
 use super::super::tree::{Entry, Node};
 use super::part::{Parent, Provider, Reference, RouteRule, parents, providers};
@@ -24,19 +24,19 @@ impl<'a> Auth<'a> {
 }
 
 impl Set<'_> {
-    /// All objects of a kind.
+    /// All objects of a kind that the gateway reads; kinds of the same name in other groups are others.
     pub(in crate::lint) fn of<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = &'a Object> {
-        self.objects.iter().filter(move |object| object.kind == kind)
+        self.objects.iter().filter(move |object| object.kind == kind && object.known().is_some())
     }
 
     /// The object that a reference means.
     pub(in crate::lint) fn find(&self, to: &Reference<'_>) -> Option<&Object> {
-        self.objects.iter().find(|object| to.means(object))
+        self.objects.iter().find(|object| object.known().is_some() && to.means(object))
     }
 
     /// HTTPRoutes and AIRoutes.
     pub(in crate::lint) fn routes(&self) -> impl Iterator<Item = &Object> {
-        self.objects.iter().filter(|object| object.kind == "HTTPRoute" || object.kind == "AIRoute")
+        self.objects.iter().filter(|object| matches!(object.known(), Some(Kind::HTTPRoute | Kind::AIRoute)))
     }
 
     /// Every rule of every route.
