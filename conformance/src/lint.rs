@@ -141,13 +141,16 @@ pub fn lint<'s>(sources: &'s [Source]) -> Outcome<'s> {
 
 fn finding<'s>(rule: &'static Rule, hit: Hit, sources: &'s [Source]) -> Finding<'s> {
     let Mark { source, line, column, width } = hit.mark;
+    // a value may go on in the next lines
+    let text = sources[source].text.lines().nth(line - 1).unwrap_or_default();
+    let rest = text.trim_end().chars().count().saturating_sub(column - 1).max(1);
     Finding {
         rule,
         severity: hit.severity.unwrap_or(rule.severity),
         source: &sources[source],
         line,
         column,
-        width,
+        width: width.min(rest),
         what: hit.what,
         mend: hit.mend.unwrap_or_else(|| rule.mend.trim_matches('\n').to_owned()),
     }

@@ -31,6 +31,7 @@ mod not_admitted;
 mod not_in_schema;
 mod only_chat;
 mod open_to_all;
+mod ours_only;
 mod path_forwarded;
 mod plaintext_key;
 mod proxy_name;
@@ -98,6 +99,7 @@ pub static RULES: &[Rule] = &[
     client_key::RULE,
     burst_adds::RULE,
     repeated_match::RULE,
+    ours_only::RULE,
 ];
 
 /// Gateways of agentgateway's class.

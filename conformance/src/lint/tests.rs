@@ -92,6 +92,27 @@ fn machines_get_json_and_annotations() {
 }
 
 #[test]
+fn manifests_that_are_cut_off_or_lack_a_line_are_linted_all_the_same() {
+    let check = |text: String| {
+        let sources = [Source::new("m.yaml", text)];
+        let lines = sources[0].text.lines().count();
+        for finding in lint(&sources).findings {
+            assert!(finding.line <= lines.max(1) && finding.width > 0, "{finding:?}");
+        }
+    };
+    for text in RULES.iter().flat_map(|rule| [rule.bad, rule.good]) {
+        (0..text.len())
+            .filter(|end| text.is_char_boundary(*end))
+            .step_by(5)
+            .for_each(|end| check(text[..end].to_owned()));
+        for left_out in 0..text.lines().count() {
+            let lines = text.lines().enumerate().filter(|(index, _)| *index != left_out);
+            check(lines.map(|(_, line)| format!("{line}\n")).collect());
+        }
+    }
+}
+
+#[test]
 fn colours_are_only_for_who_wants_them() {
     let sources = [tutorial("tutorial-003.yaml")];
     let findings = lint(&sources).findings;
