@@ -308,6 +308,10 @@ fn references_are_errors_where_something_like_them_is_there() {
     assert_eq!(severity(&near.replace("metadata: {name: pool}", "metadata: {name: pools}")), Some(Severity::Error));
     assert_eq!(severity(&near.replace("name: pool}\n", "name: pool, namespace: ai}\n")), Some(Severity::Error));
     assert_eq!(severity(&format!("{ROUTE}not: [yaml")), None, "what cannot be read may hold it");
+    for name in ["gateway", "gateways"] {
+        let istio = format!("apiVersion: networking.istio.io/v1\nkind: Gateway\nmetadata: {{name: {name}}}\n---\n");
+        assert_eq!(severity(&format!("{istio}{ROUTE}{POOL}")), Some(Severity::Info), "another group's Gateway {name}");
+    }
 }
 
 #[test]
