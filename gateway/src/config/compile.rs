@@ -37,7 +37,7 @@ use super::status::ObjectStatus;
 use crate::certificate::server_config;
 use crate::snapshot::{Bind, Listener, Snapshot};
 
-pub use endpoint::ALLOW_PLAINTEXT;
+pub use endpoint::{ALLOW_PLAINTEXT, is_near};
 
 /// Why an object, or a part of it, cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]

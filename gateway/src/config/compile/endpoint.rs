@@ -127,7 +127,7 @@ pub(super) fn check_plaintext(endpoint: &Endpoint, credential: &Credential, allo
 }
 
 /// Loopback, private and link-local addresses, and names that only a private network resolves.
-fn is_near(host: &str) -> bool {
+pub fn is_near(host: &str) -> bool {
     if let Ok(address) = host.parse::<IpAddr>() {
         return match address.to_canonical() {
             IpAddr::V4(v4) => is_near_v4(v4),
