@@ -43,6 +43,8 @@ pub enum Command {
     },
     /// Compare reports that `run --report json=FILE` wrote
     Report(ReportArgs),
+    /// Find traps in agentgateway and Gateway API manifests (exit code 0 none, 1 found, 2 bad input)
+    Lint(LintArgs),
     /// Run the reference gateway
     Gateway(Box<GatewayArgs>),
     /// Run mock providers
@@ -245,6 +247,33 @@ pub enum ReportCommand {
     },
 }
 
+/// Flags of `lint`.
+#[derive(Debug, Args)]
+#[command(after_help = examples::LINT_EXAMPLES)]
+pub struct LintArgs {
+    /// Files, folders, or `-` for standard input; linted together, as they would be applied
+    #[arg(required_unless_present_any = ["explain", "list"])]
+    pub manifests: Vec<PathBuf>,
+    /// How findings are shown
+    #[arg(long, value_enum, env = "WINDTUNNEL_LINT_FORMAT", default_value = "text")]
+    pub format: crate::lint::show::Format,
+    /// Exit with 1 for findings of this severity and worse
+    #[arg(long, value_enum, value_name = "SEVERITY", env = "WINDTUNNEL_LINT_DENY", default_value = "error")]
+    pub deny: crate::lint::Severity,
+    /// Leave out findings that are less bad
+    #[arg(long, value_enum, value_name = "SEVERITY", env = "WINDTUNNEL_LINT_LEVEL", default_value = "info")]
+    pub level: crate::lint::Severity,
+    /// Leave out these rules everywhere
+    #[arg(long, value_name = "IDS", env = "WINDTUNNEL_LINT_ALLOW", value_delimiter = ',', value_parser = rule)]
+    pub allow: Vec<&'static crate::lint::Rule>,
+    /// Say what a rule is about, with manifests that trip it and that do not
+    #[arg(long, value_name = "ID", value_parser = rule, conflicts_with_all = ["manifests", "list"])]
+    pub explain: Option<&'static crate::lint::Rule>,
+    /// List the rules
+    #[arg(long, conflicts_with = "manifests")]
+    pub list: bool,
+}
+
 /// Flags of `gateway`.
 #[derive(Debug, Args)]
 #[command(after_help = examples::GATEWAY_EXAMPLES)]
@@ -394,6 +423,10 @@ pub struct Place(pub SocketAddr);
 fn place(text: &str) -> Result<Place, String> {
     let address = text.rsplit('=').next().unwrap_or(text);
     address.parse().map(Place).map_err(|_| format!("`{address}` is not ADDR:PORT"))
+}
+
+fn rule(text: &str) -> Result<&'static crate::lint::Rule, String> {
+    crate::lint::Rule::named(text).ok_or_else(|| format!("no rule is called `{text}`; see `windtunnel lint --list`"))
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

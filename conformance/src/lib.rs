@@ -4,7 +4,7 @@
 //! and the [`target`] around one scenario), [`run`] (steps), [`expect`] with [`matcher`] (judging), [`outcome`],
 //! [`render`] and [`report`] (telling). [`noise`] says how punctual the host was, [`mask`] keeps secrets out of it all.
 //! [`saboteur`] and [`seam`] are the negative controls, [`trust`] tries them on the suite, a [`decoy`] is no gateway at
-//! all, [`fuzz`] makes scenarios up. [`schema`] is for editors, [`cli`] is the command line.
+//! all, [`fuzz`] makes scenarios up. [`lint`] reads manifests of any gateway of their kind. [`schema`] is for editors, [`cli`] is the command line.
 
 pub mod call;
 pub mod capability;
@@ -15,6 +15,7 @@ pub mod decoy;
 pub mod expect;
 pub mod fuzz;
 pub mod link;
+pub mod lint;
 pub mod load;
 pub mod manifest;
 pub mod mask;

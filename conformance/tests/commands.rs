@@ -1,5 +1,7 @@
 //! The command line as its users meet it: exit codes, messages, reports. Drives the real binary.
 
+#[path = "commands/lint.rs"]
+mod lint;
 #[path = "commands/mock.rs"]
 mod mock;
 
@@ -246,7 +248,7 @@ fn the_gateway_can_be_checked_without_serving() {
 fn help_names_only_commands_that_exist() {
     let (status, text) = code(&["--help"]);
     assert_eq!(status, 0);
-    for later in ["lint", "validate", "simulate", "bench"] {
+    for later in ["validate", "simulate", "bench"] {
         assert!(!text.contains(&format!("  {later}")), "{later} in {text}");
     }
 }

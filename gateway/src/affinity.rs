@@ -146,7 +146,7 @@ fn identity(target: &Target) -> u64 {
         Target::Ai(backend) => digest(backend.name.as_bytes()),
         // a rule has no other backend beside it
         Target::Models(_) => 0,
-        Target::Broken { backend, .. } => digest(backend.as_bytes()),
+        Target::Broken { backend: name, .. } | Target::Unready { service: name } => digest(name.as_bytes()),
         Target::Static(backend) => {
             let (host, port) = (&backend.endpoint.host, backend.endpoint.port);
             digest(backend.name.as_bytes()) ^ mixed(digest(host.as_bytes()) ^ u64::from(port))

@@ -18,7 +18,7 @@ pub mod resources;
 mod secret;
 pub mod status;
 
-pub use compile::{ALLOW_PLAINTEXT, compile};
+pub use compile::{ALLOW_PLAINTEXT, compile, is_near};
 pub use manifests::{Manifests, from_sources, load};
 pub use status::{Condition, ListenerStatus, ObjectStatus, Report};
 

@@ -196,7 +196,7 @@ fn plan_one(exchange: &Exchange, entry: &RouteEntry, index: usize, path: &str, t
             let endpoint = provider.endpoint.clone();
             Some(Planned { request, endpoint, provider: edited.then(|| provider.clone()) })
         }
-        Target::Broken { .. } | Target::Models(_) => None,
+        Target::Broken { .. } | Target::Unready { .. } | Target::Models(_) => None,
     }
 }
 

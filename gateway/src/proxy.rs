@@ -100,6 +100,12 @@ pub async fn handle(worker: Rc<Worker>, client: Client, request: Request<Incomin
             let message = format!("backend {backend} cannot be used: {reason}");
             refuse(exchange, body, Rejection::new(status, Reason::NoHealthyBackend, "backend_not_usable", message))
         }
+        Target::Unready { service } => {
+            exchange.record.backend = Some(service.clone());
+            let status = StatusCode::SERVICE_UNAVAILABLE;
+            let message = format!("Service {service} has no ready endpoint");
+            refuse(exchange, body, Rejection::new(status, Reason::NoHealthyBackend, "no_ready_endpoint", message))
+        }
         Target::Static(backend) if tunnel::is_asked(&exchange.head, &body) => {
             exchange.record.backend = Some(backend.name.clone());
             // choose, send, and bytes in both directions

@@ -253,6 +253,11 @@ pub enum Target {
         /// Why, for the access log and the error message; never holds a secret.
         reason: Arc<str>,
     },
+    /// A Service without a ready endpoint: 503 for its share of the traffic.
+    Unready {
+        /// `namespace/name` of the Service.
+        service: Arc<str>,
+    },
 }
 
 /// An AgentgatewayBackend with `spec.ai`.

@@ -62,7 +62,9 @@ impl Source {
     pub fn problem_at(&self, line: usize, column: usize, message: impl Into<String>) -> Problem {
         let mut problem = Problem { column, ..self.problem(line, message) };
         let text = self.text.lines().nth(line.saturating_sub(1)).unwrap_or_default().trim_end();
-        if !may_hold_secret(&self.text, text) && text.chars().count() <= MAX_SHOWN {
+        let around = documents(self).into_iter().rfind(|document| document.first_line <= line);
+        let around = around.map_or(&*self.text, |document| document.text);
+        if !may_hold_secret(around, text) && text.chars().count() <= MAX_SHOWN {
             problem.caret_len = text.chars().count().saturating_sub(column.saturating_sub(1)).max(1);
             problem.source_line = Some(text.to_owned());
         }

@@ -4,6 +4,7 @@ mod decoy;
 mod explain;
 mod fuzz;
 mod gateway;
+mod lint;
 mod list;
 mod mock;
 mod new;
@@ -50,6 +51,7 @@ pub fn dispatch(cli: Cli) -> Result<ExitCode, Error> {
         Command::New(args) => new::new(&args),
         Command::Schema { kind } => print(&kind.text()).map(|()| ExitCode::SUCCESS),
         Command::Report(args) => report::report(&args),
+        Command::Lint(args) => lint::lint(&args),
         Command::Gateway(args) => gateway::gateway(*args),
         Command::Mock(args) => mock::mock(&args),
         Command::Decoy(args) => decoy::decoy(&args),

@@ -30,6 +30,15 @@ Examples:
   windtunnel new MY-01 --dir ./checks
   windtunnel new MY-02 --profile failover --title 'Our pool survives its first provider'";
 
+pub(super) const LINT_EXAMPLES: &str = "\
+An object allows what it means with the annotation `windtunnel.dev/lint-allow: \"D4, L15\"`.
+
+Examples:
+  windtunnel lint manifests/ --deny warning
+  kubectl get gateways,httproutes,agentgatewaybackends,agentgatewaypolicies -A -o yaml | windtunnel lint -
+  windtunnel lint manifests/ --format github            annotations in a workflow of GitHub
+  windtunnel lint --explain D10";
+
 pub(super) const GATEWAY_EXAMPLES: &str = "\
 Examples:
   windtunnel gateway --config manifests/ --check

@@ -7,7 +7,9 @@ mod attach;
 mod backend;
 mod cel;
 mod certificate;
+mod class;
 mod client_keys;
+mod conflict;
 mod cors;
 mod credential;
 mod endpoint;
@@ -24,18 +26,19 @@ mod policy;
 mod provider;
 mod rule;
 mod service;
+mod target;
+mod verdict;
 
 use std::collections::BTreeMap;
 
 use self::provider::HealthPool;
 use super::Compiled;
-use super::kind::Kind;
 use super::manifests::Manifests;
-use super::status::{Condition, ObjectStatus};
+use super::status::ObjectStatus;
 use crate::certificate::server_config;
 use crate::snapshot::{Bind, Listener, Snapshot};
 
-pub use endpoint::ALLOW_PLAINTEXT;
+pub use endpoint::{ALLOW_PLAINTEXT, is_near};
 
 /// Why an object, or a part of it, cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,7 +74,7 @@ pub fn compile(manifests: &Manifests, previous: Option<&Snapshot>) -> Compiled {
     let routes = attach::attach(&context, &mut gateways);
     model::add_routes(&context, &mut gateways);
 
-    let mut status = class_status(manifests);
+    let mut status = class::status(manifests);
     let mut listeners: BTreeMap<u16, Vec<Listener>> = BTreeMap::new();
     for gateway in gateways {
         let (object, programmed) = gateway.finish();
@@ -99,24 +102,10 @@ fn assemble(listeners: BTreeMap<u16, Vec<Listener>>) -> Snapshot {
     Snapshot { binds: binds.collect() }
 }
 
-fn class_status(manifests: &Manifests) -> Vec<ObjectStatus> {
-    let ours = manifests.classes.iter().map(|class| {
-        let mut status = ObjectStatus::new(Kind::GatewayClass, &class.id);
-        if class.object.spec.controller_name == listener::CONTROLLER {
-            let message = "GatewayClass accepted by agentgateway controller";
-            status.conditions.push(Condition::yes("Accepted", "Accepted", message));
-        } else {
-            status.notes.push("skipped: another controller serves this class".to_owned());
-        }
-        status
-    });
-    ours.collect()
-}
-
 /// Kinds that are read and not used.
 fn other_status(manifests: &Manifests) -> Vec<ObjectStatus> {
     let parameters = manifests.parameters.iter().map(|parameters| {
-        let mut status = ObjectStatus::new(parameters.kind, &parameters.id);
+        let mut status = ObjectStatus::of(parameters);
         status.notes.push("describes a deployment; the gateway itself does not use it".to_owned());
         status
     });

@@ -3,6 +3,8 @@
 use std::fmt;
 
 use super::kind::Kind;
+use super::manifests::Resource;
+use super::resources::Object;
 
 /// One condition.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,9 +39,13 @@ impl Condition {
         self
     }
 
-    /// `Conflicted` is the one condition that is good when False.
+    /// Whether it is as it should be: some conditions are good when False, and one is a hint only.
     pub fn good(&self) -> bool {
-        self.status != (self.type_ == "Conflicted")
+        match self.type_ {
+            "Conflicted" | "PartiallyInvalid" => !self.status,
+            "OverlappingTLSConfig" => true,
+            _ => self.status,
+        }
     }
 }
 
@@ -67,6 +73,8 @@ pub struct ObjectStatus {
     pub namespace: String,
     /// Its name.
     pub name: String,
+    /// `metadata.generation` that the conditions are about (their `observedGeneration`); files have none.
+    pub generation: Option<i64>,
     /// Its conditions, parent by parent.
     pub conditions: Vec<Condition>,
     /// For Gateways.
@@ -76,13 +84,14 @@ pub struct ObjectStatus {
 }
 
 impl ObjectStatus {
-    /// A status without conditions; `id` is `namespace/name` or a name.
-    pub(super) fn new(kind: Kind, id: &str) -> Self {
-        let (namespace, name) = id.split_once('/').unwrap_or(("", id));
+    /// The status of an object, still without conditions.
+    pub(super) fn of<S>(resource: &Resource<Object<S>>) -> Self {
+        let (namespace, name) = resource.id.split_once('/').unwrap_or(("", &resource.id));
         Self {
-            kind,
+            kind: resource.kind,
             namespace: namespace.to_owned(),
             name: name.to_owned(),
+            generation: resource.object.metadata.generation,
             conditions: Vec::new(),
             listeners: Vec::new(),
             notes: Vec::new(),
@@ -151,9 +160,11 @@ fn object_rows(object: &ObjectStatus) -> Vec<Row> {
         })
         .collect();
     for listener in &object.listeners {
-        for condition in listener.conditions.iter().filter(|c| !c.good() || c.type_ == "Programmed") {
+        let worth = |type_| matches!(type_, "Programmed" | "OverlappingTLSConfig");
+        for condition in listener.conditions.iter().filter(|c| !c.good() || worth(c.type_)) {
             let place = format!("port {}, attached routes: {}", listener.port, listener.attached_routes);
-            let message = if condition.good() { place } else { condition.message.clone() };
+            let served = condition.good() && condition.type_ == "Programmed";
+            let message = if served { place } else { condition.message.clone() };
             rows.push(row(object, format!("{} [{}]", condition.type_, listener.name), condition, message));
         }
     }

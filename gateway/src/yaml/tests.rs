@@ -62,6 +62,13 @@ fn lines_that_may_hold_a_secret_are_not_shown() {
 }
 
 #[test]
+fn a_secret_hides_its_own_document_and_no_other() {
+    let source = Source::new("a", "kind: Secret\nstringData: {a: b}\n---\nkind: Gateway\n");
+    assert_eq!(source.problem_at(2, 1, "x").source_line, None);
+    assert_eq!(source.problem_at(4, 1, "x").source_line.as_deref(), Some("kind: Gateway"));
+}
+
+#[test]
 fn suggestions_are_close_or_absent() {
     assert_eq!(did_you_mean("modle", ["mode", "model"]), Some("model"));
     assert_eq!(did_you_mean("httproute", ["HTTPRoute", "Gateway"]), Some("HTTPRoute"));

@@ -21,6 +21,7 @@ mod records;
 mod retries;
 mod selection;
 mod sessions;
+mod status;
 mod support;
 mod telemetry;
 mod timeouts;

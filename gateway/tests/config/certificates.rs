@@ -89,7 +89,7 @@ fn every_way_to_name_a_certificate_has_its_conditions() {
 }
 
 #[test]
-fn a_port_is_http_or_https_and_the_first_listener_decides() {
+fn a_port_is_http_or_https_and_of_two_that_differ_none_is_picked() {
     let compiled = compile(&format!(
         "
 kind: Gateway
@@ -109,7 +109,6 @@ spec:
             listener.conditions.iter().find(|condition| condition.type_ == "Conflicted").map(|it| it.reason)
         })
         .collect();
-    assert_eq!(told, [Some("NoConflicts"), Some("ProtocolConflict")]);
-    let bind = &compiled.snapshot.binds[0];
-    assert!(bind.tls.is_some() && bind.listeners.len() == 1);
+    assert_eq!(told, [Some("ProtocolConflict"), Some("ProtocolConflict")]);
+    assert!(compiled.snapshot.binds.is_empty());
 }

@@ -171,16 +171,6 @@ fn a_mirror_that_cannot_be_reached_takes_nothing_from_the_rule() {
 }
 
 #[test]
-fn two_rules_of_one_name_are_not_accepted() {
-    let rules = format!("[{{name: one, backendRefs: [{REF}]}}, {{name: NAME, backendRefs: [{REF}]}}]");
-    for (name, expected) in [("one", "Accepted=False/UnsupportedValue"), ("two", "Accepted=True/Accepted")] {
-        let rules = rules.replace("NAME", name);
-        let compiled = served(&route(&format!("{{parentRefs: [{{name: gw}}], rules: {rules}}}")));
-        assert_eq!(conditions(&compiled, "HTTPRoute", "r"), format!("{expected} ResolvedRefs=True/ResolvedRefs"));
-    }
-}
-
-#[test]
 fn a_match_that_is_none_is_not_accepted_and_matches_nothing() {
     for path in ["{value: v1}", "{type: RegularExpression, value: '('}", "{type: Exact, value: /a//b}"] {
         let spec =
@@ -210,36 +200,70 @@ spec:
     ));
     let listeners = &status(&compiled, "Gateway", "gw").listeners;
     let counts: Vec<_> = listeners.iter().map(|listener| (listener.name.as_str(), listener.attached_routes)).collect();
-    assert_eq!(counts, [("http", 1), ("again", 0), ("tls", 0), ("kinds", 1)]);
+    assert_eq!(counts, [("http", 1), ("again", 1), ("tls", 1), ("kinds", 1)], "served or not");
     let ports: Vec<_> = compiled.snapshot.binds.iter().map(|bind| bind.port).collect();
-    assert_eq!(ports, [8080, 8081]);
+    assert_eq!(ports, [8081], "the Gateway API forbids to pick one of two that conflict");
     insta::assert_snapshot!(table(compiled));
 }
 
 #[test]
 fn namespaces_are_admitted_by_label() {
-    let text = format!(
-        "
-kind: Gateway
-metadata: {{name: gw, namespace: infra}}
-spec:
-  gatewayClassName: agentgateway
-  listeners:
-  - name: http
-    port: 8080
-    protocol: HTTP
-    allowedRoutes: {{namespaces: {{from: Selector, selector: {{matchExpressions: [{{key: team, operator: In, values: [ai]}}]}}}}}}
----
-kind: Namespace
-metadata: {{name: default, labels: {{team: TEAM}}}}
----
-{}",
-        route(&format!("{{parentRefs: [{{name: gw, namespace: infra}}], rules: [{{backendRefs: [{REF}]}}]}}"))
+    let cases = [
+        ("{}", true),
+        ("{matchLabels: {team: ai}}", true),
+        ("{matchLabels: {team: web}}", false),
+        ("{matchLabels: {team: ai, tier: paid}}", false),
+        ("{matchExpressions: [{key: team, operator: In, values: [web, ai]}]}", true),
+        ("{matchExpressions: [{key: team, operator: In, values: [web]}]}", false),
+        ("{matchExpressions: [{key: team, operator: NotIn, values: [web]}]}", true),
+        ("{matchExpressions: [{key: team, operator: NotIn, values: [ai]}]}", false),
+        ("{matchExpressions: [{key: tier, operator: NotIn, values: [paid]}]}", true),
+        ("{matchExpressions: [{key: team, operator: Exists}]}", true),
+        ("{matchExpressions: [{key: tier, operator: Exists}]}", false),
+        ("{matchExpressions: [{key: tier, operator: DoesNotExist}]}", true),
+        ("{matchExpressions: [{key: team, operator: DoesNotExist}]}", false),
+        ("{matchLabels: {team: ai}, matchExpressions: [{key: tier, operator: Exists}]}", false),
+        ("{matchLabels: {kubernetes.io/metadata.name: default}}", true),
+    ];
+    for (selector, admitted) in cases {
+        let listener = format!(
+            "{{name: http, port: 8080, protocol: HTTP, allowedRoutes: {{namespaces: {{from: Selector, selector: {selector}}}}}}}"
+        );
+        let gateway = format!(
+            "kind: Gateway\nmetadata: {{name: gw, namespace: infra}}\nspec: {{gatewayClassName: agentgateway, listeners: [{listener}]}}\n---\n"
+        );
+        let namespace = "kind: Namespace\nmetadata: {name: default, labels: {team: ai}}\n---\n";
+        let route =
+            route(&format!("{{parentRefs: [{{name: gw, namespace: infra}}], rules: [{{backendRefs: [{REF}]}}]}}"));
+        let told = conditions(&compile(&format!("{gateway}{namespace}{route}")), "HTTPRoute", "r");
+        let expected = if admitted { "Accepted=True/Accepted" } else { "Accepted=False/NotAllowedByListeners" };
+        assert!(told.starts_with(expected), "{selector}: {told}");
+    }
+}
+
+#[test]
+fn what_is_wrong_is_told_with_its_place() {
+    let gateway = "kind: Gateway\nmetadata: {name: gw}\nspec: {gatewayClassName: agentgateway, listeners: [{name: http, port: 8080, protocol: HTTP}, {name: none, port: 8081, protocol: HTTP, allowedRoutes: {namespaces: {from: None}}}]}\n---\n";
+    let message = |spec: &str, condition: &str| {
+        let compiled = compile(&format!("{gateway}{}", route(spec)));
+        status(&compiled, "HTTPRoute", "r").condition(condition).map(|found| found.message.clone()).unwrap_or_default()
+    };
+    let partial = format!(
+        "{{parentRefs: [{{name: gw}}], hostnames: ['a b', a], rules: [{{backendRefs: [{REF}]}}, {{matches: [{{}}, {{method: get}}]}}, {{timeouts: {{request: soon}}}}]}}"
     );
-    let admitted = compile(&text.replace("TEAM", "ai"));
-    assert!(conditions(&admitted, "HTTPRoute", "r").starts_with("Accepted=True"));
-    let refused = compile(&text.replace("TEAM", "web"));
-    assert!(conditions(&refused, "HTTPRoute", "r").starts_with("Accepted=False/NotAllowedByListeners"));
+    let dropped = message(&partial, "PartiallyInvalid");
+    for place in ["Dropped Rule 2 match 2: `get`", "Dropped Rule 3: ", "Dropped Rule for that host: `a b`"] {
+        assert!(dropped.contains(place), "{place}: {dropped}");
+    }
+    assert!(dropped.starts_with("Dropped Rule") && !dropped.contains("Rule 1"), "{dropped}");
+    let cases = [
+        ("{name: gw, sectionName: https}", "no listener of Gateway default/gw has the name `https` (sectionName)"),
+        ("{name: gw, sectionName: http, port: 9}", "no listener of Gateway default/gw has the name `http` and port 9"),
+        ("{name: gw, sectionName: none}", "listener `none` takes no routes (allowedRoutes.namespaces.from: None)"),
+    ];
+    for (parent, expected) in cases {
+        assert_eq!(message(&format!("{{parentRefs: [{parent}]}}"), "Accepted"), expected);
+    }
 }
 
 #[test]

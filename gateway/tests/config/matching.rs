@@ -171,6 +171,12 @@ endpoints:
 - {addresses: [10.1.0.2]}
 - {addresses: [10.1.0.3], conditions: {ready: false}}
 ---
+kind: EndpointSlice
+metadata: {name: svc-2, labels: {kubernetes.io/service-name: svc}}
+addressType: IPv4
+ports: [{name: http, port: 8080, protocol: TCP}]
+endpoints: [{addresses: [10.1.0.2]}]
+---
 kind: Service
 metadata: {name: other}
 spec: {type: ExternalName, externalName: other.example.com, ports: [{port: 81}]}
@@ -186,4 +192,33 @@ spec: {type: ExternalName, externalName: other.example.com, ports: [{port: 81}]}
         .collect();
     let expected = [("10.1.0.1", 8080, 1), ("10.1.0.2", 8080, 1), ("other.example.com", 81, 6)];
     assert_eq!(shares, expected.map(|(host, port, weight)| (host.to_owned(), port, weight)));
+}
+
+#[test]
+fn what_does_not_resolve_keeps_its_share() {
+    let text = route(
+        "r",
+        "backendRefs: [{name: gone, port: 80, weight: 1}, {name: idle, port: 80, weight: 2}, {name: other, port: 81, weight: 3}]",
+    ) + "
+kind: Service
+metadata: {name: idle}
+spec: {ports: [{port: 80}]}
+---
+kind: Service
+metadata: {name: other}
+spec: {type: ExternalName, externalName: other.example.com, ports: [{port: 81}]}
+";
+    let rule = rules(&served(&text).snapshot)[0].clone();
+    let shares: Vec<_> = rule
+        .backends
+        .iter()
+        .map(|backend| match &backend.target {
+            Target::Broken { backend: name, .. } => ("broken", name.to_string(), backend.weight),
+            Target::Unready { service } => ("unready", service.to_string(), backend.weight),
+            Target::Static(target) => ("static", target.name.to_string(), backend.weight),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    let expected = [("broken", "default/gone", 1), ("unready", "default/idle", 2), ("static", "default/other", 3)];
+    assert_eq!(shares, expected.map(|(kind, name, weight)| (kind, name.to_owned(), weight)));
 }

@@ -135,5 +135,5 @@ fn policies_say_what_they_do_and_where() {
         assert_eq!(conditions(&compiled, "AgentgatewayPolicy", "p"), expected, "{target} {rest}");
     }
     let nothing = served("kind: AgentgatewayPolicy\nmetadata: {name: p}\nspec: {traffic: {}}\n");
-    assert_eq!(conditions(&nothing, "AgentgatewayPolicy", "p"), "Accepted=False/Invalid");
+    assert_eq!(conditions(&nothing, "AgentgatewayPolicy", "p"), "Accepted=False/Invalid Attached=False/Pending");
 }

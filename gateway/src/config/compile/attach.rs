@@ -7,8 +7,9 @@ use super::backend::Backends;
 use super::listener::{GatewayDraft, ListenerDraft};
 use super::model::Models;
 use super::order::{self, Ages, Entry, Place, Rank, Shadowed, ages};
-use super::policy::{Policies, Position, Traffic};
+use super::policy::{Policies, Position};
 use super::rule::{self, Issues, Sources};
+use super::verdict::{self, Verdict};
 use super::{Refusal, hostname, matcher};
 use crate::config::kind::{GATEWAY_API, Kind};
 use crate::config::manifests::{Manifests, Resource};
@@ -35,6 +36,7 @@ struct Draft<'a> {
     age: usize,
     rules: Vec<RuleSpec>,
     hostnames: Vec<Option<Hostname>>,
+    verdict: Verdict,
 }
 
 /// Attaches every route; the entries end up in the listeners, in order.
@@ -76,58 +78,28 @@ fn attach_route(
     index: usize,
     age: usize,
 ) -> ObjectStatus {
-    let mut status = ObjectStatus::new(route.kind, &route.id);
+    let mut status = ObjectStatus::of(route);
     let spec = &route.object.spec;
-    let mut issues = Issues::default();
-    let hostnames = hostnames(&spec.hostnames, &mut issues);
     let rules = if spec.rules.is_empty() { vec![RuleSpec::default()] } else { spec.rules.clone() };
-    let draft = Draft { route, index, age, rules, hostnames };
-    check(context, &draft, &mut issues);
+    let (hostnames, verdict) = verdict::of(context, route, &rules);
+    let draft = Draft { route, index, age, rules, hostnames, verdict };
     if spec.parent_refs.is_empty() {
         status.conditions.push(Condition::no("Accepted", "NoMatchingParent", "the route has no parentRefs"));
     }
     for parent in &spec.parent_refs {
         let name = parent_name(route.object.metadata.namespace(), parent);
-        match attach_parent(context, gateways, &draft, parent) {
-            Ok(()) => status.conditions.extend(conditions(&issues, None).map(|condition| condition.about(&name))),
-            Err(Detached::Elsewhere) => status.notes.push(format!("{name} is not served here")),
-            Err(Detached::Refused(refusal)) => {
-                let refused = Some(&refusal);
-                status.conditions.extend(conditions(&issues, refused).map(|condition| condition.about(&name)));
+        let refused = match attach_parent(context, gateways, &draft, parent) {
+            Ok(()) => None,
+            Err(Detached::Refused(refusal)) => Some(refusal),
+            Err(Detached::Elsewhere) => {
+                status.notes.push(format!("{name} is not served here"));
+                continue;
             }
-        }
+        };
+        let conditions = draft.verdict.conditions(refused.as_ref());
+        status.conditions.extend(conditions.map(|condition| condition.about(&name)));
     }
     status
-}
-
-/// Finds what is wrong with the route itself, whatever it attaches to.
-fn check(context: &Context<'_>, draft: &Draft<'_>, issues: &mut Issues) {
-    let sources = Sources { manifests: context.manifests, backends: context.backends, models: context.models };
-    if draft.route.object.spec.use_default_gateways.is_some() {
-        issues.accepted.push(Refusal::new("UnsupportedValue", "useDefaultGateways is not supported yet"));
-    }
-    issues.accepted.extend(rule::twice_named(&draft.rules));
-    for spec in &draft.rules {
-        for matches in &spec.matches {
-            issues.accepted.extend(matcher::compile(matches).err());
-        }
-        rule::compile(sources, draft.route, spec, Traffic::default(), issues);
-    }
-}
-
-/// Host names that are none are reported; a route of only such names serves nothing.
-fn hostnames(names: &[String], issues: &mut Issues) -> Vec<Option<Hostname>> {
-    if names.is_empty() {
-        return vec![None];
-    }
-    let mut hostnames = Vec::new();
-    for name in names {
-        match hostname::parse(name) {
-            Ok(hostname) => hostnames.push(Some(hostname)),
-            Err(refusal) => issues.accepted.push(refusal),
-        }
-    }
-    hostnames
 }
 
 /// How a parent is written in status.
@@ -135,7 +107,8 @@ pub(super) fn parent_name(own: &str, parent: &ObjectReference) -> String {
     let kind = parent.kind.as_deref().unwrap_or("Gateway");
     let namespace = parent.namespace.as_deref().unwrap_or(own);
     let section = parent.section_name.as_ref().map(|section| format!("#{section}")).unwrap_or_default();
-    format!("{kind} {namespace}/{}{section}", parent.name)
+    let port = parent.port.map(|port| format!(":{port}")).unwrap_or_default();
+    format!("{kind} {namespace}/{}{section}{port}", parent.name)
 }
 
 /// Why a route or a model does not attach to a parent.
@@ -156,6 +129,19 @@ fn attach_parent(
     draft: &Draft<'_>,
     parent: &ObjectReference,
 ) -> Result<(), Detached> {
+    let gateway = parent_gateway(gateways, draft, parent)?;
+    let id = gateway.id.clone();
+    for listener in open_listeners(context, gateway, draft, parent)? {
+        attach_listener(context, &id, listener, draft);
+    }
+    Ok(())
+}
+
+fn parent_gateway<'a, 'm>(
+    gateways: &'a mut [GatewayDraft<'m>],
+    draft: &Draft<'_>,
+    parent: &ObjectReference,
+) -> Result<&'a mut GatewayDraft<'m>, Detached> {
     let group = parent.group.as_deref().unwrap_or(GATEWAY_API);
     let kind = parent.kind.as_deref().unwrap_or(Kind::Gateway.name());
     if (group, kind) != (GATEWAY_API, Kind::Gateway.name()) {
@@ -163,30 +149,69 @@ fn attach_parent(
     }
     let own = draft.route.object.metadata.namespace();
     let id = format!("{}/{}", parent.namespace.as_deref().unwrap_or(own), parent.name);
-    let Some(gateway) = gateways.iter_mut().find(|gateway| *gateway.id == *id) else {
-        return Err(refuse("NoMatchingParent", format!("Gateway {id} not found")));
-    };
-    if !gateway.served {
-        return Err(Detached::Elsewhere);
+    match gateways.iter_mut().find(|gateway| *gateway.id == *id) {
+        Some(gateway) if gateway.served => Ok(gateway),
+        Some(_) => Err(Detached::Elsewhere),
+        None => Err(refuse("NoMatchingParent", format!("Gateway {id} not found"))),
     }
-    let (usable, namespace, gateway_id) = (gateway.usable(), gateway.namespace, gateway.id.clone());
-    let mut named: Vec<_> = gateway.listeners.iter_mut().filter(|listener| selected(listener, parent)).collect();
-    if named.is_empty() {
-        return Err(refuse("NoMatchingParent", "No listener with the specified sectionName on the parent Gateway"));
+}
+
+/// The listeners a parentRef means that let the route in and have a host in common with it.
+fn open_listeners<'a, 'm>(
+    context: &Context<'_>,
+    gateway: &'a mut GatewayDraft<'m>,
+    draft: &Draft<'_>,
+    parent: &ObjectReference,
+) -> Result<Vec<&'a mut ListenerDraft<'m>>, Detached> {
+    let (usable, namespace, id) = (gateway.usable(), gateway.namespace, gateway.id.clone());
+    let mut listeners: Vec<_> = gateway.listeners.iter_mut().filter(|listener| selected(listener, parent)).collect();
+    if listeners.is_empty() {
+        return Err(refuse("NoMatchingParent", format!("no listener of Gateway {id} has {}", wanted(parent))));
     }
-    named.retain(|listener| usable && listener.admits(context.manifests, namespace, draft.route.kind, own));
-    if named.is_empty() {
-        return Err(refuse("NotAllowedByListeners", "Parent listener not usable or not permitted"));
+    if !usable {
+        return Err(refuse("NotAllowedByListeners", format!("Gateway {id} is not accepted")));
     }
-    let mut attached = false;
-    for listener in named {
-        attached |= attach_listener(context, &gateway_id, listener, draft);
+    let (kind, own) = (draft.route.kind, draft.route.object.metadata.namespace());
+    let mut closed = Vec::new();
+    listeners.retain(|listener| {
+        let admitted = listener.admits(context.manifests, namespace, kind, own);
+        closed.extend(admitted.as_ref().err().cloned());
+        admitted.is_ok()
+    });
+    if listeners.is_empty() {
+        return Err(refuse("NotAllowedByListeners", closed.join("; ")));
     }
-    if attached {
-        Ok(())
-    } else {
-        Err(refuse("NoMatchingListenerHostname", "No route hostnames intersect any listener hostname"))
+    listeners.retain(|listener| !shared_hosts(listener, draft).is_empty());
+    if listeners.is_empty() && !draft.hostnames.is_empty() {
+        let message = "no host name of the route is one of a listener's that admits it";
+        return Err(refuse("NoMatchingListenerHostname", message));
     }
+    // a route none of whose host names is one has no listener left; its own verdict says why
+    if !listeners.is_empty() && !listeners.iter().any(|listener| listener.accepted()) {
+        let names: Vec<_> = listeners.iter().map(|listener| format!("`{}`", listener.name)).collect();
+        return Err(refuse("NotAllowedByListeners", format!("not accepted itself: listener {}", names.join(", "))));
+    }
+    Ok(listeners)
+}
+
+/// What a parentRef asks of a listener.
+fn wanted(parent: &ObjectReference) -> String {
+    match (&parent.section_name, parent.port) {
+        (Some(section), Some(port)) => format!("the name `{section}` and port {port}"),
+        (Some(section), None) => format!("the name `{section}` (sectionName)"),
+        (None, Some(port)) => format!("port {port}"),
+        (None, None) => "any name".to_owned(),
+    }
+}
+
+/// The hosts that a listener and a route have in common.
+fn shared_hosts(listener: &ListenerDraft<'_>, draft: &Draft<'_>) -> Vec<Option<Hostname>> {
+    let mut hosts: Vec<Option<Hostname>> = Vec::new();
+    for hostname in &draft.hostnames {
+        let both = hostname::intersect(listener.hostname.as_ref(), hostname.as_ref());
+        hosts.extend(both.filter(|both| !hosts.contains(both)));
+    }
+    hosts
 }
 
 /// Whether the reference means this listener.
@@ -195,21 +220,14 @@ pub(super) fn selected(listener: &ListenerDraft<'_>, parent: &ObjectReference) -
         && parent.port.is_none_or(|port| port == listener.port)
 }
 
-/// Whether a host of the route is one of the listener's.
-fn attach_listener(context: &Context<'_>, gateway: &str, listener: &mut ListenerDraft<'_>, draft: &Draft<'_>) -> bool {
-    let mut hosts: Vec<Option<Hostname>> = Vec::new();
-    for hostname in &draft.hostnames {
-        let both = hostname::intersect(listener.hostname.as_ref(), hostname.as_ref());
-        hosts.extend(both.filter(|both| !hosts.contains(both)));
-    }
-    if hosts.is_empty() {
-        return false;
-    }
+/// Puts every match of the route into the listener, and counts the route if it is accepted.
+fn attach_listener(context: &Context<'_>, gateway: &str, listener: &mut ListenerDraft<'_>, draft: &Draft<'_>) {
     if listener.newest == Some(draft.index) {
-        return true; // Another parentRef of the same route was here before.
+        return; // Another parentRef of the same route was here before.
     }
     listener.newest = Some(draft.index);
-    listener.attached += 1;
+    listener.attached += usize::from(draft.verdict.accepted());
+    let hosts = shared_hosts(listener, draft);
     let sources = Sources { manifests: context.manifests, backends: context.backends, models: context.models };
     for (rule_index, spec) in draft.rules.iter().enumerate() {
         let position = Position {
@@ -230,7 +248,6 @@ fn attach_listener(context: &Context<'_>, gateway: &str, listener: &mut Listener
             }
         }
     }
-    true
 }
 
 /// The matches that can be compiled; the others are in the route's status.
@@ -239,28 +256,4 @@ fn matches(spec: &RuleSpec) -> Vec<Match> {
         return vec![matcher::any()];
     }
     spec.matches.iter().filter_map(|spec| matcher::compile(spec).ok()).collect()
-}
-
-fn conditions(issues: &Issues, detached: Option<&Refusal>) -> impl Iterator<Item = Condition> {
-    let accepted = match (detached, issues.accepted.as_slice()) {
-        (Some(refusal), _) => Condition::no("Accepted", refusal.reason, refusal.message.clone()),
-        (None, []) => Condition::yes("Accepted", "Accepted", "Route is accepted"),
-        (None, refusals) => Condition::no("Accepted", refusals[0].reason, joined(refusals)),
-    };
-    let resolved = match issues.resolved.as_slice() {
-        [] => Condition::yes("ResolvedRefs", "ResolvedRefs", "All references are resolved"),
-        refusals => Condition::no("ResolvedRefs", refusals[0].reason, joined(refusals)),
-    };
-    [accepted, resolved].into_iter()
-}
-
-/// Every message once.
-pub(super) fn joined(refusals: &[Refusal]) -> String {
-    let mut messages: Vec<&str> = Vec::new();
-    for refusal in refusals {
-        if !messages.contains(&refusal.message.as_str()) {
-            messages.push(&refusal.message);
-        }
-    }
-    messages.join("; ")
 }

@@ -31,12 +31,22 @@ pub(super) struct Backends {
 /// What a backend compiled to, and what does not hold in it.
 struct Made {
     target: Target,
+    /// Whether anything of it can be asked.
+    usable: bool,
     /// Secrets that cannot be used.
     unusable: Vec<String>,
     /// Fields that are left out.
     ignored: Vec<&'static str>,
     /// Expressions that are wrong, and so left out.
     wrong: Vec<String>,
+}
+
+impl Made {
+    /// What does not hold in a backend that works all the same.
+    fn faults(&self) -> Vec<String> {
+        let ignored = (!self.ignored.is_empty()).then(|| format!("not supported yet: {}", self.ignored.join(", ")));
+        self.unusable.iter().chain(&self.wrong).cloned().chain(ignored).collect()
+    }
 }
 
 /// Compiles every backend.
@@ -52,7 +62,7 @@ pub(super) fn compile(manifests: &Manifests, policies: &Policies<'_>, pool: &mut
         };
         let made = backend(&around, resource, policies, pool);
         let (target, condition) = outcome(&resource.id, made);
-        let mut status = ObjectStatus::new(Kind::AgentgatewayBackend, &resource.id);
+        let mut status = ObjectStatus::of(resource);
         status.conditions.push(condition);
         backends.status.push(status);
         backends.targets.insert(resource.id.clone(), target);
@@ -68,15 +78,11 @@ fn outcome(id: &Arc<str>, made: Result<Made, Refusal>) -> (Target, Condition) {
             return (target, Condition::no("Accepted", refusal.reason, refusal.message));
         }
     };
-    let mut partly = made.wrong;
-    if !made.ignored.is_empty() {
-        partly.push(format!("not supported yet: {}", made.ignored.join(", ")));
-    }
-    let condition = match (made.unusable.as_slice(), partly.as_slice()) {
-        ([], []) => Condition::yes("Accepted", "Accepted", "Backend successfully accepted"),
-        ([], partly) => Condition::yes("Accepted", "PartiallyValid", partly.join("; ")),
-        (unusable, _) => {
-            let message = format!("failed to translate backend: {}", unusable.join("; "));
+    let condition = match (made.usable, made.faults().as_slice()) {
+        (true, []) => Condition::yes("Accepted", "Accepted", "Backend successfully accepted"),
+        (true, faults) => Condition::yes("Accepted", "PartiallyValid", faults.join("; ")),
+        (false, _) => {
+            let message = format!("failed to translate backend: {}", made.unusable.join("; "));
             Condition::no("Accepted", "TranslationError", message)
         }
     };
@@ -186,9 +192,10 @@ fn static_backend(
         None => Credential::Passthrough,
     };
     endpoint::check_plaintext(&endpoint, &credential, around.allow_plaintext)?;
-    let unusable = unusable(&credential, None).into_iter().collect();
+    let unusable: Vec<_> = unusable(&credential, None).into_iter().collect();
     let backend = StaticBackend { name: around.backend.clone(), endpoint, credential };
-    Ok(Made { target: Target::Static(Arc::new(backend)), unusable, ignored, wrong: Vec::new() })
+    let usable = unusable.is_empty();
+    Ok(Made { target: Target::Static(Arc::new(backend)), usable, unusable, ignored, wrong: Vec::new() })
 }
 
 fn unusable(credential: &Credential, provider: Option<&str>) -> Option<String> {
@@ -233,7 +240,8 @@ fn ai_backend(
     let unhealthy = unhealthy.and_then(|health| unhealthy_condition(health, &mut wrong));
     let (name, routes) = (around.backend.clone(), routes.unwrap_or_default());
     let backend = AiBackend { name, groups, eviction, unhealthy, routes };
-    Ok(Made { target: Target::Ai(Arc::new(backend)), unusable: unusable_secrets, ignored, wrong })
+    let usable = backend.groups.iter().flatten().count() > unusable_secrets.len();
+    Ok(Made { target: Target::Ai(Arc::new(backend)), usable, unusable: unusable_secrets, ignored, wrong })
 }
 
 fn in_force<'a>(layers: &[&'a BackendPolicies]) -> InForce<'a> {

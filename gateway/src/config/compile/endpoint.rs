@@ -95,6 +95,10 @@ fn roots<'m>(manifests: &'m Manifests, namespace: &str, reference: &ObjectRefere
     if kind != "ConfigMap" || reference.group.as_deref().unwrap_or(CORE) != CORE {
         return Err(Refusal::new("InvalidCACertificateRef", format!("caCertificateRefs: {kind} is not a ConfigMap")));
     }
+    if reference.namespace.as_deref().is_some_and(|other| other != namespace) {
+        let message = "caCertificateRefs: a ConfigMap of another namespace cannot be used";
+        return Err(Refusal::new("InvalidCACertificateRef", message));
+    }
     let name = &reference.name;
     let map = find(&manifests.config_maps, namespace, name);
     let pem = map.and_then(|map| map.object.data.as_ref()?.get("ca.crt"));
@@ -123,7 +127,7 @@ pub(super) fn check_plaintext(endpoint: &Endpoint, credential: &Credential, allo
 }
 
 /// Loopback, private and link-local addresses, and names that only a private network resolves.
-fn is_near(host: &str) -> bool {
+pub fn is_near(host: &str) -> bool {
     if let Ok(address) = host.parse::<IpAddr>() {
         return match address.to_canonical() {
             IpAddr::V4(v4) => is_near_v4(v4),

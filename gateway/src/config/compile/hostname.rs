@@ -64,6 +64,8 @@ pub(super) fn rank(hostname: Option<&Hostname>) -> (u8, Reverse<usize>) {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn common(listener: &str, route: &str) -> Option<String> {
@@ -94,6 +96,33 @@ mod tests {
         ];
         for (listener, route, expected) in cases {
             assert_eq!(common(listener, route).as_deref(), expected, "{listener} with {route}");
+        }
+    }
+
+    /// Some pattern over few labels, so that many of them meet.
+    fn patterns() -> impl Strategy<Value = Option<Hostname>> {
+        proptest::option::of("(\\*\\.)?([ab]\\.){0,3}com")
+            .prop_map(|text| text.map(|text| parse(&text).expect("a host name")))
+    }
+
+    fn serves(pattern: Option<&Hostname>, host: &str) -> bool {
+        match pattern {
+            None => true,
+            Some(Hostname::Exact(name)) => **name == *host,
+            Some(Hostname::Wildcard(suffix)) => covers(suffix, host),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_both_share_serves_exactly_the_hosts_that_both_serve(
+            listener in patterns(),
+            route in patterns(),
+            host in "([ab]\\.){0,4}com",
+        ) {
+            let shared = intersect(listener.as_ref(), route.as_ref());
+            let by_shared = shared.is_some_and(|shared| serves(shared.as_ref(), &host));
+            prop_assert_eq!(by_shared, serves(listener.as_ref(), &host) && serves(route.as_ref(), &host));
         }
     }
 

@@ -1,32 +1,30 @@
 //! Gateways and their listeners: which are served, who may attach, and how they end up.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::certificate::{self, Shelf};
-use super::order::Entry;
-use super::{Refusal, hostname};
-use crate::config::kind::{AGENTGATEWAY, GATEWAY_API, Kind};
-use crate::config::manifests::{Manifests, Resource, find};
+use super::order::{Entry, ages};
+use super::{Refusal, class, conflict, hostname};
+use crate::config::kind::{GATEWAY_API, Kind};
+use crate::config::manifests::{Manifests, Resource};
 use crate::config::resources::Object;
 use crate::config::resources::gateway::{AllowedRoutes, FromNamespaces, GatewaySpec, LabelSelector, ListenerSpec};
 use crate::config::status::{Condition, ListenerStatus, ObjectStatus};
 use crate::snapshot::{Hostname, Listener};
-
-/// The controller name of our GatewayClass.
-pub(super) const CONTROLLER: &str = "agentgateway.dev/agentgateway";
-const OUR_CLASS: &str = "agentgateway";
 
 /// A Gateway on its way into the snapshot.
 #[derive(Debug)]
 pub(super) struct GatewayDraft<'m> {
     pub(super) id: Arc<str>,
     pub(super) namespace: &'m str,
+    /// Position among all objects.
+    pub(super) order: usize,
     /// Whether the class is ours.
     pub(super) served: bool,
     pub(super) listeners: Vec<ListenerDraft<'m>>,
     refused: Option<Refusal>,
-    notes: Vec<String>,
+    status: ObjectStatus,
 }
 
 /// A listener that collects routes.
@@ -44,35 +42,28 @@ pub(super) struct ListenerDraft<'m> {
     from: FromNamespaces,
     selector: Option<&'m LabelSelector>,
     /// HTTPS; every listener of a port is, or none.
-    secure: bool,
+    pub(super) secure: bool,
     shelf: Shelf,
-    conflict: Option<Refusal>,
+    /// Why it cannot be told from another one.
+    pub(super) conflict: Option<Refusal>,
+    /// Whether another HTTPS listener of the port serves some of its hosts.
+    pub(super) overlaps: bool,
     refused: Option<Refusal>,
-}
-
-/// What listeners before have taken.
-#[derive(Debug, Default)]
-struct Taken {
-    /// Port and hostname.
-    spots: HashSet<(u16, Option<String>)>,
-    /// Whether the port is HTTPS.
-    secure: HashMap<u16, bool>,
 }
 
 /// Prepares every Gateway for its routes.
 pub(super) fn compile(manifests: &Manifests) -> Vec<GatewayDraft<'_>> {
-    let mut taken = Taken::default();
-    manifests.gateways.iter().map(|gateway| draft(manifests, gateway, &mut taken)).collect()
+    let gateways = &manifests.gateways;
+    let mut drafts: Vec<_> = gateways.iter().map(|gateway| draft(manifests, gateway)).collect();
+    let ages = ages(gateways.iter().map(|gateway| (gateway.order, &gateway.object.metadata, &gateway.id)));
+    conflict::mark(&mut drafts, &ages);
+    drafts
 }
 
-fn draft<'m>(
-    manifests: &'m Manifests,
-    gateway: &'m Resource<Object<GatewaySpec>>,
-    taken: &mut Taken,
-) -> GatewayDraft<'m> {
+fn draft<'m>(manifests: &'m Manifests, gateway: &'m Resource<Object<GatewaySpec>>) -> GatewayDraft<'m> {
     let spec = &gateway.object.spec;
-    let served = is_ours(manifests, &spec.gateway_class_name);
-    let refused = if served { check(manifests, gateway).err() } else { None };
+    let served = class::is_ours(manifests, &spec.gateway_class_name);
+    let refused = if served { check(manifests, &gateway.object).err() } else { None };
     let mut listeners = Vec::new();
     let mut names = HashSet::new();
     for listener in spec.listeners.iter().filter(|_| served) {
@@ -80,78 +71,38 @@ fn draft<'m>(
         if !names.insert(&listener.name) && draft.refused.is_none() {
             draft.refused = Some(Refusal::invalid(format!("listener name `{}` is used twice", listener.name)));
         }
-        if draft.refused.is_none() && refused.is_none() {
-            draft.conflict = taken.take(&draft, listener.hostname.as_deref()).err();
-        }
         listeners.push(draft);
     }
-    let mut notes = Vec::new();
+    let mut status = ObjectStatus::of(gateway);
     if !served {
-        notes.push(format!("skipped: class `{}` is not served here", spec.gateway_class_name));
+        status.notes.push(format!("skipped: class `{}` is not served here", spec.gateway_class_name));
     }
     if spec.allowed_listeners.is_some() || spec.default_scope.is_some() {
-        notes.push("allowedListeners and defaultScope are not supported yet".to_owned());
+        status.notes.push("allowedListeners and defaultScope are not supported yet".to_owned());
     }
     GatewayDraft {
         id: gateway.id.clone(),
         namespace: gateway.object.metadata.namespace(),
+        order: gateway.order,
         served,
         listeners,
         refused,
-        notes,
+        status,
     }
 }
 
-impl Taken {
-    /// The first listener has it.
-    fn take(&mut self, draft: &ListenerDraft<'_>, hostname: Option<&str>) -> Result<(), Refusal> {
-        let port = draft.port;
-        if *self.secure.entry(port).or_insert(draft.secure) != draft.secure {
-            let message = format!("another listener has port {port} and the other of HTTP and HTTPS");
-            return Err(Refusal::new("ProtocolConflict", message));
-        }
-        let hostname = hostname.map(str::to_ascii_lowercase);
-        match self.spots.insert((port, hostname)) {
-            true => Ok(()),
-            false => {
-                let message = format!("another listener has port {port} and the same hostname");
-                Err(Refusal::new("HostnameConflict", message))
-            }
-        }
-    }
-}
-
-/// The class `agentgateway`, or one whose GatewayClass names our controller.
-fn is_ours(manifests: &Manifests, name: &str) -> bool {
-    match manifests.classes.iter().find(|class| &*class.id == name) {
-        Some(class) => class.object.spec.controller_name == CONTROLLER,
-        None => name == OUR_CLASS,
-    }
-}
-
-fn check(manifests: &Manifests, gateway: &Resource<Object<GatewaySpec>>) -> Result<(), Refusal> {
-    let spec = &gateway.object.spec;
+fn check(manifests: &Manifests, gateway: &Object<GatewaySpec>) -> Result<(), Refusal> {
+    let spec = &gateway.spec;
     if spec.addresses.as_ref().is_some_and(|addresses| !addresses.is_empty()) {
         return Err(Refusal::new("UnsupportedAddress", "spec.addresses is not supported yet"));
     }
     if spec.tls.is_some() {
-        return Err(Refusal::unsupported("spec.tls"));
+        return Err(Refusal::invalid("spec.tls is not supported yet"));
     }
     if spec.listeners.is_empty() {
         return Err(Refusal::new("ListenersNotValid", "a Gateway needs at least one listener"));
     }
-    let Some(parameters) = spec.infrastructure.as_ref().and_then(|infra| infra.parameters_ref.as_ref()) else {
-        return Ok(());
-    };
-    let ours = parameters.group.as_deref() == Some(AGENTGATEWAY)
-        && parameters.kind.as_deref() == Some(Kind::AgentgatewayParameters.name());
-    let namespace = gateway.object.metadata.namespace();
-    if !ours || find(&manifests.parameters, namespace, &parameters.name).is_none() {
-        let message =
-            format!("infrastructure.parametersRef: AgentgatewayParameters {namespace}/{} not found", parameters.name);
-        return Err(Refusal::new("InvalidParameters", message));
-    }
-    Ok(())
+    class::check_parameters(manifests, gateway)
 }
 
 fn listener_draft<'m>(manifests: &Manifests, namespace: &str, spec: &'m ListenerSpec) -> ListenerDraft<'m> {
@@ -180,20 +131,31 @@ fn listener_draft<'m>(manifests: &Manifests, namespace: &str, spec: &'m Listener
         secure,
         shelf: if secure { certificate::of_listener(manifests, namespace, spec) } else { Shelf::default() },
         conflict: None,
-        refused: check_listener(spec).err().or(hostname_error),
+        overlaps: false,
+        refused: check_listener(spec).and_then(|()| check_selector(allowed)).err().or(hostname_error),
     }
 }
 
 fn check_listener(spec: &ListenerSpec) -> Result<(), Refusal> {
     match spec.protocol.as_str() {
         "HTTP" if spec.tls.is_some() => Err(Refusal::invalid("tls does not go with protocol HTTP")),
-        "HTTP" | "HTTPS" if spec.port == 0 => Err(Refusal::invalid("port 0 cannot be listened on")),
+        "HTTP" | "HTTPS" if spec.port == 0 => Err(Refusal::new("PortUnavailable", "port 0 cannot be listened on")),
         "HTTP" => Ok(()),
         "HTTPS" => certificate::check(spec),
         other => {
             let message = format!("protocol {other} is not supported: use HTTP or HTTPS");
             Err(Refusal::new("UnsupportedProtocol", message))
         }
+    }
+}
+
+fn check_selector(allowed: Option<&AllowedRoutes>) -> Result<(), Refusal> {
+    let namespaces = allowed.and_then(|allowed| allowed.namespaces.as_ref());
+    match namespaces {
+        Some(namespaces) if namespaces.from == Some(FromNamespaces::Selector) && namespaces.selector.is_none() => {
+            Err(Refusal::new("UnsupportedValue", "allowedRoutes.namespaces.from: Selector needs a selector"))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -223,14 +185,12 @@ impl GatewayDraft<'_> {
 
     /// The status, and what goes into the snapshot by port.
     pub(super) fn finish(self) -> (ObjectStatus, Vec<(u16, Listener)>) {
-        let mut status = ObjectStatus::new(Kind::Gateway, &self.id);
-        status.notes.clone_from(&self.notes);
         if !self.served {
-            return (status, Vec::new());
+            return (self.status, Vec::new());
         }
         let working = self.listeners.iter().filter(|listener| listener.usable()).count();
-        status.conditions = self.conditions(working);
-        let usable = self.usable();
+        let (usable, conditions) = (self.usable(), self.conditions(working));
+        let mut status = ObjectStatus { conditions, ..self.status };
         let mut programmed = Vec::new();
         for listener in self.listeners {
             status.listeners.push(listener.status(usable));
@@ -244,13 +204,19 @@ impl GatewayDraft<'_> {
     fn conditions(&self, working: usize) -> Vec<Condition> {
         if let Some(refusal) = &self.refused {
             let accepted = Condition::no("Accepted", refusal.reason, refusal.message.clone());
-            return vec![accepted, Condition::no("Programmed", "Invalid", refusal.message.clone())];
+            let reason = if refusal.reason == "UnsupportedAddress" { "AddressNotUsable" } else { "Invalid" };
+            return vec![accepted, Condition::no("Programmed", reason, refusal.message.clone())];
         }
         let all = self.listeners.len();
         let accepted = match working {
             working if working == all => Condition::yes("Accepted", "Accepted", "Successfully accepted Gateway"),
             0 => Condition::no("Accepted", "ListenersNotValid", "no listener is usable"),
-            some => Condition::yes("Accepted", "ListenersNotValid", format!("{some} of {all} listeners are usable")),
+            some => {
+                let others = self.listeners.iter().filter(|listener| !listener.usable());
+                let names: Vec<_> = others.map(|listener| format!("`{}`", listener.name)).collect();
+                let message = format!("{some} of {all} listeners are usable; not {}", names.join(", "));
+                Condition::yes("Accepted", "ListenersNotValid", message)
+            }
         };
         let programmed = match working {
             0 => Condition::no("Programmed", "Invalid", "no listener is usable"),
@@ -263,23 +229,43 @@ impl GatewayDraft<'_> {
 impl ListenerDraft<'_> {
     /// Whether it can serve.
     pub(super) fn usable(&self) -> bool {
-        self.refused.is_none() && self.conflict.is_none() && self.secure != self.shelf.certificates.is_empty()
+        self.accepted() && self.secure != self.shelf.certificates.is_empty()
     }
 
-    /// Whether a route of this kind and namespace may attach.
-    pub(super) fn admits(&self, manifests: &Manifests, gateway_namespace: &str, kind: Kind, namespace: &str) -> bool {
-        let namespace_fits = match self.from {
-            FromNamespaces::All => true,
-            FromNamespaces::Same => namespace == gateway_namespace,
-            FromNamespaces::None => false,
-            FromNamespaces::Selector => self.selector.is_some_and(|selector| {
-                let found = manifests.namespaces.iter().find(|other| &*other.id == namespace);
-                let mut labels = found.and_then(|found| found.object.metadata.labels.clone()).unwrap_or_default();
-                labels.insert("kubernetes.io/metadata.name".to_owned(), namespace.to_owned());
-                selector.fits(&labels)
-            }),
-        };
-        self.usable() && namespace_fits && self.kinds.contains(&kind)
+    /// Whether routes may count on it, be it served or not.
+    pub(super) fn accepted(&self) -> bool {
+        self.refused.is_none() && self.conflict.is_none()
+    }
+
+    /// Whether a route of this kind and namespace may attach; else why not.
+    pub(super) fn admits(
+        &self,
+        manifests: &Manifests,
+        gateway_namespace: &str,
+        kind: Kind,
+        namespace: &str,
+    ) -> Result<(), String> {
+        let refused = |why: String| Err(format!("listener `{}` {why}", self.name));
+        if !self.kinds.contains(&kind) {
+            return refused(format!("takes no {}", kind.name()));
+        }
+        match self.from {
+            FromNamespaces::Same if namespace != gateway_namespace => refused(format!(
+                "takes routes of its own namespace {gateway_namespace} only (allowedRoutes.namespaces)"
+            )),
+            FromNamespaces::None => refused("takes no routes (allowedRoutes.namespaces.from: None)".to_owned()),
+            FromNamespaces::Selector if !self.selects(manifests, namespace) => {
+                refused(format!("does not select namespace {namespace} by its labels (allowedRoutes.namespaces)"))
+            }
+            FromNamespaces::All | FromNamespaces::Same | FromNamespaces::Selector => Ok(()),
+        }
+    }
+
+    fn selects(&self, manifests: &Manifests, namespace: &str) -> bool {
+        let found = manifests.namespaces.iter().find(|other| &*other.id == namespace);
+        let mut labels = found.and_then(|found| found.object.metadata.labels.clone()).unwrap_or_default();
+        labels.insert("kubernetes.io/metadata.name".to_owned(), namespace.to_owned());
+        self.selector.is_some_and(|selector| selector.fits(&labels))
     }
 
     fn status(&self, gateway_usable: bool) -> ListenerStatus {
@@ -304,10 +290,14 @@ impl ListenerDraft<'_> {
                 Condition::no("ResolvedRefs", "InvalidRouteKinds", format!("not a route kind here: {}", bad.join(", ")))
             }
         };
+        let overlapping = self.overlaps.then(|| {
+            let message = "another HTTPS listener of this port serves some of its hosts";
+            Condition::yes("OverlappingTLSConfig", "OverlappingHostnames", message)
+        });
         ListenerStatus {
             name: self.name.to_string(),
             port: self.port,
-            conditions: vec![accepted, programmed, conflicted, resolved],
+            conditions: [accepted, programmed, conflicted, resolved].into_iter().chain(overlapping).collect(),
             attached_routes: self.attached,
             supported_kinds: self.kinds.clone(),
         }

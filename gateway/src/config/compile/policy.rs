@@ -6,17 +6,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::order::{Ages, ages};
+use super::target::{self, TargetOf};
 use super::{Refusal, access_log, client_keys, limits};
 use crate::access_log::AccessLog;
 use crate::auth::ClientKeys;
 use crate::config::kind::Kind;
 use crate::config::manifests::{Manifests, Resource};
+use crate::config::resources::Object;
 use crate::config::resources::backend::BackendPolicies;
 use crate::config::resources::policy::{FrontendSpec, Phase, PolicySpec, TrafficSpec};
-use crate::config::resources::{Metadata, Object};
 use crate::config::status::{Condition, ObjectStatus};
 use crate::snapshot::Retry;
 use crate::worker::BODY_LIMIT;
+
+/// What `targetRefs` or `targetSelectors` take.
+const MOST_TARGETS: usize = 16;
 
 /// What policies say about the traffic of one rule.
 #[derive(Debug, Clone, Default)]
@@ -38,14 +42,6 @@ impl Traffic {
         let timers = self.request.is_some() || self.response_idle.is_some();
         timers || self.retry.is_some() || self.client_keys.is_some() || self.body_limit.is_some()
     }
-}
-
-/// An object, or a part of it, that a policy points at.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct TargetOf {
-    kind: Kind,
-    id: Arc<str>,
-    section: Option<String>,
 }
 
 /// A rule as policies see it, with the listener it is attached to.
@@ -104,6 +100,23 @@ impl<'m> Policies<'m> {
         of(Some(listener)).or_else(|| of(None))
     }
 
+    /// A policy that cannot be accepted still closes what it was to protect.
+    fn close(
+        &mut self,
+        manifests: &Manifests,
+        policy: &Resource<Object<PolicySpec>>,
+        traffic: &Traffic,
+        why: &Refusal,
+    ) {
+        if traffic.client_keys.is_none() && traffic.closed.is_none() {
+            return;
+        }
+        let closed = format!("AgentgatewayPolicy {} is not valid: {}", policy.id, why.message);
+        let traffic = Traffic { closed: Some(closed), ..Traffic::default() };
+        let targets = target::of(manifests, policy).into_iter().filter_map(|(_, target)| target.ok());
+        self.traffic.extend(targets.map(|target| (target, traffic.clone())));
+    }
+
     /// Backend policies attached to a backend or to one of its providers, weakest first.
     pub(super) fn for_backend(&self, id: &str, provider: Option<&str>) -> Vec<&'m BackendPolicies> {
         let fits = |target: &TargetOf| &*target.id == id && target.section.as_deref() == provider;
@@ -129,13 +142,15 @@ fn add<'m>(
     manifests: &'m Manifests,
     policy: &'m Resource<Object<PolicySpec>>,
 ) -> ObjectStatus {
-    let mut status = ObjectStatus::new(Kind::AgentgatewayPolicy, &policy.id);
+    let mut status = ObjectStatus::of(policy);
     let spec = &policy.object.spec;
+    let (traffic, mut issues) = read_traffic(manifests, policy);
     if let Err(refusal) = usable(spec) {
+        policies.close(manifests, policy, &traffic, &refusal);
         status.conditions.push(Condition::no("Accepted", "Invalid", refusal.message));
+        status.conditions.push(Condition::no("Attached", "Pending", "the policy is not accepted"));
         return status;
     }
-    let (traffic, mut issues) = read_traffic(manifests, policy);
     issues.extend(target_issues(spec));
     let to_backends = kinds_of(spec).any(|kind| kind == Kind::AgentgatewayBackend.name());
     let access_log = spec.frontend.as_ref().and_then(|frontend| access_log::compile(frontend, &mut issues));
@@ -147,14 +162,13 @@ fn add<'m>(
         (false, false) => Condition::no("Accepted", "Invalid", issues.join("; ")),
     };
     let mut targets = Vec::new();
-    for found in targets_of(manifests, policy) {
-        let (name, target) = found;
+    for (name, target) in target::of(manifests, policy) {
         let attached = match target {
-            Some(target) => {
+            Ok(target) => {
                 targets.push(target);
                 Condition::yes("Attached", "Attached", "Attached to all targets")
             }
-            None => Condition::no("Attached", "Pending", format!("{name} not found")),
+            Err(why) => Condition::no("Attached", "Pending", why),
         };
         status.conditions.push(accepted.clone().about(&name));
         status.conditions.push(attached.about(&name));
@@ -177,6 +191,17 @@ fn add<'m>(
 fn usable(spec: &PolicySpec) -> Result<(), Refusal> {
     if spec.target_refs.is_empty() == spec.target_selectors.is_empty() {
         return Err(Refusal::invalid("exactly one of targetRefs and targetSelectors must be set"));
+    }
+    let mut kinds: Vec<&str> = kinds_of(spec).collect();
+    if kinds.len() > MOST_TARGETS {
+        return Err(Refusal::invalid(format!("a policy takes 1 to {MOST_TARGETS} targets")));
+    }
+    kinds.dedup();
+    if kinds.len() > 1 {
+        return Err(Refusal::invalid(format!("all targets must be of one kind, not {}", kinds.join(" and "))));
+    }
+    if spec.target_refs.iter().any(|target| target.namespace.is_some()) {
+        return Err(Refusal::invalid("targetRefs take no namespace: a policy works in its own"));
     }
     if spec.traffic.is_none() && spec.frontend.is_none() && spec.backend.is_none() {
         return Err(Refusal::invalid("at least one of traffic, frontend and backend must be set"));
@@ -332,48 +357,4 @@ fn target_issues(spec: &PolicySpec) -> Vec<String> {
     }
     issues.dedup();
     issues
-}
-
-/// Every target with the name it is written by; `None` when there is no such object.
-fn targets_of(manifests: &Manifests, policy: &Resource<Object<PolicySpec>>) -> Vec<(String, Option<TargetOf>)> {
-    let namespace = policy.object.metadata.namespace();
-    let spec = &policy.object.spec;
-    let mut targets = Vec::new();
-    for reference in &spec.target_refs {
-        let kind = reference.kind.as_deref().unwrap_or_default();
-        let section = reference.section_name.clone();
-        let id: Arc<str> = format!("{namespace}/{}", reference.name).into();
-        let place = section.as_ref().map(|section| format!("#{section}")).unwrap_or_default();
-        let name = format!("{kind} {id}{place}");
-        let known =
-            Kind::named(kind).filter(|kind| reference.group.as_deref().is_none_or(|group| group == kind.group()));
-        let found = known.filter(|kind| candidates(manifests, *kind).iter().any(|(other, _)| *other == &id));
-        targets.push((name, found.map(|kind| TargetOf { kind, id, section })));
-    }
-    for selector in &spec.target_selectors {
-        let kind = Kind::named(&selector.kind);
-        for (id, metadata) in kind.map(|kind| candidates(manifests, kind)).unwrap_or_default() {
-            let labels = metadata.labels.clone().unwrap_or_default();
-            let fits = selector.match_labels.iter().all(|(key, value)| labels.get(key) == Some(value));
-            let Some(kind) = kind.filter(|_| fits && metadata.namespace() == namespace) else { continue };
-            let target = TargetOf { kind, id: id.clone(), section: selector.section_name.clone() };
-            targets.push((format!("{} {id}", selector.kind), Some(target)));
-        }
-    }
-    targets
-}
-
-/// All objects of a kind that policies may target.
-fn candidates(manifests: &Manifests, kind: Kind) -> Vec<(&Arc<str>, &Metadata)> {
-    match kind {
-        Kind::Gateway => manifests.gateways.iter().map(|found| (&found.id, &found.object.metadata)).collect(),
-        Kind::AgentgatewayBackend => {
-            manifests.backends.iter().map(|found| (&found.id, &found.object.metadata)).collect()
-        }
-        Kind::HTTPRoute | Kind::AIRoute => {
-            let routes = manifests.routes.iter().filter(|route| route.kind == kind);
-            routes.map(|found| (&found.id, &found.object.metadata)).collect()
-        }
-        _ => Vec::new(),
-    }
 }

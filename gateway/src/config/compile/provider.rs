@@ -52,7 +52,7 @@ impl HealthPool {
                     });
                     backends.for_each(|ai| pool.keep(ai, true));
                 }
-                Target::Static(_) | Target::Broken { .. } => (),
+                Target::Static(_) | Target::Broken { .. } | Target::Unready { .. } => (),
             }
         }
         pool

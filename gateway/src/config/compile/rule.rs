@@ -2,7 +2,6 @@
 //! cannot be served as written still matches and answers 500, so that its requests do not fall
 //! through to a rule they were not meant for.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::backend::Backends;
@@ -143,13 +142,6 @@ fn own(spec: &RuleSpec, traffic: Traffic) -> Result<(Timeouts, Option<Retry>), R
         None => traffic.retry,
     };
     Ok((timeouts, retry))
-}
-
-/// A policy that names a rule means one.
-pub(super) fn twice_named(rules: &[RuleSpec]) -> Option<Refusal> {
-    let mut names = HashSet::new();
-    let twice = rules.iter().filter_map(|rule| rule.name.as_deref()).find(|name| !names.insert(*name))?;
-    Some(Refusal::new("UnsupportedValue", format!("two rules are named `{twice}`")))
 }
 
 fn broken_backend(backend: Arc<str>, why: &str) -> WeightedBackend {

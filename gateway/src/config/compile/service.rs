@@ -1,11 +1,13 @@
-//! Services as backends: a Service's port joined with its EndpointSlices' ready addresses.
+//! Services as backends: a Service's port joined with its EndpointSlices' ready addresses. The slices know what a
+//! named `targetPort` is, pod by pod, so `targetPort` itself is not read. A Service that is there and has no ready
+//! endpoint is a resolved reference whose requests answer 503; everything else that is wrong is a refusal.
 
 use std::sync::Arc;
 
 use super::{Refusal, endpoint};
 use crate::config::manifests::{Manifests, find};
-use crate::config::resources::core::EndpointSlice;
-use crate::snapshot::{Credential, Endpoint, StaticBackend, Target};
+use crate::config::resources::core::{EndpointSlice, ServicePort};
+use crate::snapshot::{Credential, Endpoint, Protocol, StaticBackend, Target};
 
 const SERVICE_LABEL: &str = "kubernetes.io/service-name";
 
@@ -24,47 +26,65 @@ pub(super) fn targets(
     };
     let spec = &service.object.spec;
     let service_port = spec.ports.iter().find(|candidate| candidate.port == port);
-    let protocol = endpoint::protocol(service_port.and_then(|port| port.app_protocol.as_deref()))?;
+    let protocol = service_port.map_or(Ok(Protocol::default()), |port| spoken(&service.id, port))?;
     let to = |host: Arc<str>, port: u16| {
-        let backend = StaticBackend {
-            name: service.id.clone(),
-            endpoint: Endpoint { host, port, tls: None, connect_timeout: None, protocol },
-            credential: Credential::Passthrough,
-        };
+        let endpoint = Endpoint { host, port, tls: None, connect_timeout: None, protocol };
+        let backend = StaticBackend { name: service.id.clone(), endpoint, credential: Credential::Passthrough };
         Target::Static(Arc::new(backend))
     };
-    if let Some(external) = spec.external_name.as_deref().filter(|_| spec.type_.as_deref() == Some("ExternalName")) {
+    if spec.type_.as_deref() == Some("ExternalName") {
+        let external = spec.external_name.as_deref().unwrap_or_default();
         return Ok(vec![to(endpoint::host(external)?, port)]);
     }
     let Some(service_port) = service_port else {
         return Err(Refusal::new("BackendNotFound", format!("Service {namespace}/{name} has no port {port}")));
     };
-    let port_name = service_port.name.as_deref().unwrap_or_default();
-    let slices =
-        manifests.slices.iter().map(|slice| &slice.object).filter(|slice| {
-            slice.metadata.namespace() == namespace && slice.metadata.label(SERVICE_LABEL) == Some(name)
-        });
-    let mut targets = Vec::new();
-    for slice in slices {
-        for (address, port) in ready(slice, port_name) {
-            targets.push(to(endpoint::host(address)?, port));
+    let mut addresses = Vec::new();
+    for slice in slices(manifests, namespace, name) {
+        for address in ready(slice, service_port.name.as_deref().unwrap_or_default()) {
+            // while an endpoint moves between slices, both may list it
+            if !addresses.contains(&address) {
+                addresses.push(address);
+            }
         }
     }
-    if targets.is_empty() {
-        let message = format!("Service {namespace}/{name} has no ready endpoints (no EndpointSlice lists one)");
-        return Err(Refusal::new("BackendNotFound", message));
+    if addresses.is_empty() {
+        return Ok(vec![Target::Unready { service: service.id.clone() }]);
     }
-    Ok(targets)
+    addresses.into_iter().map(|(address, port)| Ok(to(endpoint::host(address)?, port))).collect()
 }
 
-fn ready<'s>(slice: &'s EndpointSlice, port_name: &str) -> Vec<(&'s str, u16)> {
-    let ports = slice.ports.iter().flatten();
-    let port = ports.filter(|port| port.name.as_deref().unwrap_or_default() == port_name).find_map(|port| port.port);
-    let Some(port) = port else { return Vec::new() };
-    let ready = slice
-        .endpoints
-        .iter()
-        .flatten()
-        .filter(|endpoint| endpoint.conditions.as_ref().and_then(|conditions| conditions.ready).unwrap_or(true));
-    ready.filter_map(|endpoint| endpoint.addresses.first()).map(|address| (address.as_str(), port)).collect()
+/// What is spoken at a port, if an HTTP route can speak it.
+fn spoken(service: &str, port: &ServicePort) -> Result<Protocol, Refusal> {
+    let place = |refusal: Refusal| Refusal {
+        message: format!("Service {service} port {}: {}", port.port, refusal.message),
+        ..refusal
+    };
+    match port.protocol.as_deref() {
+        None | Some("TCP") => endpoint::protocol(port.app_protocol.as_deref()).map_err(place),
+        Some(other) => Err(place(Refusal::new(
+            "UnsupportedProtocol",
+            format!("protocol {other} is not supported by an HTTP route"),
+        ))),
+    }
+}
+
+fn slices<'m>(manifests: &'m Manifests, namespace: &str, service: &str) -> impl Iterator<Item = &'m EndpointSlice> {
+    let all = manifests.slices.iter().map(|slice| &slice.object);
+    all.filter(move |slice| {
+        slice.metadata.namespace() == namespace && slice.metadata.label(SERVICE_LABEL) == Some(service)
+    })
+    .map(|slice| &**slice)
+}
+
+/// The addresses of a slice that take requests, with the slice's number for the named port.
+fn ready<'s>(slice: &'s EndpointSlice, port_name: &str) -> impl Iterator<Item = (&'s str, u16)> {
+    let mut ports = slice.ports.iter().flatten();
+    let named = ports.find(|port| port.name.as_deref().unwrap_or_default() == port_name);
+    let port = named.and_then(|port| port.port);
+    let ready = slice.endpoints.iter().flatten().filter(|endpoint| {
+        let conditions = endpoint.conditions.as_ref();
+        conditions.and_then(|conditions| conditions.ready).unwrap_or(true)
+    });
+    ready.filter_map(move |endpoint| Some((endpoint.addresses.first()?.as_str(), port?)))
 }

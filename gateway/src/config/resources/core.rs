@@ -86,7 +86,9 @@ pub struct ServicePort {
     pub name: Option<String>,
     /// What a backendRef names.
     pub port: u16,
-    /// What is spoken there.
+    /// `TCP` when absent.
+    pub protocol: Option<String>,
+    /// What is spoken there; HTTP when absent.
     pub app_protocol: Option<String>,
 }
 

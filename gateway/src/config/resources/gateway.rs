@@ -12,8 +12,8 @@ use super::meta::{ObjectReference, Present};
 pub struct GatewayClassSpec {
     /// Which controller serves the class.
     pub controller_name: String,
-    /// Not looked at.
-    pub parameters_ref: Option<Present>,
+    /// An AgentgatewayParameters.
+    pub parameters_ref: Option<ObjectReference>,
     /// Not looked at.
     pub description: Option<String>,
 }

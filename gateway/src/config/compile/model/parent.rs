@@ -10,7 +10,7 @@ use super::super::order::{Ages, Entry, Place, Rank, ages};
 use super::super::policy::Position;
 use super::super::provider::HealthPool;
 use super::super::rule::{self, Issues, Sources};
-use super::super::{Refusal, matcher};
+use super::super::{Refusal, matcher, verdict};
 use super::{Draft, ModelResource};
 use crate::config::kind::{AGENTGATEWAY, GATEWAY_API, Kind};
 use crate::config::manifests::{Manifests, Resource, find};
@@ -77,7 +77,7 @@ fn give(
     members: &mut HashMap<Parent, Vec<(Pattern, Arc<Model>)>>,
 ) -> ObjectStatus {
     let Draft { resource, pattern, model, issues, wrong, notes } = draft;
-    let mut status = ObjectStatus::new(resource.kind, &resource.id);
+    let mut status = ObjectStatus::of(resource);
     status.notes = notes;
     let parents = &resource.object.spec.parent_refs;
     if parents.is_empty() {
@@ -120,11 +120,11 @@ fn conditions(issues: &Issues, wrong: &[String], detached: Option<Refusal>) -> i
         (Some(refusal), _) => Condition::no("Accepted", refusal.reason, refusal.message),
         (None, []) if !wrong.is_empty() => Condition::yes("Accepted", "PartiallyValid", wrong.join("; ")),
         (None, []) => Condition::yes("Accepted", "Accepted", "Model is accepted"),
-        (None, refusals) => Condition::no("Accepted", refusals[0].reason, attach::joined(refusals)),
+        (None, refusals) => Condition::no("Accepted", refusals[0].reason, verdict::joined(refusals)),
     };
     let resolved = match issues.resolved.as_slice() {
         [] => Condition::yes("ResolvedRefs", "ResolvedRefs", "All references are resolved"),
-        refusals => Condition::no("ResolvedRefs", refusals[0].reason, attach::joined(refusals)),
+        refusals => Condition::no("ResolvedRefs", refusals[0].reason, verdict::joined(refusals)),
     };
     [accepted, resolved].into_iter()
 }
@@ -165,7 +165,7 @@ fn listeners(
             "No listener with the specified sectionName on the parent Gateway",
         ));
     }
-    named.retain(|listener| usable && listener.admits(manifests, namespace, Kind::AgentgatewayModel, own));
+    named.retain(|listener| usable && listener.admits(manifests, namespace, Kind::AgentgatewayModel, own).is_ok());
     if named.is_empty() {
         return Err(attach::refuse("NotAllowedByListeners", "Parent listener not usable or not permitted"));
     }
