@@ -219,7 +219,7 @@ mod tests {
     #[test]
     fn the_reference_gateway_is_a_target_like_any_other() {
         let target = Target::reference(Path::new("windtunnel")).expect("its own file is right");
-        assert!(target.claims("chat") && !target.claims("wildcard_model") && target.concurrent());
+        assert!(target.claims("chat") && !target.claims("pool.consistent_hash") && target.concurrent());
         assert_eq!(target.options()["timeout_status"], serde_json::json!([504]));
     }
 
