@@ -48,6 +48,7 @@ pub mod server;
 pub mod snapshot;
 pub mod socket;
 pub mod sse;
+pub mod static_backend;
 pub mod tap;
 pub mod telemetry;
 pub mod tls;
