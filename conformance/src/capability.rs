@@ -69,6 +69,7 @@ capabilities! {
     "failover.streaming": "a stream fails over until its first content",
     "failover.dns": "a name that does not resolve is a failed attempt",
     "failover.all_limited": "when all providers limit, the client is told when to come again",
+    "failover.key_pool": "of several keys at one provider, a limited one gives way, and a failing provider costs none",
     "retry": "a request is tried again as configured",
     "retry.backoff": "with a pause between the tries",
     "timeouts.stream_idle": "a limit on the silence within a stream",

@@ -219,8 +219,16 @@ mod tests {
     #[test]
     fn the_reference_gateway_is_a_target_like_any_other() {
         let target = Target::reference(Path::new("windtunnel")).expect("its own file is right");
-        assert!(target.claims("chat") && !target.claims("pool.consistent_hash") && target.concurrent());
+        assert!(CAPABILITIES.iter().all(|capability| target.claims(capability.name)) && target.concurrent());
         assert_eq!(target.options()["timeout_status"], serde_json::json!([504]));
+    }
+
+    #[test]
+    fn what_is_excepted_is_not_claimed() {
+        let text = "name: x\nsupports: all\nexcept: [retry]\nstart: {command: [x]}\n";
+        let target = read(text).expect("the file is right");
+        assert!(target.claims("chat") && target.claims("retry.backoff") && !target.claims("retry"));
+        assert_eq!(target.supported().len(), CAPABILITIES.len() - 1);
     }
 
     #[test]
