@@ -49,7 +49,7 @@ impl Outcome {
 
     /// What the provider itself says about another try.
     fn should_retry(&self) -> Option<bool> {
-        if let Self::Answered(head, _) = self { hint::should_retry(head.headers()) } else { None }
+        if let Self::Answered(head, _) = self { hint::should_retry(head.status(), head.headers()) } else { None }
     }
 
     /// Nothing was accepted: another provider may have the request without asking anyone.
@@ -163,7 +163,7 @@ async fn attempt(
         (None, Some(stream)) => stream,
         (None, None) => UpstreamBody::Pieces(Default::default()),
     };
-    let to = ToProvider { provider, operation: admitted.operation, path: &admitted.path, rule, backend: index };
+    let to = ToProvider { provider, operation: admitted.operation, path: &admitted.path, rule, backend: Some(index) };
     let request = send::to_provider(exchange, &to, body)?;
     exchange.record.attempts.push(note);
     let in_flight = InFlight::begin(provider.health.clone());

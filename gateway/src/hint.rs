@@ -38,9 +38,12 @@ pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     Some(until.duration_since(SystemTime::now()).unwrap_or_default().min(LONGEST))
 }
 
-/// `x-should-retry`: what the provider itself says about another try.
+/// `x-should-retry`: what the provider itself says about another try after an error.
 #[must_use]
-pub fn should_retry(headers: &HeaderMap) -> Option<bool> {
+pub fn should_retry(status: StatusCode, headers: &HeaderMap) -> Option<bool> {
+    if status.as_u16() < 400 {
+        return None;
+    }
     text(headers, "x-should-retry")?.parse().ok()
 }
 
@@ -155,13 +158,13 @@ mod tests {
     #[test]
     fn x_should_retry_is_a_word_of_the_provider() {
         let said = |value: &'static str| {
-            should_retry(&HeaderMap::from_iter([(
-                HeaderName::from_static("x-should-retry"),
-                HeaderValue::from_static(value),
-            )]))
+            let header = (HeaderName::from_static("x-should-retry"), HeaderValue::from_static(value));
+            let headers = HeaderMap::from_iter([header]);
+            assert_eq!(should_retry(StatusCode::OK, &headers), None, "an answer that is good is taken");
+            should_retry(StatusCode::CONFLICT, &headers)
         };
         assert_eq!([said("true"), said("false"), said("maybe")], [Some(true), Some(false), None]);
-        assert_eq!(should_retry(&HeaderMap::new()), None);
+        assert_eq!(should_retry(StatusCode::CONFLICT, &HeaderMap::new()), None);
     }
 
     proptest! {

@@ -3,6 +3,7 @@
 //! body, no time) is not sent, and nothing of a mirror is booked as a provider's health. It is told neither to the log
 //! nor to metrics, which count what clients asked for.
 
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -19,11 +20,11 @@ use tokio::sync::oneshot;
 use crate::admit::Admitted;
 use crate::edit::Prompt;
 use crate::exchange::Exchange;
-use crate::operation;
 use crate::send::{self, Outbound, ToProvider};
-use crate::snapshot::{AiBackend, Endpoint, Operation, Provider, RouteEntry, Target};
+use crate::snapshot::{AiBackend, Credential, Endpoint, Operation, Provider, RouteEntry, Target};
 use crate::upstream::{Connection, UpstreamBody};
 use crate::worker::Worker;
+use crate::{headers, operation};
 
 /// Largest streamed body that is copied; one that is held anyway is shared.
 const LARGEST_COPY: usize = 1024 * 1024;
@@ -146,12 +147,16 @@ fn plan(exchange: &Exchange, entry: &RouteEntry, index: usize, path: &str) -> Op
     }
     let worker = &exchange.worker;
     let mut room = Room { taken: worker.copied_bytes.clone(), own: 0 };
-    let mirrors = entry.rule.filters.mirrors.iter().chain(of_backend);
-    let taken = mirrors.filter(|mirror| mirror.share.takes(worker.random()));
+    // the filters of a backendRef are for what goes there, and for its own mirrors
+    let of_rule = entry.rule.filters.mirrors.iter().map(|mirror| (mirror, None));
+    let mirrors = of_rule.chain(of_backend.iter().map(|mirror| (mirror, Some(index))));
+    let taken = mirrors.filter(|(mirror, _)| mirror.share.takes(worker.random()));
     let planned: Vec<Planned> = taken
-        .filter_map(|mirror| {
+        .filter_map(|(mirror, own)| {
             let target = pick(&mirror.targets, worker.random())?;
-            room.grow(OVERHEAD).then(|| plan_one(exchange, entry, index, path, target))?
+            let chosen = entry.rule.backends.get(index).map(|backend| &backend.target);
+            let asked = Asked { exchange, entry, own, path, chosen };
+            room.grow(OVERHEAD).then(|| asked.plan(target))?
         })
         .collect();
     if planned.is_empty() {
@@ -170,33 +175,66 @@ fn pick<T>(all: &[T], random: u64) -> Option<&T> {
     all.get(((u128::from(random) * all.len() as u128) >> 64) as usize)
 }
 
-fn plan_one(exchange: &Exchange, entry: &RouteEntry, index: usize, path: &str, target: &Target) -> Option<Planned> {
-    let empty = || UpstreamBody::Pieces(Default::default());
-    match target {
-        Target::Static(backend) => {
-            let query = exchange.head.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
-            let outbound = Outbound {
-                endpoint: &backend.endpoint,
-                target: format!("{path}{query}"),
-                credential: &backend.credential,
-                rule: &entry.rule,
-                backend: index,
-                ai: false,
-            };
-            let request = send::build(exchange, &outbound, empty()).ok()?;
-            Some(Planned { request, endpoint: backend.endpoint.clone(), provider: None })
+/// What a copy is made of.
+struct Asked<'a> {
+    exchange: &'a Exchange,
+    entry: &'a RouteEntry,
+    /// The backendRef that asks for the copy; none when the rule does.
+    own: Option<usize>,
+    path: &'a str,
+    /// Where the request itself goes.
+    chosen: Option<&'a Target>,
+}
+
+impl Asked<'_> {
+    fn plan(&self, target: &Target) -> Option<Planned> {
+        let Self { exchange, entry, own, path, .. } = *self;
+        let empty = || UpstreamBody::Pieces(Default::default());
+        match target {
+            Target::Static(backend) => {
+                let query = exchange.head.uri.query().map(|query| self.query(query)).filter(|query| !query.is_empty());
+                let query = query.map(|query| format!("?{query}")).unwrap_or_default();
+                let outbound = Outbound {
+                    endpoint: &backend.endpoint,
+                    target: format!("{path}{query}"),
+                    credential: self.credential(&backend.credential),
+                    rule: &entry.rule,
+                    backend: own,
+                    ai: false,
+                };
+                let request = send::build(exchange, &outbound, empty()).ok()?;
+                Some(Planned { request, endpoint: backend.endpoint.clone(), provider: None })
+            }
+            Target::Ai(backend) => {
+                let received = exchange.head.uri.path();
+                let operation = operation::of(path, received, &entry.matcher.path, &backend.routes)?;
+                let provider = any_provider(backend, exchange.worker.random())?;
+                let to = ToProvider { provider, operation, path, rule: &entry.rule, backend: own };
+                let request = send::to_provider(exchange, &to, empty()).ok()?;
+                let edited = !matches!(operation, Operation::Passthrough | Operation::Models);
+                let endpoint = provider.endpoint.clone();
+                Some(Planned { request, endpoint, provider: edited.then(|| provider.clone()) })
+            }
+            Target::Broken { .. } | Target::Unready { .. } | Target::Models(_) => None,
         }
-        Target::Ai(backend) => {
-            let received = exchange.head.uri.path();
-            let operation = operation::of(path, received, &entry.matcher.path, &backend.routes)?;
-            let provider = any_provider(backend, exchange.worker.random())?;
-            let to = ToProvider { provider, operation, path, rule: &entry.rule, backend: index };
-            let request = send::to_provider(exchange, &to, empty()).ok()?;
-            let edited = !matches!(operation, Operation::Passthrough | Operation::Models);
-            let endpoint = provider.endpoint.clone();
-            Some(Planned { request, endpoint, provider: edited.then(|| provider.clone()) })
+    }
+
+    /// A mirror gets no credentials of the caller that the backend itself does not get.
+    fn credential<'b>(&self, own: &'b Credential) -> &'b Credential {
+        match own {
+            Credential::Passthrough if !self.passes() => &Credential::None,
+            own => own,
         }
-        Target::Broken { .. } | Target::Unready { .. } | Target::Models(_) => None,
+    }
+
+    fn query<'q>(&self, query: &'q str) -> Cow<'q, str> {
+        if self.passes() { query.into() } else { headers::query_without_credentials(query) }
+    }
+
+    /// Whether the caller's credentials go to the backend itself.
+    fn passes(&self) -> bool {
+        let Some(Target::Static(backend)) = self.chosen else { return false };
+        matches!(backend.credential, Credential::Passthrough)
     }
 }
 

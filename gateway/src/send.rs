@@ -12,7 +12,7 @@ use hyper::body::Incoming;
 
 use crate::error::{Reason, Rejection};
 use crate::exchange::Exchange;
-use crate::snapshot::{Credential, Endpoint, Filters, Operation, Provider, Rule};
+use crate::snapshot::{Credential, Endpoint, Filters, Operation, Provider, Rule, WeightedBackend};
 use crate::upstream::{self, ConnectError, Connection, Pool, SendError, UpstreamBody};
 use crate::{headers, operation};
 
@@ -130,10 +130,17 @@ pub struct Outbound<'a> {
     pub credential: &'a Credential,
     /// Rule and backendRef whose filters apply.
     pub rule: &'a Arc<Rule>,
-    /// Index of the backendRef.
-    pub backend: usize,
+    /// Index of the backendRef; none for a copy that the rule asks for.
+    pub backend: Option<usize>,
     /// The gateway writes the body, also an empty one, and reads the answer.
     pub ai: bool,
+}
+
+impl Outbound<'_> {
+    /// The backendRef whose filters apply.
+    fn own(&self) -> Option<&WeightedBackend> {
+        self.backend.and_then(|index| self.rule.backends.get(index))
+    }
 }
 
 /// Builds the request head as the provider gets it.
@@ -149,7 +156,7 @@ pub fn build(
     let mut to = headers::forwarded(&exchange.head.headers, strip);
     headers::append_forwarded_for(&mut to, exchange.peer);
     headers::edit(&mut to, &outbound.rule.filters.request_headers);
-    if let Some(backend) = outbound.rule.backends.get(outbound.backend) {
+    if let Some(backend) = outbound.own() {
         headers::edit(&mut to, &backend.filters.request_headers);
     }
     // the length is told by the body that is sent, not by the one that was announced
@@ -190,8 +197,8 @@ pub struct ToProvider<'a> {
     pub path: &'a str,
     /// Rule and backendRef whose filters apply.
     pub rule: &'a Arc<Rule>,
-    /// Index of the backendRef.
-    pub backend: usize,
+    /// Index of the backendRef; none for a copy that the rule asks for.
+    pub backend: Option<usize>,
 }
 
 /// Builds a request for a provider: the operation's path there, its key, its ways.
@@ -230,7 +237,7 @@ fn insert_host(to: &mut HeaderMap, outbound: &Outbound<'_>) {
         return;
     }
     let hostname = |filters: &Filters| filters.rewrite.as_ref()?.hostname.clone();
-    let of_backend = outbound.rule.backends.get(outbound.backend).and_then(|backend| hostname(&backend.filters));
+    let of_backend = outbound.own().and_then(|backend| hostname(&backend.filters));
     let rewritten = of_backend.or_else(|| hostname(&outbound.rule.filters));
     let endpoint = outbound.endpoint;
     let default_port = if endpoint.tls.is_some() { 443 } else { 80 };

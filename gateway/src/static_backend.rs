@@ -44,7 +44,7 @@ pub async fn serve(
             target: target.clone(),
             credential: &backend.credential,
             rule: &entry.rule,
-            backend: index,
+            backend: Some(index),
             ai: false,
         };
         let pieces = held.iter().map(|(bytes, _)| bytes).filter(|bytes| !bytes.is_empty()).cloned();
@@ -92,7 +92,7 @@ pub async fn serve_tunnel(
     let query = exchange.head.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
     let (endpoint, credential) = (&backend.endpoint, &backend.credential);
     let target = format!("{path}{query}");
-    let outbound = Outbound { endpoint, target, credential, rule, backend: index, ai: false };
+    let outbound = Outbound { endpoint, target, credential, rule, backend: Some(index), ai: false };
     let request = match send::build(&exchange, &outbound, upstream::empty()) {
         Ok(request) => request,
         Err(rejection) => return exchange.reject(rejection),

@@ -23,7 +23,7 @@ use crate::snapshot::Endpoint;
 /// Most requests of one connection, whatever the upstream allows.
 const STREAMS: usize = 100;
 /// Answer bytes that an upstream may send ahead, for one request and for all.
-const WINDOW: u32 = 1024 * 1024;
+const WINDOW: u32 = 128 * 1024;
 /// Largest head of an answer.
 const HEAD_SIZE: u32 = 128 * 1024;
 /// An upstream with requests in flight that has been silent for so long is asked whether it is still there.
@@ -93,7 +93,8 @@ impl Lane {
         builder
             .timer(TokioTimer::new())
             .initial_stream_window_size(WINDOW)
-            .initial_connection_window_size(4 * WINDOW)
+            // readers that stand still hold up nobody else
+            .initial_connection_window_size(STREAMS as u32 * WINDOW)
             .max_header_list_size(HEAD_SIZE)
             .keep_alive_interval(PING)
             .keep_alive_timeout(PING);

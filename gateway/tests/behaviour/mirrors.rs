@@ -55,6 +55,26 @@ async fn a_copy_for_an_ai_backend_asks_for_the_model_of_that_backend() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_copy_has_no_credentials_that_the_backend_does_not_get_and_none_of_the_backends_own() {
+    for (to, kept) in [("a-ai", false), ("a", true)] {
+        let (a, b) = pair().await;
+        let copy = format!("{{type: RequestMirror, requestMirror: {{backendRef: {}}}}}", backend("b", ""));
+        let own = "{type: RequestHeaderModifier, requestHeaderModifier: {set: [{name: X-Own, value: secret}]}}";
+        let rule = format!("[{{filters: [{copy}], backendRefs: [{}]}}]", backend(to, &format!(", filters: [{own}]")));
+        let running = start(&rules(&[&a, &b], &rule));
+        let request = String::from_utf8(post("/v1/chat/completions?key=sk-client&x=1", ASK)).unwrap();
+        let request =
+            request.replace("Host: gateway", "Host: gateway\r\nAuthorization: Bearer sk-client\r\nCookie: c=1");
+        assert_eq!(ask(&running, request).await.status, 200);
+        let copy = b.wait_until(|journal| journal.requests.iter().any(|request| request.body_complete)).await;
+        let copy = &copy.requests[0];
+        assert_eq!((copy.header("authorization").is_some(), copy.header("cookie").is_some()), (kept, kept), "{to}");
+        assert_eq!(copy.head.query(), Some(if kept { "key=sk-client&x=1" } else { "x=1" }), "{to}");
+        assert_eq!((copy.header("x-own"), a.journal().requests[0].header("x-own")), (None, Some("secret")), "{to}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_mirror_gets_its_own_share() {
     let (a, b) = pair().await;
     let c = provider("c", "{respond: {text: ok}}").await;

@@ -89,6 +89,11 @@ async fn a_provider_that_says_so_is_not_asked_again_and_one_that_asks_for_it_is_
     assert_eq!((ask(&running, ASK).await.status, seen(&a), seen(&b)), (200, 1, 1), "another one may be asked");
 
     for retry in ["", "{attempts: 1, codes: [418]}"] {
+        let a = provider("a", "{respond: {text: ok, headers: {x-should-retry: 'true'}}}").await;
+        let manifests = if retry.is_empty() { pool(&[&a, &a], "") } else { with_retry(&[&a, &a], retry) };
+        let running = start(&manifests);
+        assert_eq!((ask(&running, ASK).await.status, seen(&a)), (200, 1), "{retry}: a good answer is taken");
+
         let a = provider("a", "{respond: {status: 500, headers: {x-should-retry: 'true'}}}").await;
         let b = provider("b", "{respond: {text: ok}}").await;
         let manifests = if retry.is_empty() { pool(&[&a, &b], "") } else { with_retry(&[&a, &b], retry) };
