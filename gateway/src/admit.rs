@@ -14,6 +14,7 @@ use crate::edit::Prompt;
 use crate::error::{Reason, Rejection};
 use crate::exchange::Exchange;
 use crate::operation;
+use crate::relay::LOGGED_BODY;
 use crate::snapshot::{Operation, RouteEntry, Rule};
 use crate::upstream::UpstreamBody;
 use crate::worker::{BODY_LIMIT, Hold};
@@ -83,7 +84,10 @@ pub async fn admit(
     exchange.record.requested_model.clone_from(&prompt.requested_model);
     exchange.record.stream = prompt.stream;
     if exchange.worker.shared.log_bodies || exchange.record.kept.as_ref().is_some_and(|kept| kept.uses().request_body) {
-        exchange.record.request_body = Some(prompt.body.clone());
+        // what waits to be logged is no longer counted as held: a large body is not kept for it
+        let body = &prompt.body;
+        let kept = if body.len() <= LOGGED_BODY { body.clone() } else { Bytes::copy_from_slice(&body[..LOGGED_BODY]) };
+        exchange.record.request_body = Some(kept);
     }
     Ok(Admitted { operation, path, prompt: Some(prompt), stream: None, hold: Some(hold) })
 }

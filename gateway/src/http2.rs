@@ -13,16 +13,16 @@ use std::time::Duration;
 
 use http::header::{COOKIE, HOST};
 use http::request::Parts;
-use http::{HeaderValue, Request};
+use http::{HeaderValue, Request, StatusCode};
 use hyper::body::Incoming;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 
-use crate::error::Rejection;
+use crate::error::{Reason, Rejection};
 use crate::framing::Framing;
-use crate::listen::{Door, HEAD_SIZE, LAST_HEAD, Stage};
+use crate::listen::{Door, HEAD_FIELDS, HEAD_SIZE, LAST_HEAD, Stage};
 use crate::proxy;
 use crate::replay::Replay;
 use streams::{Counted, Stream, Streams};
@@ -142,6 +142,11 @@ pub(crate) fn check(head: &mut Parts) -> Result<(), Rejection> {
         return Err(Rejection::invalid("invalid_host", "one :authority is needed, and a Host header that is the same"));
     }
     join_cookies(head);
+    if head.headers.len() > HEAD_FIELDS {
+        let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+        let message = format!("a request has at most {HEAD_FIELDS} header fields");
+        return Err(Rejection::new(status, Reason::InvalidRequest, "too_many_headers", message));
+    }
     Ok(())
 }
 

@@ -31,7 +31,7 @@ use crate::worker::Worker;
 /// Largest request head, in bytes.
 pub(crate) const HEAD_SIZE: usize = 128 * 1024;
 /// Most header fields of a request.
-const HEAD_FIELDS: usize = 128;
+pub(crate) const HEAD_FIELDS: usize = 128;
 /// Longest wait for what a client may still have to say when its connection is about to end.
 pub(crate) const LAST_HEAD: Duration = Duration::from_secs(1);
 /// How often idle upstream connections are looked through.

@@ -20,8 +20,8 @@ use crate::snapshot::{AiBackend, Operation, Provider};
 use crate::worker::{Hold, Worker};
 use crate::{error, select};
 
-/// Bytes of an answer that are kept for the log.
-const LOGGED_BODY: usize = 64 * 1024;
+/// Bytes of a body, either way, that are kept for the log.
+pub(crate) const LOGGED_BODY: usize = 64 * 1024;
 
 /// A response body: the gateway's own, or a provider's.
 #[derive(Debug)]

@@ -287,3 +287,19 @@ async fn several_cookies_reach_a_static_backend_as_one() {
     assert_eq!(fate(running.address(), &fields, "").await, Fate::Good);
     assert_eq!(mock.journal().requests[0].header("cookie"), Some("a=1; b=2"));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_has_no_more_fields_than_one_of_http1() {
+    let mock = provider("a", "{respond: {text: ok}}").await;
+    let running = start(&pool(&[&mock], ""));
+    let body = r#"{"model":"any","messages":[{"role":"user","content":"hi"}]}"#;
+    let path = "/v1/chat/completions";
+    let mut fields = vec![(":method", "POST"), (":scheme", "http"), (":path", path), (":authority", "gateway")];
+    fields.push(("content-type", "application/json"));
+    fields.extend([("cookie", "a=1"); 200]);
+    fields.extend([("x-many", "1"); 100]);
+    assert_eq!(fate(running.address(), &fields, body).await, Fate::Good, "cookies are one field");
+    fields.extend([("x-many", "1"); 27]);
+    assert_eq!(fate(running.address(), &fields, body).await, Fate::Refused);
+    assert_eq!(mock.journal().requests.len(), 1);
+}
