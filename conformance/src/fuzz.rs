@@ -49,7 +49,7 @@ pub struct Found {
     pub ran: usize,
     /// Of them, those that the target does not claim to handle.
     pub unsupported: usize,
-    /// Different faults, made smaller.
+    /// Different faults, made smaller where they fail every time.
     pub faults: Vec<Fault>,
 }
 
@@ -58,8 +58,12 @@ pub struct Found {
 pub struct Fault {
     /// Which case of the run it was at first.
     pub case: usize,
+    /// It fails every time; one that does not is kept as it was found, and the search goes on.
+    pub always: bool,
     /// How many times it was made smaller.
     pub steps: usize,
+    /// What tells it from other faults.
+    kind: String,
     /// The scenario.
     pub file: PathBuf,
     /// What the scenario says.
@@ -112,7 +116,6 @@ impl Trial {
 pub async fn run(plan: &Plan, mut told: impl FnMut(usize, Option<&Fault>)) -> Result<Found, Error> {
     let folder = tempfile::tempdir().map_err(|error| Error::Io(std::env::temp_dir(), error))?;
     let mut found = Found::default();
-    let mut kinds: Vec<String> = Vec::new();
     let mut running = JoinSet::new();
     let mut next = 0;
     loop {
@@ -130,16 +133,26 @@ pub async fn run(plan: &Plan, mut told: impl FnMut(usize, Option<&Fault>)) -> Re
             Verdict::Pass => continue,
             Verdict::Unsupported => found.unsupported += 1,
             Verdict::Error => return Err(Error::Run(outcome.why.unwrap_or_default())),
-            _ if kinds.contains(&shrink::kind(&outcome)) => {}
             _ => {
-                kinds.push(shrink::kind(&outcome));
-                let (trial, outcome, steps) = shrink::smallest(trial, outcome, plan, folder.path()).await?;
-                let fault = keep(&trial, outcome, steps, &plan.out)?;
+                let kind = shrink::kind(&outcome);
+                let known = |always| found.faults.iter().any(|fault| fault.kind == kind && fault.always == always);
+                if known(true) {
+                    continue;
+                }
+                let always = shrink::always(&trial, &outcome, plan, folder.path()).await?;
+                if !always && known(false) {
+                    continue;
+                }
+                let (trial, outcome, steps) = match always {
+                    true => shrink::smallest(trial, outcome, plan, folder.path()).await?,
+                    false => (trial, outcome, 0),
+                };
+                let fault = keep(&trial, outcome, (always, steps, kind), &plan.out)?;
                 told(found.ran, Some(&fault));
                 found.faults.push(fault);
             }
         }
-        if found.faults.len() >= plan.faults.max(1) {
+        if found.faults.iter().filter(|fault| fault.always).count() >= plan.faults.max(1) {
             return Ok(found);
         }
     }
@@ -158,12 +171,17 @@ fn seed(seed: u64, case: usize) -> u64 {
 }
 
 /// Writes the scenario where people find it.
-fn keep(trial: &Trial, outcome: Outcome, steps: usize, out: &Path) -> Result<Fault, Error> {
+fn keep(
+    trial: &Trial,
+    outcome: Outcome,
+    (always, steps, kind): (bool, usize, String),
+    out: &Path,
+) -> Result<Fault, Error> {
     std::fs::create_dir_all(out).map_err(|error| Error::Io(out.to_owned(), error))?;
     let loaded = trial.load(out)?;
     let outcome = Outcome { argument: loaded.argument(), source: loaded.source, ..outcome };
     let file = out.join(format!("{}.yaml", trial.rendered.id));
-    Ok(Fault { case: trial.case, steps, file, outcome })
+    Ok(Fault { case: trial.case, always, steps, kind, file, outcome })
 }
 
 #[cfg(test)]

@@ -51,8 +51,10 @@ fn tell(args: &FuzzArgs, fault: &Fault) {
     let style = Style { colour: !plain && std::io::stdout().is_terminal() };
     let text = render::failure(&fault.outcome, args.sabotage.as_deref(), style);
     let (file, case, steps) = (fault.file.display(), fault.case, fault.steps);
+    let how =
+        if fault.always { format!("made smaller {steps} times") } else { "which fails only now and then".to_owned() };
     // A reader that has gone does not end the search: the scenario is written.
-    let _ = print(&format!("{text}\ncase {case}, made smaller {steps} times, is {file}\n\n"));
+    let _ = print(&format!("{text}\ncase {case}, {how}, is {file}\n\n"));
 }
 
 fn sum(plan: &Plan, found: &Found) -> Result<ExitCode, Error> {
