@@ -14,6 +14,7 @@ use crate::edit::Prompt;
 use crate::error::{Reason, Rejection};
 use crate::exchange::Exchange;
 use crate::operation;
+use crate::path::{self, Reading};
 use crate::relay::LOGGED_BODY;
 use crate::snapshot::{Operation, RouteEntry, Rule};
 use crate::upstream::UpstreamBody;
@@ -100,7 +101,15 @@ fn check_head(
     path: &str,
 ) -> Result<Operation, Rejection> {
     let received = exchange.head.uri.path();
-    let operation = operation::of(path, received, &entry.matcher.path, routes).ok_or_else(|| {
+    let named = operation::of(path, received, &entry.matcher.path, routes);
+    if let Ok(Reading { lenient: Some(lenient), .. }) = path::read(path)
+        && operation::of(&lenient, received, &entry.matcher.path, routes) != named
+    {
+        let message =
+            "some servers read the path as that of another operation: send it without `//`, `\\`, `;`, `%2F` and `%5C`";
+        return Err(Rejection::invalid("ambiguous_path", message));
+    }
+    let operation = named.ok_or_else(|| {
         let message = format!("no operation at {path}: an AI backend serves the OpenAI paths below its route");
         Rejection::new(StatusCode::NOT_FOUND, Reason::NotFound, "unknown_path", message)
     })?;

@@ -3,7 +3,7 @@
 //! A caller's credentials cannot be seen at all.
 
 use std::collections::HashMap;
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 
 use cel::common::value::{CowVal, Val};
 use cel::context::VariableResolver;
@@ -94,28 +94,32 @@ impl Expression {
     }
 
     fn evaluate(&self, scope: &Scope<'_>) -> Option<Value> {
-        let visible = Visible { scope: *scope, uses: self.uses };
+        let visible = Visible { scope: *scope, uses: self.uses, made: Default::default() };
         let mut context = Context::with_env(LANGUAGE.clone());
         context.set_variable_resolver(&visible);
         self.program.execute(&context).ok()
     }
 }
 
-/// The variables of one evaluation.
+/// The variables of one evaluation. Each is made when it is first named, and no more: a loop may name it often.
 struct Visible<'a> {
     scope: Scope<'a>,
     uses: Uses,
+    /// `request`, `response` and `llm`.
+    made: [OnceLock<Option<Box<dyn Val>>>; 3],
 }
 
 impl VariableResolver for Visible<'_> {
     fn resolve<'b>(&'b self, variable: &str) -> Option<CowVal<'b, 'b>> {
-        let fields = match variable {
-            "request" => self.request(),
-            "response" => self.response()?,
-            "llm" => self.llm()?,
+        let [request, response, llm] = &self.made;
+        let value = |fields: Option<Fields>| Box::<dyn Val>::try_from(Value::from(fields?)).ok();
+        let made = match variable {
+            "request" => request.get_or_init(|| value(Some(self.request()))),
+            "response" => response.get_or_init(|| value(self.response())),
+            "llm" => llm.get_or_init(|| value(self.llm())),
             _ => return None,
         };
-        Box::<dyn Val>::try_from(Value::from(fields)).ok().map(CowVal::Owned)
+        made.as_deref().map(CowVal::Borrowed)
     }
 }
 

@@ -105,7 +105,7 @@ pub async fn serve(
             choice = next;
             continue;
         }
-        let who = format!("provider {} of {}", provider.name, backend.name);
+        let who = || format!("provider {} of {}", provider.name, backend.name);
         return match outcome {
             Outcome::Answered(head, answer) => {
                 let served = Served {
@@ -119,8 +119,8 @@ pub async fn serve(
                 };
                 commit::relay(exchange, served).await
             }
-            Outcome::Failed(cause) => Err(ended(exchange, backend, cause.rejection(&who))),
-            Outcome::Uncommitted(answer) => Err(ended(exchange, backend, answer.broken.rejection(&who))),
+            Outcome::Failed(cause) => Err(ended(exchange, backend, cause.rejection(&who()))),
+            Outcome::Uncommitted(answer) => Err(ended(exchange, backend, answer.broken.rejection(&who()))),
         };
     }
 }

@@ -280,7 +280,10 @@ struct Copy {
 impl Copied {
     fn note(&mut self, bytes: &Bytes) {
         if let Some(copy) = &mut self.copy {
-            if copy.bytes.len() + bytes.len() > LARGEST_COPY || !copy.copies.room.grow(bytes.len()) {
+            if copy.copies.to.is_closed()
+                || copy.bytes.len() + bytes.len() > LARGEST_COPY
+                || !copy.copies.room.grow(bytes.len())
+            {
                 self.copy = None;
                 return;
             }

@@ -26,7 +26,9 @@ pub fn by_suffix(path: &str) -> Option<Operation> {
 /// as it was received, before rewrites) is a chat.
 #[must_use]
 pub fn of(path: &str, received: &str, matched: &PathMatch, routes: &[(Box<str>, Operation)]) -> Option<Operation> {
-    if let Some((_, operation)) = routes.iter().find(|(suffix, _)| **suffix == *"*" || path.ends_with(&**suffix)) {
+    let ended = path.strip_suffix('/').unwrap_or(path);
+    let named = |suffix: &str| suffix == "*" || path.ends_with(suffix) || ended.ends_with(suffix);
+    if let Some((_, operation)) = routes.iter().find(|(suffix, _)| named(suffix)) {
         return Some(*operation);
     }
     let bare = match matched {

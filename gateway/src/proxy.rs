@@ -3,6 +3,7 @@
 
 use std::net::IpAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
@@ -14,7 +15,7 @@ use crate::exchange::Exchange;
 use crate::framing::Framing;
 use crate::relay::Reply;
 use crate::route::{self, Asked, NoRoute};
-use crate::snapshot::{Bind, Filters, RouteEntry, Snapshot, Target};
+use crate::snapshot::{Bind, Filters, RouteEntry, Rule, Snapshot, Target};
 use crate::tunnel::Slot;
 use crate::worker::Worker;
 use crate::{admit, cors, failover, http2, mirror, model, path, redirect, select, static_backend, tunnel};
@@ -52,7 +53,7 @@ pub async fn handle(worker: Rc<Worker>, client: Client, request: Request<Incomin
     };
     let rule = &entry.rule;
     exchange.response_edits.push((rule.clone(), None));
-    if let Some(answer) = preflight(&exchange, &rule.filters) {
+    if let Some(answer) = preflight(&mut exchange, rule) {
         return answer_directly(exchange, body, answer);
     }
     if let Some(keys) = &rule.client_keys
@@ -65,7 +66,10 @@ pub async fn handle(worker: Rc<Worker>, client: Client, request: Request<Incomin
     }
     exchange.deadline = rule.timeouts.request.map(|limit| exchange.record.started + limit);
     if let Some(answer) = redirected(&exchange, entry, &rule.filters, &client) {
-        return answer_directly(exchange, body, answer);
+        return match answer {
+            Ok(answer) => answer_directly(exchange, body, answer),
+            Err(rejection) => refuse(exchange, body, rejection),
+        };
     }
     let persistence = rule.persistence.as_ref();
     exchange.session = persistence.and_then(|kept| kept.key(&exchange.head.headers, exchange.record.time));
@@ -80,9 +84,11 @@ pub async fn handle(worker: Rc<Worker>, client: Client, request: Request<Incomin
     };
     let index = rule.backends.iter().position(|backend| std::ptr::eq(backend, chosen)).unwrap_or(0);
     exchange.response_edits.push((rule.clone(), Some(index)));
-    let own = preflight(&exchange, &chosen.filters).or_else(|| redirected(&exchange, entry, &chosen.filters, &client));
-    if let Some(answer) = own {
-        return answer_directly(exchange, body, answer);
+    if let Some(answer) = redirected(&exchange, entry, &chosen.filters, &client) {
+        return match answer {
+            Ok(answer) => answer_directly(exchange, body, answer),
+            Err(rejection) => refuse(exchange, body, rejection),
+        };
     }
     let path = rewritten_path(exchange.head.uri.path(), entry, &chosen.filters);
 
@@ -182,6 +188,7 @@ fn match_route<'a>(
         path::read(exchange.head.uri.path()).map_err(|error| Rejection::invalid("invalid_path", error.to_string()))?;
     if let Some(normal) = &reading.normal {
         path::replace(&mut exchange.head.uri, normal);
+        exchange.record.path = normal.as_str().into();
     }
     let port = client.port;
     let not_found =
@@ -227,21 +234,27 @@ fn check_server_name(bind: &Bind, name: &str, host: &str) -> Result<(), Rejectio
     }
 }
 
-/// What a filter answers a preflight.
-fn preflight(exchange: &Exchange, filters: &Filters) -> Option<Response<Bytes>> {
-    let cors = filters.cors.as_ref().filter(|_| cors::preflight_method(&exchange.head).is_some())?;
+/// What the rule's filter, or that of a backendRef, answers a preflight: browsers send no key with one.
+fn preflight(exchange: &mut Exchange, rule: &Arc<Rule>) -> Option<Response<Bytes>> {
+    let (of, cors) = rule.cors().filter(|_| cors::preflight_method(&exchange.head).is_some())?;
+    exchange.response_edits.extend(of.map(|index| (rule.clone(), Some(index))));
     Some(cors.preflight(&exchange.head.headers))
 }
 
 /// What a filter answers instead of a backend.
-fn redirected(exchange: &Exchange, entry: &RouteEntry, filters: &Filters, client: &Client) -> Option<Response<Bytes>> {
+fn redirected(
+    exchange: &Exchange,
+    entry: &RouteEntry,
+    filters: &Filters,
+    client: &Client,
+) -> Option<Result<Response<Bytes>, Rejection>> {
     let redirect = filters.redirect.as_ref()?;
     let (uri, matched) = (&exchange.head.uri, &entry.matcher.path);
     let scheme = if client.server_name.is_some() { "https" } else { "http" };
     let asked = redirect::Asked { scheme, host: &exchange.record.host, port: client.port, uri, matched };
     let answer = redirect::answer(redirect, asked);
     let no_host = || Rejection::invalid("invalid_host", "a redirect needs to know the host: send a Host header");
-    Some(answer.unwrap_or_else(|| no_host().response(&exchange.record.request_id)))
+    Some(answer.ok_or_else(no_host))
 }
 
 /// The path that goes upstream; the backendRef's filter wins.

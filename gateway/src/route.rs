@@ -43,7 +43,7 @@ pub struct Asked<'a> {
 pub fn find<'a>(bind: &'a Bind, asked: Asked<'_>) -> Result<(&'a Listener, &'a RouteEntry), NoRoute> {
     if let Some(method) = crate::cors::preflight_method(asked.head)
         && let Ok((listener, entry)) = read_twice(bind, Asked { method: &method, ..asked })
-        && entry.rule.answers_preflights()
+        && entry.rule.cors().is_some()
     {
         return Ok((listener, entry));
     }

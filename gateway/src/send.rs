@@ -23,6 +23,8 @@ pub enum NoAnswer {
     Connect(ConnectError),
     /// Sent, but the connection broke before an answer.
     Lost(hyper::Error),
+    /// It switched protocols, which nobody had asked for.
+    Switched,
     /// `timeouts.backendRequest` passed.
     AttemptTimeout,
     /// `timeouts.request` passed.
@@ -36,7 +38,7 @@ impl NoAnswer {
         match self {
             Self::Connect(_) => true,
             Self::Lost(error) => upstream::refused(error),
-            Self::AttemptTimeout | Self::RequestTimeout => false,
+            Self::Switched | Self::AttemptTimeout | Self::RequestTimeout => false,
         }
     }
 
@@ -52,6 +54,10 @@ impl NoAnswer {
             }
             Self::Lost(error) => {
                 let message = format!("{who} broke off before it answered: {error}");
+                Rejection::new(StatusCode::BAD_GATEWAY, Reason::UpstreamFailure, "upstream_broken", message)
+            }
+            Self::Switched => {
+                let message = format!("{who} answered 101 to a request that asked for no other protocol");
                 Rejection::new(StatusCode::BAD_GATEWAY, Reason::UpstreamFailure, "upstream_broken", message)
             }
             Self::AttemptTimeout => timeout(format!("{who} did not answer within timeouts.backendRequest")),
@@ -71,7 +77,11 @@ pub async fn attempt(
     attempt_limit: Option<Duration>,
     deadline: Option<Instant>,
 ) -> Result<(Response<Incoming>, Connection), NoAnswer> {
-    within(send(pool, endpoint, request), attempt_limit, deadline).await
+    let (response, connection) = within(send(pool, endpoint, request), attempt_limit, deadline).await?;
+    match response.status() {
+        StatusCode::SWITCHING_PROTOCOLS => Err(NoAnswer::Switched),
+        _ => Ok((response, connection)),
+    }
 }
 
 /// Waits for an answer no longer than the attempt's and the request's deadlines.

@@ -132,10 +132,12 @@ pub struct Rule {
 }
 
 impl Rule {
-    /// Whether a CORS filter stands here or at a backendRef.
+    /// The CORS filter that answers preflights: its own, else that of the first backendRef that has one, and which.
     #[must_use]
-    pub fn answers_preflights(&self) -> bool {
-        self.filters.cors.is_some() || self.backends.iter().any(|backend| backend.filters.cors.is_some())
+    pub fn cors(&self) -> Option<(Option<usize>, &Cors)> {
+        let of_backends = self.backends.iter().enumerate();
+        let mut of_backends = of_backends.filter_map(|(at, backend)| Some((Some(at), backend.filters.cors.as_ref()?)));
+        self.filters.cors.as_ref().map(|cors| (None, cors)).or_else(|| of_backends.next())
     }
 }
 

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::uri::Scheme;
-use http::{Request, Response};
+use http::{Request, Response, Version};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
@@ -98,7 +98,13 @@ impl Connection {
     /// When no answer came; [`SendError::Unsent`] may be sent again.
     pub async fn send(&mut self, mut request: Request<UpstreamBody>) -> Result<Response<Incoming>, SendError> {
         let sent = match &mut self.line {
-            Line::Http1(sender, _) => sender.try_send_request(request).await,
+            Line::Http1(sender, _) => {
+                if request.version() == Version::HTTP_2 {
+                    // it was meant for another connection
+                    http2::restore(&mut request);
+                }
+                sender.try_send_request(request).await
+            }
             Line::Http2(seat) => {
                 let scheme = if self.endpoint.tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP };
                 http2::rewrite(&mut request, scheme);
@@ -188,9 +194,17 @@ impl Pool {
         if let Some(seat) = lane.seat() {
             return Ok(Line::Http2(seat));
         }
+        if lane.http1.get() {
+            // nothing to share: nobody waits for another's connection
+            return self.connect(endpoint).await;
+        }
         let _connecting = lane.connecting.lock().await;
         match lane.seat() {
             Some(seat) => Ok(Line::Http2(seat)),
+            None if lane.http1.get() => {
+                drop(_connecting);
+                self.connect(endpoint).await
+            }
             None => self.connect(endpoint).await,
         }
     }
@@ -243,8 +257,12 @@ impl Pool {
             };
         };
         let stream = self.secure(endpoint, tls, endpoint.protocol, socket.clone()).await?;
-        if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
-            return Ok(Line::Http2(self.lanes.of(endpoint).start(stream).await?));
+        if endpoint.protocol == Protocol::Http2 {
+            let (lane, agreed) = (self.lanes.of(endpoint), stream.get_ref().1.alpn_protocol() == Some(b"h2"));
+            lane.http1.set(!agreed);
+            if agreed {
+                return Ok(Line::Http2(lane.start(stream).await?));
+            }
         }
         Ok(Line::Http1(start(stream).await?, socket))
     }

@@ -39,6 +39,8 @@ pub(super) struct Lane {
     lines: RefCell<Vec<Rc<Line>>>,
     /// Held while a connection is made, so that those who come meanwhile share it.
     pub(super) connecting: Mutex<()>,
+    /// The last handshake ended in HTTP/1.1.
+    pub(super) http1: Cell<bool>,
 }
 
 /// One connection.
@@ -163,6 +165,16 @@ pub(super) fn rewrite(request: &mut Request<UpstreamBody>, scheme: Scheme) {
     *request.version_mut() = http::Version::HTTP_2;
 }
 
+/// Undoes that, for a connection of HTTP/1.1.
+pub(super) fn restore(request: &mut Request<UpstreamBody>) {
+    let parts = std::mem::take(request.uri_mut()).into_parts();
+    if let Some(host) = parts.authority.as_ref().and_then(|authority| authority.as_str().parse().ok()) {
+        request.headers_mut().insert(HOST, host);
+    }
+    *request.uri_mut() = parts.path_and_query.map(Uri::from).unwrap_or_default();
+    *request.version_mut() = http::Version::HTTP_11;
+}
+
 /// Whether the upstream said that it has not looked at the request (RFC 9113 section 8.7): REFUSED_STREAM, or a GOAWAY
 /// that leaves it out.
 #[must_use]
@@ -193,5 +205,18 @@ mod tests {
         assert!(!request.headers().contains_key(HOST));
         rewrite(&mut request, Scheme::HTTPS);
         assert_eq!(request.uri(), "https://a.com:81/v1/x?a=b", "once is enough");
+    }
+
+    #[test]
+    fn a_request_that_was_rewritten_is_restored_whole() {
+        for target in ["/v1/chat/completions?x=1", "/"] {
+            let body = UpstreamBody::Pieces(Default::default());
+            let mut request = Request::post(target).header(HOST, "api.example.com:8443").body(body).expect("a request");
+            rewrite(&mut request, Scheme::HTTPS);
+            assert_eq!((request.uri().host(), request.headers().get(HOST)), (Some("api.example.com"), None));
+            restore(&mut request);
+            assert_eq!((request.uri().to_string().as_str(), request.version()), (target, http::Version::HTTP_11));
+            assert_eq!(request.headers()[HOST], "api.example.com:8443");
+        }
     }
 }

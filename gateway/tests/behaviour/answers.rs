@@ -5,7 +5,7 @@ use std::io::Write;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::support::{Answer, chat, pool, provider, start};
+use crate::support::{Answer, ask, backend, chat, pool, post, provider, rules, start};
 
 const ASK: &str = r#"{"messages":[{"role":"user","content":"hi"}]}"#;
 const STREAM: &str = r#"{"stream":true,"messages":[{"role":"user","content":"hi"}]}"#;
@@ -114,4 +114,15 @@ async fn providers_see_one_chain_of_addresses_that_ends_with_the_callers() {
     };
     assert!(chains(0).is_empty());
     assert_eq!(chains(1), ["9.9.9.9, 8.8.8.8, 127.0.0.1"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_switch_of_protocols_that_nobody_asked_for_is_no_answer() {
+    let a = provider("a", "{respond: {status: 101}}").await;
+    let to = |name| rules(&[&a], &format!("[{{backendRefs: [{}]}}]", backend(name, "")));
+    for name in ["a", "a-ai"] {
+        let running = start(&to(name));
+        let answer = ask(&running, post("/v1/chat/completions", r#"{"model":"m","messages":[]}"#)).await;
+        assert_eq!((answer.status, answer.json()["error"]["code"].as_str()), (502, Some("upstream_broken")), "{name}");
+    }
 }

@@ -81,12 +81,29 @@ async fn a_preflight_needs_no_key_and_what_it_announces_does() {
     let keys = "---\nkind: Secret\nmetadata: {name: keys}\nstringData: {one: sk-client}\n---\n\
         kind: AgentgatewayPolicy\nmetadata: {name: keys}\nspec:\n  targetRefs: [{kind: HTTPRoute, name: rules}]\n  \
         traffic: {apiKeyAuthentication: {secretRef: {name: keys}}}\n";
-    let manifests = rules(&[&a], &format!("[{{filters: [{CORS}], backendRefs: [{}]}}]", backend("a", ""))) + keys;
-    let running = start(&manifests);
+    let of_rule = format!("[{{filters: [{CORS}], backendRefs: [{}]}}]", backend("a", ""));
+    let running = start(&(rules(&[&a], &of_rule) + keys));
+    let of_backend = format!("[{{backendRefs: [{}]}}]", backend("a", &format!(", filters: [{CORS}]")));
+    let other = start(&(rules(&[&a], &of_backend) + keys));
     let origin = "https://app.example.com";
-    assert_eq!(ask(&running, preflight("/v1/models", origin, "GET")).await.status, 200);
+    for running in [&running, &other] {
+        assert_eq!(ask(running, preflight("/v1/models", origin, "GET")).await.status, 200);
+    }
     let refused = ask(&running, get("/v1/models", &format!("Origin: {origin}\r\n"))).await;
     assert_eq!((refused.status, refused.header("access-control-allow-origin")), (401, Some(origin)), "{refused:?}");
     let served = get("/v1/models", &format!("Origin: {origin}\r\nAuthorization: Bearer sk-client\r\n"));
     assert_eq!(ask(&running, served).await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_preflight_of_a_rule_is_never_sent_to_a_backend_without_cors() {
+    let (a, b) = (provider("a", "{}").await, provider("b", "{}").await);
+    let with_cors = backend("a", &format!(", filters: [{CORS}]"));
+    let rule = format!("[{{matches: [{{method: PUT}}], backendRefs: [{with_cors}, {}]}}]", backend("b", ""));
+    let running = start(&rules(&[&a, &b], &rule));
+    for _ in 0..20 {
+        let answer = ask(&running, preflight("/v1/models", "https://app.example.com", "PUT")).await;
+        assert_eq!(answer.header("access-control-allow-origin"), Some("https://app.example.com"));
+    }
+    assert_eq!((a.journal().requests.len(), b.journal().requests.len()), (0, 0));
 }

@@ -138,3 +138,11 @@ async fn a_connection_that_cannot_be_made_or_breaks_is_tried_again_only_when_a_r
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_redirect_that_knows_no_host_is_a_refusal() {
+    let running = start(&rules(&[], &format!("[{{filters: [{}]}}]", redirect("{scheme: https}"))));
+    let answer = ask(&running, "GET /a HTTP/1.0\r\n\r\n").await;
+    assert_eq!((answer.status, answer.json()["error"]["code"].as_str()), (400, Some("invalid_host")), "{answer:?}");
+    assert_eq!(running.stop()[0]["end"], "rejected");
+}

@@ -1,6 +1,7 @@
 //! HTTP/2 with upstreams: only where it is asked for, on shared connections, and what they refuse is asked again.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use mock_providers::script::Provider;
 use mock_providers::tls::RunCa;
@@ -19,16 +20,18 @@ fn versions(journal: &Journal) -> Vec<&str> {
     journal.requests.iter().map(|request| request.http_version).collect()
 }
 
-/// One request over TLS to a provider with this script, under these policies.
-async fn over_tls(script: &str, policies: &str) -> (Answer, MockProvider) {
+/// A provider over TLS with this script, and a gateway of one core with these policies.
+async fn over_tls(script: &str, policies: &str) -> (Running, MockProvider) {
     let ca = RunCa::new();
     let script: Provider = serde_saphyr::from_str(script).unwrap();
     let options = Options { tls: Some(ca.server_config(&["127.0.0.1"])), ..Options::default() };
     let mock = mock_providers::start("a", script, options).await.unwrap();
     let roots = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(roots.path(), ca.ca_pem()).unwrap();
-    let running = start_with(&pool(&[&mock], policies), |options| options.upstream_ca = Some(roots.path().to_owned()));
-    (ask(running.address()).await, mock)
+    let running = start_with(&pool(&[&mock], policies), |options| {
+        (options.workers, options.upstream_ca) = (Some(1), Some(roots.path().to_owned()));
+    });
+    (running, mock)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -40,9 +43,24 @@ async fn a_provider_is_spoken_to_in_http1_unless_the_policy_offers_more() {
         ("{tls: true, http2: false}", "  policies: {tls: {}, http: {version: HTTP2}}\n", "HTTP/1.1"),
     ];
     for (script, policies, expected) in table {
-        let (answer, mock) = over_tls(script, policies).await;
+        let (running, mock) = over_tls(script, policies).await;
+        let answer = ask(running.address()).await;
         assert_eq!((answer.status, versions(&mock.journal())), (200, vec![expected]), "{script} {policies} {answer:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_upstream_without_http2_gets_its_connections_at_once_and_not_one_after_another() {
+    let policies = "  policies: {tls: {}, http: {version: HTTP2}}\n";
+    let (running, mock) = over_tls("{tls: true, http2: false}", policies).await;
+    let address = running.address();
+    assert_eq!(ask(address).await.status, 200);
+    // from now on no handshake ends
+    mock.set_script(serde_saphyr::from_str("{tls: true, http2: false, accept: blackhole}").unwrap());
+    let asking: Vec<_> = (0..6).map(|_| tokio::spawn(ask(address))).collect();
+    let all = mock.wait_until(|journal| journal.connections.len() >= 6);
+    tokio::time::timeout(Duration::from_secs(8), all).await.expect("one waits for another");
+    drop((mock, asking));
 }
 
 /// Many at once: how many connections the provider saw is how many are needed.
