@@ -147,7 +147,7 @@ impl Writer<'_> {
                 self.flush(None).await?;
                 let due = *due.insert(from + piece.gap);
                 self.wire.wait(Some(due)).await?;
-                self.exchange.recorder.metrics.late(due);
+                self.exchange.recorder.late(due);
             } else if piece.apart {
                 self.flush(None).await?;
                 // Lets a reader of the same runtime see the boundary.

@@ -1,16 +1,15 @@
 //! What a provider counts, cheaply enough to count always.
 //!
-//! Owns the atomics behind every number and the question whether timers keep up with the script. A plain exchange
-//! costs a dozen relaxed additions: no lock, no allocation, no text. Only what is scripted has a map of labels.
-//! Refuses to format: `exposition` does.
+//! Owns every number and the question whether timers keep up with the script. They lie beside the journal and change
+//! under its lock, which is held anyway: a plain exchange costs a dozen additions, no allocation, no text. Only what is
+//! scripted has a map of labels. Refuses to format: `exposition` does.
 
 mod exposition;
 mod histogram;
 mod operation;
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::journal::{End, RequestRecord};
@@ -32,25 +31,25 @@ const SLOTS: usize = 8;
 const FEW: u64 = 100;
 
 /// The numbers of one provider.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Metrics {
     origin: Instant,
-    received: AtomicU64,
-    over: AtomicU64,
+    received: u64,
+    over: u64,
     /// By operation and status, of exchanges with neither rule nor fault.
-    plain: [[AtomicU64; PLAIN.len()]; Operation::ALL.len()],
-    scripted: Mutex<BTreeMap<Labels, u64>>,
+    plain: [[u64; PLAIN.len()]; Operation::ALL.len()],
+    scripted: BTreeMap<Labels, u64>,
     /// From the whole request to the written head.
     head: Histogram,
     /// The same without the silence that was scripted.
     own: Histogram,
     lateness: Histogram,
     recent: [Second; SLOTS],
-    events: AtomicU64,
-    bytes: AtomicU64,
-    tokens: [AtomicU64; 4],
-    aborts: AtomicU64,
-    faults: [AtomicU64; 3],
+    events: u64,
+    bytes: u64,
+    tokens: [u64; 4],
+    aborts: u64,
+    faults: [u64; 3],
 }
 
 /// What a provider counted so far.
@@ -74,137 +73,127 @@ struct Labels {
 }
 
 /// The timers of one second.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Second {
     /// Which one, plus 1.
-    number: AtomicU64,
-    due: AtomicU64,
-    late: AtomicU64,
+    number: u64,
+    due: u64,
+    late: u64,
 }
 
 impl Metrics {
     pub(crate) fn new(origin: Instant) -> Self {
         Self {
             origin,
-            received: AtomicU64::default(),
-            over: AtomicU64::default(),
+            received: 0,
+            over: 0,
             plain: Default::default(),
-            scripted: Mutex::default(),
+            scripted: BTreeMap::new(),
             head: Histogram::default(),
             own: Histogram::default(),
             lateness: Histogram::default(),
             recent: Default::default(),
-            events: AtomicU64::default(),
-            bytes: AtomicU64::default(),
-            tokens: Default::default(),
-            aborts: AtomicU64::default(),
-            faults: Default::default(),
+            events: 0,
+            bytes: 0,
+            tokens: [0; 4],
+            aborts: 0,
+            faults: [0; 3],
         }
     }
 
     /// A request has come.
-    pub(crate) fn began(&self) {
-        self.received.fetch_add(1, Relaxed);
+    pub(crate) fn began(&mut self) {
+        self.received += 1;
     }
 
     /// An exchange is over.
-    pub(crate) fn ended(&self, record: &RequestRecord) {
-        self.over.fetch_add(1, Relaxed);
+    pub(crate) fn ended(&mut self, record: &RequestRecord) {
+        self.over += 1;
         self.count(record);
         if let (Some(whole), Some(head)) = (record.body_at, record.head_at) {
             let took = head.saturating_sub(whole);
             self.head.observe(took);
             self.own.observe(took.saturating_sub(record.delay));
         }
-        self.events.fetch_add(record.events.len() as u64, Relaxed);
-        self.bytes.fetch_add(record.events.iter().map(|(_, bytes)| *bytes as u64).sum(), Relaxed);
+        self.events += record.events.len() as u64;
+        self.bytes += record.events.iter().map(|(_, bytes)| *bytes as u64).sum::<u64>();
         if let Some(usage) = record.usage {
             let counts = [usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens, usage.reasoning_tokens];
-            self.tokens.iter().zip(counts).for_each(|(total, count)| _ = total.fetch_add(count, Relaxed));
+            self.tokens.iter_mut().zip(counts).for_each(|(total, count)| *total += count);
         }
         let aborted = matches!(record.end, End::ClientClosed { .. });
-        self.aborts.fetch_add(u64::from(aborted), Relaxed);
-        let [rolled, applied, not_applicable] = &self.faults;
+        self.aborts += u64::from(aborted);
         let idle = record.not_applicable.len() as u64;
-        if record.fault.is_some() || idle > 0 {
-            let done = record.fault.as_deref().map_or(0, |names| names.split('+').count() as u64);
-            rolled.fetch_add(done + idle, Relaxed);
-            // What the caller did not wait for has not been done to it.
-            applied.fetch_add(if aborted { 0 } else { done }, Relaxed);
-            not_applicable.fetch_add(idle, Relaxed);
-        }
+        let done = record.fault.as_deref().map_or(0, |names| names.split('+').count() as u64);
+        // What the caller did not wait for has not been done to it.
+        let applied = if aborted { 0 } else { done };
+        self.faults.iter_mut().zip([done + idle, applied, idle]).for_each(|(total, count)| *total += count);
     }
 
     /// So many exchanges will end without a record.
-    pub(crate) fn forgotten(&self, under_way: usize) {
-        self.over.fetch_add(under_way as u64, Relaxed);
+    pub(crate) fn forgotten(&mut self, under_way: usize) {
+        self.over += under_way as u64;
     }
 
-    fn count(&self, record: &RequestRecord) {
+    fn count(&mut self, record: &RequestRecord) {
         let operation = Operation::of(record.head.path());
         let plain = record.fault.is_none() && &*record.rule == "default";
         let status = record.status.filter(|_| plain).and_then(|status| PLAIN.iter().position(|known| *known == status));
         match status {
-            Some(status) => _ = self.plain[operation as usize][status].fetch_add(1, Relaxed),
+            Some(status) => self.plain[operation as usize][status] += 1,
             None => self.count_scripted(operation, record),
         }
     }
 
-    fn count_scripted(&self, operation: Operation, record: &RequestRecord) {
+    fn count_scripted(&mut self, operation: Operation, record: &RequestRecord) {
         let fault = record.fault.clone().unwrap_or_default();
         let labels = Labels { operation, status: record.status, rule: record.rule.clone(), fault };
-        let mut scripted = self.scripted.lock().unwrap_or_else(PoisonError::into_inner);
-        let full = scripted.len() >= MAX_SERIES && !scripted.contains_key(&labels);
+        let full = self.scripted.len() >= MAX_SERIES && !self.scripted.contains_key(&labels);
         let labels = if full {
             Labels { operation, status: record.status, rule: "other".into(), fault: String::new() }
         } else {
             labels
         };
-        *scripted.entry(labels).or_insert(0) += 1;
+        *self.scripted.entry(labels).or_insert(0) += 1;
     }
 
-    /// What was due then has its turn now.
-    pub(crate) fn late(&self, due: Instant) {
-        let now = Instant::now();
+    /// What was due at one time has its turn at another.
+    pub(crate) fn late(&mut self, due: Instant, now: Instant) {
         let late = now.saturating_duration_since(due);
         self.lateness.observe(late);
         let number = now.saturating_duration_since(self.origin).as_secs() + 1;
-        let second = &self.recent[number as usize % SLOTS];
-        if second.number.swap(number, Relaxed) != number {
-            second.due.store(0, Relaxed);
-            second.late.store(0, Relaxed);
+        let second = &mut self.recent[number as usize % SLOTS];
+        if second.number != number {
+            *second = Second { number, ..Second::default() };
         }
-        second.due.fetch_add(1, Relaxed);
-        second.late.fetch_add(u64::from(late > LATE), Relaxed);
+        second.due += 1;
+        second.late += u64::from(late > LATE);
     }
 
     pub(crate) fn tally(&self) -> Tally {
         let mut statuses: BTreeMap<Option<u16>, u64> = BTreeMap::new();
         for counters in &self.plain {
-            for (status, counter) in PLAIN.iter().zip(counters) {
-                *statuses.entry(Some(*status)).or_default() += counter.load(Relaxed);
+            for (status, count) in PLAIN.iter().zip(counters) {
+                *statuses.entry(Some(*status)).or_default() += count;
             }
         }
-        for (labels, count) in &*self.scripted.lock().unwrap_or_else(PoisonError::into_inner) {
+        for (labels, count) in &self.scripted {
             *statuses.entry(labels.status).or_default() += count;
         }
         statuses.retain(|_, count| *count > 0);
-        Tally { received: self.received.load(Relaxed), in_flight: self.in_flight(), statuses }
+        Tally { received: self.received, in_flight: self.in_flight(), statuses }
     }
 
     /// How many have not ended.
     pub(crate) fn in_flight(&self) -> u64 {
-        // In this order, so that an exchange that ends in between is not counted below zero.
-        let over = self.over.load(Relaxed);
-        self.received.load(Relaxed).saturating_sub(over)
+        self.received.saturating_sub(self.over)
     }
 
     /// Timed events of the last seconds, and how many of them were late.
     pub(crate) fn recent(&self) -> (u64, u64) {
         let now = self.origin.elapsed().as_secs() + 1;
-        let fresh = |second: &&Second| now.saturating_sub(second.number.load(Relaxed)) < LOOK_BACK;
-        let seconds = self.recent.iter().filter(fresh);
-        seconds.fold((0, 0), |(due, late), second| (due + second.due.load(Relaxed), late + second.late.load(Relaxed)))
+        let seconds = self.recent.iter().filter(|second| now.saturating_sub(second.number) < LOOK_BACK);
+        seconds.fold((0, 0), |(due, late), second| (due + second.due, late + second.late))
     }
 }
 
@@ -236,38 +225,39 @@ mod tests {
 
     #[test]
     fn plain_exchanges_touch_no_map_and_scripted_ones_keep_their_labels() {
-        let metrics = Metrics::new(Instant::now());
+        let mut metrics = Metrics::new(Instant::now());
         metrics.began();
         metrics.ended(&ended("default", None, 200));
-        assert!(metrics.scripted.lock().unwrap().is_empty());
+        assert!(metrics.scripted.is_empty());
         metrics.ended(&ended("flaky", Some("status+stall"), 503));
-        let scripted = metrics.scripted.lock().unwrap();
+        let scripted = &metrics.scripted;
         let (labels, count) = scripted.first_key_value().unwrap();
         assert_eq!((&*labels.rule, labels.fault.as_str(), *count), ("flaky", "status+stall", 1));
-        assert_eq!(metrics.faults[0].load(Relaxed), 2);
+        assert_eq!(metrics.faults[0], 2);
     }
 
     #[test]
     fn labels_beyond_the_bound_are_counted_together() {
-        let metrics = Metrics::new(Instant::now());
+        let mut metrics = Metrics::new(Instant::now());
         for n in 0..MAX_SERIES + 5 {
             metrics.ended(&ended(&format!("rule-{n}"), None, 200));
         }
-        let scripted = metrics.scripted.lock().unwrap();
+        let scripted = &metrics.scripted;
         assert_eq!(scripted.len(), MAX_SERIES + 1);
         assert_eq!(scripted.values().sum::<u64>(), MAX_SERIES as u64 + 5);
     }
 
     #[test]
     fn timers_that_come_late_are_told_once_there_are_enough() {
-        let metrics = Metrics::new(Instant::now());
+        let mut metrics = Metrics::new(Instant::now());
+        let now = Instant::now();
         for _ in 0..FEW {
-            metrics.late(Instant::now());
+            metrics.late(now, now);
         }
         let (due, late) = metrics.recent();
         assert!(!saturated(due, late), "{late} of {due}");
-        metrics.late(Instant::now() - Duration::from_millis(20));
-        metrics.late(Instant::now() - Duration::from_millis(20));
+        metrics.late(now - Duration::from_millis(20), now);
+        metrics.late(now - Duration::from_millis(20), now);
         let (due, late) = metrics.recent();
         assert!(saturated(due, late), "{late} of {due}");
         assert!(!saturated(9, 9));

@@ -326,7 +326,7 @@ impl MockProvider {
 
     /// What it counted so far, whatever the journal has forgotten.
     pub fn tally(&self) -> Tally {
-        self.shared.recorder.metrics.tally()
+        self.metrics().tally()
     }
 
     /// The last requests, oldest first.
@@ -335,8 +335,8 @@ impl MockProvider {
     }
 
     /// What it counts.
-    pub(crate) fn metrics(&self) -> &Metrics {
-        &self.shared.recorder.metrics
+    pub(crate) fn metrics(&self) -> Metrics {
+        self.shared.recorder.metrics()
     }
 
     /// How many connections are open, as far as the journal reaches back.

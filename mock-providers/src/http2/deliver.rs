@@ -137,7 +137,7 @@ impl Writer<'_> {
                 self.written(None);
                 due += piece.gap;
                 wait(|cx| self.stream.poll_reset(cx).map(drop), Some(due)).await?;
-                self.exchange.recorder.metrics.late(due);
+                self.exchange.recorder.late(due);
             } else if piece.apart {
                 self.flush().await;
             }

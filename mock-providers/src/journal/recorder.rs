@@ -1,12 +1,12 @@
 //! The live journal of one provider.
 //!
-//! Owns the bounded ring, the lock (never held across an await) and the notice that something changed.
-//! Refuses to keep more than its bounds: the oldest records give way.
+//! Owns the bounded ring, what is counted of it, the one lock (never held across an await) and the notice that something
+//! changed, which costs nothing while nobody waits. Refuses to keep more than its bounds: the oldest records give way.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::pin::pin;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -22,35 +22,38 @@ const KEPT_BYTES: usize = 512 << 20;
 /// Where connections write what they see.
 pub(crate) struct Recorder {
     state: Mutex<State>,
-    /// Counts changes.
-    version: AtomicU64,
     changes: Notify,
+    /// How many wait for a change, or are about to.
+    waiting: AtomicUsize,
     /// The version that the last snapshot showed: `changed` starts from it, so that no change falls in between.
     shown: AtomicU64,
     capacity: usize,
-    /// Counts what the records tell.
-    pub(crate) metrics: Metrics,
 }
 
-#[derive(Default)]
 struct State {
+    /// Counts changes.
+    version: u64,
     /// Each in a place of its own: what gives way leaves its room, still in the cache, to what comes next.
     requests: VecDeque<Box<RequestRecord>>,
     last_seq: u64,
     connections: VecDeque<ConnectionRecord>,
     last_connection: u64,
     kept_bytes: usize,
+    /// Counts what the records tell.
+    metrics: Metrics,
 }
+
+/// Somebody who waits for a change, counted from before the first look.
+struct Waiting<'a>(&'a Recorder);
 
 impl Recorder {
     pub(crate) fn new(capacity: usize, origin: Instant) -> Self {
         Self {
-            state: Mutex::default(),
-            version: AtomicU64::new(0),
+            state: Mutex::new(State::new(origin)),
             changes: Notify::new(),
+            waiting: AtomicUsize::new(0),
             shown: AtomicU64::new(0),
             capacity: capacity.max(1),
-            metrics: Metrics::new(origin),
         }
     }
 
@@ -58,16 +61,23 @@ impl Recorder {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Called after the lock is gone, so that whoever wakes finds it free.
-    fn tell(&self) {
-        self.version.fetch_add(1, Ordering::AcqRel);
-        self.changes.notify_waiters();
+    /// Changes the state, then tells those who wait, so that whoever wakes finds the lock free. Whoever is not counted
+    /// as waiting here has yet to look, and will see the change: the lock orders the look and the change.
+    fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let result = {
+            let mut state = self.lock();
+            state.version += 1;
+            change(&mut state)
+        };
+        if self.waiting.load(Ordering::Acquire) > 0 {
+            self.changes.notify_waiters();
+        }
+        result
     }
 
     pub(crate) fn snapshot(&self) -> Journal {
-        let version = self.version.load(Ordering::Acquire);
-        self.shown.fetch_max(version, Ordering::AcqRel);
         let state = self.lock();
+        self.shown.fetch_max(state.version, Ordering::AcqRel);
         Journal {
             requests: state.requests.iter().map(|record| (**record).clone()).collect(),
             connections: state.connections.iter().cloned().collect(),
@@ -75,17 +85,29 @@ impl Recorder {
     }
 
     pub(crate) async fn changed(&self) {
+        let _waiting = Waiting::new(self);
         let shown = self.shown.load(Ordering::Acquire);
         loop {
             let mut change = pin!(self.changes.notified());
             change.as_mut().enable();
-            let version = self.version.load(Ordering::Acquire);
+            let version = self.lock().version;
             if version > shown {
                 self.shown.fetch_max(version, Ordering::AcqRel);
                 return;
             }
             change.await;
         }
+    }
+
+    /// What has been counted so far.
+    pub(crate) fn metrics(&self) -> Metrics {
+        self.lock().metrics.clone()
+    }
+
+    /// What was due then has its turn now.
+    pub(crate) fn late(&self, due: Instant) {
+        let now = Instant::now();
+        self.lock().metrics.late(due, now);
     }
 
     /// The last requests, oldest first.
@@ -97,17 +119,17 @@ impl Recorder {
 
     /// Forgets everything; what is under way is not recorded any more. Numbers go on.
     pub(crate) fn clear(&self) {
-        let mut state = self.lock();
-        let under_way = state.requests.iter().filter(|record| record.end == End::Pending).count();
-        state.requests.clear();
-        state.kept_bytes = 0;
-        drop(state);
-        self.metrics.forgotten(under_way);
-        self.tell();
+        self.change(|state| {
+            let under_way = state.requests.iter().filter(|record| record.end == End::Pending).count();
+            state.requests.clear();
+            state.kept_bytes = 0;
+            state.metrics.forgotten(under_way);
+        });
     }
 
     /// Resolves once the journal satisfies the condition; no change can be missed in between.
     pub(crate) async fn wait_until(&self, mut condition: impl FnMut(&Journal) -> bool) -> Journal {
+        let _waiting = Waiting::new(self);
         loop {
             // Registered before the look: a change in between ends the wait at once.
             let mut change = pin!(self.changes.notified());
@@ -121,8 +143,7 @@ impl Recorder {
     }
 
     pub(crate) fn opened(&self, at: Duration, peer: Option<SocketAddr>) -> u64 {
-        let id = {
-            let mut state = self.lock();
+        self.change(|state| {
             state.last_connection += 1;
             let id = state.last_connection;
             if state.connections.len() == self.capacity {
@@ -130,9 +151,7 @@ impl Recorder {
             }
             state.connections.push_back(ConnectionRecord { id, peer, opened_at: at, ..ConnectionRecord::default() });
             id
-        };
-        self.tell();
-        id
+        })
     }
 
     pub(crate) fn handshake(&self, connection: u64, facts: TlsFacts) {
@@ -172,19 +191,17 @@ impl Recorder {
     }
 
     fn with_connection(&self, id: u64, change: impl FnOnce(&mut ConnectionRecord)) {
-        {
-            let mut state = self.lock();
-            let Some(index) = index(id, state.last_connection, state.connections.len()) else { return };
-            change(&mut state.connections[index]);
-        }
-        self.tell();
+        self.change(|state| {
+            if let Some(index) = index(id, state.last_connection, state.connections.len()) {
+                change(&mut state.connections[index]);
+            }
+        });
     }
 
     /// Adds a request, and returns its number; its connection has brought so many bytes by now.
     pub(crate) fn received(&self, mut record: Box<RequestRecord>, taken: u64) -> u64 {
-        self.metrics.began();
-        let seq = {
-            let mut state = self.lock();
+        self.change(|state| {
+            state.metrics.began();
             state.last_seq += 1;
             record.seq = state.last_seq;
             if let Some(index) = index(record.connection, state.last_connection, state.connections.len()) {
@@ -193,40 +210,35 @@ impl Recorder {
             }
             state.kept_bytes += record.kept();
             state.requests.push_back(record);
-            self.metrics.forgotten(state.make_room(self.capacity));
+            state.make_room(self.capacity);
             state.last_seq
-        };
-        self.tell();
-        seq
+        })
     }
 
     /// Changes a request, unless it has given way already.
     pub(crate) fn update(&self, seq: u64, change: impl FnOnce(&mut RequestRecord)) {
-        {
-            let mut state = self.lock();
+        self.change(|state| {
             let Some(index) = index(seq, state.last_seq, state.requests.len()) else { return };
             let record = &mut state.requests[index];
             let (before, pending) = (record.kept(), record.end == End::Pending);
             change(record);
             if pending && record.end != End::Pending {
-                self.metrics.ended(record);
+                state.metrics.ended(record);
             }
-            state.kept_bytes = state.kept_bytes + state.requests[index].kept() - before;
-            self.metrics.forgotten(state.make_room(self.capacity));
-        }
-        self.tell();
+            state.kept_bytes = state.kept_bytes + record.kept() - before;
+            state.make_room(self.capacity);
+        });
     }
 
     /// Ends what is still pending on a connection.
     pub(crate) fn abandon(&self, connection: u64, end: End) {
-        let mut state = self.lock();
-        let pending = state.requests.iter_mut().rev().filter(|r| r.connection == connection && r.end == End::Pending);
-        pending.for_each(|record| {
-            record.end = end;
-            self.metrics.ended(record);
+        self.change(|state| {
+            let requests = state.requests.iter_mut().rev();
+            for record in requests.filter(|r| r.connection == connection && r.end == End::Pending) {
+                record.end = end;
+                state.metrics.ended(record);
+            }
         });
-        drop(state);
-        self.tell();
     }
 }
 
@@ -239,15 +251,38 @@ impl RequestRecord {
 }
 
 impl State {
-    /// Says how many of those that gave way had not ended.
-    fn make_room(&mut self, capacity: usize) -> usize {
-        let mut pending = 0;
+    fn new(origin: Instant) -> Self {
+        Self {
+            version: 0,
+            requests: VecDeque::new(),
+            last_seq: 0,
+            connections: VecDeque::new(),
+            last_connection: 0,
+            kept_bytes: 0,
+            metrics: Metrics::new(origin),
+        }
+    }
+
+    /// The oldest give way, also those that have not ended.
+    fn make_room(&mut self, capacity: usize) {
         while self.requests.len() > capacity || (self.kept_bytes > KEPT_BYTES && self.requests.len() > 1) {
             let Some(oldest) = self.requests.pop_front() else { break };
             self.kept_bytes -= oldest.kept();
-            pending += usize::from(oldest.end == End::Pending);
+            self.metrics.forgotten(usize::from(oldest.end == End::Pending));
         }
-        pending
+    }
+}
+
+impl<'a> Waiting<'a> {
+    fn new(recorder: &'a Recorder) -> Self {
+        recorder.waiting.fetch_add(1, Ordering::AcqRel);
+        Self(recorder)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::AcqRel);
     }
 }
 

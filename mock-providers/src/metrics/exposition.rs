@@ -3,15 +3,13 @@
 //! Owns the names and their help. Refuses to count.
 
 use std::fmt::Write;
-use std::sync::PoisonError;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use super::histogram::Histogram;
 use super::operation::Operation;
 use super::{Labels, Metrics, PLAIN, saturated};
 
 /// The text of all numbers of these providers, by name.
-pub(crate) fn expose(providers: &[(&str, &Metrics)]) -> String {
+pub(crate) fn expose(providers: &[(&str, Metrics)]) -> String {
     let mut text = String::new();
     requests(&mut text, providers);
     plain(&mut text, providers, "mock_in_flight", "gauge", "Exchanges that have not ended.", |m| m.in_flight());
@@ -20,24 +18,20 @@ pub(crate) fn expose(providers: &[(&str, &Metrics)]) -> String {
     histogram(&mut text, providers, "mock_own_head_seconds", help, |m| &m.own);
     let help = "How long after its time an event had its turn.";
     histogram(&mut text, providers, "mock_timer_lateness_seconds", help, |m| &m.lateness);
-    plain(&mut text, providers, "mock_writes_total", "counter", "Writes of bytes of bodies.", |m| load(&m.events));
-    plain(&mut text, providers, "mock_sent_bytes_total", "counter", "Bytes of bodies.", |m| load(&m.bytes));
+    plain(&mut text, providers, "mock_writes_total", "counter", "Writes of bytes of bodies.", |m| m.events);
+    plain(&mut text, providers, "mock_sent_bytes_total", "counter", "Bytes of bodies.", |m| m.bytes);
     let kinds = ["prompt", "completion", "cached", "reasoning"];
     labelled(&mut text, providers, "mock_tokens_total", "Tokens that were reported as used.", ("kind", &kinds), |m| {
         &m.tokens
     });
     plain(&mut text, providers, "mock_client_aborts_total", "counter", "Exchanges that the caller left.", |m| {
-        load(&m.aborts)
+        m.aborts
     });
     let outcomes = ["rolled", "applied", "not_applicable"];
     let help = "Faults by what became of them.";
     labelled(&mut text, providers, "mock_faults_total", help, ("outcome", &outcomes), |m| &m.faults);
     saturation(&mut text, providers);
     text
-}
-
-fn load(counter: &AtomicU64) -> u64 {
-    counter.load(Relaxed)
 }
 
 /// Writing to a `String` cannot fail.
@@ -51,7 +45,7 @@ fn header(text: &mut String, name: &str, kind: &str, help: &str) {
 
 fn plain(
     text: &mut String,
-    providers: &[(&str, &Metrics)],
+    providers: &[(&str, Metrics)],
     name: &str,
     kind: &str,
     help: &str,
@@ -65,33 +59,33 @@ fn plain(
 
 fn labelled<const N: usize>(
     text: &mut String,
-    providers: &[(&str, &Metrics)],
+    providers: &[(&str, Metrics)],
     name: &str,
     help: &str,
     (label, values): (&str, &[&str; N]),
-    counters: impl Fn(&Metrics) -> &[AtomicU64; N],
+    counters: impl Fn(&Metrics) -> &[u64; N],
 ) {
     header(text, name, "counter", help);
     for (provider, metrics) in providers {
         for (value, counter) in values.iter().zip(counters(metrics)) {
-            line!(text, "{name}{{provider=\"{}\",{label}=\"{value}\"}} {}", escaped(provider), load(counter));
+            line!(text, "{name}{{provider=\"{}\",{label}=\"{value}\"}} {}", escaped(provider), *counter);
         }
     }
 }
 
-fn requests(text: &mut String, providers: &[(&str, &Metrics)]) {
+fn requests(text: &mut String, providers: &[(&str, Metrics)]) {
     header(text, "mock_requests_total", "counter", "Exchanges that ended, by what answered.");
     for (provider, metrics) in providers {
         for (operation, statuses) in Operation::ALL.iter().zip(&metrics.plain) {
             for (status, counter) in PLAIN.iter().zip(statuses) {
-                if load(counter) > 0 {
+                if *counter > 0 {
                     let (rule, fault) = ("default".into(), String::new());
                     let labels = Labels { operation: *operation, status: Some(*status), rule, fault };
-                    request(text, provider, &labels, load(counter));
+                    request(text, provider, &labels, *counter);
                 }
             }
         }
-        for (labels, count) in &*metrics.scripted.lock().unwrap_or_else(PoisonError::into_inner) {
+        for (labels, count) in &metrics.scripted {
             request(text, provider, labels, *count);
         }
     }
@@ -109,7 +103,7 @@ fn request(text: &mut String, provider: &str, labels: &Labels, count: u64) {
 
 fn histogram(
     text: &mut String,
-    providers: &[(&str, &Metrics)],
+    providers: &[(&str, Metrics)],
     name: &str,
     help: &str,
     of: impl Fn(&Metrics) -> &Histogram,
@@ -128,7 +122,7 @@ fn histogram(
     }
 }
 
-fn saturation(text: &mut String, providers: &[(&str, &Metrics)]) {
+fn saturation(text: &mut String, providers: &[(&str, Metrics)]) {
     let recent = providers.iter().map(|(_, metrics)| metrics.recent());
     let (due, late) = recent.fold((0, 0), |all, one| (all.0 + one.0, all.1 + one.1));
     let help = "1 while more than one of a hundred timed events comes over 3 ms late: delays are not the script's.";
@@ -151,7 +145,7 @@ mod tests {
 
     #[test]
     fn every_line_is_a_comment_or_a_sample_and_labels_are_escaped() {
-        let metrics = Metrics::new(Instant::now());
+        let mut metrics = Metrics::new(Instant::now());
         let ended = RequestRecord {
             head: RequestHead::new("POST", "/v1/embeddings", [("host", "a")].into_iter()),
             rule: "say \"no\"\n".into(),
@@ -164,7 +158,7 @@ mod tests {
         };
         metrics.began();
         metrics.ended(&ended);
-        let text = expose(&[("a", &metrics)]);
+        let text = expose(&[("a", metrics)]);
         let labels = r#"provider="a",operation="embeddings",status="429",rule="say \"no\"\n",fault="""#;
         assert!(text.contains(&format!("mock_requests_total{{{labels}}} 1\n")), "{text}");
         assert!(text.contains("mock_tokens_total{provider=\"a\",kind=\"prompt\"} 7\n"), "{text}");

@@ -1,33 +1,32 @@
 //! Durations in buckets of powers of two, from 1 µs to 67 s.
 //!
-//! Owns counting without a lock and the bounds that Prometheus is told. Refuses quantiles: whoever reads makes them.
+//! Owns counting and the bounds that Prometheus is told. Refuses quantiles: whoever reads makes them.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 /// The last bound is 2^26 µs; one bucket more takes what lies above.
 const BUCKETS: usize = 28;
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Histogram {
-    buckets: [AtomicU64; BUCKETS],
-    micros: AtomicU64,
+    buckets: [u64; BUCKETS],
+    micros: u64,
 }
 
 impl Histogram {
-    pub(super) fn observe(&self, time: Duration) {
+    pub(super) fn observe(&mut self, time: Duration) {
         let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         // The least n with micros ≤ 2^n.
         let bits = (u64::BITS - micros.saturating_sub(1).leading_zeros()) as usize;
-        self.buckets[bits.min(BUCKETS - 1)].fetch_add(1, Relaxed);
-        self.micros.fetch_add(micros, Relaxed);
+        self.buckets[bits.min(BUCKETS - 1)] += 1;
+        self.micros = self.micros.wrapping_add(micros);
     }
 
     /// Upper bounds in seconds with how many are at most that; the last bound is infinite.
     pub(super) fn cumulative(&self) -> impl Iterator<Item = (f64, u64)> {
         let mut total = 0;
         self.buckets.iter().enumerate().map(move |(power, count)| {
-            total += count.load(Relaxed);
+            total += count;
             let bound = if power == BUCKETS - 1 { f64::INFINITY } else { (1_u64 << power) as f64 / 1e6 };
             (bound, total)
         })
@@ -35,7 +34,7 @@ impl Histogram {
 
     /// All of them together, in seconds.
     pub(super) fn sum(&self) -> f64 {
-        self.micros.load(Relaxed) as f64 / 1e6
+        self.micros as f64 / 1e6
     }
 }
 
@@ -45,7 +44,7 @@ mod tests {
 
     #[test]
     fn a_duration_counts_for_every_bound_that_it_does_not_exceed() {
-        let histogram = Histogram::default();
+        let mut histogram = Histogram::default();
         for micros in [0, 1, 2, 3, 1024, 1025] {
             histogram.observe(Duration::from_micros(micros));
         }
