@@ -53,14 +53,19 @@ stop() {
 }
 trap 'stop; rm -rf "$folder"' EXIT
 
-# Starts mocks and exports MOCK_NAME=address for each provider; the line with the admin's address is their last.
+# Starts mocks and exports MOCK_NAME=address for each provider and MOCK_ADMIN for the last ones; the line with the admin's
+# address is their last.
 start() {
     local line name
     exec {lines}< <(exec "$WINDTUNNEL" mock --admin 127.0.0.1:0 "$@")
     mocks+=($!)
     while read -r -t 30 -u "$lines" line; do
         case $line in
-            'listening admin='*) return ;;
+            'listening admin='*)
+                line=${line#*admin=}
+                export "MOCK_ADMIN=${line%/ready}"
+                return
+                ;;
             'listening provider='*)
                 name=${line#*provider=}
                 name=${name%% *}
@@ -88,8 +93,8 @@ for language in "${languages[@]}"; do
     echo "--- $language"
     # Fresh ones for each: their sequences are counted.
     start --listen 127.0.0.1:0
-    start --config ci/clients/mocks.yaml
     start --config mock-providers/scripts/framings.yaml
+    start --config ci/clients/mocks.yaml
     "test_$language" "$@" 2>&1 | tee "$folder/$language" || status=1
     stop
     # pytest says `12 passed`, node `pass 12`.

@@ -66,6 +66,24 @@ def call(path, body=None, provider="openai"):
         return error.code, error.headers, error.read().decode()
 
 
+def admin(path):
+    """What the admin API of the scripted mocks answers."""
+    with urllib.request.urlopen(address("admin") + path, timeout=10) as answer:
+        return json.load(answer)
+
+
+def openai_text(model, **options):
+    """What the scripted mock says to openai-python."""
+    answer = openai_client("scripted", **options).chat.completions.create(model=model, messages=HELLO)
+    return answer.choices[0].message.content
+
+
+def anthropic_text(model, **options):
+    """What the scripted mock says to anthropic-python."""
+    client = anthropic_client("scripted_anthropic", **options)
+    return client.messages.create(model=model, max_tokens=100, messages=HELLO).content[0].text
+
+
 def chat(**parameters):
     """The JSON of a chat completion."""
     status, _, text = call("/v1/chat/completions", {"model": "gpt-4o-mini", "messages": HELLO} | parameters)

@@ -6,17 +6,7 @@ import anthropic
 import openai
 import pytest
 
-from mocks import HELLO, Attempts, anthropic_client, openai_client
-
-
-def openai_text(model, **options):
-    answer = openai_client("scripted", **options).chat.completions.create(model=model, messages=HELLO)
-    return answer.choices[0].message.content
-
-
-def anthropic_text(model, **options):
-    client = anthropic_client("scripted_anthropic", **options)
-    return client.messages.create(model=model, max_tokens=100, messages=HELLO).content[0].text
+from mocks import HELLO, Attempts, anthropic_text, openai_client, openai_text
 
 
 SDKS = pytest.mark.parametrize(
