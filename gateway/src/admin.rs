@@ -1,4 +1,4 @@
-//! The small HTTP servers beside the data path: `/metrics` and readiness.
+//! The small HTTP servers beside the data path: `/metrics`, readiness, and what became of the configuration.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -14,6 +14,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 use tokio::task::spawn_local;
 
+use crate::loaded::Loaded;
 use crate::relay::Reply;
 use crate::telemetry::Exposition;
 
@@ -24,6 +25,8 @@ pub struct Admin {
     pub exposition: Exposition,
     /// Whether new traffic is welcome.
     pub ready: Arc<AtomicBool>,
+    /// What became of the configuration.
+    pub loaded: Loaded,
 }
 
 impl Admin {
@@ -46,15 +49,20 @@ impl Admin {
     fn answer(&self, request: &Request<Incoming>) -> Response<Reply> {
         match request.uri().path() {
             "/metrics" | "/stats/prometheus" => {
-                let mut response = text(StatusCode::OK, self.exposition.text());
+                let mut response = text(StatusCode::OK, self.exposition.text() + &self.loaded.metrics());
                 let version = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
                 response.headers_mut().insert(CONTENT_TYPE, version);
                 response
             }
             "/healthz/ready" if self.ready.load(Relaxed) => text(StatusCode::OK, "ready\n".into()),
             "/healthz/ready" => text(StatusCode::SERVICE_UNAVAILABLE, "not ready\n".into()),
+            "/config" => {
+                let mut response = text(StatusCode::OK, self.loaded.page());
+                response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+                response
+            }
             "/healthz/live" => text(StatusCode::OK, "alive\n".into()),
-            _ => text(StatusCode::NOT_FOUND, "paths: /metrics /healthz/ready /healthz/live\n".into()),
+            _ => text(StatusCode::NOT_FOUND, "paths: /metrics /config /healthz/ready /healthz/live\n".into()),
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::snapshot::Snapshot;
 use crate::yaml::Problem;
 
 mod compile;
+mod files;
 pub mod kind;
 pub mod manifests;
 mod read;
@@ -19,7 +20,9 @@ mod secret;
 pub mod status;
 
 pub use compile::{ALLOW_PLAINTEXT, compile, is_near};
-pub use manifests::{Manifests, from_sources, load};
+pub use files::Files;
+pub(crate) use files::is_manifest;
+pub use manifests::{Manifests, from_sources};
 pub use status::{Condition, ListenerStatus, ObjectStatus, Report};
 
 /// A snapshot and what to tell about every object.
@@ -29,6 +32,11 @@ pub struct Compiled {
     pub snapshot: Snapshot,
     /// Every object with conditions or notes, in document order within a kind.
     pub status: Vec<ObjectStatus>,
+}
+
+/// Reads a file, or a folder's `*.yaml`, `*.yml` and `*.json` by name.
+pub fn load(path: &Path) -> Result<Manifests, Vec<Problem>> {
+    Files::read(path).load()
 }
 
 /// Loads and compiles without serving; the report says whether all objects are as they should be.

@@ -87,7 +87,7 @@ where
         tokio::select! {
             // how a connection ended is the business of its exchanges
             _ended = connection.as_mut() => return,
-            () = door.reached(Stage::Draining), if !leaving => (),
+            () = drained(&mut door, &streams), if !leaving => (),
             _quiet_or_flooded = streams.end(patience) => {
                 if leaving {
                     return;
@@ -99,6 +99,13 @@ where
         streams.restart();
         connection.as_mut().graceful_shutdown();
     }
+}
+
+/// Waits until a connection is to go elsewhere: one that came while others were asked to leave is for its first request.
+async fn drained(door: &mut Door, streams: &Streams) {
+    door.reached(Stage::Draining).await;
+    // a client that stays silent has no request to lose
+    let _silent = tokio::time::timeout(LAST_HEAD, streams.used()).await;
 }
 
 fn builder() -> http2::Builder<Local> {

@@ -3,7 +3,7 @@
 //! Reading order: [`snapshot`] (what is served), [`config`] (how manifests become a snapshot), then the story
 //! of a request in [`proxy`]: [`listen`] (with [`certificate`] and [`http2`]) → match ([`route`], [`auth`], by model name [`model`]) → [`admit`] → choose ([`select`], [`health`], [`affinity`]) →
 //! [`send`] and [`receive`] (with [`failover`] and its [`tries`] around them) → [`commit`], [`relay`] (of an [`answer`], with [`tap`]) → [`record`] (to [`telemetry`]).
-//! [`server`] starts, reloads and stops all of it.
+//! [`server`] starts and stops all of it; [`reload`] follows the manifests, and [`loaded`] tells what became of them.
 
 pub mod access_log;
 pub mod admin;
@@ -15,6 +15,7 @@ pub mod cel;
 pub mod certificate;
 pub mod commit;
 pub mod config;
+mod control;
 pub mod cors;
 pub mod decode;
 pub mod edit;
@@ -28,12 +29,14 @@ pub mod hint;
 pub mod http2;
 pub mod json;
 pub mod listen;
+pub mod loaded;
 pub mod metrics;
 pub mod mirror;
 pub mod model;
 pub mod operation;
 pub mod options;
 pub mod path;
+mod ports;
 pub mod proxy;
 pub mod receive;
 pub mod record;

@@ -1,9 +1,8 @@
 //! Stage listen: accepts client connections on one core, does TLS with them, finds out what they speak, and drains
 //! them when asked to stop. Framing is hyper's business, watched by `framing`; HTTP/2 is served by `http2`.
 
-use std::cell::RefCell;
 use std::collections::HashMap;
-use std::future::Future;
+use std::future::{Future, pending};
 use std::io;
 use std::net::{IpAddr, TcpListener as StdListener};
 use std::pin::Pin;
@@ -40,17 +39,19 @@ const SWEEP: Duration = Duration::from_secs(10);
 /// What a core is told from outside.
 #[derive(Debug)]
 pub enum Command {
-    /// Serve this port of the configuration on this socket.
+    /// Serve this port of the configuration on this socket, instead of the one that it may have.
     Open(u16, StdListener),
-    /// Stop accepting on this port.
-    Close(u16),
+    /// Stop accepting on this port and finish what is in flight; the other value is dropped when the socket is closed.
+    Close(u16, std::sync::mpsc::Sender<()>),
     /// Answer with `Connection: close` from now on.
     Drain,
     /// Stop accepting, finish what is in flight, and return.
     Stop,
+    /// Return, whatever is in flight.
+    End,
 }
 
-/// How far a core has come with its life.
+/// How far a core, or one of its ports, has come with its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd)]
 pub(crate) enum Stage {
     /// Connections are kept.
@@ -70,11 +71,26 @@ pub(crate) struct Door {
     _alive: mpsc::Sender<()>,
 }
 
+/// A port that a core serves.
+#[derive(Debug)]
+struct Port {
+    stage: watch::Sender<Stage>,
+    acceptor: JoinHandle<()>,
+}
+
+impl Port {
+    /// Returns when the socket is closed; connections go on to the end of what is in flight.
+    async fn close(self) {
+        self.stage.send_replace(Stage::Stopping);
+        // it only ends early when the core does
+        let _ended = self.acceptor.await;
+    }
+}
+
 /// Runs one core until it is told to stop and its connections have ended, or `drain` has passed.
 pub async fn run(worker: Rc<Worker>, mut commands: mpsc::UnboundedReceiver<Command>, drain: Duration) {
-    let (stage, reached) = watch::channel(Stage::Serving);
     let (alive, mut all_gone) = mpsc::channel::<()>(1);
-    let acceptors: RefCell<HashMap<u16, JoinHandle<()>>> = RefCell::default();
+    let mut ports: HashMap<u16, Port> = HashMap::new();
     let mut sweep = tokio::time::interval(SWEEP);
     loop {
         let command = tokio::select! {
@@ -87,39 +103,68 @@ pub async fn run(worker: Rc<Worker>, mut commands: mpsc::UnboundedReceiver<Comma
         match command {
             Some(Command::Open(port, listener)) => {
                 let Ok(listener) = TcpListener::from_std(listener) else { continue };
-                let door = Door { worker: worker.clone(), port, stage: reached.clone(), _alive: alive.clone() };
-                acceptors.borrow_mut().insert(port, spawn_local(door.accept(listener)));
+                let now = if worker.draining.get() { Stage::Draining } else { Stage::Serving };
+                let (stage, reached) = watch::channel(now);
+                let door = Door { worker: worker.clone(), port, stage: reached, _alive: alive.clone() };
+                if let Some(old) = ports.insert(port, Port { stage, acceptor: spawn_local(door.accept(listener)) }) {
+                    old.close().await;
+                }
             }
-            Some(Command::Close(port)) => {
-                if let Some(acceptor) = acceptors.borrow_mut().remove(&port) {
-                    acceptor.abort();
+            Some(Command::Close(port, _closed)) => {
+                if let Some(port) = ports.remove(&port) {
+                    port.close().await;
                 }
             }
             Some(Command::Drain) => {
                 worker.draining.set(true);
-                stage.send_replace(Stage::Draining);
+                for port in ports.values() {
+                    port.stage.send_replace(Stage::Draining);
+                }
             }
+            Some(Command::End) => return,
             Some(Command::Stop) | None => break,
         }
     }
     worker.draining.set(true);
-    for (_, acceptor) in acceptors.borrow_mut().drain() {
-        acceptor.abort();
+    for (_, port) in ports.drain() {
+        port.close().await;
     }
-    stage.send_replace(Stage::Stopping);
     drop(alive);
     // what has not ended by then is dropped with the core, and its records say so
-    let _time_is_up = tokio::time::timeout(drain, all_gone.recv()).await;
+    tokio::select! {
+        _time_is_up = tokio::time::timeout(drain, all_gone.recv()) => (),
+        () = end(&mut commands) => (),
+    }
+}
+
+/// Waits for the command to end at once.
+async fn end(commands: &mut mpsc::UnboundedReceiver<Command>) {
+    while let Some(command) = commands.recv().await {
+        if matches!(command, Command::End) {
+            return;
+        }
+    }
+    pending().await
 }
 
 impl Door {
-    async fn accept(self, listener: TcpListener) {
+    async fn accept(mut self, listener: TcpListener) {
         loop {
-            match listener.accept().await {
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                () = reached(&mut self.stage, Stage::Stopping) => break,
+            };
+            match accepted {
                 Ok((stream, peer)) => drop(spawn_local(self.clone().serve(stream, peer.ip()))),
                 // out of file descriptors, or the peer is gone already: let others finish first
                 Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
             }
+        }
+        // for a client its connection is open as soon as the kernel has it
+        let Ok(listener) = listener.into_std() else { return };
+        while let Ok((stream, peer)) = listener.accept() {
+            let stream = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream));
+            drop(stream.map(|stream| spawn_local(self.clone().serve(stream, peer.ip()))));
         }
     }
 
@@ -149,16 +194,20 @@ impl Door {
         snapshot.binds.iter().find(|bind| bind.port == self.port)?.tls.clone()
     }
 
-    /// What comes before the first request may take as long as a head, and no time at all once the core stops.
+    /// What comes before the first request may take as long as a head, and less once the port stops.
     async fn in_time<T>(&mut self, step: impl Future<Output = io::Result<T>>) -> Option<T> {
         let limit = self.worker.shared.header_timeout;
+        let stopping = async {
+            reached(&mut self.stage, Stage::Stopping).await;
+            tokio::time::sleep(LAST_HEAD).await;
+        };
         tokio::select! {
             done = tokio::time::timeout(limit, step) => done.ok()?.ok(),
-            () = reached(&mut self.stage, Stage::Stopping) => None,
+            () = stopping => None,
         }
     }
 
-    /// Waits until the core has come so far.
+    /// Waits until the port has come so far.
     pub(crate) async fn reached(&mut self, stage: Stage) {
         reached(&mut self.stage, stage).await;
     }
@@ -186,6 +235,8 @@ impl Door {
             .max_headers(HEAD_FIELDS)
             .serve_connection(TokioIo::new(watched), service);
         let ended = tokio::select! {
+            // first, because hyper answers nobody whose bytes it has not seen when it is asked to shut down
+            biased;
             ended = &mut connection => Some(ended),
             () = self.reached(Stage::Stopping) => None,
         };
@@ -206,7 +257,7 @@ impl Door {
     }
 }
 
-/// An error means that the core is gone: it has come to its end.
+/// An error means that the port is gone: it has come to its end.
 async fn reached(now: &mut watch::Receiver<Stage>, stage: Stage) {
     let _reached = now.wait_for(|now| *now >= stage).await;
 }

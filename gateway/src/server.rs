@@ -1,24 +1,26 @@
 //! A running gateway: its cores, its control thread, and how it starts, reloads and stops.
 
-use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rustls_pki_types::CertificateDer;
-use socket2::{Domain, Protocol, Socket, Type};
 use tokio::runtime::Builder;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::LocalSet;
 
 use crate::admin::Admin;
-use crate::config::{self, Condition, ObjectStatus};
+use crate::config;
+use crate::control::{Control, tell_troubles};
 use crate::listen::{self, Command};
+use crate::loaded::Loaded;
 use crate::options::Options;
+use crate::ports::Ports;
 use crate::reload::Follower;
 use crate::snapshot::Snapshot;
 use crate::telemetry::{self, Sink};
@@ -28,8 +30,6 @@ use crate::yaml::Problem;
 
 /// What cores may take beyond the drain time to let go of what is left.
 const LAST_SECOND: Duration = Duration::from_secs(1);
-/// Connections that may wait to be accepted.
-const BACKLOG: i32 = 1024;
 
 /// Why a gateway did not start.
 #[derive(Debug, thiserror::Error)]
@@ -55,7 +55,7 @@ pub enum Error {
     Io(#[from] io::Error),
 }
 
-fn listed(problems: &[Problem]) -> String {
+pub(crate) fn listed(problems: &[Problem]) -> String {
     problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
@@ -80,8 +80,9 @@ impl Gateway {
     /// # Errors
     /// When the manifests are wrong or an address cannot be had.
     pub fn start(options: Options, log: Box<dyn Write + Send>, notices: Notices) -> Result<Self, Error> {
-        let follower = Follower::new(&options.config);
-        let manifests = config::load(&options.config).map_err(Error::Config)?;
+        let (follower, files) = Follower::new(&options.config);
+        let manifests = files.load().map_err(Error::Config)?;
+        drop(files);
         let compiled = config::compile(&manifests, None);
         tell_troubles(&compiled.status, &notices);
         tell_idle(&compiled.snapshot, &options, &notices);
@@ -96,17 +97,19 @@ impl Gateway {
             cores.push(core(number, shared.clone(), &options, roots.clone(), sink.clone(), receiver)?);
         }
         drop(sink);
-        let ports = Arc::new(Ports { open: Mutex::default(), commands, notices });
-        ports.follow(&shared.snapshot.load(), &options)?;
-        let admin = Admin { exposition, ready: Arc::new(AtomicBool::new(true)) };
-        let ready = admin.ready.clone();
-        let metrics = admin_listener("metrics", options.metrics, &ports.notices)?;
-        let readiness = admin_listener("ready", options.ready, &ports.notices)?;
+        let ports = Arc::new(Ports::new(commands, notices));
+        ports.follow(&shared.snapshot.load(), &options, || ())?;
+        let (ready, loaded) = (Arc::new(AtomicBool::new(true)), Loaded::default());
+        let admin = Admin { exposition, ready: ready.clone(), loaded: loaded.clone() };
+        let addresses = [("metrics", options.metrics), ("ready", options.ready)];
+        let listeners = addresses.into_iter().filter_map(|(what, address)| Some((what, address?)));
+        let listeners = listeners.map(|(what, address)| admin_listener(what, address, &ports.notices));
+        let listeners = listeners.collect::<Result<Vec<_>, _>>()?;
         let (stop_control, stopped) = oneshot::channel();
-        let control = Control { shared, ports: ports.clone(), options: options.clone(), follower };
-        let listeners = [metrics, readiness];
+        let control = Control { shared, ports: ports.clone(), options: options.clone(), follower, loaded };
+        let runtime = Builder::new_current_thread().enable_all().build()?;
         let control = std::thread::Builder::new().name("control".into()).spawn(move || {
-            control.run(admin, listeners, stopped);
+            control.run(&runtime, &admin, listeners, stopped);
         })?;
         (ports.notices)("serving");
         Ok(Self { ports, ready, options, control, stop_control, cores, telemetry })
@@ -115,7 +118,7 @@ impl Gateway {
     /// Where a listener port of the configuration really listens.
     #[must_use]
     pub fn address(&self, port: u16) -> Option<SocketAddr> {
-        self.ports.open.lock().unwrap_or_else(PoisonError::into_inner).get(&port).copied()
+        self.ports.address(port)
     }
 
     /// First part of a drain: not ready any more, every answer closes its connection.
@@ -127,7 +130,7 @@ impl Gateway {
     /// Stops: accepts nothing more, lets what is in flight end within the drain time, and writes what is left to log.
     pub fn stop(self) {
         self.drain();
-        self.ports.tell(|| Command::Stop);
+        self.ports.stop();
         let end = Instant::now() + self.options.drain + LAST_SECOND;
         let mut all_ended = true;
         for core in self.cores {
@@ -145,7 +148,8 @@ impl Gateway {
     }
 }
 
-/// Runs a gateway in the foreground until SIGTERM or SIGINT; log on stdout, notices on stderr.
+/// Runs a gateway in the foreground until SIGTERM or SIGINT, which drain it; a second one ends it at once.
+/// The log goes to stdout, notices to stderr.
 ///
 /// # Errors
 /// When it cannot start.
@@ -153,17 +157,39 @@ pub fn run(options: Options) -> Result<(), Error> {
     let grace = options.grace;
     let runtime = Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        use tokio::signal::unix::{SignalKind, signal};
-        let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        let mut signals = Signals::new()?;
         let gateway = Gateway::start(options, Box::new(io::stdout()), Arc::new(|line: &str| eprintln!("{line}")))?;
-        tokio::select! { _ = term.recv() => (), _ = int.recv() => () }
+        signals.next().await;
         gateway.drain();
         eprintln!("draining");
-        tokio::select! { () = tokio::time::sleep(grace) => (), _ = term.recv() => (), _ = int.recv() => () }
-        gateway.stop();
+        let ports = gateway.ports.clone();
+        let patient = tokio::select! { () = tokio::time::sleep(grace) => true, () = signals.next() => false };
+        let mut stopping = tokio::task::spawn_blocking(move || gateway.stop());
+        let patient = patient && tokio::select! { _ = &mut stopping => true, () = signals.next() => false };
+        if !patient {
+            eprintln!("ending at once");
+            ports.tell(|| Command::End);
+            let _ended = stopping.await;
+        }
         eprintln!("stopped");
         Ok(())
     })
+}
+
+/// SIGTERM and SIGINT.
+struct Signals {
+    term: Signal,
+    int: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self { term: signal(SignalKind::terminate())?, int: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! { _ = self.term.recv() => (), _ = self.int.recv() => () }
+    }
 }
 
 fn core(
@@ -182,85 +208,6 @@ fn core(
     })
 }
 
-/// The listener ports that are open, and the cores that serve them.
-struct Ports {
-    open: Mutex<BTreeMap<u16, SocketAddr>>,
-    commands: Vec<mpsc::UnboundedSender<Command>>,
-    notices: Notices,
-}
-
-impl std::fmt::Debug for Ports {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Ports").field("open", &self.open).finish_non_exhaustive()
-    }
-}
-
-impl Ports {
-    fn tell(&self, command: impl Fn() -> Command) {
-        for core in &self.commands {
-            // a core that is gone needs no command
-            let _told = core.send(command());
-        }
-    }
-
-    /// Opens the ports that a snapshot needs and closes the others.
-    fn follow(&self, snapshot: &Snapshot, options: &Options) -> Result<(), Error> {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut opened = Vec::new();
-        for port in snapshot.binds.iter().map(|bind| bind.port).filter(|port| !open.contains_key(port)) {
-            let wanted = options.listen.iter().find(|(of, _)| *of == port).map(|(_, address)| *address);
-            let wanted = wanted.unwrap_or(SocketAddr::new(options.bind, port));
-            let failed = |source| Error::Listen { what: format!("listener port {port}"), address: wanted, source };
-            refuse_taken(wanted).map_err(failed)?;
-            let mut address = wanted;
-            let mut sockets = Vec::new();
-            for _ in &self.commands {
-                let socket = listen_on(address).map_err(failed)?;
-                address = socket.local_addr().map_err(failed)?;
-                sockets.push(socket);
-            }
-            opened.push((port, address, sockets));
-        }
-        // all of them could be had: only now anything changes
-        for (port, address, sockets) in opened {
-            for (core, socket) in self.commands.iter().zip(sockets) {
-                let _told = core.send(Command::Open(port, socket));
-            }
-            (self.notices)(&format!("listening port={port} address={address}"));
-            open.insert(port, address);
-        }
-        open.retain(|port, _| {
-            let wanted = snapshot.binds.iter().any(|bind| bind.port == *port);
-            if !wanted {
-                self.tell(|| Command::Close(*port));
-            }
-            wanted
-        });
-        Ok(())
-    }
-}
-
-/// Sockets that share an address would also share it with another gateway's: refuse an address that is in use.
-fn refuse_taken(address: SocketAddr) -> io::Result<()> {
-    if address.port() == 0 {
-        return Ok(());
-    }
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    socket.set_reuse_address(true)?;
-    socket.bind(&address.into())
-}
-
-/// One of several sockets on the same address: the kernel spreads connections over them.
-fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    socket.set_reuse_address(true)?;
-    socket.set_reuse_port(true)?;
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    Ok(socket.into())
-}
-
 /// A gateway that serves nothing, or not what it was told to, says so.
 fn tell_idle(snapshot: &Snapshot, options: &Options, notices: &Notices) {
     if snapshot.binds.is_empty() {
@@ -273,77 +220,11 @@ fn tell_idle(snapshot: &Snapshot, options: &Options, notices: &Notices) {
     }
 }
 
-/// Objects that are served in part or not at all are never silent.
-fn tell_troubles(status: &[ObjectStatus], notices: &Notices) {
-    for object in status {
-        let listeners = object.listeners.iter().flat_map(|listener| &listener.conditions);
-        let told = |condition: &&Condition| !condition.good() || condition.reason == "PartiallyValid";
-        for note in &object.notes {
-            notices(&format!("note: {} {}: {note}", object.kind.name(), object.id()));
-        }
-        for condition in object.conditions.iter().chain(listeners).filter(told) {
-            let (kind, id) = (object.kind.name(), object.id());
-            let value = if condition.status { "True" } else { "False" };
-            let (type_, reason, message) = (condition.type_, condition.reason, &condition.message);
-            notices(&format!("warning: {kind} {id}: {type_}={value} {reason}: {message}"));
-        }
-    }
-}
-
-fn admin_listener(what: &str, address: Option<SocketAddr>, notices: &Notices) -> Result<Option<TcpListener>, Error> {
-    let Some(address) = address else { return Ok(None) };
+fn admin_listener(what: &str, address: SocketAddr, notices: &Notices) -> Result<TcpListener, Error> {
     let failed = |source| Error::Listen { what: what.into(), address, source };
     let listener = TcpListener::bind(address).map_err(failed)?;
     listener.set_nonblocking(true).map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
     notices(&format!("{what} address={address}"));
-    Ok(Some(listener))
-}
-
-/// The control thread: metrics, readiness, reloads.
-struct Control {
-    shared: Arc<Shared>,
-    ports: Arc<Ports>,
-    options: Options,
-    follower: Follower,
-}
-
-impl Control {
-    fn run(mut self, admin: Admin, listeners: [Option<TcpListener>; 2], stopped: oneshot::Receiver<()>) {
-        let Ok(runtime) = Builder::new_current_thread().enable_all().build() else { return };
-        LocalSet::new().block_on(&runtime, async move {
-            for listener in listeners.into_iter().flatten() {
-                if let Ok(listener) = tokio::net::TcpListener::from_std(listener) {
-                    tokio::task::spawn_local(admin.clone().serve(listener));
-                }
-            }
-            let reloads = async {
-                for generation in 2u64.. {
-                    self.follower.changed().await;
-                    self.reload(generation);
-                }
-            };
-            tokio::select! { () = reloads => (), _ = stopped => () }
-        });
-    }
-
-    /// Takes the new manifests over, or keeps the old ones and says why.
-    fn reload(&self, generation: u64) {
-        let notices = &self.ports.notices;
-        if let Some(file) = self.follower.empty_file() {
-            return notices(&format!("reload refused: {} is empty, as a half-written file is", file.display()));
-        }
-        let manifests = match config::load(&self.options.config) {
-            Ok(manifests) => manifests,
-            Err(problems) => return notices(&format!("reload refused: {}", listed(&problems))),
-        };
-        let compiled = config::compile(&manifests, Some(&self.shared.snapshot.load()));
-        tell_troubles(&compiled.status, notices);
-        let snapshot = Arc::new(compiled.snapshot);
-        if let Err(error) = self.ports.follow(&snapshot, &self.options) {
-            return notices(&format!("reload refused: {error}"));
-        }
-        self.shared.snapshot.store(snapshot);
-        notices(&format!("reloaded generation={generation}"));
-    }
+    Ok(listener)
 }

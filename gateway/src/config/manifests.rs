@@ -2,7 +2,6 @@
 //! written twice; knows nothing of what the objects mean.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::kind::{Kind, Manifest};
@@ -48,49 +47,6 @@ pub struct Manifests {
     pub policies: Vec<Resource<Object<PolicySpec>>>,
     pub parameters: Vec<Resource<Object<Present>>>,
     pub models: Vec<Resource<Object<ModelSpec>>>,
-}
-
-/// Reads a file, or a folder's `*.yaml`, `*.yml` and `*.json` by name.
-pub fn load(path: &Path) -> Result<Manifests, Vec<Problem>> {
-    let (mut sources, mut problems) = (Vec::new(), Vec::new());
-    let files = match files_of(path) {
-        Ok(files) => files,
-        Err(error) => return Err(vec![Problem::of_file(path, format!("cannot read: {error}"))]),
-    };
-    for file in files {
-        match std::fs::read_to_string(&file) {
-            Ok(text) => sources.push(Source { path: file, text }),
-            Err(error) => problems.push(Problem::of_file(&file, format!("cannot read: {error}"))),
-        }
-    }
-    let read = from_sources(&sources);
-    match read {
-        Ok(manifests) if problems.is_empty() => Ok(manifests),
-        Ok(_) => Err(problems),
-        Err(found) => {
-            problems.extend(found);
-            Err(problems)
-        }
-    }
-}
-
-/// The files that count: of a folder its `*.yaml`, `*.yml` and `*.json` by name, hidden ones left out.
-pub(crate) fn files_of(path: &Path) -> std::io::Result<Vec<PathBuf>> {
-    if !std::fs::metadata(path)?.is_dir() {
-        return Ok(vec![path.to_owned()]);
-    }
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(path)? {
-        let entry = entry?;
-        let hidden = entry.file_name().to_string_lossy().starts_with('.');
-        let file = entry.path();
-        let manifest = file.extension().is_some_and(|ext| ext == "yaml" || ext == "yml" || ext == "json");
-        if !hidden && manifest && !file.is_dir() {
-            files.push(file);
-        }
-    }
-    files.sort();
-    Ok(files)
 }
 
 /// Reads manifests from texts; one bad document refuses them all.

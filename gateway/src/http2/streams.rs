@@ -27,6 +27,7 @@ pub(super) struct Streams {
     quiet_since: Cell<Option<Instant>>,
     /// Those that were taken back, less those that were answered.
     taken_back: Cell<u32>,
+    used: Cell<bool>,
     changed: Notify,
 }
 
@@ -45,6 +46,7 @@ impl Streams {
             open: Cell::new(0),
             quiet_since: Cell::new(Some(Instant::now())),
             taken_back: Cell::new(0),
+            used: Cell::new(false),
             changed: Notify::new(),
         }
     }
@@ -61,6 +63,13 @@ impl Streams {
                 Some(until) if until <= Instant::now() => return End::Quiet,
                 Some(until) => tokio::select! { () = changed => (), () = tokio::time::sleep_until(until.into()) => () },
             }
+        }
+    }
+
+    /// Waits for the first request.
+    pub(super) async fn used(&self) {
+        while !self.used.get() {
+            self.changed.notified().await;
         }
     }
 
@@ -87,6 +96,9 @@ impl Stream {
     pub(super) fn begin(streams: Rc<Streams>) -> Self {
         streams.open.set(streams.open.get() + 1);
         streams.quiet_since.set(None);
+        if !streams.used.replace(true) {
+            streams.changed.notify_waiters();
+        }
         Self { streams, answered: false }
     }
 }

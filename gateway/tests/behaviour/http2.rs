@@ -24,7 +24,7 @@ rules:
 ";
 
 /// A connection by prior knowledge; the task ends with it.
-async fn connect(address: SocketAddr) -> (SendRequest<Bytes>, JoinHandle<Result<(), h2::Error>>) {
+pub(crate) async fn connect(address: SocketAddr) -> (SendRequest<Bytes>, JoinHandle<Result<(), h2::Error>>) {
     let stream = TcpStream::connect(address).await.unwrap();
     let (sender, connection) = h2::client::Builder::new()
         .initial_window_size(1 << 20)
@@ -36,14 +36,25 @@ async fn connect(address: SocketAddr) -> (SendRequest<Bytes>, JoinHandle<Result<
 }
 
 async fn send(sender: &mut SendRequest<Bytes>, body: &str) -> (ResponseFuture, SendStream<Bytes>) {
-    let ask = Request::post("http://gateway/v1/chat/completions").header("content-type", "application/json");
+    send_to(sender, "gateway", body).await
+}
+
+/// Sends a chat completion to this host.
+pub(crate) async fn send_to(
+    sender: &mut SendRequest<Bytes>,
+    host: &str,
+    body: &str,
+) -> (ResponseFuture, SendStream<Bytes>) {
+    let uri = format!("http://{host}/v1/chat/completions");
+    let ask = Request::post(uri).header("content-type", "application/json");
     *sender = sender.clone().ready().await.unwrap();
     let (response, mut sending) = sender.send_request(ask.body(()).unwrap(), false).unwrap();
     sending.send_data(Bytes::copy_from_slice(body.as_bytes()), true).unwrap();
     (response, sending)
 }
 
-async fn whole(response: ResponseFuture) -> (StatusCode, String) {
+/// Reads an answer to its end.
+pub(crate) async fn whole(response: ResponseFuture) -> (StatusCode, String) {
     let (head, mut body) = response.await.unwrap().into_parts();
     assert!(!head.headers.contains_key("connection"));
     let mut all = Vec::new();

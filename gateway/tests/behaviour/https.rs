@@ -13,12 +13,12 @@ use rustls_pki_types::ServerName;
 use crate::support::{Running, provider, raw, start};
 
 /// A self-signed certificate as a Secret's manifest, and its bytes.
-struct Made {
-    manifest: String,
-    der: Vec<u8>,
+pub(crate) struct Made {
+    pub(crate) manifest: String,
+    pub(crate) der: Vec<u8>,
 }
 
-fn secret(name: &str, host: &str) -> Made {
+pub(crate) fn secret(name: &str, host: &str) -> Made {
     let made = rcgen::generate_simple_self_signed(vec![host.to_owned()]).unwrap();
     let indented = |pem: String| pem.lines().map(|line| format!("\n    {line}")).collect::<String>();
     let (chain, key) = (indented(made.cert.pem()), indented(made.signing_key.serialize_pem()));
@@ -65,10 +65,10 @@ fn client(alpn: &[&str]) -> Arc<ClientConfig> {
     Arc::new(config)
 }
 
-type Stream = StreamOwned<ClientConnection, TcpStream>;
+pub(crate) type Stream = StreamOwned<ClientConnection, TcpStream>;
 
 /// A TLS connection for this name; `None` when the gateway does not want it.
-fn connect(address: SocketAddr, name: &str) -> Option<Stream> {
+pub(crate) fn connect(address: SocketAddr, name: &str) -> Option<Stream> {
     let name = ServerName::try_from(name.to_owned()).unwrap();
     let tcp = TcpStream::connect(address).unwrap();
     tcp.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
@@ -79,7 +79,7 @@ fn connect(address: SocketAddr, name: &str) -> Option<Stream> {
     Some(stream)
 }
 
-fn shown(stream: &Stream) -> Vec<u8> {
+pub(crate) fn shown(stream: &Stream) -> Vec<u8> {
     stream.conn.peer_certificates().unwrap()[0].to_vec()
 }
 

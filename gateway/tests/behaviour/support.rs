@@ -171,6 +171,13 @@ impl Running {
         }
     }
 
+    /// A notice that begins so, where none is to come for a while.
+    pub(crate) fn silence(&self, start: &str, time: Duration) -> Option<String> {
+        let end = std::time::Instant::now() + time;
+        let left = || end.saturating_duration_since(std::time::Instant::now());
+        std::iter::from_fn(|| self.notices.recv_timeout(left()).ok()).find(|line| line.starts_with(start))
+    }
+
     /// Stops the gateway and returns its log.
     pub(crate) fn stop(mut self) -> Vec<serde_json::Value> {
         self.gateway.take().unwrap().stop();

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::support::{Running, provider, raw, start};
 
-const ASK: &str = "GET /ws?a=b HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\nUpgrade: WebSocket\r\nSec-WebSocket-Key: k\r\n\r\n";
+pub(crate) const ASK: &str = "GET /ws?a=b HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\nUpgrade: WebSocket\r\nSec-WebSocket-Key: k\r\n\r\n";
 
 /// A backend that reads one head and hands the connection on.
 fn backend() -> (SocketAddr, TcpListener) {
@@ -14,7 +14,7 @@ fn backend() -> (SocketAddr, TcpListener) {
     (listener.local_addr().unwrap(), listener)
 }
 
-fn accept(listener: &TcpListener, answer: &str) -> (TcpStream, String) {
+pub(crate) fn accept(listener: &TcpListener, answer: &str) -> (TcpStream, String) {
     let (mut stream, _) = listener.accept().unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
     let head = read_until(&mut stream, "\r\n\r\n");
@@ -22,7 +22,7 @@ fn accept(listener: &TcpListener, answer: &str) -> (TcpStream, String) {
     (stream, head)
 }
 
-fn read_until(stream: &mut TcpStream, end: &str) -> String {
+pub(crate) fn read_until(stream: &mut TcpStream, end: &str) -> String {
     let (mut text, mut byte) = (Vec::new(), [0]);
     while !text.ends_with(end.as_bytes()) {
         assert_eq!(stream.read(&mut byte).unwrap(), 1, "{}", String::from_utf8_lossy(&text));
@@ -31,7 +31,7 @@ fn read_until(stream: &mut TcpStream, end: &str) -> String {
     String::from_utf8(text).unwrap()
 }
 
-fn gateway(port: u16, rule: &str) -> Running {
+pub(crate) fn gateway(port: u16, rule: &str) -> Running {
     start(&format!(
         "
 kind: Gateway
@@ -53,10 +53,10 @@ spec: {{static: {{host: 127.0.0.1, port: {port}}}}}
     ))
 }
 
-const AGREED: &str =
+pub(crate) const AGREED: &str =
     "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: s\r\n\r\n";
 
-fn open(address: SocketAddr, ask: &str) -> TcpStream {
+pub(crate) fn open(address: SocketAddr, ask: &str) -> TcpStream {
     let mut client = TcpStream::connect(address).unwrap();
     client.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
     client.write_all(ask.as_bytes()).unwrap();

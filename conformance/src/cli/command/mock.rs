@@ -110,7 +110,7 @@ async fn follow(
     watched: bool,
 ) -> Result<ExitCode, Error> {
     let mut watch = if watched { Some(Watch::begin(fleet.clone(), admin.map(Admin::addr))?) } else { None };
-    let mut follower = configuration.path().map(Follower::new);
+    let mut follower = configuration.path().map(|path| Follower::new(path).0);
     let mut look = tokio::time::interval(if watched { watch::PERIOD } else { LOOK });
     let mut saturated = false;
     loop {
@@ -137,9 +137,8 @@ async fn changed(follower: &mut Option<Follower>) {
     loop {
         match follower {
             Some(follower) => {
-                follower.changed().await;
                 // An empty file is one that is being written.
-                if follower.empty_file().is_none() {
+                if follower.changed().await.half_written().is_none() {
                     return;
                 }
             }

@@ -1,0 +1,161 @@
+//! The listener ports of a gateway: which are open, where they really listen, and how they follow the configuration.
+//! What happens on their connections is the business of the cores, which are told by commands.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::sync::mpsc;
+
+use crate::listen::Command;
+use crate::options::Options;
+use crate::server::{Error, Notices};
+use crate::snapshot::{Bind, Snapshot};
+
+/// Connections that may wait to be accepted.
+const BACKLOG: i32 = 1024;
+/// Longest wait until all cores have closed a port.
+const CLOSING: Duration = Duration::from_secs(1);
+
+/// The ports, and the cores that serve them.
+pub(crate) struct Ports {
+    state: Mutex<State>,
+    commands: Vec<mpsc::UnboundedSender<Command>>,
+    pub(crate) notices: Notices,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    open: BTreeMap<u16, Open>,
+    stopped: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Open {
+    address: SocketAddr,
+    tls: bool,
+}
+
+/// Sockets for a port, one for each core, on which nobody accepts yet.
+struct Opened {
+    port: u16,
+    open: Open,
+    sockets: Vec<TcpListener>,
+}
+
+impl std::fmt::Debug for Ports {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Ports").field("state", &self.state).finish_non_exhaustive()
+    }
+}
+
+impl Ports {
+    pub(crate) fn new(commands: Vec<mpsc::UnboundedSender<Command>>, notices: Notices) -> Self {
+        Self { state: Mutex::default(), commands, notices }
+    }
+
+    /// Where a port of the configuration really listens.
+    pub(crate) fn address(&self, port: u16) -> Option<SocketAddr> {
+        self.state().open.get(&port).map(|open| open.address)
+    }
+
+    /// Tells all cores.
+    pub(crate) fn tell(&self, command: impl Fn() -> Command) {
+        for core in &self.commands {
+            // a core that is gone needs no command
+            let _told = core.send(command());
+        }
+    }
+
+    /// Tells all cores to stop; from then on no port is opened.
+    pub(crate) fn stop(&self) {
+        self.state().stopped = true;
+        self.tell(|| Command::Stop);
+    }
+
+    /// Opens the ports that a snapshot needs, has it served, and closes the others; all of it or, when an address
+    /// cannot be had, nothing.
+    pub(crate) fn follow(&self, snapshot: &Snapshot, options: &Options, serve: impl FnOnce()) -> Result<(), Error> {
+        let mut state = self.state();
+        if state.stopped {
+            return Ok(());
+        }
+        let mut opened = Vec::new();
+        for bind in &snapshot.binds {
+            let before = state.open.get(&bind.port).copied();
+            // connections of a port that becomes another kind of port end like those of one that is closed
+            if before.is_none_or(|open| open.tls != bind.tls.is_some()) {
+                opened.push(self.open(bind, before, options)?);
+            }
+        }
+        // all of them could be had: only now anything changes, and nobody is accepted before it has
+        serve();
+        for Opened { port, open, sockets } in opened {
+            for (core, socket) in self.commands.iter().zip(sockets) {
+                let _told = core.send(Command::Open(port, socket));
+            }
+            if state.open.insert(port, open).is_none() {
+                (self.notices)(&format!("listening port={port} address={}", open.address));
+            }
+        }
+        let (closing, closed) = std::sync::mpsc::channel();
+        state.open.retain(|port, _| {
+            let wanted = snapshot.binds.iter().any(|bind| bind.port == *port);
+            if !wanted {
+                self.tell(|| Command::Close(*port, closing.clone()));
+                (self.notices)(&format!("closing port={port}"));
+            }
+            wanted
+        });
+        drop(closing);
+        // an address can only be had again when it has been let go
+        let _all_closed = closed.recv_timeout(CLOSING);
+        Ok(())
+    }
+
+    fn open(&self, bind: &Bind, before: Option<Open>, options: &Options) -> Result<Opened, Error> {
+        let port = bind.port;
+        let wanted = options.listen.iter().find(|(of, _)| *of == port).map(|(_, address)| *address);
+        let wanted = before.map(|open| open.address).or(wanted).unwrap_or(SocketAddr::new(options.bind, port));
+        let failed = |source| Error::Listen { what: format!("listener port {port}"), address: wanted, source };
+        if before.is_none() {
+            refuse_taken(wanted).map_err(failed)?;
+        }
+        let mut open = Open { address: wanted, tls: bind.tls.is_some() };
+        let mut sockets = Vec::new();
+        for _ in &self.commands {
+            let socket = listen_on(open.address).map_err(failed)?;
+            open.address = socket.local_addr().map_err(failed)?;
+            sockets.push(socket);
+        }
+        Ok(Opened { port, open, sockets })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Sockets that share an address would also share it with another gateway's: refuse an address that is in use.
+fn refuse_taken(address: SocketAddr) -> io::Result<()> {
+    if address.port() == 0 {
+        return Ok(());
+    }
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())
+}
+
+/// One of several sockets on the same address: the kernel spreads connections over them.
+fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
