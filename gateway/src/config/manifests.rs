@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::kind::{Kind, Manifest};
-use super::read::{Placed, read_source};
+use super::read::{Placed, read_sources};
 use super::resources::backend::BackendSpec;
 use super::resources::core::{ConfigMap, EndpointSlice, Namespace, Secret, ServiceSpec};
 use super::resources::gateway::{GatewayClassSpec, GatewaySpec, ReferenceGrantSpec};
@@ -55,8 +55,10 @@ pub fn from_sources(sources: &[Source]) -> Result<Manifests, Vec<Problem>> {
     let mut manifests = Manifests::default();
     let mut seen: HashMap<(Kind, Arc<str>), String> = HashMap::new();
     let mut order = 0;
-    for source in sources {
-        for placed in read_source(source, &mut problems) {
+    for outcome in read_sources(sources) {
+        let source = outcome.source;
+        problems.extend(outcome.problems);
+        for placed in outcome.placed {
             let id = id_of(placed.kind, placed.manifest.metadata());
             let place = format!("{}:{}", source.path.display(), placed.line);
             if let Some(first) = seen.insert((placed.kind, id.clone()), place.clone()) {

@@ -10,6 +10,9 @@ use serde_saphyr::Spanned;
 use super::kind::{KINDS, Kind, Manifest};
 use crate::yaml::{Document, Problem, Source, did_you_mean, documents, read, read_seed};
 
+/// Documents that are worth a thread.
+const SHARE: usize = 64;
+
 /// A manifest and the line it starts at.
 #[derive(Debug)]
 pub(super) struct Placed {
@@ -34,16 +37,41 @@ struct ItemHead {
     kind: Option<String>,
 }
 
-/// Reads every document of a source.
-pub(super) fn read_source(source: &Source, problems: &mut Vec<Problem>) -> Vec<Placed> {
-    let mut placed = Vec::new();
-    for document in documents(source) {
-        match read_document(source, &document, problems) {
-            Ok(found) => placed.extend(found),
-            Err(problem) => problems.push(problem),
-        }
+/// What came of one document.
+#[derive(Debug)]
+pub(super) struct Outcome<'s> {
+    pub(super) source: &'s Source,
+    pub(super) placed: Vec<Placed>,
+    pub(super) problems: Vec<Problem>,
+}
+
+/// Reads every document of all sources, in order; many of them by several threads, as nothing serves until it is done.
+pub(super) fn read_sources(sources: &[Source]) -> Vec<Outcome<'_>> {
+    let all: Vec<_> = sources
+        .iter()
+        .flat_map(|source| documents(source).into_iter().map(move |document| (source, document)))
+        .collect();
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(all.len() / SHARE);
+    if threads < 2 {
+        return read_share(&all);
     }
-    placed
+    std::thread::scope(|scope| {
+        let shares = all.chunks(all.len().div_ceil(threads));
+        let readers: Vec<_> = shares.map(|share| scope.spawn(|| read_share(share))).collect();
+        readers.into_iter().flat_map(|reader| reader.join().expect("reading does not panic")).collect()
+    })
+}
+
+fn read_share<'s>(documents: &[(&'s Source, Document<'s>)]) -> Vec<Outcome<'s>> {
+    let read = |(source, document): &(&'s Source, Document<'s>)| {
+        let mut problems = Vec::new();
+        let placed = read_document(source, document, &mut problems).unwrap_or_else(|problem| {
+            problems.push(problem);
+            Vec::new()
+        });
+        Outcome { source, placed, problems }
+    };
+    documents.iter().map(read).collect()
 }
 
 fn read_document(

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::net::TcpStream;
 use std::time::Duration;
 
-use crate::support::{chat, pool, post, provider, read, start, start_draining};
+use crate::support::{chat, get, pool, post, provider, raw, read, start, start_draining};
 
 const ASK: &str = r#"{"messages":[{"role":"user","content":"hi"}]}"#;
 
@@ -157,4 +157,47 @@ async fn a_stop_lets_a_stream_end() {
     stopping.await.unwrap();
     assert_eq!(running.log.records()[0]["end"], "complete");
     assert!(TcpStream::connect(address).is_err(), "nothing listens any more");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_first_request_after_each_of_fifty_starts_is_served() {
+    let mock = provider("a", "{respond: {text: ok}}").await;
+    let manifests = pool(&[&mock], "");
+    tokio::task::spawn_blocking(move || {
+        for n in 0..50 {
+            let running = start(&manifests);
+            let ready = running.notice("ready address=").replace("ready address=", "").parse().unwrap();
+            assert_eq!(raw(ready, &get("/healthz/ready", "")).status, 200, "start {n}");
+            assert_eq!(chat(running.address(), ASK).status, 200, "start {n}");
+            running.stop();
+        }
+    })
+    .await
+    .unwrap();
+}
+
+fn refused(adjust: impl FnOnce(&mut gateway::Options)) -> gateway::Error {
+    let mut options = gateway::Options { metrics: None, ready: None, ..gateway::Options::default() };
+    adjust(&mut options);
+    gateway::Gateway::start(options, Box::new(std::io::sink()), std::sync::Arc::new(|_: &str| ())).unwrap_err()
+}
+
+#[test]
+fn a_start_that_cannot_be_names_every_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("a.yaml"), "kind: Gatway\n---\nkind: Secret\nmetadata: {nmae: x}\n").unwrap();
+    std::fs::write(folder.path().join("b.yaml"), "kind: Gateway\nmetadata: {na").unwrap();
+    let error = refused(|options| options.config = folder.path().to_owned()).to_string();
+    for part in ["a.yaml:1", "Gatway", "a.yaml:4", "nmae", "b.yaml:2"] {
+        assert!(error.contains(part), "{part} in {error}");
+    }
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    std::fs::write(folder.path().join("a.yaml"), "kind: Namespace\nmetadata: {name: x}\n").unwrap();
+    std::fs::remove_file(folder.path().join("b.yaml")).unwrap();
+    let error = refused(|options| {
+        options.config = folder.path().to_owned();
+        options.metrics = Some(address);
+    });
+    assert!(error.to_string().starts_with(&format!("cannot listen on {address} for metrics: ")), "{error}");
 }
