@@ -42,7 +42,7 @@ pub enum Command {
     /// Serve this port of the configuration on this socket, instead of the one that it may have.
     Open(u16, StdListener),
     /// Stop accepting on this port and finish what is in flight; the other value is dropped when the socket is closed.
-    Close(u16, std::sync::mpsc::Sender<()>),
+    Close(u16, std::sync::mpsc::SyncSender<()>),
     /// Answer with `Connection: close` from now on.
     Drain,
     /// Stop accepting, finish what is in flight, and return.

@@ -101,7 +101,7 @@ impl Ports {
                 (self.notices)(&format!("listening port={port} address={}", open.address));
             }
         }
-        let (closing, closed) = std::sync::mpsc::channel();
+        let (closing, closed) = std::sync::mpsc::sync_channel(1);
         state.open.retain(|port, _| {
             let wanted = snapshot.binds.iter().any(|bind| bind.port == *port);
             if !wanted {

@@ -4,7 +4,7 @@
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
 
 use gateway::Options;
@@ -54,7 +54,7 @@ impl Process {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let (lines, (told, notices)) = (BufReader::new(child.stderr.take().unwrap()).lines(), channel());
+        let (lines, (told, notices)) = (BufReader::new(child.stderr.take().unwrap()).lines(), sync_channel(1000));
         std::thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| told.send(line)));
         let none = SocketAddr::from(([0, 0, 0, 0], 0));
         let mut process = Self { child, notices, folder, address: none, ready: none };
