@@ -15,6 +15,9 @@ const ASK: &str = r#"{"messages":[{"role":"user","content":"hi"}]}"#;
 /// Longer than the slow look at the files.
 const A_LOOK: Duration = Duration::from_millis(1500);
 
+/// Writes manifests below a folder; the path that a gateway is given.
+type Layout = fn(&Path, &str) -> PathBuf;
+
 /// A gateway on a folder or file that is laid out first.
 struct Disk {
     root: PathBuf,
@@ -73,8 +76,8 @@ fn version(folder: &Path, name: &str, text: &str) {
     write(folder.join(name).join("all.yaml"), text).unwrap();
 }
 
-fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> impl Future<Output = T> {
-    async { tokio::task::spawn_blocking(work).await.unwrap() }
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    tokio::task::spawn_blocking(work).await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -125,7 +128,7 @@ async fn what_cannot_be_used_is_told_by_log_metrics_and_page_until_it_can() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_mounted_volume_is_followed_through_its_links() {
     let only_file = |folder: &Path, text: &str| mounted(folder, text).join("all.yaml");
-    let layouts: [fn(&Path, &str) -> PathBuf; 2] = [mounted, only_file];
+    let layouts: [Layout; 2] = [mounted, only_file];
     for lay_out in layouts {
         let disk = disk(lay_out).await;
         blocking(move || {
@@ -200,7 +203,7 @@ async fn a_folder_that_is_replaced_as_a_whole_is_followed_on() {
         symlink("v1", root.join("now")).unwrap();
         root.join("now")
     };
-    let layouts: [(fn(&Path, &str) -> PathBuf, bool); 2] = [(renamed, false), (linked, true)];
+    let layouts: [(Layout, bool); 2] = [(renamed, false), (linked, true)];
     for (lay_out, by_link) in layouts {
         let disk = disk(lay_out).await;
         blocking(move || {
