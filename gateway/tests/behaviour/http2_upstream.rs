@@ -55,8 +55,9 @@ async fn an_upstream_without_http2_gets_its_connections_at_once_and_not_one_afte
     let (running, mock) = over_tls("{tls: true, http2: false}", policies).await;
     let address = running.address();
     assert_eq!(ask(address).await.status, 200);
-    // from now on no handshake ends
-    mock.set_script(serde_saphyr::from_str("{tls: true, http2: false, accept: blackhole}").unwrap());
+    // from now on no handshake ends, and who gets the connection that there is keeps it
+    let script = "{tls: true, http2: false, accept: blackhole, respond: {delay_head: 60s}}";
+    mock.set_script(serde_saphyr::from_str(script).unwrap());
     let asking: Vec<_> = (0..6).map(|_| tokio::spawn(ask(address))).collect();
     let all = mock.wait_until(|journal| journal.connections.len() >= 6);
     tokio::time::timeout(Duration::from_secs(8), all).await.expect("one waits for another");
