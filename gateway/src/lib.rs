@@ -34,6 +34,7 @@ pub mod model;
 pub mod operation;
 pub mod options;
 pub mod path;
+pub mod patience;
 pub mod proxy;
 pub mod receive;
 pub mod record;

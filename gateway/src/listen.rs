@@ -17,12 +17,13 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::{JoinHandle, spawn_local};
 use tokio_rustls::TlsAcceptor;
 
 use crate::framing::{Framing, Watched};
 use crate::http2::{self, Opening};
+use crate::patience::Paced;
 use crate::proxy::{self, Client};
 use crate::replay::Replay;
 use crate::tunnel::Slot;
@@ -40,8 +41,8 @@ const SWEEP: Duration = Duration::from_secs(10);
 /// What a core is told from outside.
 #[derive(Debug)]
 pub enum Command {
-    /// Serve this port of the configuration on this socket.
-    Open(u16, StdListener),
+    /// Serve this port of the configuration on this socket, with as many connections as all cores have room for.
+    Open(u16, StdListener, Arc<Semaphore>),
     /// Stop accepting on this port.
     Close(u16),
     /// Answer with `Connection: close` from now on.
@@ -85,10 +86,10 @@ pub async fn run(worker: Rc<Worker>, mut commands: mpsc::UnboundedReceiver<Comma
             }
         };
         match command {
-            Some(Command::Open(port, listener)) => {
+            Some(Command::Open(port, listener, room)) => {
                 let Ok(listener) = TcpListener::from_std(listener) else { continue };
                 let door = Door { worker: worker.clone(), port, stage: reached.clone(), _alive: alive.clone() };
-                acceptors.borrow_mut().insert(port, spawn_local(door.accept(listener)));
+                acceptors.borrow_mut().insert(port, spawn_local(door.accept(listener, room)));
             }
             Some(Command::Close(port)) => {
                 if let Some(acceptor) = acceptors.borrow_mut().remove(&port) {
@@ -113,20 +114,25 @@ pub async fn run(worker: Rc<Worker>, mut commands: mpsc::UnboundedReceiver<Comma
 }
 
 impl Door {
-    async fn accept(self, listener: TcpListener) {
+    async fn accept(self, listener: TcpListener, room: Arc<Semaphore>) {
         loop {
             match listener.accept().await {
-                Ok((stream, peer)) => drop(spawn_local(self.clone().serve(stream, peer.ip()))),
+                Ok((stream, peer)) => {
+                    // only now: a core that has nobody to serve keeps no room from the others
+                    let Ok(seat) = room.clone().acquire_owned().await else { return };
+                    drop(spawn_local(self.clone().serve(stream, peer.ip(), seat)));
+                }
                 // out of file descriptors, or the peer is gone already: let others finish first
                 Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
             }
         }
     }
 
-    async fn serve(mut self, stream: TcpStream, peer: IpAddr) {
+    async fn serve(mut self, stream: TcpStream, peer: IpAddr, _seat: OwnedSemaphorePermit) {
         if stream.set_nodelay(true).is_err() {
             return;
         }
+        let stream = Paced::new(stream, self.worker.shared.reader_timeout);
         let Some(config) = self.tls() else {
             let Some((stream, opening)) = self.in_time(http2::listen(stream)).await else { return };
             return match opening {

@@ -8,6 +8,9 @@ use std::time::Duration;
 
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::mpsc;
+use zeroize::Zeroizing;
+
+use crate::auth::KeyDigest;
 
 /// Events closer than this belong to one edit.
 const QUIET: Duration = Duration::from_millis(10);
@@ -20,9 +23,16 @@ const SLOW_LOOK: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Follower {
     path: PathBuf,
-    seen: BTreeMap<PathBuf, Vec<u8>>,
+    seen: BTreeMap<PathBuf, Look>,
     events: mpsc::Receiver<()>,
     _watcher: Option<RecommendedWatcher>,
+}
+
+/// What is remembered of a file: enough to see that it changed, and nothing of what it says.
+#[derive(Debug, PartialEq, Eq)]
+struct Look {
+    empty: bool,
+    digest: KeyDigest,
 }
 
 impl Follower {
@@ -62,7 +72,7 @@ impl Follower {
     /// A file that is empty is most likely being written: its objects are not to be dropped for that.
     #[must_use]
     pub fn empty_file(&self) -> Option<&Path> {
-        self.seen.iter().find(|(_, text)| text.is_empty()).map(|(path, _)| path.as_path())
+        self.seen.iter().find(|(_, look)| look.empty).map(|(path, _)| path.as_path())
     }
 
     /// Waits for a pause between events, but not for ever.
@@ -73,7 +83,11 @@ impl Follower {
     }
 }
 
-fn contents(path: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+fn contents(path: &Path) -> BTreeMap<PathBuf, Look> {
     let files = crate::config::manifests::files_of(path).unwrap_or_default();
-    files.into_iter().filter_map(|file| Some((file.clone(), std::fs::read(file).ok()?))).collect()
+    let look = |file: PathBuf| {
+        let bytes = Zeroizing::new(std::fs::read(&file).ok()?);
+        Some((file, Look { empty: bytes.is_empty(), digest: KeyDigest::of(&bytes) }))
+    };
+    files.into_iter().filter_map(look).collect()
 }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use rustls_pki_types::CertificateDer;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::runtime::Builder;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::LocalSet;
 
 use crate::admin::Admin;
@@ -223,8 +223,9 @@ impl Ports {
         }
         // all of them could be had: only now anything changes
         for (port, address, sockets) in opened {
+            let room = Arc::new(Semaphore::new(options.connections));
             for (core, socket) in self.commands.iter().zip(sockets) {
-                let _told = core.send(Command::Open(port, socket));
+                let _told = core.send(Command::Open(port, socket, room.clone()));
             }
             (self.notices)(&format!("listening port={port} address={address}"));
             open.insert(port, address);

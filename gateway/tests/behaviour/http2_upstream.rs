@@ -63,6 +63,21 @@ async fn an_upstream_without_http2_gets_its_connections_at_once_and_not_one_afte
     drop((mock, asking));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_handshake_that_stalls_costs_only_the_request_that_began_it() {
+    let script = "{tls: true, respond: {text: ok}, accept: {stall: {first: 1, for: 60s}}}";
+    let policies = "  policies: {tls: {}, http: {version: HTTP2}, tcp: {connectTimeout: 2s}}\n";
+    let (running, mock) = over_tls(script, policies).await;
+    let address = running.address();
+    let first = tokio::spawn(ask(address));
+    mock.wait_until(|journal| journal.connections.len() == 1).await;
+    for answer in many(&running, 5).await {
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
+    assert!(!first.is_finished(), "the others did not wait for its end");
+    assert_eq!(first.await.unwrap().status, 502);
+}
+
 /// Many at once: how many connections the provider saw is how many are needed.
 async fn many(running: &Running, count: usize) -> Vec<Answer> {
     let address = running.address();
