@@ -24,7 +24,7 @@ rules:
 ";
 
 /// A connection by prior knowledge; the task ends with it.
-async fn connect(address: SocketAddr) -> (SendRequest<Bytes>, JoinHandle<Result<(), h2::Error>>) {
+pub(crate) async fn connect(address: SocketAddr) -> (SendRequest<Bytes>, JoinHandle<Result<(), h2::Error>>) {
     let stream = TcpStream::connect(address).await.unwrap();
     let (sender, connection) = h2::client::Builder::new()
         .initial_window_size(1 << 20)
@@ -35,7 +35,7 @@ async fn connect(address: SocketAddr) -> (SendRequest<Bytes>, JoinHandle<Result<
     (sender, tokio::spawn(connection))
 }
 
-async fn send(sender: &mut SendRequest<Bytes>, body: &str) -> (ResponseFuture, SendStream<Bytes>) {
+pub(crate) async fn send(sender: &mut SendRequest<Bytes>, body: &str) -> (ResponseFuture, SendStream<Bytes>) {
     let ask = Request::post("http://gateway/v1/chat/completions").header("content-type", "application/json");
     *sender = sender.clone().ready().await.unwrap();
     let (response, mut sending) = sender.send_request(ask.body(()).unwrap(), false).unwrap();
@@ -43,7 +43,7 @@ async fn send(sender: &mut SendRequest<Bytes>, body: &str) -> (ResponseFuture, S
     (response, sending)
 }
 
-async fn whole(response: ResponseFuture) -> (StatusCode, String) {
+pub(crate) async fn whole(response: ResponseFuture) -> (StatusCode, String) {
     let (head, mut body) = response.await.unwrap().into_parts();
     assert!(!head.headers.contains_key("connection"));
     let mut all = Vec::new();
@@ -302,4 +302,50 @@ async fn a_request_has_no_more_fields_than_one_of_http1() {
     fields.extend([("x-many", "1"); 27]);
     assert_eq!(fate(running.address(), &fields, body).await, Fate::Refused);
     assert_eq!(mock.journal().requests.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_head_that_is_too_large_is_refused_and_its_connection_goes_on() {
+    let mock = provider("a", "{respond: {text: ok}}").await;
+    let running = start(&pool(&[&mock], ""));
+    let (mut sender, _connection) = connect(running.address()).await;
+    for size in [1000, 140_000] {
+        let mut ask = Request::post("http://gateway/v1/chat/completions").header("x-first", "1");
+        for n in 0..size / 1000 {
+            ask = ask.header(format!("x-{n}"), "y".repeat(1000));
+        }
+        sender = sender.ready().await.unwrap();
+        let (response, mut body) = sender.send_request(ask.body(()).unwrap(), false).unwrap();
+        body.send_data(Bytes::from(ASK), true).unwrap();
+        let status = response.await.map(|response| response.status().as_u16());
+        assert_eq!(status.ok(), Some(if size == 1000 { 200 } else { 431 }));
+    }
+    assert_eq!(whole(send(&mut sender, ASK).await.0).await.0, 200);
+    assert_eq!(mock.journal().requests.len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn headers_that_name_another_host_change_nothing() {
+    let (mock, trap) = (provider("a", "{respond: {text: ok}}").await, provider("trap", "{}").await);
+    let running = start(&pool(&[&mock], ""));
+    let (mut sender, _connection) = connect(running.address()).await;
+    let evil = trap.addr().to_string();
+    let (url, pair) = (format!("http://{evil}/v1"), format!("for=127.0.0.1;host={evil};proto=http"));
+    let names = "x-portkey-custom-host x-prefiller-url x-prefiller-host-port x-decoder-host-port x-llm-base-url \
+        x-target-url x-upstream-url x-openai-base-url x-gateway-destination-endpoint forwarded x-forwarded-host \
+        x-forwarded-server x-host x-original-host x-original-url x-rewrite-url x-envoy-original-dst-host \
+        x-http-destinationurl";
+    for name in names.split_whitespace() {
+        for value in [&evil, &url, &pair] {
+            let ask = Request::post("http://gateway/v1/chat/completions").header(name, value).body(()).unwrap();
+            sender = sender.ready().await.unwrap();
+            let (response, mut body) = sender.send_request(ask, false).unwrap();
+            body.send_data(Bytes::from(ASK), true).unwrap();
+            assert_eq!(whole(response).await.0, 200, "{name}: {value}");
+        }
+    }
+    let (own, seen) = (mock.addr().to_string(), mock.journal().requests);
+    assert!(seen.iter().all(|request| request.header("host") == Some(&own)));
+    assert!(seen.iter().all(|request| request.head.path() == "/v1/chat/completions"));
+    assert!(trap.journal().connections.is_empty());
 }

@@ -62,9 +62,9 @@ async fn when_all_refuse_the_client_may_come_back_when_the_first_is_ready() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_request_that_waits_for_its_backoff_keeps_nobody_from_probing() {
     let a = provider("a", "{sequence: [{respond: {status: 503}}, {respond: {text: a}}]}").await;
-    let b = provider("b", "{respond: {status: 503, delay_head: 400ms}}").await;
-    let health = "  policies: {health: {eviction: {duration: 200ms}}}\n";
-    let retry = "retry: {attempts: 1, codes: [503], backoff: 2s}";
+    let b = provider("b", "{sequence: [{respond: {status: 503, delay_head: 1500ms}}, {respond: {text: b}}]}").await;
+    let health = "  policies: {health: {eviction: {duration: 1s}}}\n";
+    let retry = "retry: {attempts: 1, codes: [503], backoff: 3s}";
     let manifests = pool(&[&a, &b], health);
     let running = start(
         &manifests.replace("  rules:\n    - backendRefs", &format!("  rules:\n    - {retry}\n      backendRefs")),
