@@ -226,32 +226,71 @@ mod tests {
         }
     }
 
-    /// What a connection may be made of; pieces that belong together in no way are the point.
+    const HEADS: [&str; 4] = [
+        "POST /a HTTP/1.1\r\nHost: a\r\n",
+        "GET /b HTTP/1.1\r\nHost: a\r\n",
+        "POST /c HTTP/1.0\r\n",
+        "POST /d HTTP/1.1\nHost: a\n",
+    ];
+    const LENGTHS: [&str; 12] = [
+        "Content-Length: 3\r\n",
+        "content-length: 13\r\n",
+        "Content-Length: 0\r\n",
+        "Content-Length: 5\n",
+        "Content-Length: +3\r\n",
+        "Content-Length: 3, 3\r\n",
+        "Content-Length : 3\r\n",
+        " Content-Length: 3\r\n",
+        "Content-Length:\t3 \r\n",
+        "Content-Length: 0x3\r\n",
+        "Content-Length: 18446744073709551616\r\n",
+        "Content-Length\r\n",
+    ];
+    const CODINGS: [&str; 8] = [
+        "Transfer-Encoding: chunked\r\n",
+        "transfer-encoding:chunked\n",
+        "Transfer-Encoding : chunked\r\n",
+        "Transfer-Encoding: gzip, chunked\r\n",
+        "Transfer-Encoding: identity\r\n",
+        "Transfer-Encoding: chunked, x\r\n",
+        "Transfer-Encoding:\r\n chunked\r\n",
+        "Transfer-Encoding: xchunked\r\n",
+    ];
+    const OTHERS: [&str; 8] = [
+        "X: y\r\n",
+        "X:\r\n\tContent-Length: 4\r\n",
+        "X: y\rContent-Length: 4\r\n",
+        "Connection: close\r\n",
+        "Expect: 100-continue\r\n",
+        "Upgrade: h2c\r\n",
+        "Host: b\r\n",
+        "\0",
+    ];
+    const BODIES: [&str; 10] = [
+        "",
+        "abc",
+        "abcde",
+        "3\r\nabc\r\n0\r\n\r\n",
+        "3;x=y\r\nabc\r\n0\r\nX: y\r\n\r\n",
+        "3\nabc\n0\n\n",
+        "0\r\n\r\n",
+        "-1\r\nabc\r\n",
+        "fffffffffffffffff\r\n",
+        "3 \r\nabc\r\n0\r\n\r\n",
+    ];
+
+    /// Requests with fields and bodies that need not fit together, and here and there something that fits nowhere.
     fn pieces() -> impl Strategy<Value = Vec<u8>> {
-        let piece = prop_oneof![
-            3 => prop::sample::select(vec![
-                "POST /a HTTP/1.1\r\nHost: a\r\n", "GET /b HTTP/1.1\r\nHost: a\r\n\r\n", "POST /c HTTP/1.0\r\n",
-                "POST /d HTTP/1.1\nHost: a\n", "\r\n", "\n", "\r", " ", "\t", ":", "0", "\0", "Host: b\r\n",
-            ]),
-            4 => prop::sample::select(vec![
-                "Content-Length: 3\r\n", "content-length: 0\r\n", "Content-Length: 5\n", "Content-Length: +3\r\n",
-                "Content-Length: 3, 3\r\n", "Content-Length : 3\r\n", " Content-Length: 3\r\n", "Content-Length:\t3\r\n",
-                "Content-Length: 0x3\r\n", "Content-Length: 18446744073709551616\r\n", "Content-Length\r\n",
-                "Transfer-Encoding: chunked\r\n", "transfer-encoding:chunked\n", "Transfer-Encoding : chunked\r\n",
-                "Transfer-Encoding: gzip, chunked\r\n", "Transfer-Encoding: identity\r\n", "Transfer-Encoding: chunked, x\r\n",
-                "Transfer-Encoding:\r\n chunked\r\n", "X: y\r\n", "X:\r\n\tContent-Length: 4\r\n", "Connection: close\r\n",
-                "Expect: 100-continue\r\n", "Upgrade: h2c\r\n",
-            ]),
-            2 => prop::sample::select(vec![
-                "abc", "3\r\nabc\r\n0\r\n\r\n", "3;x=y\r\nabc\r\n0\r\nX: y\r\n\r\n", "3\nabc\n0\n\n", "0\r\n\r\n",
-                "-1\r\n", "ffffffffffffffffff\r\n", "3 \r\nabc\r\n",
-            ]),
-        ];
-        let piece = prop_oneof![
-            9 => piece.prop_map(|text| text.as_bytes().to_vec()),
-            1 => prop::collection::vec(any::<u8>(), 0..20),
-        ];
-        prop::collection::vec(piece, 0..14).prop_map(|pieces| pieces.concat())
+        let one = |of: &'static [&'static str]| prop::sample::select(of).prop_map(|text| text.as_bytes().to_vec());
+        let field = prop_oneof![3 => one(&LENGTHS), 2 => one(&CODINGS), 2 => one(&OTHERS)];
+        let plain = prop_oneof![one(&LENGTHS[..4]), one(&CODINGS[..2])];
+        let fields = prop_oneof![prop::collection::vec(field, 0..4), prop::collection::vec(plain, 0..3)];
+        let end = prop::sample::select(vec!["\r\n", "\r\n", "\n", "\r\n\r\n", "\r"])
+            .prop_map(|text| text.as_bytes().to_vec());
+        let noise = prop_oneof![9 => Just(Vec::new()), 1 => prop::collection::vec(any::<u8>(), 0..20)];
+        let request = (one(&HEADS), fields, end, one(&BODIES), noise)
+            .prop_map(|(head, fields, end, body, noise)| [head, fields.concat(), end, body, noise].concat());
+        prop::collection::vec(request, 1..4).prop_map(|requests| requests.concat())
     }
 
     /// What a request is known by: its path and its body.

@@ -309,16 +309,16 @@ async fn a_head_that_is_too_large_is_refused_and_its_connection_goes_on() {
     let mock = provider("a", "{respond: {text: ok}}").await;
     let running = start(&pool(&[&mock], ""));
     let (mut sender, _connection) = connect(running.address()).await;
-    for size in [1000, 140_000] {
+    for size in [100, 1400] {
         let mut ask = Request::post("http://gateway/v1/chat/completions").header("x-first", "1");
-        for n in 0..size / 1000 {
-            ask = ask.header(format!("x-{n}"), "y".repeat(1000));
+        for n in 0..100 {
+            ask = ask.header(format!("x-{n}"), "y".repeat(size));
         }
         sender = sender.ready().await.unwrap();
         let (response, mut body) = sender.send_request(ask.body(()).unwrap(), false).unwrap();
         body.send_data(Bytes::from(ASK), true).unwrap();
         let status = response.await.map(|response| response.status().as_u16());
-        assert_eq!(status.ok(), Some(if size == 1000 { 200 } else { 431 }));
+        assert_eq!(status.ok(), Some(if size == 100 { 200 } else { 431 }));
     }
     assert_eq!(whole(send(&mut sender, ASK).await.0).await.0, 200);
     assert_eq!(mock.journal().requests.len(), 2);
