@@ -408,6 +408,17 @@ mod tests {
         Some(((path.to_owned(), body), bytes, last))
     }
 
+    #[tokio::test]
+    async fn both_readers_see_what_is_plain() {
+        let stream = "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabcGET /b HTTP/1.1\r\nHost: a\r\n\r\nPOST /c HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nde\r\n0\r\n\r\nGET /d HTTP/1.1\r\n\r\n";
+        let told =
+            [("/a", "abc"), ("/b", ""), ("/c", "de")].map(|(path, body)| (path.to_owned(), body.as_bytes().to_vec()));
+        for step in [1, 7, 1000] {
+            assert_eq!(passed(stream.as_bytes(), step).await, told);
+        }
+        assert_eq!(strict(stream.as_bytes()), told);
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(2000))]
 
