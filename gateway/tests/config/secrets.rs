@@ -14,7 +14,7 @@ use super::{ai, first_target, parse};
 const KEY: &str = "sk-canary-0123456789-abcdefghijklmnopqrstuvwxyz-0123456789-abcdefghijklmnopqrstuvwxyz";
 
 fn manifests() -> String {
-    let made = rcgen::generate_simple_self_signed(vec!["a.example.com".to_owned()]).unwrap();
+    let made = rcgen::generate_simple_self_signed(vec!["a.example.com".to_owned()]).expect("a certificate");
     let indented = |pem: String| pem.lines().map(|line| format!("\n    {line}")).collect::<String>();
     let (chain, key) = (indented(made.cert.pem()), indented(made.signing_key.serialize_pem()));
     format!(
@@ -68,7 +68,7 @@ stringData:
 #[test]
 fn no_debug_of_the_configuration_shows_a_secret() {
     let text = manifests();
-    let private = text.lines().skip_while(|line| !line.contains("BEGIN PRIVATE")).nth(1).unwrap().trim();
+    let private = text.lines().skip_while(|line| !line.contains("BEGIN PRIVATE")).nth(1).expect("a key").trim();
     let source = Source::new("all.yaml", text.clone());
     let manifests = parse(&text).unwrap_or_else(|problems| panic!("{problems:?}"));
     let compiled = config::compile(&manifests, None);
@@ -92,7 +92,7 @@ fn provider_key(backend: &AiBackend) -> &[u8] {
 /// What this process has at an address; nothing where the memory is gone.
 fn memory(address: usize, length: usize) -> Vec<u8> {
     let mut bytes = vec![0; length];
-    let read = File::open("/proc/self/mem").unwrap().read_exact_at(&mut bytes, u64::try_from(address).unwrap());
+    let read = File::open("/proc/self/mem").expect("it is open to ourselves").read_exact_at(&mut bytes, address as u64);
     if read.is_ok() { bytes } else { Vec::new() }
 }
 

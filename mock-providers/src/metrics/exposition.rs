@@ -24,9 +24,7 @@ pub(crate) fn expose(providers: &[(&str, Metrics)]) -> String {
     labelled(&mut text, providers, "mock_tokens_total", "Tokens that were reported as used.", ("kind", &kinds), |m| {
         &m.tokens
     });
-    plain(&mut text, providers, "mock_client_aborts_total", "counter", "Exchanges that the caller left.", |m| {
-        m.aborts
-    });
+    plain(&mut text, providers, "mock_client_aborts_total", "counter", "Exchanges that the caller left.", |m| m.aborts);
     let outcomes = ["rolled", "applied", "not_applicable"];
     let help = "Faults by what became of them.";
     labelled(&mut text, providers, "mock_faults_total", help, ("outcome", &outcomes), |m| &m.faults);
