@@ -54,6 +54,12 @@ impl fmt::Debug for Source {
     }
 }
 
+impl fmt::Debug for Document<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Document").field("first_line", &self.first_line).finish_non_exhaustive()
+    }
+}
+
 impl Drop for Source {
     fn drop(&mut self) {
         self.text.zeroize();
