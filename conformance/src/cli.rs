@@ -314,6 +314,12 @@ pub struct GatewayArgs {
     /// How long a client may take to send a body; one that comes at 8 KiB a second has longer
     #[arg(long, value_name = "TIME", env = "WINDTUNNEL_BODY_TIMEOUT", default_value = "60s", value_parser = duration)]
     pub body_timeout: Duration,
+    /// How long a client may take nothing of its answer
+    #[arg(long, value_name = "TIME", env = "WINDTUNNEL_READER_TIMEOUT", default_value = "60s", value_parser = duration)]
+    pub reader_timeout: Duration,
+    /// Most client connections of a listener port; more wait to be accepted
+    #[arg(long, value_name = "N", env = "WINDTUNNEL_CONNECTIONS", default_value_t = 16384, value_parser = clap::value_parser!(u32).range(1..))]
+    pub connections: u32,
     /// Write prompts and answers into the access log
     #[arg(long, env = "WINDTUNNEL_LOG_BODIES", value_parser = clap::builder::BoolishValueParser::new())]
     pub log_bodies: bool,

@@ -17,7 +17,7 @@ use crate::operation;
 use crate::path::{self, Reading};
 use crate::relay::LOGGED_BODY;
 use crate::snapshot::{Operation, RouteEntry, Rule};
-use crate::upstream::UpstreamBody;
+use crate::upstream::{Passing, UpstreamBody};
 use crate::worker::{BODY_LIMIT, Hold};
 
 /// Bytes of a request body by which a second is earned beyond the time for bodies.
@@ -72,7 +72,8 @@ pub async fn admit(
         }
     };
     if operation == Operation::Passthrough || operation == Operation::Models {
-        let stream = (operation == Operation::Passthrough).then_some(UpstreamBody::Stream(body));
+        let passing = Passing::new(body, exchange.worker.shared.body_timeout);
+        let stream = (operation == Operation::Passthrough).then_some(UpstreamBody::Stream(passing));
         return Ok(Admitted { operation, path, prompt: None, stream, hold: None });
     }
     let (body, hold) = read_body(exchange, entry.rule.body_limit, body).await?;
@@ -115,7 +116,8 @@ fn check_head(
     })?;
     exchange.record.operation = Some(operation.name());
     check_method(&exchange.head.method, operation)?;
-    let encoding = exchange.head.headers.get(CONTENT_ENCODING).filter(|value| *value != "identity");
+    let mut encodings = exchange.head.headers.get_all(CONTENT_ENCODING).iter();
+    let encoding = encodings.find(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity"));
     match encoding.filter(|_| operation != Operation::Passthrough) {
         None => Ok(operation),
         Some(encoding) => {
@@ -184,7 +186,7 @@ pub enum StaticBody {
     /// Whole, so that the request can be sent again; empty ones take no room.
     Held(Bytes, Option<Hold>),
     /// As it arrives.
-    Passing(Incoming),
+    Passing(Passing),
 }
 
 /// Holds a body that a configured retry may have to send again, if it is announced to be small; others pass.
@@ -196,7 +198,7 @@ pub async fn repeatable_body(exchange: &mut Exchange, rule: &Rule, body: Incomin
         return Ok(StaticBody::Held(Bytes::new(), None));
     }
     if rule.retry.is_none() || body.size_hint().upper().is_none_or(|length| length > REPEATABLE) {
-        return Ok(StaticBody::Passing(body));
+        return Ok(StaticBody::Passing(Passing::new(body, exchange.worker.shared.body_timeout)));
     }
     let (bytes, room) = read_body(exchange, BODY_LIMIT, body).await?;
     Ok(StaticBody::Held(bytes, Some(room)))
@@ -205,11 +207,7 @@ pub async fn repeatable_body(exchange: &mut Exchange, rule: &Rule, body: Incomin
 async fn next_chunk(body: &mut Incoming, until: Instant) -> Result<Option<Bytes>, Rejection> {
     loop {
         let frame = std::future::poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx));
-        let frame = tokio::time::timeout_at(until.into(), frame).await.map_err(|_| {
-            let message = "the request body did not arrive in time";
-            let slow = Rejection::new(StatusCode::REQUEST_TIMEOUT, Reason::Timeout, "request_timeout", message);
-            Rejection { close: true, ..slow }
-        })?;
+        let frame = tokio::time::timeout_at(until.into(), frame).await.map_err(|_| slow_body())?;
         match frame {
             None => return Ok(None),
             Some(Ok(frame)) => {
@@ -249,6 +247,13 @@ fn too_large(limit: usize) -> Rejection {
     let message = format!("the request body is larger than {limit} bytes");
     let status = StatusCode::PAYLOAD_TOO_LARGE;
     Rejection { close: true, ..Rejection::new(status, Reason::InvalidRequest, "request_body_too_large", message) }
+}
+
+/// The answer to a client that does not send its body.
+pub(crate) fn slow_body() -> Rejection {
+    let message = "the request body did not arrive in time";
+    let slow = Rejection::new(StatusCode::REQUEST_TIMEOUT, Reason::Timeout, "request_timeout", message);
+    Rejection { close: true, ..slow }
 }
 
 fn no_room() -> Rejection {

@@ -6,7 +6,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -21,8 +21,8 @@ use crate::tap::{StreamTap, Told};
 use crate::upstream::Connection;
 use crate::usage::AnswerScan;
 
-/// Longest time that events before the commit point are held.
-const COMMIT_WAIT: Duration = Duration::from_millis(100);
+/// Most bytes of events before the commit point that are held.
+const MOST_HELD: usize = 64 * 1024;
 
 /// Counts a provider's pending exchange for as long as it lives.
 #[derive(Debug)]
@@ -85,6 +85,9 @@ pub enum Broken {
     /// `timeouts.responseIdle` passed.
     #[error("the provider fell silent for longer than timeouts.responseIdle")]
     Silent,
+    /// The client took nothing of it for too long.
+    #[error("the client took nothing of the answer for too long")]
+    Unread,
     /// An error event came before any content.
     #[error("the provider told an error instead of content")]
     ToldError,
@@ -262,19 +265,21 @@ impl Answer {
         std::future::poll_fn(look).await
     }
 
-    /// Holds the events before the commit point, for a moment, so that a failure can still be moved elsewhere.
+    /// Holds the events before the commit point, for a moment, so that a failure can still be moved elsewhere. So many
+    /// that say nothing are no beginning of an answer: they go on their way.
     ///
     /// # Errors
     /// When the stream failed before it committed.
-    pub async fn hold(&mut self) -> Result<(), Broken> {
-        let mut held = VecDeque::new();
-        let mut time_is_up = Box::pin(tokio::time::sleep(COMMIT_WAIT));
+    pub async fn hold(&mut self, until: Instant) -> Result<(), Broken> {
+        let (mut held, mut size) = (VecDeque::new(), 0);
+        let mut time_is_up = Box::pin(tokio::time::sleep_until(until.into()));
         let outcome = std::future::poll_fn(|cx| {
             loop {
+                size += self.ready.iter().map(Bytes::len).sum::<usize>();
                 held.append(&mut self.ready);
                 match &self.form.tap {
                     Tap::Stream(tap) if tap.told_error() => return Poll::Ready(Err(Broken::ToldError)),
-                    Tap::Stream(tap) if !tap.committed() && !self.over => (),
+                    Tap::Stream(tap) if !tap.committed() && !self.over && size < MOST_HELD => (),
                     _ => return Poll::Ready(Ok(())),
                 }
                 if time_is_up.as_mut().poll(cx).is_ready() {

@@ -6,6 +6,7 @@ use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, StatusCode};
 use ring::digest::{SHA256, digest};
 use subtle::ConstantTimeEq;
+use zeroize::Zeroize;
 
 use crate::error::{Reason, Rejection};
 
@@ -57,6 +58,12 @@ impl KeyDigest {
             *byte = u8::from_str_radix(text.get(at..at + 2)?, 16).ok()?;
         }
         Some(Self(bytes))
+    }
+}
+
+impl Drop for KeyDigest {
+    fn drop(&mut self) {
+        self.0.zeroize();
     }
 }
 

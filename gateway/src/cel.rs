@@ -61,7 +61,7 @@ pub struct Answered<'a> {
 }
 
 /// What an expression sees.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Scope<'a> {
     /// The exchange so far.
     pub record: &'a Record,

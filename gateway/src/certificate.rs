@@ -1,5 +1,7 @@
 //! TLS towards clients: which certificate a client is shown, by the name it asks for.
 //! Owns reading and choosing certificates; which listener they belong to is decided when the configuration is compiled.
+//! What is read of a private key is wiped; the key itself lives in ring, which neither shows nor wipes it: it is gone
+//! from use, not from memory, with the last connection that was set up with it.
 
 use std::sync::Arc;
 
@@ -9,6 +11,7 @@ use rustls::server::{ClientHello, ParsedCertificate, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use zeroize::Zeroize;
 
 use crate::route;
 use crate::snapshot::{Hostname, Listener};
@@ -23,11 +26,14 @@ const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
 pub fn read(chain: &str, key: &str) -> Result<Arc<CertifiedKey>, String> {
     let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(chain.as_bytes()).collect();
     let chain = certificates.ok().filter(|all| !all.is_empty()).ok_or("tls.crt is not a PEM certificate")?;
-    let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).map_err(|_| "tls.key is not a PEM private key")?;
-    let provider = rustls::crypto::ring::default_provider();
-    let pair = CertifiedKey::from_der(chain, key, &provider).map_err(|error| match error {
+    let mut der = PrivateKeyDer::from_pem_slice(key.as_bytes()).map_err(|_| "tls.key is not a PEM private key")?;
+    let key = rustls::crypto::ring::sign::any_supported_type(&der);
+    der.zeroize();
+    let unusable = |error: rustls::Error| format!("tls.crt and tls.key cannot be used: {error}");
+    let pair = CertifiedKey::new(chain, key.map_err(unusable)?);
+    pair.keys_match().map_err(|error| match error {
         rustls::Error::InconsistentKeys(_) => "tls.key does not belong to tls.crt".to_owned(),
-        error => format!("tls.crt and tls.key cannot be used: {error}"),
+        error => unusable(error),
     })?;
     pair.end_entity_cert().and_then(ParsedCertificate::try_from).map_err(|error| format!("tls.crt: {error}"))?;
     Ok(Arc::new(pair))

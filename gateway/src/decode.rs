@@ -27,9 +27,11 @@ enum Format {
 
 impl Decoder {
     /// The decoder that an answer's head asks for; the head then describes the decoded answer.
-    /// Unknown encodings are left as they are.
+    /// Unknown encodings, and several on top of each other, are left as they are: the client gets what the provider sent.
     pub fn take_over(headers: &mut HeaderMap) -> Option<Self> {
-        let encoding = headers.get(CONTENT_ENCODING)?.to_str().ok()?.trim();
+        let mut encodings = headers.get_all(CONTENT_ENCODING).iter();
+        let (Some(encoding), None) = (encodings.next(), encodings.next()) else { return None };
+        let encoding = encoding.to_str().ok()?.trim();
         let is = |name: &str| encoding.eq_ignore_ascii_case(name);
         let format = if is("gzip") || is("x-gzip") {
             Format::Gzip(GzDecoder::new(Vec::new()))
@@ -142,7 +144,12 @@ mod tests {
 
     #[test]
     fn other_encodings_are_left_alone_and_damage_is_an_error() {
-        assert!(decoder("br").is_none());
+        assert!(["br", "zstd", "gzip, gzip", "gzip,br", "identity", ""].iter().all(|other| decoder(other).is_none()));
+        let mut twice = HeaderMap::new();
+        for _ in 0..2 {
+            twice.append(CONTENT_ENCODING, http::HeaderValue::from_static("gzip"));
+        }
+        assert!(Decoder::take_over(&mut twice).is_none() && twice.len() == 2, "of two layers none is taken off");
         let mut damaged = decoder("deflate").unwrap();
         damaged.push(Bytes::from_static(b"not packed at all"));
         assert!(damaged.unpacked().is_err());

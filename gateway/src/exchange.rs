@@ -1,5 +1,6 @@
 //! One client request with all its attempts: what the stages hand to each other.
 
+use std::fmt;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -17,7 +18,6 @@ use crate::trace::Trace;
 use crate::worker::Worker;
 
 /// Goes through the stages by `&mut`; its record is handed over when the exchange ends.
-#[derive(Debug)]
 pub struct Exchange {
     /// The core this exchange lives on.
     pub worker: Rc<Worker>,
@@ -37,6 +37,13 @@ pub struct Exchange {
     pub session_begins: Option<(HeaderName, HeaderValue)>,
     /// The client connection cannot carry another request.
     pub close: bool,
+}
+
+impl fmt::Debug for Exchange {
+    /// Without the head, in which the caller's credentials are.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Exchange").field("record", &self.record).finish_non_exhaustive()
+    }
 }
 
 impl Exchange {

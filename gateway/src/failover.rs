@@ -12,7 +12,7 @@ use crate::cel::{Answered, Expression, Scope};
 use crate::commit::{self, Served};
 use crate::error::{Reason, Rejection};
 use crate::exchange::Exchange;
-use crate::health::Failure;
+use crate::health::{Failed, Failure};
 use crate::receive::{Uncommitted, receive};
 use crate::record::Attempt;
 use crate::relay::Reply;
@@ -22,6 +22,9 @@ use crate::snapshot::{AiBackend, Credential, Provider, Rule};
 use crate::tries::{self, Tries};
 use crate::upstream::UpstreamBody;
 use crate::{hint, select};
+
+/// Longest time that events before the commit point are held.
+const COMMIT_WAIT: Duration = Duration::from_millis(100);
 
 /// What became of one attempt.
 #[expect(clippy::large_enum_variant, reason = "the large variant is the common one, and it lives for a moment")]
@@ -96,14 +99,17 @@ pub async fn serve(
         drop(choice.standing);
         tries.note(&provider, outcome.pause(), outcome.should_retry());
         if may_try_again(&exchange, rule, backend, tries.asked(), &admitted, &outcome)
-            && let Some((next, pause)) = tries.next(&exchange, rule, backend)
+            && let Some(pause) = tries.pause(&exchange, rule, backend)
             && exchange.worker.shared.spend_retry()
         {
             if !pause.is_zero() {
                 tokio::time::sleep(pause).await;
             }
-            choice = next;
-            continue;
+            // not before: much may have happened meanwhile, and nobody else could probe whom this one waits for
+            if let Some(next) = tries.next(&exchange, backend) {
+                choice = next;
+                continue;
+            }
         }
         let who = || format!("provider {} of {}", provider.name, backend.name);
         return match outcome {
@@ -172,8 +178,8 @@ async fn attempt(
     let outcome = match sent {
         Err(cause) => Outcome::Failed(cause),
         Ok((response, connection)) => {
-            let movable = tries_left(exchange, rule) && select::any_untried(backend, tried) && admitted.repeatable();
-            let received = receive(admitted, response, connection, in_flight, movable).await;
+            let hold = hold_until(exchange, rule, backend, tried, admitted);
+            let received = receive(admitted, response, connection, in_flight, hold).await;
             received.map_or_else(Outcome::Uncommitted, |(head, answer)| Outcome::Answered(head, answer))
         }
     };
@@ -196,12 +202,15 @@ fn book(exchange: &mut Exchange, backend: &AiBackend, choice: &Choice, outcome: 
         // an expression that cannot be evaluated says that nothing is wrong
         Some(holds(backend.unhealthy.as_ref()?, exchange, Some(answered)).unwrap_or(false))
     });
-    if judged.is_none() && own_limit(provider, outcome.status()) {
+    let of_the_client = matches!(outcome, Outcome::Failed(cause) if cause.of_the_client());
+    if judged.is_none() && (of_the_client || own_limit(provider, outcome.status())) {
         return;
     }
     if let Some(failure) = failure(provider, outcome, judged) {
         let spared = select::spared(backend, provider, failure, now);
-        provider.health.failed(failure, backend.eviction.as_ref(), outcome.pause(), spared, now);
+        let (rule, hint) = (backend.eviction.as_ref(), outcome.pause());
+        let probe = matches!(choice.standing, Standing::Probed(_));
+        provider.health.failed(Failed { failure, rule, hint, spared, probe }, now);
         return;
     }
     if !matches!(choice.standing, Standing::Serving) {
@@ -258,6 +267,25 @@ fn may_try_again(
     }
     let own_limit = tried.last().is_some_and(|provider| own_limit(provider, outcome.status()));
     tries_left(exchange, rule) && select::any_untried(backend, tried) && !own_limit && outcome.free_to_move()
+}
+
+/// Until when events before the commit point are held: not at all where the stream could not move elsewhere, and no
+/// longer than it could.
+fn hold_until(
+    exchange: &Exchange,
+    rule: &Rule,
+    backend: &AiBackend,
+    tried: &[Arc<Provider>],
+    admitted: &Admitted,
+) -> Option<Instant> {
+    let movable = admitted.repeatable()
+        && tries_left(exchange, rule)
+        && select::any_untried(backend, tried)
+        && exchange.worker.shared.may_retry()
+        && configured_retry(exchange, rule, None) != Some(false);
+    let usual = Instant::now() + COMMIT_WAIT;
+    let last = exchange.deadline.map_or(Some(usual), |end| end.checked_sub(backoff(rule)));
+    last.filter(|_| movable).map(|last| last.min(usual))
 }
 
 /// Whether the rule, or the built-in failover, grants another try. `attempts: 0` switches all of it off.

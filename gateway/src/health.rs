@@ -76,6 +76,21 @@ impl Failure {
     }
 }
 
+/// A failed attempt.
+#[derive(Debug, Clone, Copy)]
+pub struct Failed<'a> {
+    /// How.
+    pub failure: Failure,
+    /// What evicts; `None` is the built-in rule.
+    pub rule: Option<&'a Eviction>,
+    /// The pause that the provider asks for.
+    pub hint: Option<Duration>,
+    /// Nobody would gain by an eviction.
+    pub spared: bool,
+    /// It was the probe.
+    pub probe: bool,
+}
+
 /// The one request that sees how an evicted provider is; until it has ended nobody else does.
 #[derive(Debug)]
 pub struct Probe(Arc<Health>);
@@ -152,20 +167,12 @@ impl Health {
         self.latency.store(mean.to_bits(), Relaxed);
     }
 
-    /// A failed attempt. `hint` is the pause that the provider asks for; `spared` when nobody would gain by an eviction.
     /// A provider that fails its probe leaves again in any case. Returns whether this evicted the provider.
-    pub fn failed(
-        &self,
-        failure: Failure,
-        rule: Option<&Eviction>,
-        hint: Option<Duration>,
-        spared: bool,
-        now: Instant,
-    ) -> bool {
+    pub fn failed(&self, failed: Failed<'_>, now: Instant) -> bool {
+        let Failed { failure, rule, hint, spared, probe } = failed;
         let before = f64::from_bits(self.score.load(Relaxed));
         self.sample(0.0);
-        let probed = self.probing.load(Relaxed);
-        if failure == Failure::Denied && !probed {
+        if failure == Failure::Denied && !probe {
             return false;
         }
         let in_a_row = self.failures_in_a_row.fetch_add(1, Relaxed) + 1;
@@ -173,25 +180,22 @@ impl Health {
             None => failure != Failure::Broken || in_a_row >= DEFAULT_CONSECUTIVE,
             Some(rule) => rule.asks_for(in_a_row, before),
         };
-        let evicts = probed || (asked_for && !spared);
+        let evicts = probe || (asked_for && !spared);
         if evicts {
-            self.evict(rule, hint, now);
+            self.evict(rule, hint, probe, now);
         }
         evicts
     }
 
-    /// The time grows from one eviction to the next. Failures within one belong to it and lengthen it only by a hint.
-    fn evict(&self, rule: Option<&Eviction>, hint: Option<Duration>, now: Instant) {
+    /// The time grows from one eviction to the next. Until a probe says otherwise, failures belong to the eviction that
+    /// they came after, whenever their requests began: they lengthen it only by a hint.
+    fn evict(&self, rule: Option<&Eviction>, hint: Option<Duration>, probe: bool, now: Instant) {
         let base = rule.map_or(DEFAULT_EVICTION, |rule| rule.duration);
-        let within = self.evicted_until.load(Relaxed) > self.nanos(now);
-        let time = match within {
-            true => Duration::ZERO,
-            false => {
-                let times = self.evictions_in_a_row.fetch_add(1, Relaxed);
-                base.saturating_mul(times.min(30) + 1).min(LONGEST_EVICTION.max(base))
-            }
-        };
-        let time = time.max(hint.unwrap_or_default());
+        let own = (self.serving() || probe).then(|| {
+            let times = self.evictions_in_a_row.fetch_add(1, Relaxed);
+            base.saturating_mul(times.min(30) + 1).min(LONGEST_EVICTION.max(base))
+        });
+        let Some(time) = own.max(hint) else { return };
         let until = self.nanos(now).saturating_add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX / 2));
         self.evicted_until.fetch_max(until.max(1), Relaxed);
         let restored = rule.and_then(|rule| rule.restore_health).unwrap_or(1.0);

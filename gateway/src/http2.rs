@@ -19,6 +19,7 @@ use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+use tokio::time::interval;
 
 use crate::error::{Reason, Rejection};
 use crate::framing::Framing;
@@ -29,10 +30,12 @@ use streams::{Counted, Stream, Streams};
 
 /// Requests of one connection that may be in flight.
 const STREAMS: u32 = 256;
-/// Body bytes that a client may send ahead, for one request and for all.
+/// Body bytes that a client may send ahead of what is read of them, for one request.
 const WINDOW: u32 = 1024 * 1024;
-/// Answer bytes that are kept for a client that does not read.
-const SEND_BUFFER: usize = 256 * 1024;
+/// The same for all its requests: backends that do not read make a client's bytes wait with the client.
+const CONNECTION_WINDOW: u32 = 4 * WINDOW;
+/// Bytes of an answer that are kept for a client that does not read: for all its requests together, 16 MiB.
+const SEND_BUFFER: usize = 64 * 1024;
 /// A connection that has been silent for so long is asked whether it is still there, and how long it may think.
 const PING: Duration = Duration::from_secs(20);
 /// What only an HTTP/2 connection begins with (RFC 9113 section 3.4).
@@ -70,7 +73,7 @@ where
     T: AsyncRead + AsyncWrite + Unpin + 'static,
 {
     let (worker, client) = (door.worker.clone(), door.client(peer, server_name, Framing::default()));
-    let idle = worker.shared.header_timeout;
+    let (idle, unread) = (worker.shared.header_timeout, worker.shared.reader_timeout);
     let streams = Rc::new(Streams::new());
     let counted = streams.clone();
     let service = service_fn(move |request: Request<Incoming>| {
@@ -81,13 +84,18 @@ where
         }
     });
     let mut connection = pin!(builder().serve_connection(TokioIo::new(io), service));
-    let mut leaving = false;
+    let mut drained = pin!(drained(&mut door, &streams));
+    let (mut leaving, mut look) = (false, interval((unread / 4).max(Duration::from_millis(1))));
     loop {
         let patience = if leaving { LAST_HEAD } else { idle };
         tokio::select! {
             // how a connection ended is the business of its exchanges
             _ended = connection.as_mut() => return,
-            () = drained(&mut door, &streams), if !leaving => (),
+            () = drained.as_mut(), if !leaving => (),
+            _ = look.tick() => {
+                streams.let_go_of_unread(unread);
+                continue;
+            }
             _quiet_or_flooded = streams.end(patience) => {
                 if leaving {
                     return;
@@ -115,7 +123,7 @@ fn builder() -> http2::Builder<Local> {
         .max_concurrent_streams(STREAMS)
         .max_header_list_size(HEAD_SIZE as u32)
         .initial_stream_window_size(WINDOW)
-        .initial_connection_window_size(4 * WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
         .max_send_buf_size(SEND_BUFFER)
         .keep_alive_interval(PING)
         .keep_alive_timeout(PING);

@@ -36,6 +36,7 @@ pub mod model;
 pub mod operation;
 pub mod options;
 pub mod path;
+pub mod patience;
 mod ports;
 pub mod proxy;
 pub mod receive;

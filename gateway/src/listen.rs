@@ -16,12 +16,13 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::{JoinHandle, spawn_local};
 use tokio_rustls::TlsAcceptor;
 
 use crate::framing::{Framing, Watched};
 use crate::http2::{self, Opening};
+use crate::patience::Paced;
 use crate::proxy::{self, Client};
 use crate::replay::Replay;
 use crate::tunnel::Slot;
@@ -39,8 +40,9 @@ const SWEEP: Duration = Duration::from_secs(10);
 /// What a core is told from outside.
 #[derive(Debug)]
 pub enum Command {
-    /// Serve this port of the configuration on this socket, instead of the one that it may have.
-    Open(u16, StdListener),
+    /// Serve this port of the configuration on this socket, instead of the one that it may have, with as many connections
+    /// as all cores have room for.
+    Open(u16, StdListener, Arc<Semaphore>),
     /// Stop accepting on this port and finish what is in flight; the other value is dropped when the socket is closed.
     Close(u16, std::sync::mpsc::SyncSender<()>),
     /// Answer with `Connection: close` from now on.
@@ -101,12 +103,13 @@ pub async fn run(worker: Rc<Worker>, mut commands: mpsc::UnboundedReceiver<Comma
             }
         };
         match command {
-            Some(Command::Open(port, listener)) => {
+            Some(Command::Open(port, listener, room)) => {
                 let Ok(listener) = TcpListener::from_std(listener) else { continue };
                 let now = if worker.draining.get() { Stage::Draining } else { Stage::Serving };
                 let (stage, reached) = watch::channel(now);
                 let door = Door { worker: worker.clone(), port, stage: reached, _alive: alive.clone() };
-                if let Some(old) = ports.insert(port, Port { stage, acceptor: spawn_local(door.accept(listener)) }) {
+                let acceptor = spawn_local(door.accept(listener, room));
+                if let Some(old) = ports.insert(port, Port { stage, acceptor }) {
                     old.close().await;
                 }
             }
@@ -148,14 +151,22 @@ async fn end(commands: &mut mpsc::UnboundedReceiver<Command>) {
 }
 
 impl Door {
-    async fn accept(mut self, listener: TcpListener) {
+    async fn accept(mut self, listener: TcpListener, room: Arc<Semaphore>) {
         loop {
             let accepted = tokio::select! {
                 accepted = listener.accept() => accepted,
                 () = reached(&mut self.stage, Stage::Stopping) => break,
             };
             match accepted {
-                Ok((stream, peer)) => drop(spawn_local(self.clone().serve(stream, peer.ip()))),
+                Ok((stream, peer)) => {
+                    // only now: a core that has nobody to serve keeps no room from the others
+                    let seat = tokio::select! {
+                        seat = room.clone().acquire_owned() => seat,
+                        () = reached(&mut self.stage, Stage::Stopping) => break,
+                    };
+                    let Ok(seat) = seat else { return };
+                    drop(spawn_local(self.clone().serve(stream, peer.ip(), seat)));
+                }
                 // out of file descriptors, or the peer is gone already: let others finish first
                 Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
             }
@@ -164,14 +175,16 @@ impl Door {
         let Ok(listener) = listener.into_std() else { return };
         while let Ok((stream, peer)) = listener.accept() {
             let stream = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream));
-            drop(stream.map(|stream| spawn_local(self.clone().serve(stream, peer.ip()))));
+            let (Ok(stream), Ok(seat)) = (stream, room.clone().try_acquire_owned()) else { continue };
+            drop(spawn_local(self.clone().serve(stream, peer.ip(), seat)));
         }
     }
 
-    async fn serve(mut self, stream: TcpStream, peer: IpAddr) {
+    async fn serve(mut self, stream: TcpStream, peer: IpAddr, _seat: OwnedSemaphorePermit) {
         if stream.set_nodelay(true).is_err() {
             return;
         }
+        let stream = Paced::new(stream, self.worker.shared.reader_timeout);
         let Some(config) = self.tls() else {
             let Some((stream, opening)) = self.in_time(http2::listen(stream)).await else { return };
             return match opening {

@@ -22,7 +22,7 @@ use crate::edit::Prompt;
 use crate::exchange::Exchange;
 use crate::send::{self, Outbound, ToProvider};
 use crate::snapshot::{AiBackend, Credential, Endpoint, Operation, Provider, RouteEntry, Target};
-use crate::upstream::{Connection, UpstreamBody};
+use crate::upstream::{BodyBroken, Connection, Passing, UpstreamBody};
 use crate::worker::Worker;
 use crate::{headers, operation};
 
@@ -103,7 +103,6 @@ impl Drop for Room {
 }
 
 /// One copy, whole but for its body.
-#[derive(Debug)]
 struct Planned {
     request: Request<UpstreamBody>,
     endpoint: Endpoint,
@@ -125,7 +124,7 @@ pub fn copy_admitted(exchange: &Exchange, entry: &RouteEntry, index: usize, admi
 
 /// Copies a request whose body passes by.
 #[must_use]
-pub fn copy_stream(exchange: &Exchange, entry: &RouteEntry, index: usize, path: &str, body: Incoming) -> UpstreamBody {
+pub fn copy_stream(exchange: &Exchange, entry: &RouteEntry, index: usize, path: &str, body: Passing) -> UpstreamBody {
     match plan(exchange, entry, index, path) {
         Some(copies) => copies.along(body),
         None => UpstreamBody::Stream(body),
@@ -252,7 +251,7 @@ impl Copies {
     }
 
     /// A body that is on its way.
-    fn along(self, body: Incoming) -> UpstreamBody {
+    fn along(self, body: Passing) -> UpstreamBody {
         let mut copied = Copied { body, copy: Some(Copy { bytes: BytesMut::new(), copies: self }) };
         copied.end_if_over();
         UpstreamBody::Copied(Box::new(copied))
@@ -267,7 +266,7 @@ impl Copies {
 /// A request body that is copied while it passes. The copy counts only when the whole body has passed.
 #[derive(Debug)]
 pub struct Copied {
-    body: Incoming,
+    body: Passing,
     copy: Option<Copy>,
 }
 
@@ -308,9 +307,9 @@ impl Copied {
 
 impl Body for Copied {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = BodyBroken;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyBroken>>> {
         let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
         match &frame {
             Some(Ok(frame)) => frame.data_ref().into_iter().for_each(|bytes| self.note(bytes)),

@@ -30,6 +30,10 @@ pub struct Options {
     pub header_timeout: Duration,
     /// Longest wait for a request body; one that comes at a fair pace has longer.
     pub body_timeout: Duration,
+    /// Longest wait for a client that takes nothing of its answer.
+    pub reader_timeout: Duration,
+    /// Most client connections of a listener port; more wait to be accepted.
+    pub connections: usize,
     /// Whether prompts and answers go into the access log.
     pub log_bodies: bool,
     /// Cores to use; `None` for all.
@@ -51,6 +55,8 @@ impl Default for Options {
             drain: Duration::from_secs(60),
             header_timeout: Duration::from_secs(60),
             body_timeout: Duration::from_secs(60),
+            reader_timeout: Duration::from_secs(60),
+            connections: 16 * 1024,
             log_bodies: false,
             workers: None,
         }

@@ -4,11 +4,11 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 
 use crate::listen::Command;
 use crate::options::Options;
@@ -94,8 +94,9 @@ impl Ports {
         // all of them could be had: only now anything changes, and nobody is accepted before it has
         serve();
         for Opened { port, open, sockets } in opened {
+            let room = Arc::new(Semaphore::new(options.connections));
             for (core, socket) in self.commands.iter().zip(sockets) {
-                let _told = core.send(Command::Open(port, socket));
+                let _told = core.send(Command::Open(port, socket, room.clone()));
             }
             if state.open.insert(port, open).is_none() {
                 (self.notices)(&format!("listening port={port} address={}", open.address));

@@ -1,6 +1,8 @@
 //! The first look at an AI backend's answer: what its head says about the body, and whether the body holds until
 //! something of it may be sent on. What follows from a broken one is `failover`'s business.
 
+use std::time::Instant;
+
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{Response, StatusCode};
 use hyper::body::Incoming;
@@ -21,7 +23,7 @@ pub struct Uncommitted {
     pub movable: bool,
 }
 
-/// Reads the head, and of a stream what comes before its commit point while it could still move elsewhere.
+/// Reads the head, and of a stream what comes before its commit point until when it could still move elsewhere.
 ///
 /// # Errors
 /// When the answer broke before any of it was sent on.
@@ -30,7 +32,7 @@ pub async fn receive(
     response: Response<Incoming>,
     connection: Connection,
     in_flight: InFlight,
-    movable: bool,
+    hold_until: Option<Instant>,
 ) -> Result<(Response<()>, Answer), Uncommitted> {
     let (mut head, body) = response.into_parts();
     let event_stream = headers::is_event_stream(&head.headers) && head.status.is_success();
@@ -54,8 +56,8 @@ pub async fn receive(
     let form = Form { tap, decoder, close_delimited: !framed && !bodiless };
     let mut answer = Answer::new(body, form, connection, Some(in_flight));
     if event_stream
-        && movable
-        && let Err(broken) = answer.hold().await
+        && let Some(until) = hold_until
+        && let Err(broken) = answer.hold(until).await
     {
         return Err(Uncommitted { broken, movable: true });
     }

@@ -14,7 +14,7 @@ use http_body::{Body, Frame, SizeHint};
 use tokio::time::Sleep;
 
 use crate::answer::{Answer, Broken};
-use crate::health::Failure;
+use crate::health::{Failed, Failure};
 use crate::record::{End, Pending};
 use crate::snapshot::{AiBackend, Operation, Provider};
 use crate::worker::{Hold, Worker};
@@ -224,7 +224,9 @@ impl Relay {
 pub fn broke(backend: &AiBackend, provider: &Arc<Provider>) {
     let now = Instant::now();
     let spared = select::spared(backend, provider, Failure::Broken, now);
-    provider.health.failed(Failure::Broken, backend.eviction.as_ref(), None, spared, now);
+    let rule = backend.eviction.as_ref();
+    // a head had come: if this was the probe, it has ended well
+    provider.health.failed(Failed { failure: Failure::Broken, rule, hint: None, spared, probe: false }, now);
 }
 
 impl Body for Reply {

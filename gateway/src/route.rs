@@ -21,7 +21,7 @@ pub enum NoRoute {
 }
 
 /// What is asked for, as it is to be read.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Asked<'a> {
     /// The request's, or the one that a preflight announces.
     pub method: &'a Method,

@@ -75,8 +75,14 @@ pub fn choose(
 /// Whether a provider that could serve was not tried yet.
 #[must_use]
 pub fn any_untried(backend: &AiBackend, tried: &[Arc<Provider>]) -> bool {
-    let mut all = backend.groups.iter().flatten();
-    all.any(|provider| usable(provider) && !tried.iter().any(|other| Arc::ptr_eq(other, provider)))
+    untried(backend, tried).next().is_some()
+}
+
+/// The providers that could serve and were not tried yet.
+pub fn untried<'a>(backend: &'a AiBackend, tried: &'a [Arc<Provider>]) -> impl Iterator<Item = &'a Arc<Provider>> {
+    let open =
+        move |provider: &&Arc<Provider>| usable(provider) && !tried.iter().any(|other| Arc::ptr_eq(other, provider));
+    backend.groups.iter().flatten().filter(open)
 }
 
 /// Whether there are credentials to send, where some are configured.

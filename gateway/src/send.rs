@@ -13,8 +13,8 @@ use hyper::body::Incoming;
 use crate::error::{Reason, Rejection};
 use crate::exchange::Exchange;
 use crate::snapshot::{Credential, Endpoint, Filters, Operation, Provider, Rule, WeightedBackend};
-use crate::upstream::{self, ConnectError, Connection, Pool, SendError, UpstreamBody};
-use crate::{headers, operation};
+use crate::upstream::{self, BodyBroken, ConnectError, Connection, Pool, SendError, UpstreamBody};
+use crate::{admit, headers, operation};
 
 /// Why an attempt gave no answer.
 #[derive(Debug)]
@@ -42,6 +42,12 @@ impl NoAnswer {
         }
     }
 
+    /// Whether it is the client that did not do its part.
+    #[must_use]
+    pub fn of_the_client(&self) -> bool {
+        matches!(self, Self::Lost(error) if upstream::body_broken(error).is_some())
+    }
+
     /// As the gateway's own answer.
     #[must_use]
     pub fn rejection(&self, who: &str) -> Rejection {
@@ -51,6 +57,9 @@ impl NoAnswer {
             Self::Connect(error) => {
                 let message = format!("{who} cannot be reached: {error}");
                 Rejection::new(StatusCode::BAD_GATEWAY, Reason::UpstreamFailure, "upstream_unreachable", message)
+            }
+            Self::Lost(error) if matches!(upstream::body_broken(error), Some(BodyBroken::TooSlow)) => {
+                admit::slow_body()
             }
             Self::Lost(error) => {
                 let message = format!("{who} broke off before it answered: {error}");

@@ -52,18 +52,26 @@ impl Tries {
         pause.map_or(Duration::ZERO, |(_, end)| end.saturating_duration_since(now))
     }
 
-    /// Whom to ask next, and after which pause: an untried provider, else a new round. `None` when everyone had a
-    /// final word, or when the pause that is asked for is too long.
-    pub fn next(&mut self, exchange: &Exchange, rule: &Rule, backend: &AiBackend) -> Option<(Choice, Duration)> {
-        let (now, random) = (Instant::now(), exchange.worker.random());
+    /// After which pause somebody may be asked: an untried provider, else a new round begins. `None` when everyone had
+    /// a final word, or when the pause is too long. Nobody is chosen yet.
+    pub fn pause(&mut self, exchange: &Exchange, rule: &Rule, backend: &AiBackend) -> Option<Duration> {
         if !select::any_untried(backend, &self.asked) {
             self.asked.clone_from(&self.final_words);
         }
-        let choice = select::choose(backend, &self.asked, exchange.session, now, random)?;
-        let asked_for = self.pause_of(&choice.provider, now);
+        let now = Instant::now();
+        let asked_for = select::untried(backend, &self.asked).map(|provider| self.pause_of(provider, now)).min()?;
         let pause = rule.retry.as_ref().map(|retry| retry.backoff).unwrap_or_default().max(asked_for);
         let fits = asked_for <= PATIENCE && exchange.deadline.is_none_or(|end| now + pause < end);
-        (fits && select::usable(&choice.provider)).then_some((choice, pause))
+        fits.then_some(pause)
+    }
+
+    /// Whom to ask when the pause is over: nobody who still wants to be left alone.
+    pub fn next(&self, exchange: &Exchange, backend: &AiBackend) -> Option<Choice> {
+        let (now, random) = (Instant::now(), exchange.worker.random());
+        let waiting = self.pauses.iter().filter(|(_, end)| *end > now).map(|(provider, _)| provider.clone());
+        let not_now: Vec<_> = self.asked.iter().cloned().chain(waiting).collect();
+        let choice = select::choose(backend, &not_now, exchange.session, now, random)?;
+        select::usable(&choice.provider).then_some(choice)
     }
 }
 

@@ -26,11 +26,13 @@ use crate::ConnectTo;
 use crate::snapshot::{Endpoint, Protocol, UpstreamTls};
 use crate::socket::Shared;
 
-pub use body::{UpstreamBody, copy, empty};
+pub use body::{BodyBroken, Passing, UpstreamBody, body_broken, copy, empty};
 pub use http2::refused;
 
 /// Longest wait for TCP and TLS together, where the backend does not say.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Which part of that a request waits at most for a connection that another request makes.
+const SHARED_WAIT: u32 = 4;
 /// Longest wait for the addresses of a name.
 const RESOLVE_TIMEOUT: Duration = Duration::from_secs(3);
 /// Idle connections older than this are not used again.
@@ -82,8 +84,7 @@ enum Line {
     Http2(http2::Seat),
 }
 
-/// Why a request got no answer.
-#[derive(Debug)]
+/// Why a request got no answer. Not to be shown: a request holds credentials.
 pub enum SendError {
     /// The connection was gone before anything was written; the request comes back unsent.
     Unsent(Box<Request<UpstreamBody>>),
@@ -178,17 +179,15 @@ impl Pool {
     /// # Errors
     /// When it cannot be made; nothing was sent.
     pub async fn fresh(&self, endpoint: &Endpoint) -> Result<Connection, ConnectError> {
-        let limit = endpoint.connect_timeout.unwrap_or(CONNECT_TIMEOUT);
-        let connect = async {
-            match endpoint.protocol {
-                Protocol::Http1 => self.connect(endpoint).await,
-                Protocol::Http2 => self.share(endpoint).await,
-            }
+        let line = match endpoint.protocol {
+            Protocol::Http1 => self.connect_in_time(endpoint).await?,
+            Protocol::Http2 => self.share(endpoint).await?,
         };
-        let line = tokio::time::timeout(limit, connect).await.map_err(|_| ConnectError::Timeout(limit))??;
         Ok(Connection { line, endpoint: endpoint.clone() })
     }
 
+    /// A seat on a connection that is there or about to be, else on a new one. Whoever waits for another's connection
+    /// waits a part of the limit beside its own: a handshake that stalls costs nobody but the one who began it.
     async fn share(&self, endpoint: &Endpoint) -> Result<Line, ConnectError> {
         let lane = self.lanes.of(endpoint);
         if let Some(seat) = lane.seat() {
@@ -196,17 +195,22 @@ impl Pool {
         }
         if lane.http1.get() {
             // nothing to share: nobody waits for another's connection
-            return self.connect(endpoint).await;
+            return self.connect_in_time(endpoint).await;
         }
-        let _connecting = lane.connecting.lock().await;
+        let patience = connect_limit(endpoint) / SHARED_WAIT;
+        let turn = tokio::time::timeout(patience, lane.connecting.lock()).await.ok();
         match lane.seat() {
             Some(seat) => Ok(Line::Http2(seat)),
-            None if lane.http1.get() => {
-                drop(_connecting);
-                self.connect(endpoint).await
+            None => {
+                let _turn = turn.filter(|_| !lane.http1.get());
+                self.connect_in_time(endpoint).await
             }
-            None => self.connect(endpoint).await,
         }
+    }
+
+    async fn connect_in_time(&self, endpoint: &Endpoint) -> Result<Line, ConnectError> {
+        let limit = connect_limit(endpoint);
+        tokio::time::timeout(limit, self.connect(endpoint)).await.map_err(|_| ConnectError::Timeout(limit))?
     }
 
     /// Keeps a connection whose answer has ended.
@@ -272,7 +276,7 @@ impl Pool {
     /// # Errors
     /// When it cannot be made; nothing was sent.
     pub async fn dedicated(&self, endpoint: &Endpoint) -> Result<(Box<dyn Duplex>, Shared), ConnectError> {
-        let limit = endpoint.connect_timeout.unwrap_or(CONNECT_TIMEOUT);
+        let limit = connect_limit(endpoint);
         let connect = async {
             let tcp = self.tcp(endpoint).await?;
             tcp.set_nodelay(true)?;
@@ -331,6 +335,10 @@ impl Pool {
         self.tls.borrow_mut().insert(key, config.clone());
         Ok(config)
     }
+}
+
+fn connect_limit(endpoint: &Endpoint) -> Duration {
+    endpoint.connect_timeout.unwrap_or(CONNECT_TIMEOUT)
 }
 
 async fn start<T>(io: T) -> Result<SendRequest<UpstreamBody>, ConnectError>

@@ -20,6 +20,8 @@ pub const BODY_LIMIT: usize = 64 * 1024 * 1024;
 const BODY_BUDGET: usize = 1024 * 1024 * 1024;
 /// Retries and failovers per request, in tenths: at most 20 % of the traffic, configured or not.
 const RETRY_SHARE: i64 = 2;
+/// One retry, in tenths.
+const RETRY: i64 = 10;
 /// Retries that may be saved up, in tenths.
 const RETRY_RESERVE: i64 = 1000;
 
@@ -34,6 +36,8 @@ pub struct Shared {
     pub header_timeout: Duration,
     /// Longest wait for a request body that does not come at a fair pace.
     pub body_timeout: Duration,
+    /// Longest wait for a client that takes nothing of its answer.
+    pub reader_timeout: Duration,
     held_bytes: AtomicUsize,
     retry_balance: AtomicI64,
 }
@@ -47,6 +51,7 @@ impl Shared {
             log_bodies: options.log_bodies,
             header_timeout: options.header_timeout,
             body_timeout: options.body_timeout,
+            reader_timeout: options.reader_timeout,
             held_bytes: AtomicUsize::new(0),
             retry_balance: AtomicI64::new(RETRY_RESERVE),
         }
@@ -59,10 +64,16 @@ impl Shared {
         }
     }
 
+    /// Whether the budget has a retry left at this moment.
+    #[must_use]
+    pub fn may_retry(&self) -> bool {
+        self.retry_balance.load(Relaxed) >= RETRY
+    }
+
     /// Takes one retry from the budget, if there is one.
     #[must_use]
     pub fn spend_retry(&self) -> bool {
-        let spend = |balance: i64| (balance >= 10).then_some(balance - 10);
+        let spend = |balance: i64| (balance >= RETRY).then_some(balance - RETRY);
         self.retry_balance.fetch_update(Relaxed, Relaxed, spend).is_ok()
     }
 

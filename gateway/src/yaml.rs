@@ -9,9 +9,10 @@ use std::path::{Path, PathBuf};
 
 use serde::de::{DeserializeOwned, DeserializeSeed};
 use serde_saphyr::{Error, Location, Options};
+use zeroize::Zeroize;
 
-/// One YAML text and where it came from.
-#[derive(Debug, Clone)]
+/// One YAML text and where it came from. It may hold secrets: it is not shown, and wiped when it goes.
+#[derive(Clone)]
 pub struct Source {
     /// The path as given, for messages.
     pub path: PathBuf,
@@ -20,7 +21,7 @@ pub struct Source {
 }
 
 /// One `---` separated document of a [`Source`].
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Document<'a> {
     /// Line of the source (from 1) at which `text` starts.
     pub first_line: usize,
@@ -45,6 +46,24 @@ pub struct Problem {
     pub source_line: Option<String>,
     /// How many characters the caret underlines.
     pub caret_len: usize,
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Source").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Document<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Document").field("first_line", &self.first_line).finish_non_exhaustive()
+    }
+}
+
+impl Drop for Source {
+    fn drop(&mut self) {
+        self.text.zeroize();
+    }
 }
 
 impl Source {

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use zeroize::Zeroizing;
 
 use super::resources::core::Secret;
 use super::resources::meta::SecretString;
@@ -13,9 +14,11 @@ use super::resources::meta::SecretString;
 pub(super) const USUAL_KEYS: [&str; 3] = ["Authorization", "apiKey", "api-key"];
 
 /// Decodes a `data` value; `None` when it is not base64.
-pub(super) fn decode(value: &SecretString) -> Option<Vec<u8>> {
-    let squeezed: Vec<u8> = value.expose().bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
-    STANDARD.decode(squeezed).ok()
+pub(super) fn decode(value: &SecretString) -> Option<Zeroizing<Vec<u8>>> {
+    // room for all of it at once: a vector that grows leaves copies behind
+    let mut squeezed = Zeroizing::new(Vec::with_capacity(value.expose().len()));
+    squeezed.extend(value.expose().bytes().filter(|byte| !byte.is_ascii_whitespace()));
+    STANDARD.decode(&*squeezed).ok().map(Zeroizing::new)
 }
 
 /// The value of a data key, as text.
@@ -24,7 +27,8 @@ fn value(secret: &Secret, key: &str) -> Option<Result<SecretString, ()>> {
         return Some(Ok(plain.clone()));
     }
     let encoded = secret.data.as_ref()?.get(key)?;
-    Some(decode(encoded).and_then(|bytes| String::from_utf8(bytes).ok()).map(SecretString::from).ok_or(()))
+    let text = decode(encoded).and_then(|bytes| Some(std::str::from_utf8(&bytes).ok()?.to_owned()));
+    Some(text.map(SecretString::from).ok_or(()))
 }
 
 /// Chain and private key of a certificate, as PEM text.

@@ -2,24 +2,33 @@ use super::*;
 
 const SECOND: Duration = Duration::from_secs(1);
 
+const REFUSED: Failed<'_> = Failed { failure: Failure::Refused, rule: None, hint: None, spared: false, probe: false };
+const BROKEN: Failed<'_> = Failed { failure: Failure::Broken, ..REFUSED };
+
 fn refuse(health: &Health, hint: Option<Duration>, now: Instant) -> bool {
-    health.failed(Failure::Refused, None, hint, false, now)
+    health.failed(Failed { hint, ..REFUSED }, now)
+}
+
+/// The probe that is due fails.
+fn fail_probe(health: &Arc<Health>, rule: Option<&Eviction>, now: Instant) -> bool {
+    let _probe = health.take_probe(now).expect("due");
+    health.failed(Failed { rule, spared: true, probe: true, ..BROKEN }, now)
 }
 
 #[test]
 fn a_refusal_evicts_at_once_and_longer_each_time_up_to_a_cap() {
-    let (health, now) = (Health::default(), Instant::now());
-    assert!(refuse(&health, None, now) && !health.serving());
-    assert_eq!(health.away(now), 3 * SECOND);
-    let later = now + 4 * SECOND;
+    let (health, now) = (Arc::new(Health::default()), Instant::now());
     for _ in 0..50 {
-        refuse(&health, None, later);
+        assert!(refuse(&health, None, now) && !health.serving());
     }
-    assert_eq!(health.away(later), 6 * SECOND, "a burst of failures is one eviction");
+    assert_eq!(health.away(now), 3 * SECOND, "a burst of failures is one eviction");
+    let later = now + 4 * SECOND;
+    assert!(fail_probe(&health, None, later));
+    assert_eq!(health.away(later), 6 * SECOND);
     let mut at = later;
     for _ in 0..50 {
         at += 61 * SECOND;
-        refuse(&health, None, at);
+        fail_probe(&health, None, at);
     }
     assert_eq!(health.away(at), 60 * SECOND);
 }
@@ -38,16 +47,16 @@ fn a_pause_that_is_asked_for_is_kept_beyond_the_cap_and_lengthens_an_eviction() 
 fn other_failures_evict_after_three_in_a_row_and_never_one_that_is_spared() {
     let (health, now) = (Health::default(), Instant::now());
     for expected in [false, false, true] {
-        assert_eq!(health.failed(Failure::Broken, None, None, false, now), expected);
+        assert_eq!(health.failed(BROKEN, now), expected);
     }
     let alone = Health::default();
-    assert!(!(0..9).any(|_| alone.failed(Failure::Broken, None, None, true, now)) && alone.serving());
+    assert!(!(0..9).any(|_| alone.failed(Failed { spared: true, ..BROKEN }, now)) && alone.serving());
 }
 
 #[test]
 fn a_key_that_is_not_taken_costs_rank_and_no_eviction() {
     let (health, now) = (Health::default(), Instant::now());
-    assert!(!(0..9).any(|_| health.failed(Failure::Denied, None, None, false, now)));
+    assert!(!(0..9).any(|_| health.failed(Failed { failure: Failure::Denied, ..REFUSED }, now)));
     assert!(health.rank() < 0.1 && health.serving());
 }
 
@@ -55,8 +64,8 @@ fn a_key_that_is_not_taken_costs_rank_and_no_eviction() {
 fn a_good_answer_between_failures_starts_the_count_again() {
     let (health, now) = (Health::default(), Instant::now());
     for _ in 0..5 {
-        assert!(!health.failed(Failure::Broken, None, None, false, now));
-        assert!(!health.failed(Failure::Broken, None, None, false, now));
+        assert!(!health.failed(BROKEN, now));
+        assert!(!health.failed(BROKEN, now));
         health.good(Duration::from_millis(10));
         health.completed();
     }
@@ -72,7 +81,7 @@ fn thresholds_of_a_policy_evict_when_either_is_met() {
     };
     let failures_until_eviction = |rule: Eviction| {
         let (health, now) = (Health::default(), Instant::now());
-        (1..20).find(|_| health.failed(Failure::Broken, Some(&rule), None, false, now))
+        (1..20).find(|_| health.failed(Failed { rule: Some(&rule), ..BROKEN }, now))
     };
     // the score before the nth failure is 0.7^(n-1)
     let cases = [
@@ -111,12 +120,30 @@ fn a_failed_probe_evicts_again_whatever_the_thresholds_say() {
     let rule =
         Eviction { duration: SECOND, consecutive_failures: None, health_threshold: None, restore_health: Some(0.4) };
     let (health, now) = (Arc::new(Health::default()), Instant::now());
-    health.failed(Failure::Broken, Some(&rule), None, false, now);
+    health.failed(Failed { rule: Some(&rule), ..BROKEN }, now);
     let (later, rare) = (now + 2 * SECOND, Eviction { consecutive_failures: Some(9), ..rule.clone() });
-    let probe = health.take_probe(later);
-    assert!(health.failed(Failure::Broken, Some(&rare), None, true, later));
-    drop(probe);
+    assert!(fail_probe(&health, Some(&rare), later));
     assert_eq!(health.away(later), 2 * SECOND, "the second eviction in a row");
     health.restore();
     assert!((health.rank() - 0.4).abs() < 1e-9, "restoreHealth is the score on return");
+}
+
+#[test]
+fn what_began_before_an_eviction_and_fails_late_is_not_blamed_on_the_probe() {
+    let rare =
+        Eviction { duration: SECOND, consecutive_failures: Some(9), health_threshold: None, restore_health: None };
+    for late in
+        [REFUSED, BROKEN, Failed { rule: Some(&rare), ..BROKEN }, Failed { failure: Failure::Denied, ..REFUSED }]
+    {
+        let (health, now) = (Arc::new(Health::default()), Instant::now());
+        refuse(&health, None, now);
+        let later = now + 4 * SECOND;
+        let probe = health.take_probe(later).expect("due");
+        health.failed(late, later);
+        drop(probe);
+        assert!(health.due(later), "the next request probes: {late:?}");
+        assert_eq!(health.away(later), Duration::ZERO, "{late:?}");
+        assert!(fail_probe(&health, None, later));
+        assert_eq!(health.away(later), 6 * SECOND, "the growth is that of two evictions: {late:?}");
+    }
 }

@@ -1,9 +1,10 @@
-//! The requests of one HTTP/2 connection: how many are in flight, since when none is, and how many were taken back.
+//! The requests of one HTTP/2 connection: how many are in flight, since when none is, how many were taken back, and
+//! which answers nobody reads: those are let go, with what they hold upstream, and the others go on.
 //! Says when the connection should end; ending it is up to who serves it.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::pin::Pin;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -28,6 +29,8 @@ pub(super) struct Streams {
     /// Those that were taken back, less those that were answered.
     taken_back: Cell<u32>,
     used: Cell<bool>,
+    /// Answers that may be under way.
+    answers: RefCell<Vec<Weak<Held>>>,
     changed: Notify,
 }
 
@@ -47,6 +50,7 @@ impl Streams {
             quiet_since: Cell::new(Some(Instant::now())),
             taken_back: Cell::new(0),
             used: Cell::new(false),
+            answers: RefCell::default(),
             changed: Notify::new(),
         }
     }
@@ -77,6 +81,19 @@ impl Streams {
     pub(super) fn restart(&self) {
         self.taken_back.set(0);
         self.quiet_since.set(self.quiet_since.get().map(|_| Instant::now()));
+    }
+
+    /// Lets go of answers of which the client has taken nothing for so long. HTTP/2 does not ask for the rest of an
+    /// answer that has no room on its way, so this is looked at from outside.
+    pub(super) fn let_go_of_unread(&self, limit: Duration) {
+        self.answers.borrow_mut().retain(|answer| {
+            let Some(answer) = answer.upgrade() else { return false };
+            let unread = answer.offered.get().is_some_and(|since| since.elapsed() >= limit);
+            if unread {
+                answer.reply.take();
+            }
+            !unread
+        });
     }
 
     fn count(&self, answered: bool) {
@@ -118,14 +135,26 @@ impl Drop for Stream {
 /// An answer that keeps its stream open.
 #[derive(Debug)]
 pub(super) struct Counted {
-    reply: Reply,
+    held: Rc<Held>,
     stream: Stream,
+}
+
+#[derive(Debug)]
+struct Held {
+    /// Gone when nobody read it.
+    reply: RefCell<Option<Reply>>,
+    /// Since when the client has not taken what there is; `None` while the provider is waited for.
+    offered: Cell<Option<Instant>>,
 }
 
 impl Counted {
     pub(super) fn new(reply: Reply, mut stream: Stream) -> Self {
         stream.answered = reply.is_end_stream();
-        Self { reply, stream }
+        let held = Rc::new(Held { reply: RefCell::new(Some(reply)), offered: Cell::new(Some(Instant::now())) });
+        if !stream.answered {
+            stream.streams.answers.borrow_mut().push(Rc::downgrade(&held));
+        }
+        Self { held, stream }
     }
 }
 
@@ -136,15 +165,19 @@ impl Body for Counted {
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         // nobody asks for the body of an answer whose head could not be sent
         self.stream.answered = true;
-        Pin::new(&mut self.reply).poll_frame(cx)
+        let mut reply = self.held.reply.borrow_mut();
+        let Some(reply) = reply.as_mut() else { return Poll::Ready(Some(Err(Broken::Unread))) };
+        let polled = Pin::new(reply).poll_frame(cx);
+        self.held.offered.set(polled.is_ready().then(Instant::now));
+        polled
     }
 
     fn is_end_stream(&self) -> bool {
-        self.reply.is_end_stream()
+        self.held.reply.borrow().as_ref().is_some_and(Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.reply.size_hint()
+        self.held.reply.borrow().as_ref().map(Body::size_hint).unwrap_or_default()
     }
 }
 

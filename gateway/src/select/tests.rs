@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::affinity::{Carrier, Persistence};
-use crate::health::Health;
+use crate::health::{Failed, Health};
 use crate::snapshot::{Endpoint, Eviction, PathPlan, Target};
 
 fn provider(name: &str) -> Arc<Provider> {
@@ -32,8 +32,12 @@ fn randoms() -> impl Iterator<Item = u64> {
     (1..2000u64).map(|n| n.wrapping_mul(0x9E37_79B9_7F4A_7C15))
 }
 
+fn failed(failure: Failure, hint: Option<Duration>, spared: bool) -> Failed<'static> {
+    Failed { failure, rule: None, hint, spared, probe: false }
+}
+
 fn evict(provider: &Provider, now: Instant) {
-    assert!(provider.health.failed(Failure::Refused, None, None, false, now));
+    assert!(provider.health.failed(failed(Failure::Refused, None, false), now));
 }
 
 fn chosen(backend: &AiBackend, tried: &[Arc<Provider>], now: Instant, random: u64) -> String {
@@ -61,7 +65,7 @@ fn of_two_equal_providers_each_gets_about_half_and_the_worse_very_little() {
     let now = Instant::now();
     let share = |pool: &AiBackend| randoms().filter(|&r| chosen(pool, &[], now, r) == "a").count();
     assert!((800..1200).contains(&share(&pool)), "{}", share(&pool));
-    pool.groups[0][0].health.failed(Failure::Broken, None, None, true, now);
+    pool.groups[0][0].health.failed(failed(Failure::Broken, None, true), now);
     assert!((20..120).contains(&share(&pool)), "{}", share(&pool));
 }
 
@@ -125,7 +129,7 @@ fn an_ordinary_failure_takes_nobody_out_whom_nobody_could_stand_in_for() {
         let pool = backend(groups);
         let fails = |provider: &&Arc<Provider>| {
             let spared = spared(&pool, provider, Failure::Broken, now);
-            (0..3).any(|_| provider.health.failed(Failure::Broken, None, None, spared, now))
+            (0..3).any(|_| provider.health.failed(failed(Failure::Broken, None, spared), now))
         };
         pool.groups.iter().flatten().filter(fails).count()
     };
@@ -169,9 +173,9 @@ fn when_all_are_away_the_first_return_counts() {
     let pool = backend(&[&["a"], &["b"]]);
     let now = Instant::now();
     let (a, b) = (&pool.groups[0][0].health, &pool.groups[1][0].health);
-    a.failed(Failure::Limited, None, Some(20 * SECOND), false, now);
+    a.failed(failed(Failure::Limited, Some(20 * SECOND), false), now);
     assert_eq!(soonest(&pool, now), None);
-    b.failed(Failure::Limited, None, Some(7 * SECOND), false, now);
+    b.failed(failed(Failure::Limited, Some(7 * SECOND), false), now);
     assert_eq!(soonest(&pool, now), Some(7 * SECOND));
 }
 
@@ -209,7 +213,7 @@ fn lived(pasts: &[Vec<(Past, bool)>]) -> (AiBackend, Vec<Arc<Provider>>, Instant
             let mut provider = Arc::into_inner(provider("p")).unwrap();
             match past {
                 Past::Well => provider.health.good(Duration::from_millis(10)),
-                Past::Failing => drop(provider.health.failed(Failure::Broken, None, None, true, begin)),
+                Past::Failing => drop(provider.health.failed(failed(Failure::Broken, None, true), begin)),
                 Past::Away => evict(&provider, now - SECOND),
                 Past::Due => evict(&provider, begin),
                 Past::NoKey => provider.credential = Credential::Unusable("no key".into()),

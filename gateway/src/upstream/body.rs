@@ -1,8 +1,10 @@
 //! What is sent to an upstream as a body: pieces that are held, or the client's own stream.
 
 use std::collections::VecDeque;
+use std::error::Error;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::Request;
@@ -10,6 +12,54 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
 use crate::mirror::Copied;
+use crate::patience::{Over, Patience};
+
+/// Why a body did not come to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum BodyBroken {
+    /// The client, or its connection, broke it off.
+    #[error(transparent)]
+    Client(#[from] hyper::Error),
+    /// The client sent nothing for too long.
+    #[error("the request body did not arrive in time")]
+    TooSlow,
+}
+
+/// A client's body that passes by; the client may not let it wait for too long.
+#[derive(Debug)]
+pub struct Passing {
+    body: Incoming,
+    patience: Patience,
+}
+
+impl Passing {
+    /// Bounds each wait for the client's next bytes.
+    #[must_use]
+    pub fn new(body: Incoming, limit: Duration) -> Self {
+        Self { body, patience: Patience::new(limit) }
+    }
+}
+
+impl Body for Passing {
+    type Data = Bytes;
+    type Error = BodyBroken;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyBroken>>> {
+        let frame = Pin::new(&mut self.body).poll_frame(cx);
+        Poll::Ready(match ready!(self.patience.poll(cx, frame)) {
+            Ok(frame) => frame.map(|frame| frame.map_err(BodyBroken::from)),
+            Err(Over) => Some(Err(BodyBroken::TooSlow)),
+        })
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
 
 /// A request body on its way up.
 #[derive(Debug)]
@@ -17,9 +67,15 @@ pub enum UpstreamBody {
     /// Pieces of a body that is held: sent as they are, in order.
     Pieces(VecDeque<Bytes>),
     /// The client's body, as it arrives.
-    Stream(Incoming),
+    Stream(Passing),
     /// The same, with a copy for mirrors.
     Copied(Box<Copied>),
+}
+
+/// What the client did to its body, where a request failed for that.
+#[must_use]
+pub fn body_broken(error: &hyper::Error) -> Option<&BodyBroken> {
+    error.source().and_then(|source| source.downcast_ref())
 }
 
 /// No body.
@@ -45,9 +101,9 @@ pub fn copy(request: &Request<UpstreamBody>) -> Option<Request<UpstreamBody>> {
 
 impl Body for UpstreamBody {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = BodyBroken;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyBroken>>> {
         match self.get_mut() {
             Self::Pieces(pieces) => Poll::Ready(pieces.pop_front().map(|piece| Ok(Frame::data(piece)))),
             Self::Stream(body) => Pin::new(body).poll_frame(cx),

@@ -73,6 +73,33 @@ async fn a_compressed_answer_that_nobody_asked_for_is_unpacked_and_counted() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn answers_in_encodings_that_are_not_read_come_as_they_were_sent() {
+    let bytes: Vec<u8> = (0..5000u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    for encoding in ["br", "zstd", "'gzip, gzip'", "'deflate, br'", "compress"] {
+        for (kind, ask) in [("application/json", ASK), ("text/event-stream", STREAM)] {
+            let body = STANDARD.encode(&bytes);
+            let head = format!("content_type: {kind}, headers: {{content-encoding: {encoding}}}");
+            let (answer, _) = answer(&format!("{{respond: {{body_base64: {body}, {head}}}}}"), ask).await;
+            assert!(answer.status == 200 && answer.complete && answer.body == bytes, "{encoding} {kind}");
+            assert_eq!(answer.header("content-encoding"), Some(encoding.trim_matches('\'')), "{kind}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_packed_stream_that_says_nothing_is_not_held_until_it_is_unpacked() {
+    let nothing = packed(&": nothing\n\n".repeat(60_000));
+    let head = "content_type: text/event-stream, headers: {content-encoding: gzip}";
+    let a = provider("a", &format!("{{respond: {{body_base64: {nothing}, {head}}}}}")).await;
+    let b = provider("b", "{respond: {text: served by b}}").await;
+    let running = start(&pool(&[&a, &b], ""));
+    let address = running.address();
+    let answer = tokio::task::spawn_blocking(move || chat(address, STREAM)).await.unwrap();
+    assert!(answer.status == 200 && !answer.complete && answer.text().starts_with(": nothing"), "{answer:?}");
+    assert!(b.journal().requests.is_empty(), "what was held would have moved");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_answer_carries_the_request_id_of_its_record() {
     for script in ["{respond: {text: ok}}", "{respond: {status: 500}}", "{accept: refuse}"] {
         let (answer, log) = answer(script, ASK).await;

@@ -21,6 +21,12 @@ async fn every_bad_request_is_refused_and_none_goes_upstream() {
         (413, true, format!("{head}Content-Length: {}\r\n\r\n{{}}", 64 * 1024 * 1024 + 1).into_bytes()),
         (415, true, format!("{head}Content-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{{}}").into_bytes()),
         (
+            415,
+            true,
+            format!("{head}Content-Encoding: identity\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{{}}")
+                .into_bytes(),
+        ),
+        (
             400,
             true,
             format!("{head}Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{{}}\r\n0\r\n\r\n").into_bytes(),

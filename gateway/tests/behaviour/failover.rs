@@ -79,6 +79,28 @@ async fn a_stream_that_fails_before_its_first_content_moves_too() {
     assert!(second == 0 && !text.contains("[DONE]"), "{text}");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_that_may_not_move_is_not_held() {
+    let retry = |fields: &str| {
+        format!(
+            "---\nkind: AgentgatewayPolicy\nmetadata: {{name: r}}\nspec:\n  targetRefs: [{{kind: HTTPRoute, name: pool}}]\n  traffic: {{{fields}}}\n"
+        )
+    };
+    for fields in [
+        "retry: {attempts: 0}",
+        "retry: {attempts: 1, precondition: 'false'}",
+        "retry: {attempts: 1, backoff: 20s}, timeouts: {request: 20s}",
+    ] {
+        let failing = "{respond: {text: one two}, fault: {error_event: {after_chunks: 0}}}";
+        let (a, b) = (provider("a", failing).await, provider("b", "{respond: {text: b}}").await);
+        let running = start(&(pool(&[&a, &b], "") + &retry(fields)));
+        let address = running.address();
+        let answer = tokio::task::spawn_blocking(move || chat(address, STREAM)).await.unwrap();
+        let begun = answer.status == 200 && answer.text().contains("\"role\":\"assistant\"");
+        assert!(begun && b.journal().requests.is_empty(), "{fields}: {answer:?}");
+    }
+}
+
 /// Both providers in one group, with the client's model.
 fn shared(a: &mock_providers::MockProvider, b: &mock_providers::MockProvider) -> String {
     pool(&[a, b], "").replacen("}]\n        - providers: [", "}, ", 1)

@@ -35,7 +35,7 @@ pub(crate) async fn connect(address: SocketAddr) -> (SendRequest<Bytes>, JoinHan
     (sender, tokio::spawn(connection))
 }
 
-async fn send(sender: &mut SendRequest<Bytes>, body: &str) -> (ResponseFuture, SendStream<Bytes>) {
+pub(crate) async fn send(sender: &mut SendRequest<Bytes>, body: &str) -> (ResponseFuture, SendStream<Bytes>) {
     send_to(sender, "gateway", body).await
 }
 
@@ -313,4 +313,50 @@ async fn a_request_has_no_more_fields_than_one_of_http1() {
     fields.extend([("x-many", "1"); 27]);
     assert_eq!(fate(running.address(), &fields, body).await, Fate::Refused);
     assert_eq!(mock.journal().requests.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_head_that_is_too_large_is_refused_and_its_connection_goes_on() {
+    let mock = provider("a", "{respond: {text: ok}}").await;
+    let running = start(&pool(&[&mock], ""));
+    let (mut sender, _connection) = connect(running.address()).await;
+    for size in [100, 1400] {
+        let mut ask = Request::post("http://gateway/v1/chat/completions").header("x-first", "1");
+        for n in 0..100 {
+            ask = ask.header(format!("x-{n}"), "y".repeat(size));
+        }
+        sender = sender.ready().await.unwrap();
+        let (response, mut body) = sender.send_request(ask.body(()).unwrap(), false).unwrap();
+        body.send_data(Bytes::from(ASK), true).unwrap();
+        let status = response.await.map(|response| response.status().as_u16());
+        assert_eq!(status.ok(), Some(if size == 100 { 200 } else { 431 }));
+    }
+    assert_eq!(whole(send(&mut sender, ASK).await.0).await.0, 200);
+    assert_eq!(mock.journal().requests.len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn headers_that_name_another_host_change_nothing() {
+    let (mock, trap) = (provider("a", "{respond: {text: ok}}").await, provider("trap", "{}").await);
+    let running = start(&pool(&[&mock], ""));
+    let (mut sender, _connection) = connect(running.address()).await;
+    let evil = trap.addr().to_string();
+    let (url, pair) = (format!("http://{evil}/v1"), format!("for=127.0.0.1;host={evil};proto=http"));
+    let names = "x-portkey-custom-host x-prefiller-url x-prefiller-host-port x-decoder-host-port x-llm-base-url \
+        x-target-url x-upstream-url x-openai-base-url x-gateway-destination-endpoint forwarded x-forwarded-host \
+        x-forwarded-server x-host x-original-host x-original-url x-rewrite-url x-envoy-original-dst-host \
+        x-http-destinationurl";
+    for name in names.split_whitespace() {
+        for value in [&evil, &url, &pair] {
+            let ask = Request::post("http://gateway/v1/chat/completions").header(name, value).body(()).unwrap();
+            sender = sender.ready().await.unwrap();
+            let (response, mut body) = sender.send_request(ask, false).unwrap();
+            body.send_data(Bytes::from(ASK), true).unwrap();
+            assert_eq!(whole(response).await.0, 200, "{name}: {value}");
+        }
+    }
+    let (own, seen) = (mock.addr().to_string(), mock.journal().requests);
+    assert!(seen.iter().all(|request| request.header("host") == Some(&own)));
+    assert!(seen.iter().all(|request| request.head.path() == "/v1/chat/completions"));
+    assert!(trap.journal().connections.is_empty());
 }

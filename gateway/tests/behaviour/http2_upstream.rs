@@ -52,16 +52,32 @@ async fn a_provider_is_spoken_to_in_http1_unless_the_policy_offers_more() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_upstream_without_http2_gets_its_connections_at_once_and_not_one_after_another() {
     let policies = "  policies: {tls: {}, http: {version: HTTP2}}\n";
-    let (running, mock) = over_tls("{tls: true, http2: false}", policies).await;
+    let once = "{tls: true, http2: false, respond: {text: ok, headers: {connection: close}}}";
+    let (running, mock) = over_tls(once, policies).await;
     let address = running.address();
     assert_eq!(ask(address).await.status, 200);
     // from now on no handshake ends, and who gets the connection that there is keeps it
     let script = "{tls: true, http2: false, accept: blackhole, respond: {delay_head: 60s}}";
     mock.set_script(serde_saphyr::from_str(script).unwrap());
     let asking: Vec<_> = (0..6).map(|_| tokio::spawn(ask(address))).collect();
-    let all = mock.wait_until(|journal| journal.connections.len() >= 6);
+    let all = mock.wait_until(|journal| journal.connections.len() > 6);
     tokio::time::timeout(Duration::from_secs(8), all).await.expect("one waits for another");
     drop((mock, asking));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_handshake_that_stalls_costs_only_the_request_that_began_it() {
+    let script = "{tls: true, respond: {text: ok}, accept: {stall: {first: 1, for: 60s}}}";
+    let policies = "  policies: {tls: {}, http: {version: HTTP2}, tcp: {connectTimeout: 2s}}\n";
+    let (running, mock) = over_tls(script, policies).await;
+    let address = running.address();
+    let first = tokio::spawn(ask(address));
+    mock.wait_until(|journal| journal.connections.len() == 1).await;
+    for answer in many(&running, 5).await {
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
+    assert!(!first.is_finished(), "the others did not wait for its end");
+    assert_eq!(first.await.unwrap().status, 502);
 }
 
 /// Many at once: how many connections the provider saw is how many are needed.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mock_providers::MockProvider;
+use mock_providers::{End, MockProvider};
 
 use crate::support::{Answer, Running, chat, pool, provider, start};
 
@@ -57,6 +57,31 @@ async fn when_all_refuse_the_client_may_come_back_when_the_first_is_ready() {
     let running = start(&pool(&[&a, &b], ""));
     let answer = ask(&running).await;
     assert_eq!((answer.status, answer.header("retry-after")), (429, Some("7")), "{answer:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_that_waits_for_its_backoff_keeps_nobody_from_probing() {
+    let a = provider("a", "{sequence: [{respond: {status: 503}}, {respond: {text: a}}]}").await;
+    let b = provider("b", "{sequence: [{respond: {status: 503, delay_head: 1500ms}}, {respond: {text: b}}]}").await;
+    let health = "  policies: {health: {eviction: {duration: 1s}}}\n";
+    let retry = "retry: {attempts: 1, codes: [503], backoff: 3s}";
+    let manifests = pool(&[&a, &b], health);
+    let running = start(
+        &manifests.replace("  rules:\n    - backendRefs", &format!("  rules:\n    - {retry}\n      backendRefs")),
+    );
+    let address = running.address();
+    // evicts a, and waits
+    let first = tokio::task::spawn_blocking(move || chat(address, ASK));
+    a.wait_until(|journal| journal.requests.len() == 1 && matches!(journal.requests[0].end, End::Complete)).await;
+    // finds a away, is refused by b when a is due, and waits
+    let second = tokio::task::spawn_blocking(move || chat(address, ASK));
+    b.wait_until(|journal| journal.requests.len() == 1 && matches!(journal.requests[0].end, End::Complete)).await;
+    let third = ask(&running).await;
+    assert!(third.text().contains("\"a\""), "{third:?}");
+    let (first, second) = (first.await.unwrap(), second.await.unwrap());
+    assert_eq!((first.status, second.status), (200, 200));
+    let log = tokio::task::spawn_blocking(move || running.stop()).await.unwrap();
+    assert_eq!(log[0]["provider.standing"], "probe", "the third ends first: {log:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -14,14 +14,15 @@ async fn ask(running: &Running) -> Answer {
 }
 
 /// One request to a provider with this certificate, by a gateway that trusts the CA or does not.
-async fn over_tls(ca: &RunCa, kind: Option<Certificate>, trusted: bool) -> (Answer, MockProvider) {
+async fn over_tls(ca: &RunCa, kind: Option<Certificate>, trusted: bool, version: &str) -> (Answer, MockProvider) {
     let names = ["127.0.0.1"];
     let tls = kind.map_or_else(|| ca.server_config(&names), |kind| ca.faulty_config(kind, &names));
     let script: Provider = serde_saphyr::from_str("{tls: true, respond: {text: ok}}").unwrap();
     let mock = mock_providers::start("a", script, Options { tls: Some(tls), ..Options::default() }).await.unwrap();
     let roots = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(roots.path(), ca.ca_pem()).unwrap();
-    let manifests = pool(&[&mock], "  policies: {tls: {}, auth: {key: sk-secret}}\n");
+    let policies = format!("  policies: {{tls: {{}}, http: {{version: {version}}}, auth: {{key: sk-secret}}}}\n");
+    let manifests = pool(&[&mock], &policies);
     let running = start_with(&manifests, |options| {
         options.upstream_ca = trusted.then(|| roots.path().to_owned());
     });
@@ -31,13 +32,16 @@ async fn over_tls(ca: &RunCa, kind: Option<Certificate>, trusted: bool) -> (Answ
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn only_a_provider_that_proves_its_name_is_told_anything() {
     let ca = RunCa::new();
-    let (answer, mock) = over_tls(&ca, None, true).await;
-    assert_eq!((answer.status, mock.journal().requests.len()), (200, 1), "{answer:?}");
-    let faulty = [Certificate::WrongHost, Certificate::Expired, Certificate::SelfSigned, Certificate::UnknownCa];
-    for (kind, trusted) in faulty.into_iter().map(|kind| (Some(kind), true)).chain([(None, false)]) {
-        let (answer, mock) = over_tls(&ca, kind, trusted).await;
-        assert_eq!((answer.status, mock.journal().requests.len()), (502, 0), "{kind:?} {trusted}");
-        assert_eq!(answer.json()["error"]["code"], "upstream_unreachable");
+    for (version, spoken) in [("HTTP1", "HTTP/1.1"), ("HTTP2", "HTTP/2")] {
+        let (answer, mock) = over_tls(&ca, None, true, version).await;
+        let seen = mock.journal().requests;
+        assert_eq!((answer.status, seen.len(), seen[0].http_version), (200, 1, spoken), "{answer:?}");
+        let faulty = [Certificate::WrongHost, Certificate::Expired, Certificate::SelfSigned, Certificate::UnknownCa];
+        for (kind, trusted) in faulty.into_iter().map(|kind| (Some(kind), true)).chain([(None, false)]) {
+            let (answer, mock) = over_tls(&ca, kind, trusted, version).await;
+            assert_eq!((answer.status, mock.journal().requests.len()), (502, 0), "{version} {kind:?} {trusted}");
+            assert_eq!(answer.json()["error"]["code"], "upstream_unreachable");
+        }
     }
 }
 

@@ -10,6 +10,7 @@ mod matching;
 mod models;
 mod policies;
 mod precedence;
+mod secrets;
 mod sessions;
 mod tutorials;
 

@@ -26,6 +26,8 @@ pub(super) fn gateway(args: GatewayArgs) -> Result<ExitCode, Error> {
         drain: args.drain,
         header_timeout: args.header_timeout,
         body_timeout: args.body_timeout,
+        reader_timeout: args.reader_timeout,
+        connections: usize::try_from(args.connections).unwrap_or(usize::MAX),
         log_bodies: args.log_bodies,
         workers: args.workers.and_then(|workers| usize::try_from(workers).ok()),
     };

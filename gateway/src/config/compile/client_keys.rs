@@ -43,7 +43,7 @@ pub(super) fn compile(manifests: &Manifests, namespace: &str, spec: &ApiKeySpec)
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Entry {
     key: Option<SecretString>,
-    key_hash: Option<String>,
+    key_hash: Option<SecretString>,
     #[serde(rename = "metadata")]
     _metadata: Option<IgnoredAny>,
 }
@@ -59,7 +59,7 @@ fn digest(value: &SecretString) -> Result<KeyDigest, &'static str> {
     match serde_json::from_str(value.expose()) {
         Ok(Entry { key: Some(key), key_hash: None, .. }) => in_the_clear(key.expose()),
         Ok(Entry { key: None, key_hash: Some(hash), .. }) => {
-            let hash = hash.strip_prefix("sha256:").and_then(KeyDigest::from_hex);
+            let hash = hash.expose().strip_prefix("sha256:").and_then(KeyDigest::from_hex);
             hash.ok_or("has a keyHash that is not sha256: and 64 hex digits")
         }
         _ => Err("is not a JSON object with either key or keyHash (and metadata)"),

@@ -1,7 +1,9 @@
 //! `policies.auth` → what is sent upstream. A Secret that cannot be used becomes
 //! [`Credential::Unusable`]; reasons never hold a value.
 
+use bytes::Bytes;
 use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
+use zeroize::Zeroizing;
 
 use super::Refusal;
 use super::grant::Reference;
@@ -43,15 +45,21 @@ pub(super) fn compile(around: &Surroundings<'_>, auth: &AuthSpec, style: Style) 
         (None, None) => return Err(Refusal::invalid("policies.auth needs one of key, secretRef, passthrough")),
     };
     let (name, prefix) = place(auth.location.as_ref(), style, key.expose())?;
-    let text = SecretString::from(format!("{prefix}{}", key.expose()));
-    let Ok(mut value) = HeaderValue::from_str(text.expose()) else {
+    let Some(value) = wiped(&prefix, key.expose()) else {
         let whose = auth.secret_ref.as_ref().map_or("policies.auth.key".to_owned(), |reference| {
             format!("secret {}/{}", reference.namespace.as_deref().unwrap_or(around.namespace), reference.name)
         });
         return Ok(Credential::Unusable(format!("{whose}: the value cannot be sent in a header").into()));
     };
-    value.set_sensitive(true);
     Ok(Credential::Inject { name, value })
+}
+
+/// A header value whose copies share their bytes, which are wiped when the last of them goes.
+fn wiped(prefix: &str, key: &str) -> Option<HeaderValue> {
+    let bytes = Zeroizing::new([prefix.as_bytes(), key.as_bytes()].concat());
+    let mut value = HeaderValue::from_maybe_shared(Bytes::from_owner(bytes)).ok()?;
+    value.set_sensitive(true);
+    Some(value)
 }
 
 fn check_shape(auth: &AuthSpec) -> Result<(), Refusal> {

@@ -11,6 +11,7 @@ use crate::config::resources::route::{
     BackendObject, FilterSpec, FilterType, HeaderModifierSpec, HeaderSpec, MatchSpec, MirrorSpec, PathMatchType,
     PathModifierSpec, PathModifierType, RedirectSpec, RewriteSpec,
 };
+use crate::headers::is_credential;
 use crate::mirror::{Mirror, Share};
 use crate::snapshot::{Filters, HeaderEdit, Hostname, PathEdit, Redirect, Target, UrlRewrite};
 
@@ -132,8 +133,9 @@ fn pairs(specs: &[HeaderSpec], names: &mut HashSet<HeaderName>) -> Result<Vec<(H
         if !names.insert(name.clone()) {
             return Err(twice(&name));
         }
-        let value = HeaderValue::from_str(&spec.value)
+        let mut value = HeaderValue::from_str(&spec.value)
             .map_err(|_| unsupported(format!("the value of header `{name}` cannot be sent")))?;
+        value.set_sensitive(is_credential(name.as_str()));
         Ok((name, value))
     };
     specs.iter().map(pair).collect()

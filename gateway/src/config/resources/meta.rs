@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Deserializer};
+use zeroize::Zeroize;
 
 /// A resource with a `spec`.
 #[derive(Debug, Clone, Deserialize)]
@@ -131,9 +132,7 @@ impl fmt::Debug for SecretString {
 
 impl Drop for SecretString {
     fn drop(&mut self) {
-        let mut bytes = std::mem::take(&mut self.0).into_bytes();
-        bytes.fill(0);
-        std::hint::black_box(&bytes);
+        self.0.zeroize();
     }
 }
 
