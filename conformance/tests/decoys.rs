@@ -13,7 +13,7 @@ use conformance::run::suite::{self, Plan};
 use conformance::target::Target;
 
 /// Profiles in which nothing that is no gateway can pass.
-const GUARDED: &[&str] = &["auth", "failover", "telemetry", "lifecycle", "security"];
+const GUARDED: &[&str] = &["auth", "failover", "telemetry", "lifecycle", "kubernetes", "security"];
 
 async fn outcomes(decoy: &str) -> Vec<Outcome> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));

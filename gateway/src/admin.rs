@@ -1,9 +1,11 @@
-//! The small HTTP servers beside the data path: `/metrics` and readiness.
+//! The small HTTP servers beside the data path: `/metrics`, readiness, and on an address of its own what the gateway
+//! says about its objects. Changes nothing.
 
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Request, Response, StatusCode};
@@ -14,8 +16,12 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 use tokio::task::spawn_local;
 
+use crate::config::{ObjectStatus, view};
 use crate::relay::Reply;
 use crate::telemetry::Exposition;
+
+/// What the configuration in use says about its objects.
+pub type Told = Arc<ArcSwap<Vec<ObjectStatus>>>;
 
 /// What is served beside the data path.
 #[derive(Debug, Clone)]
@@ -24,6 +30,8 @@ pub struct Admin {
     pub exposition: Exposition,
     /// Whether new traffic is welcome.
     pub ready: Arc<AtomicBool>,
+    /// Status of all objects; only the administrator's address has it.
+    pub told: Option<Told>,
 }
 
 impl Admin {
@@ -46,17 +54,23 @@ impl Admin {
     fn answer(&self, request: &Request<Incoming>) -> Response<Reply> {
         match request.uri().path() {
             "/metrics" | "/stats/prometheus" => {
-                let mut response = text(StatusCode::OK, self.exposition.text());
-                let version = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
-                response.headers_mut().insert(CONTENT_TYPE, version);
-                response
+                as_type(text(StatusCode::OK, self.exposition.text()), "text/plain; version=0.0.4; charset=utf-8")
             }
             "/healthz/ready" if self.ready.load(Relaxed) => text(StatusCode::OK, "ready\n".into()),
             "/healthz/ready" => text(StatusCode::SERVICE_UNAVAILABLE, "not ready\n".into()),
             "/healthz/live" => text(StatusCode::OK, "alive\n".into()),
-            _ => text(StatusCode::NOT_FOUND, "paths: /metrics /healthz/ready /healthz/live\n".into()),
+            "/status" => match &self.told {
+                Some(told) => as_type(text(StatusCode::OK, view::list(&told.load()).to_string()), "application/json"),
+                None => text(StatusCode::NOT_FOUND, "only the address of --admin has /status\n".into()),
+            },
+            _ => text(StatusCode::NOT_FOUND, "paths: /metrics /healthz/ready /healthz/live /status\n".into()),
         }
     }
+}
+
+fn as_type(mut response: Response<Reply>, of: &'static str) -> Response<Reply> {
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(of));
+    response
 }
 
 fn text(status: StatusCode, body: String) -> Response<Reply> {

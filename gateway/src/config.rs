@@ -17,6 +17,7 @@ mod read;
 pub mod resources;
 mod secret;
 pub mod status;
+pub mod view;
 
 pub use compile::{ALLOW_PLAINTEXT, compile, is_near};
 pub use manifests::{Manifests, from_sources, load};

@@ -15,7 +15,7 @@ use tokio::runtime::Builder;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::LocalSet;
 
-use crate::admin::Admin;
+use crate::admin::{Admin, Told};
 use crate::config::{self, Condition, ObjectStatus};
 use crate::listen::{self, Command};
 use crate::options::Options;
@@ -98,15 +98,19 @@ impl Gateway {
         drop(sink);
         let ports = Arc::new(Ports { open: Mutex::default(), commands, notices });
         ports.follow(&shared.snapshot.load(), &options)?;
-        let admin = Admin { exposition, ready: Arc::new(AtomicBool::new(true)) };
-        let ready = admin.ready.clone();
+        let ready = Arc::new(AtomicBool::new(true));
+        let told = Told::default();
+        told.store(Arc::new(compiled.status));
+        let public = Admin { exposition, ready: ready.clone(), told: None };
         let metrics = admin_listener("metrics", options.metrics, &ports.notices)?;
         let readiness = admin_listener("ready", options.ready, &ports.notices)?;
+        let admin = admin_listener("admin", options.admin, &ports.notices)?;
+        let inside = Admin { told: Some(told.clone()), ..public.clone() };
         let (stop_control, stopped) = oneshot::channel();
-        let control = Control { shared, ports: ports.clone(), options: options.clone(), follower };
-        let listeners = [metrics, readiness];
+        let control = Control { shared, ports: ports.clone(), options: options.clone(), follower, told };
+        let listeners = [(metrics, public.clone()), (readiness, public), (admin, inside)];
         let control = std::thread::Builder::new().name("control".into()).spawn(move || {
-            control.run(admin, listeners, stopped);
+            control.run(listeners, stopped);
         })?;
         (ports.notices)("serving");
         Ok(Self { ports, ready, options, control, stop_control, cores, telemetry })
@@ -300,21 +304,22 @@ fn admin_listener(what: &str, address: Option<SocketAddr>, notices: &Notices) ->
     Ok(Some(listener))
 }
 
-/// The control thread: metrics, readiness, reloads.
+/// The control thread: metrics, readiness, status, reloads.
 struct Control {
     shared: Arc<Shared>,
     ports: Arc<Ports>,
     options: Options,
     follower: Follower,
+    told: Told,
 }
 
 impl Control {
-    fn run(mut self, admin: Admin, listeners: [Option<TcpListener>; 2], stopped: oneshot::Receiver<()>) {
+    fn run(mut self, listeners: [(Option<TcpListener>, Admin); 3], stopped: oneshot::Receiver<()>) {
         let Ok(runtime) = Builder::new_current_thread().enable_all().build() else { return };
         LocalSet::new().block_on(&runtime, async move {
-            for listener in listeners.into_iter().flatten() {
-                if let Ok(listener) = tokio::net::TcpListener::from_std(listener) {
-                    tokio::task::spawn_local(admin.clone().serve(listener));
+            for (listener, admin) in listeners {
+                if let Some(Ok(listener)) = listener.map(tokio::net::TcpListener::from_std) {
+                    tokio::task::spawn_local(admin.serve(listener));
                 }
             }
             let reloads = async {
@@ -344,6 +349,7 @@ impl Control {
             return notices(&format!("reload refused: {error}"));
         }
         self.shared.snapshot.store(snapshot);
+        self.told.store(Arc::new(compiled.status));
         notices(&format!("reloaded generation={generation}"));
     }
 }

@@ -4,6 +4,14 @@ use crate::manifest::Manifests;
 use crate::saboteur::Saboteur;
 use crate::scenario::Signal;
 
+/// The text with which the gateway starts.
+pub(crate) fn at_start(saboteur: Option<Saboteur>, manifests: &Manifests, text: String) -> String {
+    match saboteur {
+        Some(Saboteur::GrantsIgnored) => manifests.open_to_all().print(),
+        _ => text,
+    }
+}
+
 /// The text that reaches the gateway when its manifests change; none reaches it when a change is never seen.
 pub(crate) fn reaching(saboteur: Option<Saboteur>, before: &Manifests, after: &Manifests) -> Option<String> {
     match saboteur {
@@ -24,6 +32,7 @@ pub(crate) fn reaching(saboteur: Option<Saboteur>, before: &Manifests, after: &M
             // The same text would be no change, and nothing would be said about it.
             Some(format!("{}# changed\n", kept.print()))
         }
+        Some(Saboteur::GrantsIgnored) => Some(after.open_to_all().print()),
         _ => Some(after.print()),
     }
 }
