@@ -123,7 +123,7 @@ mod tests {
             "conditions": [condition("Accepted", "True", "Accepted", 1)],
             "listeners": [{"name": "http", "conditions": [condition("Programmed", "True", "Programmed", 1)]}],
         }});
-        let expect = "{kind: Gateway, name: g, listener: http, conditions: {Programmed: {status: true}, Conflicted: {status: {in: [false, absent]}}}}";
+        let expect = "{kind: Gateway, name: g, listener: http, conditions: {Programmed: {status: true}, Conflicted: {status: {not: true}}}}";
         assert_eq!(failures(expect, &gateway, Some(1)), Vec::<String>::new());
         let own = "{kind: Gateway, name: g, conditions: {Accepted: {status: true}, Programmed: {status: true}}}";
         assert_eq!(failures(own, &gateway, Some(1)), ["status.conditions.Programmed.status: absent"]);

@@ -41,7 +41,7 @@ impl StatusExpect {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ConditionExpect {
-    /// `true` or `false`; `absent` where the condition is not there.
+    /// `true` or `false`; `{not: true}` also where the condition is not there.
     pub status: At<Matcher>,
     /// The reason.
     #[serde(default)]
