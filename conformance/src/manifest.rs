@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use base64::Engine as _;
 use gateway::yaml;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::load::Roots;
 use crate::scenario::ObjectRef;
@@ -27,16 +27,6 @@ const API_VERSIONS: &[(&str, &str)] = &[
     ("AgentgatewayModel", "agentgateway.dev/v1alpha1"),
     ("AIRoute", "agentgateway.dev/v1alpha1"),
 ];
-
-/// Group and kind of what refers to other namespaces, and of what is referred to.
-const REFERRERS: &[(&str, &str)] = &[
-    ("gateway.networking.k8s.io", "Gateway"),
-    ("gateway.networking.k8s.io", "HTTPRoute"),
-    ("agentgateway.dev", "AIRoute"),
-    ("agentgateway.dev", "AgentgatewayBackend"),
-    ("agentgateway.dev", "AgentgatewayPolicy"),
-];
-const REFERRED: &[(&str, &str)] = &[("", "Secret"), ("", "Service"), ("agentgateway.dev", "AgentgatewayBackend")];
 
 /// The documents that one entry stands for: itself, or those of the file it uses.
 pub fn documents(entry: &Value, root: &Roots) -> Result<Vec<Value>, String> {
@@ -149,26 +139,6 @@ impl Manifests {
         found
     }
 
-    /// The same, with every namespace open to references from each of them.
-    pub fn open_to_all(&self) -> Manifests {
-        let namespaces: BTreeSet<&str> = self.documents.iter().map(|manifest| key(manifest).1).collect();
-        let from = |(group, kind): &(&str, &str)| {
-            let entry = |namespace: &&str| json!({"group": group, "kind": kind, "namespace": namespace});
-            namespaces.iter().map(entry).collect::<Vec<_>>()
-        };
-        let from: Vec<Value> = REFERRERS.iter().flat_map(from).collect();
-        let to: Vec<Value> = REFERRED.iter().map(|(group, kind)| json!({"group": group, "kind": kind})).collect();
-        let grant = |namespace: &&str| {
-            json!({
-                "apiVersion": "gateway.networking.k8s.io/v1beta1", "kind": "ReferenceGrant",
-                "metadata": {"name": "open-to-all", "namespace": namespace}, "spec": {"from": from, "to": to},
-            })
-        };
-        let mut all = self.clone();
-        all.documents.extend(namespaces.iter().map(grant));
-        all
-    }
-
     /// As YAML documents.
     pub fn print(&self) -> String {
         let document = |manifest| match serde_yaml::to_string(manifest) {
@@ -212,7 +182,7 @@ fn set_generation(manifest: &mut Value, generation: i64) {
 }
 
 /// Kind, namespace and name.
-fn key(manifest: &Value) -> (&str, &str, &str) {
+pub(crate) fn key(manifest: &Value) -> (&str, &str, &str) {
     let metadata = &manifest["metadata"];
     (
         manifest["kind"].as_str().unwrap_or_default(),
@@ -236,6 +206,8 @@ fn secret_values(secret: &Value) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
