@@ -54,6 +54,7 @@ capabilities! {
     "client_keys": "clients authenticate by API keys",
     "secret_file": "a changed Secret is used without a restart",
     "secret.fail_closed": "a Secret that cannot be used closes its own route only",
+    "secret.other_namespace": "keys of Secrets of other namespaces, where a ReferenceGrant says so",
     "admin_isolated": "nothing but traffic is served on the data port",
     "header_filtering": "hop-by-hop and internal headers end at the gateway",
     "byte_exact_bodies": "bodies reach the provider byte for byte, declared edits aside",
@@ -106,6 +107,7 @@ capabilities! {
     "config.start": "a target with a broken configuration is never ready",
     "readiness": "readiness follows the listeners",
     "drain": "SIGTERM lets requests in flight end",
+    "k8s.status": "conditions of objects tell what becomes of them",
     "config.check": "malformed manifests are refused with their place",
 }
 

@@ -6,6 +6,7 @@ pub mod canary;
 pub mod distribution;
 pub mod exchange;
 pub mod providers;
+pub mod status;
 pub mod stream;
 pub mod telemetry;
 

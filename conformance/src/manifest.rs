@@ -44,6 +44,16 @@ pub fn documents(entry: &Value, root: &Roots) -> Result<Vec<Value>, String> {
     yaml::documents(&source).iter().map(|document| read(document).and_then(|manifest| completed(&manifest))).collect()
 }
 
+/// The apiVersion of a kind for which it may be left out.
+pub fn api_version(kind: &str) -> Option<&'static str> {
+    API_VERSIONS.iter().find(|(known, _)| *known == kind).map(|(_, version)| *version)
+}
+
+/// The kinds for which it may be left out.
+pub fn kinds() -> impl Iterator<Item = &'static str> {
+    API_VERSIONS.iter().map(|(kind, _)| *kind)
+}
+
 /// With its apiVersion.
 fn completed(manifest: &Value) -> Result<Value, String> {
     let mut manifest = manifest.clone();
@@ -54,52 +64,74 @@ fn completed(manifest: &Value) -> Result<Value, String> {
         return Err("a manifest needs a `kind`".to_owned());
     };
     if !object.contains_key("apiVersion") {
-        let Some((_, version)) = API_VERSIONS.iter().find(|(known, _)| *known == kind) else {
+        let Some(version) = api_version(&kind) else {
             let close = yaml::did_you_mean(&kind, API_VERSIONS.iter().map(|(known, _)| *known));
             let hint = close.map(|close| format!(", or did you mean `{close}`?")).unwrap_or_default();
             return Err(format!("the apiVersion of kind `{kind}` is not known; write it out{hint}"));
         };
-        object.shift_insert(0, "apiVersion".to_owned(), Value::from(*version));
+        object.shift_insert(0, "apiVersion".to_owned(), Value::from(version));
     }
     Ok(manifest)
 }
 
 /// The configuration of one gateway, in order of age.
 #[derive(Debug, Clone, Default)]
-pub struct Manifests(Vec<Value>);
+pub struct Manifests {
+    documents: Vec<Value>,
+    /// Whether objects have generations, as an API server counts them.
+    generations: bool,
+}
 
 impl Manifests {
     /// From the documents of a scenario.
     pub fn new(documents: Vec<Value>) -> Manifests {
-        Manifests(documents)
+        Manifests { documents, generations: false }
+    }
+
+    /// Gives every object a generation, from 1; a changed one has the next.
+    pub fn count_generations(&mut self) {
+        self.generations = true;
+        self.documents.iter_mut().for_each(|manifest| set_generation(manifest, 1));
+    }
+
+    /// The generation of an object, where it has one.
+    pub fn generation(&self, kind: &str, namespace: &str, name: &str) -> Option<i64> {
+        let meant = self.documents.iter().find(|manifest| key(manifest) == (kind, namespace, name));
+        meant?["metadata"]["generation"].as_i64()
     }
 
     /// The documents in order of age.
     pub fn documents(&self) -> &[Value] {
-        &self.0
+        &self.documents
     }
 
     /// Replaces the object of the same kind, namespace and name, or adds it as the youngest.
-    pub fn apply(&mut self, manifest: Value) {
-        match self.0.iter_mut().find(|old| key(old) == key(&manifest)) {
+    pub fn apply(&mut self, mut manifest: Value) {
+        if self.generations {
+            let old = self.documents.iter().find(|old| key(old) == key(&manifest));
+            let before = old.and_then(|old| old["metadata"]["generation"].as_i64());
+            let changed = old.is_some_and(|old| old["spec"] != manifest["spec"]);
+            set_generation(&mut manifest, before.unwrap_or(1) + i64::from(changed));
+        }
+        match self.documents.iter_mut().find(|old| key(old) == key(&manifest)) {
             Some(old) => *old = manifest,
-            None => self.0.push(manifest),
+            None => self.documents.push(manifest),
         }
     }
 
     /// Removes an object; whether there was one.
     pub fn delete(&mut self, object: &ObjectRef) -> bool {
         let namespace = object.namespace.as_deref().unwrap_or("default");
-        let before = self.0.len();
-        self.0.retain(|manifest| key(manifest) != (object.kind.as_str(), namespace, object.name.as_str()));
-        self.0.len() < before
+        let before = self.documents.len();
+        self.documents.retain(|manifest| key(manifest) != (object.kind.as_str(), namespace, object.name.as_str()));
+        self.documents.len() < before
     }
 
     /// Replaces the values of every Secret of this name; whether there was one.
     pub fn rotate(&mut self, name: &str, values: serde_json::Map<String, Value>) -> bool {
         let named = |manifest: &&mut Value| manifest["kind"] == "Secret" && manifest["metadata"]["name"] == name;
         let mut found = false;
-        for secret in self.0.iter_mut().filter(named) {
+        for secret in self.documents.iter_mut().filter(named) {
             secret["stringData"] = Value::Object(values.clone());
             secret.as_object_mut().map(|secret| secret.shift_remove("data"));
             found = true;
@@ -113,13 +145,13 @@ impl Manifests {
             Ok(text) => format!("---\n{text}"),
             Err(error) => format!("---\n# {error}\n"),
         };
-        self.0.iter().map(document).collect()
+        self.documents.iter().map(document).collect()
     }
 
     /// The listener ports of all Gateways, in order.
     pub fn ports(&self) -> Vec<u16> {
         let mut ports = Vec::new();
-        for manifest in self.0.iter().filter(|manifest| manifest["kind"] == "Gateway") {
+        for manifest in self.documents.iter().filter(|manifest| manifest["kind"] == "Gateway") {
             let listeners = manifest["spec"]["listeners"].as_array().into_iter().flatten();
             for port in listeners.filter_map(|listener| u16::try_from(listener["port"].as_u64()?).ok()) {
                 if !ports.contains(&port) {
@@ -133,7 +165,7 @@ impl Manifests {
     /// Every secret value, without `Bearer`; short ones are left out, they would be found by accident.
     pub fn secrets(&self) -> BTreeSet<String> {
         let mut found = BTreeSet::new();
-        for manifest in &self.0 {
+        for manifest in &self.documents {
             if manifest["kind"] == "Secret" {
                 found.extend(secret_values(manifest));
             }
@@ -142,8 +174,15 @@ impl Manifests {
     }
 }
 
+/// Of an object that has a `spec` and no generation yet.
+fn set_generation(manifest: &mut Value, generation: i64) {
+    if manifest.get("spec").is_some() && manifest["metadata"].get("generation").is_none() {
+        manifest["metadata"]["generation"] = Value::from(generation);
+    }
+}
+
 /// Kind, namespace and name.
-fn key(manifest: &Value) -> (&str, &str, &str) {
+pub(crate) fn key(manifest: &Value) -> (&str, &str, &str) {
     let metadata = &manifest["metadata"];
     (
         manifest["kind"].as_str().unwrap_or_default(),
@@ -185,6 +224,24 @@ mod tests {
         assert!(manifests.delete(&gone));
         assert!(!manifests.delete(&gone));
         assert!(manifests.ports().is_empty());
+    }
+
+    #[test]
+    fn generations_count_changes_as_an_api_server_does() {
+        let route = |rules: u8| json!({"kind": "HTTPRoute", "metadata": {"name": "r"}, "spec": {"rules": rules}});
+        let mut manifests = Manifests::new(vec![route(1), json!({"kind": "Secret", "metadata": {"name": "s"}})]);
+        let generation = |manifests: &Manifests| manifests.generation("HTTPRoute", "default", "r");
+        manifests.apply(route(1));
+        assert_eq!(generation(&manifests), None, "nobody counts");
+        manifests.count_generations();
+        assert_eq!(generation(&manifests), Some(1));
+        manifests.apply(route(1));
+        assert_eq!(generation(&manifests), Some(1), "nothing changed");
+        manifests.apply(route(2));
+        assert_eq!(generation(&manifests), Some(2));
+        assert_eq!(manifests.generation("Secret", "default", "s"), None, "a Secret has no spec");
+        manifests.apply(json!({"kind": "Gateway", "metadata": {"name": "new"}, "spec": {}}));
+        assert_eq!(manifests.generation("Gateway", "default", "new"), Some(1));
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod end;
 mod hide;
 mod memory;
 mod single;
+mod status;
 mod step;
 pub mod suite;
 
@@ -132,6 +133,9 @@ fn not_claimed(loaded: &Loaded, target: &Target) -> Option<String> {
         _ if loaded.scenario.asks(Endpoint::Metrics) && target.file.telemetry.metrics.is_none() => {
             Some("the target file does not say where metrics are".to_owned())
         }
+        _ if loaded.scenario.statuses().next().is_some() && target.file.status.is_none() => {
+            Some("the target file does not say how status is read".to_owned())
+        }
         _ => None,
     }
 }
@@ -205,7 +209,7 @@ impl<'s> Player<'s> {
             failures = self.join_all().await?;
         }
         if failures.is_empty() {
-            failures = self.at_end(scenario).await;
+            failures = self.at_end(scenario).await?;
         }
         Ok(failures)
     }

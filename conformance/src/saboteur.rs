@@ -190,6 +190,12 @@ saboteurs! {
     SigtermKillsAtOnce "sigterm-kills-at-once" Configuration [25]: "SIGTERM ends everything at once",
     SigtermIgnored "sigterm-ignored" Configuration [25]: "SIGTERM changes nothing",
     ReadyForever "ready-forever" Configuration [25]: "readiness is always told, even while the gateway ends",
+    GrantsIgnored "grants-ignored" Configuration [15, 25]: "objects of other namespaces are used without a grant",
+    StatusAlwaysGood "status-always-good" Configuration [25]: "every condition is told to be good",
+    StatusPartsHidden "status-parts-hidden" Configuration [25]: "what is served in part is told to be served as a whole",
+    StatusReasonLost "status-reason-lost" Configuration [25]: "conditions have no reason of their own",
+    StatusGenerationStuck "status-generation-stuck" Configuration [25]: "conditions are always about the first generation",
+    StatusStale "status-stale" Configuration [25]: "conditions are never told anew, only their generation is",
     CheckSilent "check-silent" Configuration [25]: "`--check` accepts everything",
     CheckPlaceless "check-placeless" Configuration [25]: "`--check` refuses everything without saying where",
 }

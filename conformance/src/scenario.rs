@@ -19,7 +19,7 @@ use serde_saphyr::Spanned;
 
 use crate::matcher::Matcher;
 use crate::schema::{forms, names};
-use expect::FinalExpect;
+use expect::{FinalExpect, StatusExpect};
 
 pub use request::{CloseAfter, Endpoint, Request, SlowRead, SlowWrite};
 pub use step::{Change, ExitExpect, Half, ObjectRef, Repeat, Signal, Step, WaitUntil};
@@ -137,6 +137,12 @@ impl Scenario {
         let at = |request: &Option<Request>| request.as_ref().is_some_and(|request| request.at == Some(endpoint));
         let ready = |wait: &WaitUntil| at(&wait.request) || endpoint == Endpoint::Ready && wait.ready.is_some();
         self.all_steps().any(|step| at(&step.request) || step.wait_until.as_ref().is_some_and(ready))
+    }
+
+    /// All that the target must say about its objects.
+    pub fn statuses(&self) -> impl Iterator<Item = &At<StatusExpect>> {
+        let waited = self.all_steps().filter_map(|step| step.wait_until.as_ref()).flat_map(|wait| &wait.status);
+        waited.chain(&self.expect.status)
     }
 
     /// Its background steps.

@@ -9,6 +9,7 @@ mod events;
 mod incoming;
 mod request;
 mod response;
+pub(crate) mod status;
 mod stream;
 pub(crate) mod telemetry;
 mod towards_gateway;

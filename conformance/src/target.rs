@@ -6,6 +6,7 @@ mod command;
 mod file;
 mod instance;
 mod lines;
+mod status;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -18,6 +19,7 @@ pub use command::{Checked, check};
 pub use file::{ExpectedFailure, Pattern, Quirk, Supports, TargetFile, Telemetry};
 pub use instance::{Instance, Launch, LaunchError, Started, resident};
 pub use lines::Lines;
+pub use status::{ObjectName, StatusSource, read as read_status};
 
 use crate::capability::{CAPABILITIES, OPTIONS};
 use crate::load::{Problems, at, place};
@@ -144,6 +146,11 @@ fn problems(source: &Source, file: &TargetFile) -> Vec<Problem> {
     if file.telemetry.names.tokens.is_empty() {
         problems.push(Problem::of_file(&source.path, "`telemetry.names.tokens` names at least one counter"));
     }
+    if let Some(status) = &file.status
+        && status.value.http.is_some() != status.value.command.is_empty()
+    {
+        problems.push(at(source, status, "`status` is exactly one of `http` and `command`"));
+    }
     problems.extend(references(source));
     match (&file.start, &file.attach) {
         (Some(start), None) if start.value.command.is_empty() => {
@@ -172,6 +179,11 @@ const REFERENCES: &[&str] = &[
     "connect_to",
     "metrics",
     "ready",
+    "admin",
+    "object.kind",
+    "object.group",
+    "object.namespace",
+    "object.name",
 ];
 
 /// Every `${…}` must name something that a run will have, or a variable that is set.

@@ -3,6 +3,7 @@
 
 mod build;
 mod change;
+mod status;
 
 pub(crate) use build::random;
 pub use change::Reload;

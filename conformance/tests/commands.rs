@@ -4,6 +4,8 @@
 mod lint;
 #[path = "commands/mock.rs"]
 mod mock;
+#[path = "commands/status.rs"]
+mod status;
 
 use std::io::Read;
 use std::net::TcpListener;

@@ -10,10 +10,11 @@ use conformance::load::{self, Loaded};
 use conformance::outcome::{Outcome, ProfileResult, Verdict, result};
 use conformance::run::Setting;
 use conformance::run::suite::{self, Plan};
+use conformance::scenario::Level;
 use conformance::target::Target;
 
 /// Profiles in which nothing that is no gateway can pass.
-const GUARDED: &[&str] = &["auth", "failover", "telemetry", "lifecycle", "security"];
+const GUARDED: &[&str] = &["auth", "failover", "telemetry", "lifecycle", "kubernetes", "security"];
 
 async fn outcomes(decoy: &str) -> Vec<Outcome> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -48,7 +49,10 @@ fn nothing_guarded_passes(outcomes: &[Outcome]) {
         let passed: Vec<&str> =
             own.iter().filter(|outcome| outcome.verdict == Verdict::Pass).map(|outcome| outcome.id.as_str()).collect();
         assert_eq!(passed, Vec::<&str>::new(), "{profile}");
-        assert_eq!(result(own.into_iter()), ProfileResult::Failure, "{profile}");
+        // A profile without a single MUST has nothing that fails it.
+        let musts = own.iter().any(|outcome| outcome.level == Level::Must);
+        let worst = if musts { ProfileResult::Failure } else { ProfileResult::Partial };
+        assert_eq!(result(own.into_iter()), worst, "{profile}");
     }
     let errors: Vec<&Outcome> = outcomes.iter().filter(|outcome| outcome.verdict == Verdict::Error).collect();
     assert!(errors.is_empty(), "{:?}", errors.iter().map(|one| (&one.id, &one.why)).collect::<Vec<_>>());

@@ -96,3 +96,8 @@ fn a_misspelt_key_is_refused_with_its_place_and_a_guess() {
 fn all_unknown_names_are_told_at_once() {
     insta::assert_snapshot!("unknown_names", problems("broken/names.yaml"));
 }
+
+#[test]
+fn expectations_on_status_that_can_never_hold_are_refused() {
+    insta::assert_snapshot!("status", problems("broken/status.yaml"));
+}

@@ -1,4 +1,5 @@
-//! The small HTTP servers beside the data path: `/metrics`, readiness, and what became of the configuration.
+//! The small HTTP servers beside the data path: `/metrics`, readiness, what became of the configuration, and on an
+//! address of its own what the gateway says about its objects. Changes nothing.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 use tokio::task::spawn_local;
 
+use crate::config::view;
 use crate::loaded::Loaded;
 use crate::relay::Reply;
 use crate::telemetry::Exposition;
@@ -27,6 +29,8 @@ pub struct Admin {
     pub ready: Arc<AtomicBool>,
     /// What became of the configuration.
     pub loaded: Loaded,
+    /// Whether it is the administrator's address, which alone has the status of all objects.
+    pub inside: bool,
 }
 
 impl Admin {
@@ -49,22 +53,25 @@ impl Admin {
     fn answer(&self, request: &Request<Incoming>) -> Response<Reply> {
         match request.uri().path() {
             "/metrics" | "/stats/prometheus" => {
-                let mut response = text(StatusCode::OK, self.exposition.text() + &self.loaded.metrics());
-                let version = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
-                response.headers_mut().insert(CONTENT_TYPE, version);
-                response
+                let all = self.exposition.text() + &self.loaded.metrics();
+                as_type(text(StatusCode::OK, all), "text/plain; version=0.0.4; charset=utf-8")
             }
             "/healthz/ready" if self.ready.load(Relaxed) => text(StatusCode::OK, "ready\n".into()),
             "/healthz/ready" => text(StatusCode::SERVICE_UNAVAILABLE, "not ready\n".into()),
-            "/config" => {
-                let mut response = text(StatusCode::OK, self.loaded.page());
-                response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-                response
-            }
+            "/config" => as_type(text(StatusCode::OK, self.loaded.page()), "application/json"),
             "/healthz/live" => text(StatusCode::OK, "alive\n".into()),
-            _ => text(StatusCode::NOT_FOUND, "paths: /metrics /config /healthz/ready /healthz/live\n".into()),
+            "/status" if self.inside => {
+                as_type(text(StatusCode::OK, view::list(&self.loaded.status()).to_string()), "application/json")
+            }
+            "/status" => text(StatusCode::NOT_FOUND, "only the address of --admin has /status\n".into()),
+            _ => text(StatusCode::NOT_FOUND, "paths: /metrics /config /healthz/ready /healthz/live /status\n".into()),
         }
     }
+}
+
+fn as_type(mut response: Response<Reply>, of: &'static str) -> Response<Reply> {
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(of));
+    response
 }
 
 fn text(status: StatusCode, body: String) -> Response<Reply> {

@@ -18,6 +18,7 @@ mod read;
 pub mod resources;
 mod secret;
 pub mod status;
+pub mod view;
 
 pub use compile::{ALLOW_PLAINTEXT, compile, is_near};
 pub use files::Files;

@@ -29,17 +29,11 @@ pub(crate) struct Control {
 
 impl Control {
     /// Runs until the gateway has stopped.
-    pub(crate) fn run(
-        mut self,
-        runtime: &Runtime,
-        admin: &Admin,
-        listeners: Vec<TcpListener>,
-        stopped: oneshot::Receiver<()>,
-    ) {
+    pub(crate) fn run(mut self, runtime: &Runtime, pages: Vec<(TcpListener, Admin)>, stopped: oneshot::Receiver<()>) {
         LocalSet::new().block_on(runtime, async move {
-            for listener in listeners {
+            for (listener, page) in pages {
                 if let Ok(listener) = tokio::net::TcpListener::from_std(listener) {
-                    spawn_local(admin.clone().serve(listener));
+                    spawn_local(page.serve(listener));
                 }
             }
             let reloads = async {
@@ -71,7 +65,7 @@ impl Control {
             return self.refuse(&why, &why);
         }
         tell_troubles(&compiled.status, &self.ports.notices);
-        let generation = self.loaded.take();
+        let generation = self.loaded.take(compiled.status);
         (self.ports.notices)(&format!("reloaded generation={generation}"));
     }
 

@@ -1,13 +1,15 @@
-//! What became of the configuration: which generation is served, and why a newer one is not.
-//! Tells it as metrics and as a page; the log tells the same at length.
+//! What became of the configuration: which generation is served with which status of its objects, and why a newer one
+//! is not. Tells it as metrics and as a page; the log tells the same at length.
 
 use std::fmt::Write;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
 
+use crate::config::ObjectStatus;
+
 /// Shared by whoever reloads and whoever is asked.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Loaded(Arc<Mutex<State>>);
 
 #[derive(Debug, Serialize)]
@@ -18,18 +20,23 @@ struct State {
     refused: u64,
     /// Why what is on disk is not what is served.
     refusal: Option<String>,
-}
-
-impl Default for State {
-    fn default() -> Self {
-        Self { generation: 1, taken: 0, refused: 0, refusal: None }
-    }
+    /// Of every object of what is served.
+    #[serde(skip)]
+    status: Arc<[ObjectStatus]>,
 }
 
 impl Loaded {
-    /// A reload was taken; its generation.
-    pub fn take(&self) -> u64 {
+    /// The first configuration is served.
+    #[must_use]
+    pub fn new(status: Vec<ObjectStatus>) -> Self {
+        let state = State { generation: 1, taken: 0, refused: 0, refusal: None, status: status.into() };
+        Self(Arc::new(Mutex::new(state)))
+    }
+
+    /// A reload was taken, with this status of its objects; its generation.
+    pub fn take(&self, status: Vec<ObjectStatus>) -> u64 {
         let mut state = self.state();
+        state.status = status.into();
         (state.generation, state.taken, state.refusal) = (state.generation + 1, state.taken + 1, None);
         state.generation
     }
@@ -43,6 +50,12 @@ impl Loaded {
         state.refused += 1;
         state.refusal = Some(why.to_owned());
         true
+    }
+
+    /// The status of every object of what is served.
+    #[must_use]
+    pub fn status(&self) -> Arc<[ObjectStatus]> {
+        self.state().status.clone()
     }
 
     /// The state as JSON.
@@ -76,10 +89,10 @@ mod tests {
 
     #[test]
     fn the_same_refusal_is_told_once_until_another_comes_between() {
-        let loaded = Loaded::default();
+        let loaded = Loaded::new(Vec::new());
         assert!(loaded.refuse("port taken") && !loaded.refuse("port taken") && loaded.refuse("half a file"));
         assert!(loaded.metrics().contains("synchronized 0\n"));
-        assert_eq!(loaded.take(), 2);
+        assert_eq!(loaded.take(Vec::new()), 2);
         assert!(loaded.metrics().contains("synchronized 1\n") && loaded.refuse("half a file"));
     }
 }

@@ -22,6 +22,8 @@ pub struct Options {
     pub metrics: Option<SocketAddr>,
     /// Address of `/healthz/ready`; `None` for none.
     pub ready: Option<SocketAddr>,
+    /// Address of `/status`; `None` for none.
+    pub admin: Option<SocketAddr>,
     /// How long new requests are still accepted after SIGTERM.
     pub grace: Duration,
     /// How long requests in flight may take to end after that.
@@ -51,6 +53,7 @@ impl Default for Options {
             upstream_ca: None,
             metrics: Some(SocketAddr::new(local, 15020)),
             ready: Some(SocketAddr::new(local, 15021)),
+            admin: None,
             grace: Duration::from_secs(5),
             drain: Duration::from_secs(60),
             header_timeout: Duration::from_secs(60),

@@ -99,17 +99,22 @@ impl Gateway {
         drop(sink);
         let ports = Arc::new(Ports::new(commands, notices));
         ports.follow(&shared.snapshot.load(), &options, || ())?;
-        let (ready, loaded) = (Arc::new(AtomicBool::new(true)), Loaded::default());
-        let admin = Admin { exposition, ready: ready.clone(), loaded: loaded.clone() };
-        let addresses = [("metrics", options.metrics), ("ready", options.ready)];
-        let listeners = addresses.into_iter().filter_map(|(what, address)| Some((what, address?)));
-        let listeners = listeners.map(|(what, address)| admin_listener(what, address, &ports.notices));
-        let listeners = listeners.collect::<Result<Vec<_>, _>>()?;
+        let (ready, loaded) = (Arc::new(AtomicBool::new(true)), Loaded::new(compiled.status));
+        let public = Admin { exposition, ready: ready.clone(), loaded: loaded.clone(), inside: false };
+        let inside = Admin { inside: true, ..public.clone() };
+        let pages = [
+            ("metrics", options.metrics, public.clone()),
+            ("ready", options.ready, public),
+            ("admin", options.admin, inside),
+        ];
+        let pages = pages.into_iter().filter_map(|(what, address, page)| Some((what, address?, page)));
+        let pages = pages.map(|(what, address, page)| Ok((admin_listener(what, address, &ports.notices)?, page)));
+        let pages = pages.collect::<Result<Vec<_>, Error>>()?;
         let (stop_control, stopped) = oneshot::channel();
         let control = Control { shared, ports: ports.clone(), options: options.clone(), follower, loaded };
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let control = std::thread::Builder::new().name("control".into()).spawn(move || {
-            control.run(&runtime, &admin, listeners, stopped);
+            control.run(&runtime, pages, stopped);
         })?;
         (ports.notices)("serving");
         Ok(Self { ports, ready, options, control, stop_control, cores, telemetry })

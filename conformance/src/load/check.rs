@@ -1,6 +1,7 @@
 //! Everything that can be wrong with a scenario without running it: unknown names and impossible combinations.
 
 mod references;
+mod status;
 
 use gateway::yaml::{Problem, Source, did_you_mean};
 
@@ -163,11 +164,12 @@ impl Check<'_> {
         if let Some(request) = &wait.request {
             self.request(step, request);
         }
-        let target = wait.ready.is_some() || wait.exited.is_some();
+        let target = wait.ready.is_some() || wait.exited.is_some() || !wait.status.is_empty();
         if wait.request.is_none() && wait.providers.is_empty() && wait.telemetry.is_none() && !target {
             self.problems.push(at(self.source, step, "`wait_until` waits for nothing"));
         }
         self.providers(wait.providers.iter());
+        self.statuses(&wait.status);
         if let Some(telemetry) = &wait.telemetry {
             self.telemetry(telemetry);
         }
@@ -175,6 +177,7 @@ impl Check<'_> {
 
     fn at_end(&mut self, expect: &FinalExpect) {
         self.providers(expect.providers.iter());
+        self.statuses(&expect.status);
         if let Some(telemetry) = &expect.telemetry {
             self.telemetry(telemetry);
         }
@@ -227,12 +230,15 @@ impl Check<'_> {
             (telemetry.exposition.is_some(), "telemetry.exposition"),
         ];
         for (_, need) in uses.iter().filter(|(used, _)| *used) {
-            if !self.scenario.needs.iter().any(|known| known.value == *need) {
-                let message = format!("what is expected of telemetry needs the capability `{need}`");
-                self.problems.push(
-                    at(self.source, &self.scenario.id, message).with_hint(format!("add it to `needs: […, {need}]`")),
-                );
-            }
+            self.needs(need, "what is expected of telemetry");
+        }
+    }
+
+    fn needs(&mut self, need: &str, what: &str) {
+        if !self.scenario.needs.iter().any(|known| known.value == need) {
+            let message = format!("{what} needs the capability `{need}`");
+            self.problems
+                .push(at(self.source, &self.scenario.id, message).with_hint(format!("add it to `needs: […, {need}]`")));
         }
     }
 

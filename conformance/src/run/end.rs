@@ -12,22 +12,23 @@ use crate::scenario::Scenario;
 use crate::scenario::expect::{FinalExpect, ProviderExpect, TelemetryExpect};
 use crate::telemetry::records;
 use crate::transcript::Transcript;
+use crate::world::WorldError;
 
 /// How long what holds at the end must go on holding.
 const STEADY: Duration = Duration::from_millis(25);
 
 impl Player<'_> {
     /// What must hold at the end: polled until it does or its time is up.
-    pub(super) async fn at_end(&self, scenario: &Scenario) -> Vec<Failure> {
-        let FinalExpect { providers, telemetry, .. } = &scenario.expect;
+    pub(super) async fn at_end(&self, scenario: &Scenario) -> Result<Vec<Failure>, WorldError> {
+        let FinalExpect { telemetry, .. } = &scenario.expect;
         let limit = self.setting.settle(telemetry.as_ref().and_then(|telemetry| telemetry.settle));
         let mut patience = Patience::new(limit);
         let mut failures = loop {
-            let mut failures = self.judged("expect", providers, telemetry.as_ref()).await;
+            let mut failures = self.judged_now(&scenario.expect).await?;
             if failures.is_empty() {
                 // A counter on its way to too much passes the right value: what holds must still hold a moment later.
                 tokio::time::sleep(STEADY).await;
-                failures = self.judged("expect", providers, telemetry.as_ref()).await;
+                failures = self.judged_now(&scenario.expect).await?;
             }
             if failures.is_empty() || !patience.more().await {
                 break failures;
@@ -36,7 +37,14 @@ impl Player<'_> {
         failures.extend(self.unexpected(scenario));
         failures.extend(self.leaks(scenario).await);
         failures.extend(self.grown(scenario));
-        failures
+        Ok(failures)
+    }
+
+    /// What is polled at the end, as it is at this moment.
+    async fn judged_now(&self, expect: &FinalExpect) -> Result<Vec<Failure>, WorldError> {
+        let mut failures = self.judged("expect", &expect.providers, expect.telemetry.as_ref()).await;
+        failures.extend(self.statuses("expect", &expect.status).await?);
+        Ok(failures)
     }
 
     /// What upper bounds on time are widened by: twice the lateness of this host's own clock since the scenario began.

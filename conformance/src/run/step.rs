@@ -270,7 +270,8 @@ impl<'s> Player<'s> {
     }
 
     async fn wait(&mut self, path: &str, wait: &WaitUntil, step: &At<Step>) -> Result<Vec<Failure>, WorldError> {
-        let mut patience = Patience::new(wait.within.unwrap_or(WAIT));
+        let usual = if wait.status.is_empty() { WAIT } else { self.setting.settle(None) };
+        let mut patience = Patience::new(wait.within.unwrap_or(usual));
         loop {
             let mut failures = Vec::new();
             if let Some(request) = &wait.request {
@@ -280,6 +281,7 @@ impl<'s> Player<'s> {
                 self.keep(step, exchanges);
             }
             failures.extend(self.judged(path, &wait.providers, wait.telemetry.as_ref()).await);
+            failures.extend(self.statuses(path, &wait.status).await?);
             failures.extend(self.process(path, wait).await);
             if failures.is_empty() || !patience.more().await {
                 return Ok(failures);

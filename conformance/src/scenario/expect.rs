@@ -2,6 +2,7 @@
 //! How they are judged is `crate::expect`.
 
 mod providers;
+mod status;
 mod telemetry;
 
 use std::collections::BTreeMap;
@@ -17,6 +18,7 @@ pub use providers::{
     ClosedWithin, ConnectionsExpect, ContentLength, EndExpect, FramingExpect, GapsExpect, ProviderExpect,
     RequestExpect, TlsExpect,
 };
+pub use status::{ConditionExpect, StatusExpect};
 pub use telemetry::{CounterExpect, DeltaExpect, HistogramExpect, SeriesExpect, TelemetryExpect, TokensExpect};
 
 /// Matchers on JSON values, by JSONPath.
@@ -210,6 +212,9 @@ pub struct FinalExpect {
     /// What telemetry shows.
     #[serde(default)]
     pub telemetry: Option<TelemetryExpect>,
+    /// What the target says about its objects.
+    #[serde(default)]
+    pub status: Vec<At<StatusExpect>>,
     /// The target's memory.
     #[serde(default)]
     pub memory: Option<MemoryExpect>,

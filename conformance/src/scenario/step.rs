@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::expect::{self, ExchangeExpect, TelemetryExpect};
+use super::expect::{self, ExchangeExpect, StatusExpect, TelemetryExpect};
 use super::{At, Provider, Request, forms, text};
 use crate::matcher::Matcher;
 
@@ -146,7 +146,7 @@ pub struct ObjectRef {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WaitUntil {
-    /// The longest wait; default 2 s.
+    /// The longest wait; default 2 s, with `status` as long as the target may take to settle.
     #[serde(default, deserialize_with = "text::optional_duration")]
     #[schemars(with = "Option<text::Span>")]
     pub within: Option<Duration>,
@@ -162,6 +162,9 @@ pub struct WaitUntil {
     /// What telemetry must show.
     #[serde(default)]
     pub telemetry: Option<TelemetryExpect>,
+    /// What the target must say about its objects.
+    #[serde(default)]
+    pub status: Vec<At<StatusExpect>>,
     /// Whether the target says that it is ready; a readiness endpoint that is gone is not ready.
     #[serde(default)]
     pub ready: Option<At<bool>>,

@@ -56,6 +56,8 @@ pub(super) struct State {
     pub(super) first_key: Option<(usize, Vec<(String, String)>)>,
     /// The model that the first provider got.
     pub(super) first_model: Option<(usize, serde_json::Value)>,
+    /// What was first said about each object.
+    statuses: HashMap<String, serde_json::Value>,
     /// The provider that failed last.
     pub(super) failed: Option<usize>,
     /// Providers that once gave no answer in time.
@@ -101,6 +103,11 @@ impl Context {
     pub(super) fn is_too_early(&self) -> bool {
         let restarted = self.state().restarted.filter(|_| self.saboteur == Saboteur::ReadyTooEarly);
         restarted.is_some_and(|restarted| restarted.elapsed() < EARLY)
+    }
+
+    /// The first status that was told of an object; this one, if it is the first.
+    pub(super) fn first_status(&self, object: &str, status: &serde_json::Value) -> serde_json::Value {
+        self.state().statuses.entry(object.to_owned()).or_insert_with(|| status.clone()).clone()
     }
 
     /// A configuration was refused.

@@ -20,6 +20,7 @@ pub(super) struct Places {
     pub(super) listeners: BTreeMap<u16, SocketAddr>,
     pub(super) metrics: Option<SocketAddr>,
     pub(super) ready: Option<SocketAddr>,
+    pub(super) admin: Option<SocketAddr>,
 }
 
 /// Port 0 where the process says which one it got, else a port that is free now.
@@ -36,7 +37,8 @@ pub(super) fn places(target: &Target, ports: &[u16]) -> std::io::Result<Places> 
         listeners.insert(*port, place(says.listener.is_some())?);
     }
     let metrics = Some(place(says.metrics.is_some())?);
-    Ok(Places { listeners, metrics, ready: Some(place(says.ready.is_some())?) })
+    let (ready, admin) = (Some(place(says.ready.is_some())?), Some(place(says.admin.is_some())?));
+    Ok(Places { listeners, metrics, ready, admin })
 }
 
 /// A port that nobody listens on, out of the range from which systems deal ports out by themselves: otherwise a mock
@@ -73,6 +75,7 @@ pub(super) fn values(target: &Target, launch: &Launch, places: &Places) -> Vars 
     vars.set("provider", text(launch.providers.values().next()));
     vars.set("metrics", text(places.metrics.as_ref()));
     vars.set("ready", text(places.ready.as_ref()));
+    vars.set("admin", text(places.admin.as_ref()));
     for (port, address) in &places.listeners {
         vars.set(format!("listener.{port}"), address.to_string());
     }
@@ -107,6 +110,7 @@ pub(super) fn command(words: &[String], vars: &Vars) -> Command {
         ("LISTEN", "listeners"),
         ("METRICS", "metrics"),
         ("READY", "ready"),
+        ("ADMIN", "admin"),
         ("UPSTREAM_CA", "ca"),
         ("CONNECT_TO", "connect_to"),
         ("PROVIDERS", "providers"),

@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::StatusSource;
 use crate::scenario::At;
 use crate::scenario::text::{Span, optional_duration};
 use crate::schema::names;
@@ -64,6 +65,9 @@ pub struct TargetFile {
     /// A command that judges manifests and ends with 0 or 1.
     #[serde(default)]
     pub check: Vec<String>,
+    /// How the status of objects is read; without it nothing is asked about status.
+    #[serde(default)]
+    pub status: Option<At<StatusSource>>,
     /// Where telemetry is, and what it is called there.
     #[serde(default)]
     pub telemetry: Telemetry,
@@ -140,7 +144,7 @@ pub struct ExpectedFailure {
 }
 
 /// How a process is started. Its environment also has `WINDTUNNEL_CONFIG`, `WINDTUNNEL_LISTEN`, `WINDTUNNEL_METRICS`,
-/// `WINDTUNNEL_READY`, `WINDTUNNEL_UPSTREAM_CA`, `WINDTUNNEL_CONNECT_TO` and `WINDTUNNEL_PROVIDERS`.
+/// `WINDTUNNEL_READY`, `WINDTUNNEL_ADMIN`, `WINDTUNNEL_UPSTREAM_CA`, `WINDTUNNEL_CONNECT_TO` and `WINDTUNNEL_PROVIDERS`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Start {
@@ -170,6 +174,9 @@ pub struct Attach {
     /// Where its readiness is.
     #[serde(default)]
     pub ready: Option<SocketAddr>,
+    /// Where its status is.
+    #[serde(default)]
+    pub admin: Option<SocketAddr>,
 }
 
 /// Regular expressions on the lines of both output streams.
@@ -182,6 +189,8 @@ pub struct Says {
     pub metrics: Option<Pattern>,
     /// Names the readiness address, in the group `address`.
     pub ready: Option<Pattern>,
+    /// Names the admin address, in the group `address`.
+    pub admin: Option<Pattern>,
     /// It serves; without this pattern it serves when its listeners accept connections.
     pub serving: Option<Pattern>,
     /// A changed configuration is in use.

@@ -88,6 +88,8 @@ pub struct Instance {
     pub metrics: Option<SocketAddr>,
     /// Where readiness is read.
     pub ready: Option<SocketAddr>,
+    /// Where status is read.
+    pub admin: Option<SocketAddr>,
     /// Both output streams, line by line.
     pub output: Lines,
     process: Option<Process>,
@@ -176,6 +178,7 @@ impl Instance {
         };
         self.metrics = if says.metrics.is_some() { address(&says.metrics) } else { places.metrics };
         self.ready = if says.ready.is_some() { address(&says.ready) } else { places.ready };
+        self.admin = if says.admin.is_some() { address(&says.admin) } else { places.admin };
         self.listeners = match &says.listener {
             None => places.listeners.clone(),
             Some(Pattern(pattern)) => {
@@ -260,6 +263,7 @@ fn attached(target: &Target, attach: &Attach, launch: &Launch, origin: Instant) 
         listeners: launch.ports.iter().filter_map(real).collect(),
         metrics: attach.metrics,
         ready: attach.ready,
+        admin: attach.admin,
         output,
         process: None,
     }
@@ -289,5 +293,5 @@ fn spawn(target: &Target, launch: &Launch, origin: Instant) -> Result<(Instance,
     let pid = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
     let pid = pid.ok_or_else(|| LaunchError::Missing("its process".to_owned()))?;
     let process = Some(Process { child: Mutex::new(child), pid });
-    Ok((Instance { listeners: BTreeMap::new(), metrics: None, ready: None, output, process }, places))
+    Ok((Instance { listeners: BTreeMap::new(), metrics: None, ready: None, admin: None, output, process }, places))
 }

@@ -120,6 +120,7 @@ async fn ground(
     let upstreams = upstreams(scenario, &vars, context.as_ref(), origin).await?;
     upstreams.addresses.iter().for_each(|(name, address)| set_address(&mut vars, name, *address));
     let (manifests, text) = manifests(loaded, &vars)?;
+    let text = seam::configuration::at_start(saboteur, &manifests, text);
     std::fs::create_dir(folder.path().join(FOLDER)).map_err(WorldError::io("no folder for the manifests"))?;
     write(folder.path(), &text)?;
     if let Some(file) = target.file.attach.as_ref().and_then(|attach| attach.value.config.as_ref()) {
@@ -262,7 +263,10 @@ pub(super) fn manifests(loaded: &Loaded, vars: &Vars) -> Result<(Manifests, Stri
     }
     match &loaded.scenario.gateway_text {
         None => {
-            let manifests = Manifests::new(documents);
+            let mut manifests = Manifests::new(documents);
+            if loaded.scenario.statuses().next().is_some() {
+                manifests.count_generations();
+            }
             let text = manifests.print();
             Ok((manifests, text))
         }

@@ -155,7 +155,9 @@ fn the_target_files_of_the_documentation_work() {
     assert!(status == 0 && told.contains("3 passed"), "{told}");
     let (status, told) = run(2, &["./MY-02.yaml"]);
     assert!(status == 0 && told.contains("1 passed"), "{told}");
-    assert_eq!(examples.len(), 4);
+    let (status, told) = run(4, &["CL-11"]);
+    assert!(status == 3 && told.contains("1 unsupported"), "{told}");
+    assert_eq!(examples.len(), 5);
 }
 
 #[test]

@@ -16,6 +16,8 @@ pub const CORE: &str = "";
 pub const GATEWAY_API: &str = "gateway.networking.k8s.io";
 /// agentgateway's group.
 pub const AGENTGATEWAY: &str = "agentgateway.dev";
+/// The controller name of our GatewayClass.
+pub const CONTROLLER: &str = "agentgateway.dev/agentgateway";
 
 /// A kind the gateway reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

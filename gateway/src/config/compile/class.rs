@@ -2,14 +2,12 @@
 //! What is in the parameters describes a deployment and is not looked at here.
 
 use super::Refusal;
-use crate::config::kind::{AGENTGATEWAY, Kind};
+use crate::config::kind::{AGENTGATEWAY, CONTROLLER, Kind};
 use crate::config::manifests::{Manifests, find};
 use crate::config::resources::gateway::{GatewayClassSpec, GatewaySpec};
 use crate::config::resources::{Object, ObjectReference};
 use crate::config::status::{Condition, ObjectStatus};
 
-/// The controller name of our GatewayClass.
-const CONTROLLER: &str = "agentgateway.dev/agentgateway";
 /// The class that is ours also without a GatewayClass.
 const OUR_CLASS: &str = "agentgateway";
 
