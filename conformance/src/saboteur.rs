@@ -164,7 +164,7 @@ saboteurs! {
     StaleConnectionKept "stale-connection-kept" Upstream [20]: "connections that the provider closed are used again",
     PoolWedged "pool-wedged" Upstream [20]: "after one attempt without an answer, a provider's later ones hang",
     TlsUnverified "tls-unverified" Upstream [18]: "any certificate of a provider will do",
-    Http2ResetHiddenUpstream "http2-reset-hidden-upstream" Upstream [1, 2]: "a stream of HTTP/2 that the provider resets ends properly instead",
+    Http2DoneInvented "http2-done-invented" Upstream [1, 2]: "a stream of HTTP/2 that the provider resets gets `[DONE]` and a proper end",
     BackpressureLost "backpressure-lost" Upstream [10, 28]: "answers are read as fast as they come, however slow the client",
     TokensDoubled "tokens-doubled" Telemetry [11]: "tokens are counted twice",
     TokensLost "tokens-lost" Telemetry [11]: "tokens are not counted",

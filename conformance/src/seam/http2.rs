@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::context::{Context, Hop};
-use super::stream::{Cook, Finish};
+use super::stream::{Cook, DONE, Finish};
 use super::{Inbound, towards_gateway};
 use crate::saboteur::Saboteur;
 use crate::wire::http2::{Frame, Kind, PREFACE};
@@ -133,8 +133,10 @@ impl Answers {
     /// A stream is reset by the far side.
     fn reset(&mut self, frame: &Frame) -> Vec<u8> {
         let Some(cook) = self.streams.remove(&frame.stream) else { return frame.bytes() };
-        if matches!(self.saboteur, Saboteur::Http2ResetHidden | Saboteur::Http2ResetHiddenUpstream) {
-            return Frame::data(frame.stream, Vec::new(), true).bytes();
+        match self.saboteur {
+            Saboteur::Http2ResetHidden => return Frame::data(frame.stream, Vec::new(), true).bytes(),
+            Saboteur::Http2DoneInvented => return Frame::data(frame.stream, DONE.to_vec(), true).bytes(),
+            _ => {}
         }
         match cook.map(|mut cook| cook.end(false)) {
             Some((last, Finish::Clean)) => Frame::data(frame.stream, last, true).bytes(),
@@ -163,9 +165,9 @@ mod tests {
     #[test]
     fn a_reset_becomes_an_end_once_the_head_has_passed() {
         let (head, reset) = (bare(Kind::Headers, &[0x88]), bare(Kind::Reset, &[0, 0, 0, 2]));
-        for saboteur in [Saboteur::Http2ResetHidden, Saboteur::Http2ResetHiddenUpstream] {
+        for (saboteur, last) in [(Saboteur::Http2ResetHidden, b"".as_slice()), (Saboteur::Http2DoneInvented, DONE)] {
             let spoilt = answered(saboteur, &[head.clone(), reset.clone()]);
-            assert_eq!(spoilt, [head.bytes(), Frame::data(1, Vec::new(), true).bytes()].concat());
+            assert_eq!(spoilt, [head.bytes(), Frame::data(1, last.to_vec(), true).bytes()].concat());
             assert_eq!(answered(saboteur, std::slice::from_ref(&reset)), reset.bytes());
         }
         let done = answered(Saboteur::DoneInvented, &[head.clone(), reset.clone()]);
