@@ -1,4 +1,4 @@
-//! A request of a scenario, turned into exact bytes.
+//! A request of a scenario, turned into exact bytes, or into the fields of HTTP/2.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -6,6 +6,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use bytes::Bytes;
 
+use crate::client::http2::{Fields, Slot, Via};
 use crate::client::{Call, Leave, Pace};
 use crate::scenario::Request;
 use crate::seam::NONCE;
@@ -14,6 +15,9 @@ use crate::world::WorldError;
 
 /// How long a client waits when a scenario does not say.
 pub const DEADLINE: Duration = Duration::from_secs(5);
+
+/// The fields that an HTTP/2 request begins with.
+const PSEUDO: [&str; 4] = [":method", ":scheme", ":path", ":authority"];
 
 /// Builds one call; an empty path is the `declared` one; `${nonce}` and `${i}` are already in `vars`.
 pub fn build(
@@ -24,6 +28,7 @@ pub fn build(
     vars: &Vars,
 ) -> Result<Call, WorldError> {
     let body = body(request, vars)?;
+    let mut via = None;
     let (method, wire) = match (&request.raw, &request.raw_base64) {
         (Some(raw), _) => raw_bytes(&vars.text(raw)),
         (_, Some(raw)) => {
@@ -32,7 +37,13 @@ pub fn build(
             // The nonce is put in as text, where the bytes are text.
             (method.into_owned(), replaced(&wire, b"${nonce}", nonce.as_bytes()))
         }
-        _ => written(request, address, declared, nonce, vars, &body)?,
+        _ => {
+            let written = Written::new(request, address, declared, nonce, vars, &body)?;
+            let fields = request.http2.then(|| written.fields());
+            let wire = written.bytes(fields.as_ref(), request.chunked, &body);
+            via = fields.map(|fields| Via { fields, slot: Slot::default() });
+            (written.method.to_owned(), wire)
+        }
     };
     let leave = match request.close_after {
         Some(close) => match (close.events, close.bytes) {
@@ -56,6 +67,7 @@ pub fn build(
             hold: request.hold,
         },
         deadline: request.deadline.unwrap_or(DEADLINE),
+        http2: via,
     })
 }
 
@@ -81,47 +93,81 @@ fn replaced(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
     }
 }
 
-fn written(
-    request: &Request,
-    address: SocketAddr,
-    declared: &str,
-    nonce: &str,
-    vars: &Vars,
-    body: &[u8],
-) -> Result<(String, Vec<u8>), WorldError> {
-    let (method, path) =
-        request.target().ok_or_else(|| WorldError::Scenario("a request has exactly one method".to_owned()))?;
-    let path = if path.is_empty() { declared } else { path };
-    let given = |name: &str| request.headers.0.iter().any(|(known, _)| known.eq_ignore_ascii_case(name));
-    let mut head = format!("{method} {} HTTP/1.1\r\n", vars.text(path));
-    let mut add = |name: &str, value: &str| head.push_str(&format!("{name}: {value}\r\n"));
-    if !given("host") {
-        add("host", &request.host.as_ref().map_or_else(|| address.to_string(), |host| vars.text(host)));
-    }
-    for (name, values) in &request.headers.0 {
-        values.0.iter().for_each(|value| add(name, &vars.text(value)));
-    }
-    if request.json.is_some() && !given("content-type") {
-        add("content-type", "application/json");
-    }
-    if !given(NONCE) {
-        add(NONCE, nonce);
-    }
-    let framed = match request.chunked {
-        Some(size) => {
+/// A request before it is clear how it goes on the wire.
+struct Written {
+    method: &'static str,
+    path: String,
+    host: String,
+    headers: Vec<(String, String)>,
+}
+
+impl Written {
+    fn new(
+        request: &Request,
+        address: SocketAddr,
+        declared: &str,
+        nonce: &str,
+        vars: &Vars,
+        body: &[u8],
+    ) -> Result<Written, WorldError> {
+        let (method, path) =
+            request.target().ok_or_else(|| WorldError::Scenario("a request has exactly one method".to_owned()))?;
+        let path = vars.text(if path.is_empty() { declared } else { path });
+        let host = request.host.as_ref().map_or_else(|| address.to_string(), |host| vars.text(host));
+        let given = |name: &str| request.headers.0.iter().any(|(known, _)| known.eq_ignore_ascii_case(name));
+        let mut headers = Vec::new();
+        let mut add = |name: &str, value: &str| headers.push((name.to_owned(), value.to_owned()));
+        if !given("host") && !request.http2 {
+            add("host", &host);
+        }
+        for (name, values) in &request.headers.0 {
+            values.0.iter().for_each(|value| add(name, &vars.text(value)));
+        }
+        if request.json.is_some() && !given("content-type") {
+            add("content-type", "application/json");
+        }
+        if !given(NONCE) {
+            add(NONCE, nonce);
+        }
+        let bodied = !body.is_empty() || matches!(method, "POST" | "PUT" | "PATCH");
+        if request.chunked.is_some() {
             add("transfer-encoding", "chunked");
-            chunks(body, size)
+        } else if bodied && !given("content-length") && !given("transfer-encoding") {
+            add("content-length", &body.len().to_string());
         }
-        None => {
-            let bodied = !body.is_empty() || matches!(method, "POST" | "PUT" | "PATCH");
-            if bodied && !given("content-length") && !given("transfer-encoding") {
-                add("content-length", &body.len().to_string());
+        Ok(Written { method, path, host, headers })
+    }
+
+    /// For HTTP/2: those with a colon come first, in the place of what they are instead of.
+    fn fields(&self) -> Fields {
+        let usual = [self.method, "http", &self.path, &self.host];
+        let mut first = Fields::new();
+        for (name, value) in PSEUDO.into_iter().zip(usual) {
+            let before = first.len();
+            first.extend(self.headers.iter().filter(|(given, _)| given == name).cloned());
+            if first.len() == before {
+                first.push((name.to_owned(), value.to_owned()));
             }
-            body.to_vec()
         }
-    };
-    head.push_str("\r\n");
-    Ok((method.to_owned(), [head.into_bytes(), framed].concat()))
+        first.extend(self.headers.iter().filter(|(name, _)| !PSEUDO.contains(&name.as_str())).cloned());
+        first.sort_by_key(|(name, _)| !name.starts_with(':'));
+        first
+    }
+
+    /// On the wire; for HTTP/2 what a reader of evidence understands.
+    fn bytes(&self, fields: Option<&Fields>, chunked: Option<usize>, body: &[u8]) -> Vec<u8> {
+        let version = if fields.is_some() { "HTTP/2" } else { "HTTP/1.1" };
+        let mut head = format!("{} {} {version}\r\n", self.method, self.path);
+        for (name, value) in fields.unwrap_or(&self.headers) {
+            match fields {
+                Some(_) => head.push_str(&format!("{}: {}\r\n", name.escape_debug(), value.escape_debug())),
+                None => head.push_str(&format!("{name}: {value}\r\n")),
+            }
+        }
+        head.push_str("\r\n");
+        let framed = chunked.map_or_else(|| body.to_vec(), |size| chunks(body, size));
+        [head.into_bytes(), framed].concat()
+    }
 }
 
 fn chunks(body: &[u8], size: usize) -> Vec<u8> {
@@ -165,6 +211,20 @@ mod tests {
         let expected = "POST /v1?a=b HTTP/1.1\r\nhost: 127.0.0.1:80\r\nx-twice: 1\r\nx-twice: two\r\nx: why\r\n\
                         content-type: application/json\r\nx-windtunnel-nonce: n1\r\ncontent-length: 18\r\n\r\n{\"b\":1,\"a\":[true]}";
         assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn fields_of_http2_are_written_as_they_are_and_completed() {
+        let yaml = "{post: /v1, http2: true, host: h, headers: {X-A: \"b\\r\\nc\", ':path': [/a, '/b c']}, body: hi}";
+        let request: Request = serde_saphyr::from_str(yaml).expect("a request");
+        let address = "127.0.0.1:80".parse().expect("an address");
+        let call = build(&request, address, "", "n1", &Vars::default()).expect("a call");
+        let fields = call.http2.expect("HTTP/2").fields;
+        let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let path = [(":path", "/a"), (":path", "/b c"), (":authority", "h"), ("X-A", "b\r\nc")];
+        let rest = [("x-windtunnel-nonce", "n1"), ("content-length", "2")];
+        assert_eq!(fields, [&[(":method", "POST"), (":scheme", "http")][..], &path, &rest].concat());
+        assert!(String::from_utf8_lossy(&call.wire).contains("\r\nX-A: b\\r\\nc\r\n"), "{:?}", call.wire);
     }
 
     #[test]

@@ -90,6 +90,8 @@ capabilities! {
     "memory.bounded": "slow readers do not make the gateway grow",
     "load": "the figures of a target under load",
     "http.strict_framing": "ambiguous framing is refused or normalised",
+    "http2.downstream": "clients speak HTTP/2, by prior knowledge on plain ports",
+    "http2.upstream": "providers are reached over HTTP/2 where the manifests say so",
     "tls.upstream": "providers are reached through verified TLS",
     "telemetry.requests": "requests are counted",
     "telemetry.tokens": "tokens are counted as the provider reported them",

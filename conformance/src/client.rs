@@ -1,6 +1,7 @@
 //! The client of a scenario: writes exact bytes, records every read with its time and how the connection ended.
-//! Never judges and never panics on what a target does.
+//! Never judges and never panics on what a target does. HTTP/2 is `http2`'s.
 
+pub mod http2;
 mod limit;
 
 use std::net::SocketAddr;
@@ -33,6 +34,8 @@ pub struct Call {
     pub pace: Pace,
     /// The longest wait, in all.
     pub deadline: Duration,
+    /// Over HTTP/2 instead, until it has been sent; `wire` is then what it would be over HTTP/1.1.
+    pub http2: Option<http2::Via>,
 }
 
 /// A client that takes its time.
@@ -69,6 +72,8 @@ pub enum End {
     ClosedEarly,
     /// The connection was reset.
     Reset,
+    /// Its stream was reset with this code, and the connection was not.
+    StreamReset(String),
     /// Nothing more until the deadline.
     TimedOut,
     /// We closed, as the scenario asked.
@@ -85,6 +90,7 @@ impl std::fmt::Display for End {
             End::Clean => f.write_str("clean"),
             End::ClosedEarly => f.write_str("aborted: closed before the end"),
             End::Reset => f.write_str("aborted: connection reset"),
+            End::StreamReset(code) => write!(f, "aborted: stream reset with {code}"),
             End::TimedOut => f.write_str("timed out"),
             End::WeClosed => f.write_str("the client closed"),
             End::Malformed(what) => write!(f, "malformed: {what}"),
@@ -110,6 +116,8 @@ pub struct Exchange {
     pub reads: Vec<(Duration, usize)>,
     /// Bytes behind the end of the answer.
     pub extra: Vec<u8>,
+    /// The code with which the server has said that the connection ends.
+    pub goaway: Option<String>,
     /// How it ended.
     pub end: End,
     /// When it ended.
@@ -120,6 +128,15 @@ impl Exchange {
     /// The status code.
     pub fn status(&self) -> Option<u16> {
         self.head.as_ref().and_then(Head::status)
+    }
+
+    /// Whether the client has got what it wanted and leaves.
+    fn has_enough(&self) -> bool {
+        match &self.call.leave {
+            Leave::AfterEvents(wanted) => sse::events(&self.body).len() >= *wanted,
+            Leave::AfterBytes(wanted) => self.body.len() >= *wanted,
+            Leave::AtEnd | Leave::When(_) => false,
+        }
     }
 
     /// The body's events with the time at which each was complete.
@@ -144,6 +161,7 @@ pub async fn get(address: SocketAddr, path: &str, origin: Instant) -> Exchange {
         leave: Leave::AtEnd,
         pace: Pace::default(),
         deadline: Duration::from_secs(2),
+        http2: None,
     };
     send(call, origin).await
 }
@@ -159,10 +177,18 @@ pub async fn send(call: Call, origin: Instant) -> Exchange {
         body: Vec::new(),
         reads: Vec::new(),
         extra: Vec::new(),
+        goaway: None,
         end: End::TimedOut,
         ended_at: Duration::ZERO,
     };
-    if let Ok(end) = tokio::time::timeout(deadline, run(&mut exchange, origin)).await {
+    let via = exchange.call.http2.take();
+    let ended = async {
+        match via {
+            Some(via) => http2::run(&mut exchange, via, origin).await,
+            None => run(&mut exchange, origin).await,
+        }
+    };
+    if let Ok(end) = tokio::time::timeout(deadline, ended).await {
         exchange.end = end;
     }
     exchange.ended_at = origin.elapsed();
@@ -305,12 +331,7 @@ impl Answer<'_> {
             }
             Ok(_) => {}
         }
-        let enough = match &self.exchange.call.leave {
-            Leave::AfterEvents(wanted) => sse::events(&self.exchange.body).len() >= *wanted,
-            Leave::AfterBytes(wanted) => self.exchange.body.len() >= *wanted,
-            Leave::AtEnd | Leave::When(_) => false,
-        };
-        enough.then_some(End::WeClosed)
+        self.exchange.has_enough().then_some(End::WeClosed)
     }
 
     fn closed(&self) -> End {

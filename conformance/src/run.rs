@@ -10,10 +10,11 @@ mod status;
 mod step;
 pub mod suite;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::client::Exchange;
+use crate::client::{Exchange, http2};
 use crate::expect::{Failure, Judge};
 use crate::load::Loaded;
 use crate::mask::Secrets;
@@ -176,8 +177,15 @@ async fn play(
 ) -> Result<(Vec<Failure>, Transcript), WorldError> {
     let world = World::start(loaded, &setting.target, setting.saboteur, secrets).await?;
     let memory = loaded.scenario.expect.memory.as_ref().and_then(|_| Memory::watch(&world.gateway));
-    let mut player =
-        Player { world, setting, exchanges: Vec::new(), background: Vec::new(), memory, long: loaded.scenario.long };
+    let mut player = Player {
+        world,
+        setting,
+        exchanges: Vec::new(),
+        background: Vec::new(),
+        connections: HashMap::new(),
+        memory,
+        long: loaded.scenario.long,
+    };
     // The evidence outlives a scenario that has no end of its own.
     let failures = match tokio::time::timeout(limit, player.whole(&loaded.scenario)).await {
         Ok(failures) => failures?,
@@ -196,6 +204,8 @@ struct Player<'s> {
     exchanges: Vec<Exchange>,
     /// Requests that go on beside the steps.
     background: Vec<Background<'s>>,
+    /// HTTP/2 connections that several requests share, by name.
+    connections: HashMap<String, http2::Slot>,
     memory: Option<Memory>,
     /// The scenario takes long by nature.
     long: bool,

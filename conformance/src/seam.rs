@@ -1,11 +1,13 @@
-//! A small man in the middle for saboteurs: relays HTTP/1.1 exchanges between two sockets, streaming, and
-//! spoils exactly what its saboteur spoils. What it cannot read it passes on untouched, byte by byte.
+//! A small man in the middle for saboteurs: relays HTTP/1.1 exchanges and frames of HTTP/2 between two sockets,
+//! streaming, and spoils exactly what its saboteur spoils. What it cannot read it passes on untouched, byte by byte.
 
 mod answer;
 mod astray;
+mod cache;
 pub(crate) mod configuration;
 mod context;
 mod events;
+mod http2;
 mod incoming;
 mod request;
 mod response;
@@ -136,6 +138,9 @@ async fn serve<S: Inbound>(inbound: S, context: &Context, hop: Hop) {
     loop {
         let (head, body) = match connection.next().await {
             Incoming::Message(head, body) => (head, body),
+            Incoming::Opaque if http2::begins(&connection.pending) => {
+                return http2::relay(connection.inbound, connection.pending, context, hop).await;
+            }
             Incoming::Opaque => match towards_gateway::mended(context.saboteur, &connection.pending) {
                 Some(mended) => {
                     connection.pending.clear();

@@ -1,7 +1,8 @@
-//! HTTP/1.1 as bytes: heads, body framing, and a decoder that can be fed in pieces.
+//! HTTP/1.1 as bytes: heads, body framing, and a decoder that can be fed in pieces. HTTP/2 is `http2`'s.
 //! Used by the client and by the seams; independent of any HTTP library's opinion of what is allowed.
 
 mod chunked;
+pub mod http2;
 
 use chunked::Chunked;
 

@@ -32,6 +32,7 @@ fn call(address: SocketAddr, leave: Leave) -> Call {
         leave,
         pace: Pace::default(),
         deadline: Duration::from_secs(10),
+        http2: None,
     }
 }
 

@@ -128,12 +128,24 @@ mod tests {
             leave: Leave::AtEnd,
             pace: Pace::default(),
             deadline: Duration::ZERO,
+            http2: None,
         };
         let head = Head::parse(format!("HTTP/1.1 {status} x\r\ncontent-type: {kind}\r\n\r\n").as_bytes());
         let times = (Duration::ZERO, Duration::ZERO);
         let body = body.as_bytes().to_vec();
         let (reads, extra) = (Vec::new(), Vec::new());
-        Exchange { call, sent_at: times.0, head, head_at: None, body, reads, extra, end, ended_at: times.1 }
+        Exchange {
+            call,
+            sent_at: times.0,
+            head,
+            head_at: None,
+            body,
+            reads,
+            extra,
+            goaway: None,
+            end,
+            ended_at: times.1,
+        }
     }
 
     /// How a provider ended.

@@ -77,6 +77,11 @@ fn ended(judge: &mut Judge<'_>, expect: &ExchangeExpect, exchange: &Exchange) {
             judge.fail(".ended", wanted, names.join(" or "), exchange.end.to_string());
         }
     }
+    judge.maybe(".reset", expect.reset.as_ref(), || match &exchange.end {
+        End::StreamReset(code) => Seen::one(code.clone()),
+        _ => Seen::Values(Vec::new()),
+    });
+    judge.maybe(".goaway", expect.goaway.as_ref(), || Seen::maybe(exchange.goaway.clone()));
     judge.maybe(".extra", expect.extra.as_ref(), || match exchange.extra.is_empty() {
         true => Seen::Values(Vec::new()),
         false => Seen::Bytes(exchange.extra.clone()),
@@ -119,7 +124,7 @@ pub(super) fn millis(time: Duration) -> String {
 fn class(end: &End) -> Option<Ended> {
     match end {
         End::Clean => Some(Ended::Clean),
-        End::ClosedEarly | End::Reset | End::Malformed(_) => Some(Ended::Aborted),
+        End::ClosedEarly | End::Reset | End::StreamReset(_) | End::Malformed(_) => Some(Ended::Aborted),
         End::TimedOut => Some(Ended::TimedOut),
         End::NotConnected(_) => Some(Ended::Refused),
         End::WeClosed => None,

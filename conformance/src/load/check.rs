@@ -1,6 +1,7 @@
 //! Everything that can be wrong with a scenario without running it: unknown names and impossible combinations.
 
 mod references;
+mod requests;
 mod status;
 
 use gateway::yaml::{Problem, Source, did_you_mean};
@@ -9,7 +10,7 @@ use super::{Loaded, at, manifests, names, place};
 use crate::capability::{CAPABILITIES, PROFILES};
 use crate::saboteur::Saboteur;
 use crate::scenario::expect::{FinalExpect, ProviderExpect, ShareExpect, TelemetryExpect};
-use crate::scenario::{At, Change, Level, Request, Scenario, Step, WaitUntil};
+use crate::scenario::{At, Change, Level, Scenario, Step, WaitUntil};
 
 pub(super) use references::in_comment;
 
@@ -120,31 +121,6 @@ impl Check<'_> {
         }
         if let Some(wait) = wait_until {
             self.wait(step, wait);
-        }
-    }
-
-    fn request(&mut self, step: &At<Step>, request: &Request) {
-        let bodies = [request.json.is_some(), request.body.is_some(), request.body_base64.is_some()];
-        if request.write.is_some_and(|write| write.bytes == 0) {
-            self.problems.push(at(self.source, step, "`write` needs pieces of at least one byte"));
-        }
-        let ways = [request.raw.is_some(), request.raw_base64.is_some(), request.target().is_some()];
-        if ways.iter().filter(|given| **given).count() != 1 {
-            let message = "a request has exactly one method, such as `post: /path`, or `raw` or `raw_base64`";
-            self.problems.push(at(self.source, step, message));
-        }
-        if bodies.iter().filter(|given| **given).count() > 1 {
-            self.problems.push(at(self.source, step, "only one of `json`, `body` and `body_base64` is the body"));
-        }
-        if let Some(close) = request.close_after {
-            let ways = [close.events.is_some(), close.bytes.is_some(), close.before_head.is_some()];
-            if ways.iter().filter(|given| **given).count() != 1 {
-                self.problems.push(at(
-                    self.source,
-                    step,
-                    "`close_after` is exactly one of `events`, `bytes` and `before_head`",
-                ));
-            }
         }
     }
 

@@ -121,7 +121,7 @@ impl<'s> Player<'s> {
     }
 
     /// Builds a request as often as it will be sent, and lets the seams know.
-    async fn calls(&self, request: &Request, repeat: Option<Repeat>) -> Result<Calls, WorldError> {
+    async fn calls(&mut self, request: &Request, repeat: Option<Repeat>) -> Result<Calls, WorldError> {
         let (address, declared) = match request.at {
             Some(endpoint) => self.world.endpoint(endpoint)?,
             None => (self.world.listener(request.port)?, ""),
@@ -132,6 +132,9 @@ impl<'s> Player<'s> {
             let vars = self.world.vars.with("nonce", nonce.clone());
             let vars = if repeat.is_some() { vars.with("i", i) } else { vars };
             let mut call = call::build(request, address, declared, &nonce, &vars)?;
+            if let (Some(via), Some(name)) = (&mut call.http2, &request.connection) {
+                via.slot = self.connections.entry(name.clone()).or_default().clone();
+            }
             // A scenario that names its own deadline, or takes long, is not cut short: it would be red by that alone.
             if self.world.saboteur.is_some() && request.deadline.is_none() && !self.long {
                 call.deadline = call.deadline.min(DEADLINE_SABOTAGED);

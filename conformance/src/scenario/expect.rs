@@ -46,6 +46,12 @@ pub struct ExchangeExpect {
     /// How the answer ended; a list names several possibilities.
     #[serde(default)]
     pub ended: Option<At<OneOrList<Ended>>>,
+    /// The code with which the HTTP/2 stream was reset, such as `PROTOCOL_ERROR`.
+    #[serde(default)]
+    pub reset: Option<At<Matcher>>,
+    /// The code with which the gateway has said that it ends the HTTP/2 connection, such as `NO_ERROR`.
+    #[serde(default)]
+    pub goaway: Option<At<Matcher>>,
     /// What came is what the serving provider sent, and ended as that did: the same bytes, or of a stream the same
     /// events; of an answer that broke off, its beginning, and no terminator. A usage chunk may be hidden, an error event
     /// may follow; where the provider gave no whole answer, an error object of the gateway's own will do.

@@ -60,6 +60,12 @@ pub struct Request {
     /// Send the body in chunks of this many bytes with `Transfer-Encoding: chunked`.
     #[serde(default)]
     pub chunked: Option<usize>,
+    /// Over HTTP/2, by prior knowledge. Headers go on the wire as they are, those that begin with a colon among the first.
+    #[serde(default)]
+    pub http2: bool,
+    /// The HTTP/2 connection of this name, which the first request opens; default is one of its own.
+    #[serde(default)]
+    pub connection: Option<String>,
     /// Write slowly.
     #[serde(default)]
     pub write: Option<SlowWrite>,
@@ -73,7 +79,7 @@ pub struct Request {
     /// One of the target's own endpoints instead of a listener.
     #[serde(default)]
     pub at: Option<Endpoint>,
-    /// Close the connection early.
+    /// Close the connection early; of HTTP/2, reset the stream.
     #[serde(default)]
     pub close_after: Option<CloseAfter>,
     /// Give up after this long; default 10 s.

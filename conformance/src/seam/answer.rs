@@ -17,9 +17,12 @@ const SECOND: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncon
 const FRAMING: [&str; 5] = ["content-type", "date", "connection", "content-length", "transfer-encoding"];
 
 impl Context {
-    /// Bytes that a provider's answer brought.
+    /// Bytes that an answer brought.
     pub(super) fn heard(&self, hop: Hop, forward: &Forward, bytes: &[u8]) {
-        if self.saboteur == Saboteur::FailoverDropped && matches!(hop, Hop::Provider(_)) && forward.attempt == 1 {
+        if matches!(hop, Hop::Gateway(_)) {
+            return self.keep(&forward.nonce, bytes);
+        }
+        if self.saboteur == Saboteur::FailoverDropped && forward.attempt == 1 {
             self.state().first_answers.entry(forward.nonce.clone()).or_default().extend_from_slice(bytes);
         }
     }

@@ -64,6 +64,8 @@ pub(super) struct State {
     pub(super) wedged: HashSet<usize>,
     /// Exchanges of clients that have not ended.
     in_flight: usize,
+    /// What went to clients, by what a cache tells requests apart by.
+    pub(super) answers: HashMap<String, Vec<u8>>,
     /// The last answer that went to a client.
     last_answer: Option<Vec<u8>>,
     /// When the gateway was started anew.

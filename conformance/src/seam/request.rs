@@ -32,6 +32,9 @@ impl Context {
                 if self.saboteur == Saboteur::ConfigLostOnRefusal && self.state().refused {
                     return Action::Answer(NOTHING_CONFIGURED.to_vec());
                 }
+                if let Some(answer) = self.cached(&head, &body) {
+                    return Action::Answer(answer);
+                }
                 towards_gateway::change(self.saboteur, &mut head, &mut body);
                 reframe(&mut head, &body);
             }

@@ -57,6 +57,30 @@ pub(super) fn mended(saboteur: Saboteur, bytes: &[u8]) -> Option<(Head, Vec<u8>)
     Some((head, body))
 }
 
+/// The fields of HTTP/2 as a careless server reads them that has written them out as lines of HTTP/1.1.
+pub(super) fn as_lines(fields: Vec<(String, String)>) -> Vec<(String, String)> {
+    const GONE: [&str; 7] =
+        ["host", "content-length", "transfer-encoding", "connection", "upgrade", "te", "keep-alive"];
+    let pseudo = |name: &str| fields.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value);
+    let (path, behind) = pseudo(":path").split_once(' ').unwrap_or((pseudo(":path"), ""));
+    let mut lines = behind.to_owned();
+    for (name, value) in fields.iter().filter(|(name, _)| !name.starts_with(':')) {
+        lines.push_str(&format!("\n{name}: {value}"));
+    }
+    let path = if path.is_empty() { "/" } else { path };
+    let first =
+        [(":method", pseudo(":method")), (":scheme", "http"), (":path", path), (":authority", pseudo(":authority"))];
+    let mut read: Vec<(String, String)> = first.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+    let lines = lines.split(['\n', '\r']).filter_map(|line| line.split_once(':'));
+    for (name, value) in lines.map(|(name, value)| (name.trim().to_ascii_lowercase(), value.trim().replace('\0', " ")))
+    {
+        if !GONE.contains(&name.as_str()) && !name.contains(' ') {
+            read.push((name, value));
+        }
+    }
+    read
+}
+
 fn model_in_query(target: &str) -> Option<String> {
     let (_, query) = target.split_once('?')?;
     query.split('&').find_map(|pair| pair.strip_prefix("model=")).map(str::to_owned)
@@ -112,6 +136,15 @@ mod tests {
         ] {
             assert_eq!(resolved(target), wanted);
         }
+    }
+
+    #[test]
+    fn fields_that_hold_lines_become_several() {
+        let fields = [(":method", "POST"), (":path", "/v1 HTTP/1.1\r\nx: y"), ("X-A", "b\r\nc: d"), ("te", "gzip")];
+        let read = as_lines(fields.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec());
+        let read: Vec<(&str, &str)> = read.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let first = [(":method", "POST"), (":scheme", "http"), (":path", "/v1"), (":authority", "")];
+        assert_eq!(read, [&first[..], &[("x", "y"), ("x-a", "b"), ("c", "d")]].concat());
     }
 
     #[test]
