@@ -1,5 +1,13 @@
 //! Bad input gets a 4xx and no provider sees a malformed or a second request.
 
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
+
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+
 use crate::support::{chat, pool, post, provider, raw, start};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -171,4 +179,84 @@ async fn a_redirect_of_the_provider_is_passed_on_and_not_followed() {
     let ask = r#"{"messages":[{"role":"user","content":"hi"}]}"#;
     let answer = tokio::task::spawn_blocking(move || chat(address, ask)).await.unwrap();
     assert!(answer.status == 307 && trap.journal().connections.is_empty(), "{answer:?}");
+}
+
+/// Panics of the gateways' cores in this process.
+static PANICS: AtomicUsize = AtomicUsize::new(0);
+
+/// Pieces of requests, and bytes that belong to none.
+fn any_bytes() -> impl Strategy<Value = Vec<u8>> {
+    let pieces = [
+        "GET ",
+        "POST ",
+        "/v1/chat/completions",
+        "/v1/models",
+        " HTTP/1.1\r\n",
+        "\r\n",
+        "\r\n\r\n",
+        "Host: a\r\n",
+        "Content-Length: 2\r\n",
+        "Transfer-Encoding: chunked\r\n",
+        "2\r\n{}\r\n0\r\n\r\n",
+        "{}",
+        "\n",
+        ": ",
+        "%",
+        "?",
+        "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        "\0\0\0\u{4}\0\0\0\0\0",
+        "Expect: 100-continue\r\n",
+        "{\"model\":\"a\"",
+        "POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}",
+    ];
+    let piece = proptest::sample::select(pieces.to_vec()).prop_map(|piece| piece.as_bytes().to_vec());
+    let noise = proptest::collection::vec(any::<u8>(), 0..40);
+    proptest::collection::vec(prop_oneof![3 => piece, 1 => noise], 0..16).prop_map(|parts| parts.concat())
+}
+
+/// Says it, and hears the gateway out.
+fn say(address: std::net::SocketAddr, bytes: &[u8]) -> Vec<u8> {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    // the gateway may have heard enough
+    let _refused = stream.write_all(bytes).and_then(|()| stream.shutdown(Shutdown::Write));
+    let mut heard = Vec::new();
+    match stream.read_to_end(&mut heard) {
+        Ok(_) => heard,
+        Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => heard,
+        Err(error) => panic!("{error} after {bytes:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn any_bytes_on_a_socket_are_survived_and_reach_no_provider_but_as_whole_requests() {
+    let others = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let core = std::thread::current().name().is_some_and(|name| name.starts_with("core-"));
+        PANICS.fetch_add(usize::from(core), Relaxed);
+        others(panic);
+    }));
+    let mock = provider("a", "{respond: {text: ok}}").await;
+    let running = start(&pool(&[&mock], ""));
+    let address = running.address();
+    let good = tokio::task::spawn_blocking(move || {
+        let good = AtomicUsize::new(0);
+        let config = Config { cases: 300, failure_persistence: None, ..Config::default() };
+        let outcome = TestRunner::new(config).run(&any_bytes(), |bytes| {
+            let heard = say(address, &bytes);
+            let http2 = bytes.starts_with(b"PRI");
+            prop_assert!(heard.is_empty() || http2 || heard.starts_with(b"HTTP/1."), "{:?}", heard);
+            good.fetch_add(heard.windows(15).filter(|head| head == b"HTTP/1.1 200 OK").count(), Relaxed);
+            prop_assert_eq!(PANICS.load(Relaxed), 0);
+            Ok(())
+        });
+        outcome.unwrap();
+        assert_eq!(chat(address, r#"{"messages":[{"role":"user","content":"hi"}]}"#).status, 200);
+        good.into_inner()
+    })
+    .await
+    .unwrap();
+    let seen = mock.journal().requests;
+    assert!(seen.len() > good, "{good} answers, {} requests", seen.len());
+    assert!(seen.iter().all(|request| request.malformed.is_none()), "{seen:?}");
 }
