@@ -68,21 +68,21 @@ impl Books {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).sent
     }
 
-    /// Waits until the gateway has counted and logged what was sent, or has had time enough.
+    /// Waits until the books change no more, or have had time enough.
     pub(crate) async fn settle(&self, gateway: &Gateway, providers: &[MockProvider]) -> io::Result<Balance> {
         let clients = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let end = Instant::now() + SETTLE;
+        let (end, mut before) = (Instant::now() + SETTLE, None);
         loop {
             let counted = counted(gateway.metrics).await?;
             let (log, tallies) = (gateway.log.entries(), providers.iter().map(MockProvider::tally));
             let (received, in_flight) =
                 tallies.fold((0, 0), |(received, open), tally| (received + tally.received, open + tally.in_flight));
-            let balance = Balance { clients: clients.clone(), counted, log, received };
-            let settled = balance.counted.values().sum::<u64>() >= clients.sent && balance.log.lines >= clients.sent;
-            if (settled && in_flight == 0) || Instant::now() > end {
-                return Ok(balance);
+            let now = (counted.values().sum::<u64>(), log.lines, received);
+            if (before == Some(now) && in_flight == 0) || Instant::now() > end {
+                return Ok(Balance { clients, counted, log, received });
             }
-            tokio::time::sleep(Duration::from_millis(200)).await;
+            before = Some(now);
+            tokio::time::sleep(Duration::from_secs(1)).await;
         }
     }
 }
@@ -167,22 +167,27 @@ impl Balance {
             "log: {} lines, {} went upstream in {attempts} attempts, {rejected} rejected",
             log.lines, log.upstream
         );
-        println!("providers: {received} requests\n");
+        println!("providers: {received} requests");
         clients.lost.iter().take(TOLD).for_each(|why| println!("lost: {why}"));
         let heard_all = clients.statuses.values().sum::<u64>();
-        // who left early may have left before the attempt was on its way, and may have been answered all the same
-        let early = counted.iter().map(|(status, count)| count.saturating_sub(heard(status))).sum::<u64>();
         let none_lost =
-            clients.lost.is_empty() && clients.statuses.keys().all(|status| heard(status) <= at(counted, status));
+            clients.lost.is_empty() && clients.statuses.iter().all(|(status, heard)| *heard <= at(counted, *status));
+        // Who leaves early may be gone before the request is read, which then never begins; or before its attempt is on
+        // its way; or be answered all the same.
+        let unread = clients.sent.saturating_sub(all);
+        println!("left before they were read: {unread}\n");
         let table = [
             ("sent = heard + left", clients.sent == heard_all + clients.left),
             ("no answer lost, none told by a status that the gateway did not count", none_lost),
-            ("sent = sum of the gateway's statuses", clients.sent == all),
-            ("what only the gateway counted = those who left", early == clients.left),
-            ("sent = lines of the log", clients.sent == log.lines && log.unreadable == 0),
-            ("attempts = requests at the providers, but for those who left", {
-                *received <= attempts && attempts - received <= clients.left
-            }),
+            ("sent = sum of the gateway's statuses + left unread", all <= clients.sent && unread <= clients.left),
+            (
+                "sum of the gateway's statuses = lines of the log = upstream + rejected",
+                all == log.lines && log.unreadable == 0,
+            ),
+            (
+                "attempts = requests at the providers, but for those who left",
+                *received <= attempts && attempts - received <= clients.left,
+            ),
             ("every kind of outcome was met", [200, 400, 401, 404, 413].iter().all(|status| heard(status) > 0)),
         ];
         for (what, holds) in table {
@@ -192,6 +197,6 @@ impl Balance {
     }
 }
 
-fn at(counted: &Statuses, status: &u16) -> u64 {
-    counted.get(status).copied().unwrap_or(0)
+fn at(counted: &Statuses, status: u16) -> u64 {
+    counted.get(&status).copied().unwrap_or(0)
 }

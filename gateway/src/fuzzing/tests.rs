@@ -36,6 +36,11 @@ fn every_way_through_the_stages_is_open_to_a_connection() {
 }
 
 #[test]
+fn a_length_that_is_told_twice_is_refused_also_where_one_of_them_would_do() {
+    assert_eq!(connection(include_bytes!("../../fuzz/corpus/connection/twice")), [400]);
+}
+
+#[test]
 fn the_corpus_of_the_fuzz_targets_holds() {
     let of = |target: &str| {
         let folder = format!("{}/fuzz/corpus/{target}", env!("CARGO_MANIFEST_DIR"));
@@ -129,21 +134,34 @@ proptest! {
 
     #[test]
     fn any_bytes_on_a_connection_get_whole_answers_or_none(
-        parts in prop::collection::vec(
-            prop_oneof![
-                prop::sample::select(vec![
-                    "GET ", "POST ", "/v1/chat/completions", "/static", " HTTP/1.1", "\r\n", "\r\n\r\n", "\n", "Host: a",
-                    "Content-Length: 2", "Content-Length: 99", "Transfer-Encoding: chunked", "Connection: close", ":",
-                    "2\r\n{}\r\n", "0\r\n\r\n", "{}", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "\0\0\0\u{4}\0\0\0\0\0",
-                    "Expect: 100-continue", "%2e%2e", "?a=b", "Upgrade: websocket", "Connection: upgrade",
-                ]).prop_map(|text| text.as_bytes().to_vec()),
-                prop::collection::vec(any::<u8>(), 0..6),
-            ],
-            0..24,
+        requests in prop::collection::vec(
+            (
+                prop::sample::select(vec!["GET /v1/models", "POST /v1/chat/completions", "OPTIONS /browser/x", "HEAD /", "GET /static"]),
+                prop::sample::subsequence(
+                    vec![
+                        "Host: a", "Content-Length: 2", "Transfer-Encoding: chunked", "Expect: 100-continue", "Connection: close",
+                        "Upgrade: websocket", "Connection: upgrade", "Origin: https://a.example.com",
+                    ],
+                    0..=4,
+                ),
+                prop::sample::select(vec!["", "{}", "2\r\n{}\r\n0\r\n\r\n", "\0\0\0\u{4}\0\0\0\0\0"]),
+            ),
+            1..4,
         ),
+        spoilt in prop::option::of((any::<prop::sample::Index>(), 0..4usize, prop::collection::vec(any::<u8>(), 0..9))),
         size in any::<u8>(),
     ) {
-        connection(&[vec![size], parts.concat()].concat());
+        let mut said = vec![size];
+        for (line, headers, body) in &requests {
+            let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
+            said.extend_from_slice(format!("{line} HTTP/1.1\r\n{headers}\r\n{body}").as_bytes());
+        }
+        if let Some((at, replaced, with)) = spoilt {
+            let at = at.index(said.len());
+            let end = said.len().min(at + replaced);
+            said.splice(at..end, with);
+        }
+        connection(&said);
     }
 
     #[test]

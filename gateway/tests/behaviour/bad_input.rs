@@ -184,34 +184,28 @@ async fn a_redirect_of_the_provider_is_passed_on_and_not_followed() {
 /// Panics of the gateways' cores in this process.
 static PANICS: AtomicUsize = AtomicUsize::new(0);
 
-/// Pieces of requests, and bytes that belong to none.
+/// Requests, good and odd, with some bytes replaced.
 fn any_bytes() -> impl Strategy<Value = Vec<u8>> {
-    let pieces = [
-        "GET ",
-        "POST ",
-        "/v1/chat/completions",
-        "/v1/models",
-        " HTTP/1.1\r\n",
-        "\r\n",
-        "\r\n\r\n",
-        "Host: a\r\n",
-        "Content-Length: 2\r\n",
-        "Transfer-Encoding: chunked\r\n",
-        "2\r\n{}\r\n0\r\n\r\n",
-        "{}",
-        "\n",
-        ": ",
-        "%",
-        "?",
-        "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-        "\0\0\0\u{4}\0\0\0\0\0",
-        "Expect: 100-continue\r\n",
-        "{\"model\":\"a\"",
-        "POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}",
-    ];
-    let piece = proptest::sample::select(pieces.to_vec()).prop_map(|piece| piece.as_bytes().to_vec());
-    let noise = proptest::collection::vec(any::<u8>(), 0..40);
-    proptest::collection::vec(prop_oneof![3 => piece, 1 => noise], 0..16).prop_map(|parts| parts.concat())
+    use proptest::sample::{Index, select, subsequence};
+    let line = (select(vec!["GET", "POST", "HEAD"]), select(vec!["/v1/chat/completions", "/v1/models", "/x%2e", "*"]));
+    let headers =
+        ["Host: a", "Content-Length: 2", "Transfer-Encoding: chunked", "Expect: 100-continue", "Connection: close"];
+    let body = select(vec!["", "{}", "2\r\n{}\r\n0\r\n\r\n", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"]);
+    let request = (line, subsequence(headers.to_vec(), 0..=3), body).prop_map(|((method, path), headers, body)| {
+        let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
+        format!("{method} {path} HTTP/1.1\r\n{headers}\r\n{body}").into_bytes()
+    });
+    let spoilt = (any::<Index>(), 0..4usize, proptest::collection::vec(any::<u8>(), 0..9));
+    let requests = proptest::collection::vec(request, 1..4);
+    (requests, proptest::option::of(spoilt)).prop_map(|(requests, spoilt)| {
+        let mut bytes = requests.concat();
+        if let Some((at, replaced, with)) = spoilt {
+            let at = at.index(bytes.len());
+            let end = bytes.len().min(at + replaced);
+            bytes.splice(at..end, with);
+        }
+        bytes
+    })
 }
 
 /// Says it, and hears the gateway out.
