@@ -175,6 +175,8 @@ impl Balance {
         // Who leaves early may be gone before the request is read, which then never begins; or before its attempt is on
         // its way; or be answered all the same.
         let unread = clients.sent.saturating_sub(all);
+        // no provider here answers so
+        let refused = counted.range(400..499).map(|(_, count)| count).sum::<u64>();
         println!("left before they were read: {unread}\n");
         let table = [
             ("sent = heard + left", clients.sent == heard_all + clients.left),
@@ -187,6 +189,10 @@ impl Balance {
             (
                 "attempts = requests at the providers, but for those who left",
                 *received <= attempts && attempts - received <= clients.left,
+            ),
+            (
+                "rejected = answers of 4xx, but for those who left",
+                rejected >= refused && rejected - refused <= clients.left,
             ),
             ("every kind of outcome was met", [200, 400, 401, 404, 413].iter().all(|status| heard(status) > 0)),
         ];
