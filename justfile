@@ -46,9 +46,13 @@ bench *ARGS:
 advisories:
     cargo deny check advisories
 
-# The fuzz targets of the scripted providers, each for so many seconds: `just fuzz 600`.
+# The fuzz targets, each for so many seconds: `just fuzz 600`.
 fuzz *ARGS:
     ci/fuzz.sh {{ARGS}}
+
+# Minutes of mixed load on the gateway, its memory and its books: `just soak 10`.
+soak *ARGS:
+    ci/soak.sh {{ARGS}}
 
 # What CI runs.
 gate:

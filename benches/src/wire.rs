@@ -95,9 +95,15 @@ impl Connection {
 
     /// Sends the bytes of one request and returns the bytes of its answer.
     pub async fn round_trip(&mut self, request: &[u8]) -> io::Result<&[u8]> {
+        self.reader.buffer.clear();
         self.stream.write_all(request).await?;
         let answer = self.reader.message(&mut self.stream).await?;
         answer.ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+    }
+
+    /// What has come of the latest answer: all of it after a round trip, a part of it after one that failed.
+    pub fn heard(&self) -> &[u8] {
+        &self.reader.buffer
     }
 
     /// Asks again and again until `deadline`, noting how long each answer took; any answer but a 200 is an error.

@@ -173,6 +173,8 @@ pub fn is_event_stream(headers: &HeaderMap) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -224,6 +226,80 @@ mod tests {
             ("k%65y=c&a=1", "a=1"),
         ] {
             assert_eq!(query_without_credentials(query), expected);
+        }
+    }
+
+    /// A name in any case.
+    fn any_case(names: &'static [&'static str]) -> impl Strategy<Value = String> {
+        (prop::sample::select(names), any::<u64>()).prop_map(|(name, cases)| {
+            let upper = |at: usize| cases >> (at % 64) & 1 == 1;
+            let letters = name.chars().enumerate();
+            letters.map(|(at, c)| if upper(at) { c.to_ascii_uppercase() } else { c }).collect()
+        })
+    }
+
+    const SECRET_NAMES: &[&str] = &[
+        "authorization",
+        "proxy-authorization",
+        "cookie",
+        "x-api-key",
+        "api-key",
+        "x-goog-api-key",
+        "x-amz-security-token",
+        "openai-organization",
+        "x-vendor-api-key",
+        "x-github-token",
+        "x-client-secret",
+    ];
+    const HOP_NAMES: &[&str] =
+        &["keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "proxy-connection", "expect", "host"];
+    const PLAIN_NAMES: &[&str] = &["accept", "user-agent", "x-custom", "x-token-count", "content-type", "x-hop"];
+
+    proptest! {
+        #[test]
+        fn no_credential_passes_whatever_its_case_its_place_and_its_company(
+            fields in prop::collection::vec(
+                prop_oneof![
+                    (any_case(SECRET_NAMES), "secret[a-z0-9]{0,4}"),
+                    (any_case(HOP_NAMES), "hop[a-z0-9]{0,4}"),
+                    (any_case(PLAIN_NAMES), "plain[a-z0-9]{0,4}"),
+                ],
+                0..12,
+            ),
+            listed in prop::collection::vec((any_case(PLAIN_NAMES), "[ ,\t]{0,3},[ \t]{0,2}"), 0..3),
+        ) {
+            let mut from = HeaderMap::new();
+            for (name, value) in &fields {
+                from.append(HeaderName::from_bytes(name.as_bytes()).unwrap(), value.parse().unwrap());
+            }
+            for (name, separators) in &listed {
+                from.append(CONNECTION, format!("close{separators}{name}{separators}").parse().unwrap());
+            }
+            let kept = forwarded(&from, true);
+            let is_listed = |name: &str| listed.iter().any(|(other, _)| other.eq_ignore_ascii_case(name));
+            let plain = fields.iter().filter(|(name, value)| value.starts_with("plain") && !is_listed(name));
+            prop_assert_eq!(kept.len(), plain.clone().count());
+            for name in PLAIN_NAMES {
+                let expected: Vec<_> = plain.clone().filter(|(own, _)| own.eq_ignore_ascii_case(name)).collect();
+                let values: Vec<_> = kept.get_all(*name).iter().collect();
+                prop_assert_eq!(values, expected.iter().map(|(_, value)| value.as_str()).collect::<Vec<_>>());
+            }
+        }
+
+        #[test]
+        fn no_credential_parameter_passes_and_no_other_is_lost(
+            pairs in prop::collection::vec(
+                prop_oneof![
+                    (any_case(&["key", "api_key", "api-key", "access_token", "token", "k%65y"]), "=secret[a-z%&]{0,4}"),
+                    (any_case(&["a", "keys", "api-version", "limit", ""]), "(=plain[a-z%+]{0,4})?"),
+                ],
+                0..8,
+            ),
+        ) {
+            let query = pairs.iter().map(|(name, rest)| format!("{name}{rest}")).collect::<Vec<_>>().join("&");
+            let kept = query_without_credentials(&query);
+            prop_assert!(!kept.contains("secret"), "{}", kept);
+            prop_assert_eq!(kept.matches("plain").count(), query.matches("plain").count());
         }
     }
 }

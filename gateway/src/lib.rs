@@ -23,6 +23,9 @@ pub mod error;
 pub mod exchange;
 pub mod failover;
 pub mod framing;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod headers;
 pub mod health;
 pub mod hint;

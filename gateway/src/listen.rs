@@ -185,19 +185,25 @@ impl Door {
             return;
         }
         let stream = Paced::new(stream, self.worker.shared.reader_timeout);
-        let Some(config) = self.tls() else {
-            let Some((stream, opening)) = self.in_time(http2::listen(stream)).await else { return };
-            return match opening {
-                Opening::Http1 => self.serve_http1(stream, peer, None).await,
-                Opening::Http2 => http2::serve(self, stream, peer, None).await,
-            };
-        };
+        let Some(config) = self.tls() else { return self.serve_plain(stream, peer).await };
         let Some(stream) = self.in_time(TlsAcceptor::from(config).accept(stream)).await else { return };
         let session = stream.get_ref().1;
         let server_name = Some(session.server_name().unwrap_or_default().to_ascii_lowercase().into());
         match session.alpn_protocol() {
             Some(b"h2") => http2::serve(self, stream, peer, server_name).await,
             _ => self.serve_http1(stream, peer, server_name).await,
+        }
+    }
+
+    /// A connection without TLS, whatever is spoken on it.
+    pub(crate) async fn serve_plain<T>(mut self, io: T, peer: IpAddr)
+    where
+        T: AsyncRead + AsyncWrite + Unpin + 'static,
+    {
+        let Some((io, opening)) = self.in_time(http2::listen(io)).await else { return };
+        match opening {
+            Opening::Http1 => self.serve_http1(io, peer, None).await,
+            Opening::Http2 => http2::serve(self, io, peer, None).await,
         }
     }
 
@@ -267,6 +273,22 @@ impl Door {
             let parts = connection.into_parts();
             tunnel.run(Replay::new(parts.io.into_inner().into_inner(), parts.read_buf)).await;
         }
+    }
+}
+
+/// A port without a socket and a core that never stops.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) struct Alone {
+    pub(crate) door: Door,
+    _stage: watch::Sender<Stage>,
+}
+
+#[cfg(any(test, feature = "fuzzing"))]
+impl Alone {
+    pub(crate) fn new(worker: Rc<Worker>, port: u16) -> Self {
+        let (stage, reached) = watch::channel(Stage::Serving);
+        let (alive, _) = mpsc::channel(1);
+        Self { door: Door { worker, port, stage: reached, _alive: alive }, _stage: stage }
     }
 }
 

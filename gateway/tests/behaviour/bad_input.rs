@@ -1,5 +1,13 @@
 //! Bad input gets a 4xx and no provider sees a malformed or a second request.
 
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
+
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+
 use crate::support::{chat, pool, post, provider, raw, start};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -177,4 +185,78 @@ async fn a_redirect_of_the_provider_is_passed_on_and_not_followed() {
     let ask = r#"{"messages":[{"role":"user","content":"hi"}]}"#;
     let answer = tokio::task::spawn_blocking(move || chat(address, ask)).await.unwrap();
     assert!(answer.status == 307 && trap.journal().connections.is_empty(), "{answer:?}");
+}
+
+/// Panics of the gateways' cores in this process.
+static PANICS: AtomicUsize = AtomicUsize::new(0);
+
+/// Requests, good and odd, with some bytes replaced.
+fn any_bytes() -> impl Strategy<Value = Vec<u8>> {
+    use proptest::sample::{Index, select, subsequence};
+    let line = (select(vec!["GET", "POST", "HEAD"]), select(vec!["/v1/chat/completions", "/v1/models", "/x%2e", "*"]));
+    let headers =
+        ["Host: a", "Content-Length: 2", "Transfer-Encoding: chunked", "Expect: 100-continue", "Connection: close"];
+    let body = select(vec!["", "{}", "2\r\n{}\r\n0\r\n\r\n", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"]);
+    let request = (line, subsequence(headers.to_vec(), 0..=3), body).prop_map(|((method, path), headers, body)| {
+        let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
+        format!("{method} {path} HTTP/1.1\r\n{headers}\r\n{body}").into_bytes()
+    });
+    let spoilt = (any::<Index>(), 0..4usize, proptest::collection::vec(any::<u8>(), 0..9));
+    let requests = proptest::collection::vec(request, 1..4);
+    (requests, proptest::option::of(spoilt)).prop_map(|(requests, spoilt)| {
+        let mut bytes = requests.concat();
+        if let Some((at, replaced, with)) = spoilt {
+            let at = at.index(bytes.len());
+            let end = bytes.len().min(at + replaced);
+            bytes.splice(at..end, with);
+        }
+        bytes
+    })
+}
+
+/// Says it, and hears the gateway out.
+fn say(address: std::net::SocketAddr, bytes: &[u8]) -> Vec<u8> {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    // the gateway may have heard enough
+    let _refused = stream.write_all(bytes).and_then(|()| stream.shutdown(Shutdown::Write));
+    let mut heard = Vec::new();
+    match stream.read_to_end(&mut heard) {
+        Ok(_) => heard,
+        Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => heard,
+        Err(error) => panic!("{error} after {bytes:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn any_bytes_on_a_socket_are_survived_and_reach_no_provider_but_as_whole_requests() {
+    let others = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let core = std::thread::current().name().is_some_and(|name| name.starts_with("core-"));
+        PANICS.fetch_add(usize::from(core), Relaxed);
+        others(panic);
+    }));
+    let mock = provider("a", "{respond: {text: ok}}").await;
+    let running = start(&pool(&[&mock], ""));
+    let address = running.address();
+    let good = tokio::task::spawn_blocking(move || {
+        let good = AtomicUsize::new(0);
+        let config = Config { cases: 300, failure_persistence: None, ..Config::default() };
+        let outcome = TestRunner::new(config).run(&any_bytes(), |bytes| {
+            let heard = say(address, &bytes);
+            let http2 = bytes.starts_with(b"PRI");
+            prop_assert!(heard.is_empty() || http2 || heard.starts_with(b"HTTP/1."), "{:?}", heard);
+            good.fetch_add(heard.windows(15).filter(|head| head == b"HTTP/1.1 200 OK").count(), Relaxed);
+            prop_assert_eq!(PANICS.load(Relaxed), 0);
+            Ok(())
+        });
+        outcome.unwrap();
+        assert_eq!(chat(address, r#"{"messages":[{"role":"user","content":"hi"}]}"#).status, 200);
+        good.into_inner()
+    })
+    .await
+    .unwrap();
+    let seen = mock.journal().requests;
+    assert!(seen.len() > good, "{good} answers, {} requests", seen.len());
+    assert!(seen.iter().all(|request| request.malformed.is_none()), "{seen:?}");
 }

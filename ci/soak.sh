@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# Minutes of mixed load (10) with provider faults, cancels and reloads: `ci/soak.sh 10`, or `ci/soak.sh 2
+# target/debug/windtunnel` for a gateway that is built already. Prints memory, file descriptors and the balance of the
+# books, and fails when a bound is broken. Outside the gate: it takes its time.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+minutes=${1:-10}
+binary=${2:-}
+if [[ -z $binary ]]; then
+    cargo build --release --locked --package conformance
+    binary=${CARGO_TARGET_DIR:-target}/release/windtunnel
+fi
+cargo run --locked --package benches --example soak -- "$minutes" "$binary"
