@@ -77,11 +77,9 @@ where
     let streams = Rc::new(Streams::new());
     let counted = streams.clone();
     let service = service_fn(move |request: Request<Incoming>| {
-        let (worker, client, stream) = (worker.clone(), client.clone(), Stream::begin(counted.clone()));
-        async move {
-            let response = proxy::handle(worker, client, request).await;
-            Ok::<_, std::convert::Infallible>(response.map(|reply| Counted::new(reply, stream)))
-        }
+        let stream = Stream::begin(counted.clone());
+        let answer = proxy::handle(worker.clone(), client.clone(), request);
+        async move { Ok::<_, std::convert::Infallible>(answer.await.map(|reply| Counted::new(reply, stream))) }
     });
     let mut connection = pin!(builder().serve_connection(TokioIo::new(io), service));
     let mut drained = pin!(drained(&mut door, &streams));

@@ -244,8 +244,8 @@ impl Door {
         let (worker, client) = (self.worker.clone(), self.client(peer, server_name, framing.clone()));
         let slot = client.tunnel.clone();
         let service = service_fn(move |request| {
-            let (worker, client) = (worker.clone(), client.clone());
-            async move { Ok::<_, std::convert::Infallible>(proxy::handle(worker, client, request).await) }
+            let answer = proxy::handle(worker.clone(), client.clone(), request);
+            async move { Ok::<_, std::convert::Infallible>(answer.await) }
         });
         let mut connection = http1::Builder::new()
             .timer(TokioTimer::new())

@@ -35,11 +35,17 @@ pub struct Client {
     pub tunnel: Slot,
 }
 
-/// Serves one request of one client connection.
-pub async fn handle(worker: Rc<Worker>, client: Client, request: Request<Incoming>) -> Response<Reply> {
+/// Takes one request of one client connection. The exchange begins at once: a client that leaves before anything else
+/// happens has its record too.
+pub fn handle(worker: Rc<Worker>, client: Client, request: Request<Incoming>) -> impl Future<Output = Response<Reply>> {
     let (head, body) = request.into_parts();
-    let (port, snapshot) = (client.port, worker.shared.snapshot.load_full());
-    let mut exchange = Exchange::begin(worker, port, client.peer, head);
+    let exchange = Exchange::begin(worker, client.port, client.peer, head);
+    serve(exchange, client, body)
+}
+
+/// Serves a request.
+async fn serve(mut exchange: Exchange, client: Client, body: Incoming) -> Response<Reply> {
+    let snapshot = exchange.worker.shared.snapshot.load_full();
 
     // listen: what HTTP let through but a proxy must not pass on
     if let Err(rejection) = check_framing(&mut exchange, &client.framing) {

@@ -54,3 +54,23 @@ async fn a_client_that_leaves_before_the_answer_is_recorded_and_the_provider_is_
         (1, Some(499), Some("client_closed"))
     );
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_leaves_at_once_after_a_whole_request_has_a_record_too() {
+    let mock = provider("a", "{respond: {text: ok}}").await;
+    let running = start(&pool(&[&mock], ""));
+    let address = running.address();
+    tokio::task::spawn_blocking(move || {
+        for _ in 0..300 {
+            let mut client = TcpStream::connect(address).unwrap();
+            client.write_all(&post("/v1/chat/completions", ASK)).unwrap();
+        }
+        // waits until so many are counted
+        running.metrics(300);
+        let log = running.stop();
+        assert_eq!(log.len(), 300);
+        assert!(log.iter().all(|record| record["end"] == "client_closed" || record["end"] == "complete"), "{log:?}");
+    })
+    .await
+    .unwrap();
+}

@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use gateway::{Gateway, Options};
 use mock_providers::MockProvider;
@@ -151,12 +151,14 @@ impl Running {
             let notice = self.notice("metrics address=");
             notice.trim_start_matches("metrics address=").parse().unwrap()
         });
+        let end = Instant::now() + Duration::from_secs(30);
         loop {
             let text = raw(address, b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n").text();
             let counted = text.lines().filter(|line| line.starts_with("agentgateway_requests_total{"));
             if counted.map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap()).sum::<u64>() >= requests {
                 return text;
             }
+            assert!(Instant::now() < end, "fewer than {requests} requests are counted: {text}");
             std::thread::yield_now();
         }
     }
