@@ -17,7 +17,7 @@ use crate::wire::Wire;
 
 /// When so many bytes at this rate are through.
 pub(crate) fn due(begun: Instant, bytes: usize, rate: usize) -> Instant {
-    begun + Duration::from_secs_f64(bytes as f64 / rate.max(1) as f64)
+    begun + Duration::from_secs_f64(bytes as f64 / rate as f64)
 }
 
 /// Carries out an exchange whose fault was decided with its head.

@@ -27,7 +27,6 @@ const LINGER: Duration = Duration::from_secs(1);
 
 /// How often a slow reader reads.
 const TICKS_PER_SECOND: usize = 50;
-const TICK: Duration = Duration::from_millis(1000 / TICKS_PER_SECOND as u64);
 
 /// The caller is no longer there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,10 +66,10 @@ impl Wire {
         poll_fn(|cx| self.poll_fill(cx)).await
     }
 
-    /// Reads a tick's share of a rate, after that tick.
+    /// Reads a tick's share of a rate, or one byte where that is more, after the time that it takes.
     async fn sip(&mut self, rate: usize) -> Result<(), Gone> {
-        tokio::time::sleep(TICK).await;
         let share = (rate / TICKS_PER_SECOND).max(1);
+        tokio::time::sleep(Duration::from_secs_f64(share as f64 / rate as f64)).await;
         let read = (&mut self.stream).take(share as u64).read_buf(&mut self.inbound).await;
         self.came(read)
     }

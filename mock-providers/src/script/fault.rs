@@ -178,7 +178,7 @@ catalogue! {
         /// Answer once the head of the request is there.
         early_response: Option<EarlyResponse>,
         /// Read so many bytes of the body a second.
-        #[serde(deserialize_with = "size::deserialize")]
+        #[serde(deserialize_with = "size::rate")]
         #[cfg_attr(feature = "schema", schemars(with = "Option<super::schema::Size>"))]
         read_slowly: Option<usize>,
         /// End the connection while the body comes.

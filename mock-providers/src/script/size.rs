@@ -53,6 +53,14 @@ pub(super) fn deserialize<'de, D: Deserializer<'de>>(reader: D) -> Result<Option
     reader.deserialize_any(SizeVisitor)
 }
 
+/// The same for what happens at a rate, which is never zero.
+pub(super) fn rate<'de, D: Deserializer<'de>>(reader: D) -> Result<Option<usize>, D::Error> {
+    match deserialize(reader)? {
+        Some(0) => Err(de::Error::custom("a rate of 0 never comes to an end: `hang_before_head` keeps a caller waiting")),
+        rate => Ok(rate),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -65,5 +73,12 @@ mod tests {
         assert!(parse("MiB").is_err_and(|e| e.contains("whole number")));
         assert!(parse("1025MiB").is_err_and(|e| e.contains("out of range")));
         assert!(parse("99999999999999999MiB").is_err());
+    }
+
+    #[test]
+    fn a_rate_is_more_than_nothing() {
+        let read = |value: &str| rate(serde_json::from_str::<serde_json::Value>(value).unwrap());
+        assert_eq!(read("\"1B\"").unwrap(), Some(1));
+        assert!(read("\"0B\"").unwrap_err().to_string().contains("never comes to an end"));
     }
 }

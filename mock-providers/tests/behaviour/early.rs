@@ -172,6 +172,19 @@ async fn an_answer_may_come_before_the_body_which_is_then_read_or_left() {
 }
 
 #[tokio::test]
+async fn a_rate_below_a_byte_a_tick_is_kept_too() {
+    let mock = provider("{faults: [{read_slowly: 10B}], respond: {body: ok}}").await;
+    let mut client = Client::connect(&mock).await;
+    client.send("POST /slow HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\n\r\n").await;
+    // only what does not come with the head is read slowly
+    mock.wait_until(|journal| journal.requests.len() == 1).await;
+    let begun = Instant::now();
+    client.send("123").await;
+    assert_eq!(client.response().await.text(), "ok");
+    assert!(begun.elapsed() >= Duration::from_millis(200), "{:?}", begun.elapsed());
+}
+
+#[tokio::test]
 async fn a_body_may_be_read_slowly_however_it_is_framed() {
     let mock = provider("{faults: [{when: {path: '*/slow'}, read_slowly: 1kB}], respond: {body: ok}}").await;
     let mut client = Client::connect(&mock).await;

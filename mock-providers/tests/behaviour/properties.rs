@@ -180,7 +180,8 @@ async fn exchange(config: Config, bytes: &[u8], pause: usize, workers: Option<Wo
     // Of others, who may still look for what had this port before, nothing is known.
     let own = |connection: &ConnectionRecord| connection.peer == Some(own) && connection.closed_by.is_some();
     let ended = mock.wait_until(|journal| journal.connections.iter().any(own));
-    let journal = tokio::time::timeout(Duration::from_secs(5), ended).await;
+    // Longer than it takes to read all of the bytes slowly.
+    let journal = tokio::time::timeout(Duration::from_secs(30), ended).await;
     Some(journal.unwrap_or_else(|_| panic!("its task has not ended in order: {:?}", mock.journal())))
 }
 
