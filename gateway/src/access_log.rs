@@ -1,7 +1,7 @@
 //! What a Gateway's policy changes in its access log (`frontend.accessLog`): which exchanges are told of, and what.
 //! It works on finished records, off the request path; the record carries what its expressions look at.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use http::{HeaderMap, StatusCode};
 use serde_json::Value;
@@ -42,10 +42,10 @@ pub struct Kept {
 }
 
 impl Kept {
-    /// Nothing yet.
+    /// Nothing yet; what others than the access log look at is kept for them, and not told by it.
     #[must_use]
-    pub fn new(log: Arc<AccessLog>, log_bodies: bool) -> Self {
-        let uses = log.uses();
+    pub fn new(log: Arc<AccessLog>, others: Uses, log_bodies: bool) -> Self {
+        let uses = log.uses() | others;
         Self { log, uses, log_bodies, request_headers: None, response_headers: HeaderMap::new() }
     }
 
@@ -70,12 +70,16 @@ impl Kept {
         }
     }
 
+    /// What expressions see of the finished exchange.
+    #[must_use]
+    pub fn scope<'a>(&'a self, record: &'a Record) -> Scope<'a> {
+        scope(record, self.request_headers.as_ref(), &self.response_headers)
+    }
+
     /// The record as this access log tells it; `None` when it does not.
     #[must_use]
     pub fn line(&self, record: &Record) -> Option<Value> {
-        let status = StatusCode::from_u16(record.status).ok();
-        let response = status.map(|status| Answered { status, headers: &self.response_headers });
-        let scope = Scope { record, request_headers: self.request_headers.as_ref(), response };
+        let scope = self.scope(record);
         if self.log.filter.as_ref().and_then(|filter| filter.holds(&scope)) == Some(false) {
             return None;
         }
@@ -97,6 +101,18 @@ impl Kept {
     }
 }
 
+fn scope<'a>(record: &'a Record, request_headers: Option<&'a HeaderMap>, headers: &'a HeaderMap) -> Scope<'a> {
+    let status = StatusCode::from_u16(record.status).ok();
+    Scope { record, request_headers, response: status.map(|status| Answered { status, headers }) }
+}
+
+/// What expressions see of a finished exchange of which nothing was kept for them.
+#[must_use]
+pub fn bare_scope(record: &Record) -> Scope<'_> {
+    static NONE: LazyLock<HeaderMap> = LazyLock::new(HeaderMap::new);
+    scope(record, None, &NONE)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -110,7 +126,7 @@ mod tests {
         let kept = |text: &str, uses| {
             let program = ::cel::Program::compile(text).unwrap();
             let log = AccessLog { filter: Some(Expression::new(program, uses)), ..AccessLog::default() };
-            let mut kept = Kept::new(Arc::new(log), false);
+            let mut kept = Kept::new(Arc::new(log), Uses::default(), false);
             kept.keep_request(&headers);
             kept
         };

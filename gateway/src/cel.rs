@@ -93,6 +93,13 @@ impl Expression {
         self.evaluate(scope).map(|value| json(&value)).filter(|value| !value.is_null())
     }
 
+    /// The value of one that looks at nothing; `None` where it does.
+    #[must_use]
+    pub fn constant(&self) -> Option<serde_json::Value> {
+        let context = Context::with_env(LANGUAGE.clone());
+        self.program.execute(&context).ok().map(|value| json(&value))
+    }
+
     fn evaluate(&self, scope: &Scope<'_>) -> Option<Value> {
         let visible = Visible { scope: *scope, uses: self.uses, made: Default::default() };
         let mut context = Context::with_env(LANGUAGE.clone());
@@ -217,8 +224,6 @@ fn key_text(key: &Key) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, Instant, SystemTime};
-
     use proptest::prelude::*;
 
     use super::*;
@@ -229,38 +234,21 @@ mod tests {
     fn record() -> Record {
         let (method, host, path) = (http::Method::POST, "api.example.com".into(), "/v1/chat/completions".into());
         Record {
-            started: Instant::now(),
-            time: SystemTime::UNIX_EPOCH,
             request_id: "r".into(),
             trace: Trace::begin(&HeaderMap::new(), || 7),
             method,
             host,
             path,
             port: 80,
-            gateway: None,
-            listener: None,
-            route: None,
-            rule: None,
-            backend: None,
             operation: Some("chat"),
             system: Some("openai"),
             requested_model: Some("gpt-4o".into()),
-            upstream_model: None,
-            response_model: None,
-            upstream_request_id: None,
             stream: true,
             usage: Some(Usage { input: 11, output: 7, ..Usage::default() }),
-            attempts: Vec::new(),
             status: 200,
-            first_token: None,
-            duration: Duration::ZERO,
-            response_bytes: 0,
             end: End::Complete,
-            reason: None,
-            error: None,
             request_body: Some("{\"é\":1}".into()),
-            response_body: None,
-            kept: None,
+            ..Record::empty()
         }
     }
 

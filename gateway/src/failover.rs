@@ -160,6 +160,9 @@ async fn attempt(
         good: false,
         started: started - exchange.record.started,
         duration: std::time::Duration::ZERO,
+        error_type: None,
+        system: Some(provider.system),
+        model: provider.model.clone(),
         span_id: exchange.worker.span_id(),
     };
     let ask_usage = admitted.operation.has_stream_options();
@@ -195,10 +198,13 @@ async fn attempt(
     if let Some(note) = exchange.record.attempts.last_mut() {
         note.duration = started.elapsed();
         note.status = outcome.status().map(|status| status.as_u16());
-        note.error = match &outcome {
-            Outcome::Answered(..) => None,
-            Outcome::Failed(cause) => Some(cause.rejection("provider").message.into()),
-            Outcome::Uncommitted(answer) => Some(answer.broken.to_string().into()),
+        (note.error, note.error_type) = match &outcome {
+            Outcome::Answered(..) => (None, None),
+            Outcome::Failed(cause) => {
+                let rejection = cause.rejection("provider");
+                (Some(rejection.message.into()), Some(rejection.code))
+            }
+            Outcome::Uncommitted(answer) => (Some(answer.broken.to_string().into()), Some(answer.broken.code())),
         };
     }
     Ok(outcome)

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::otel::Environment;
+
 /// Everything a gateway is told beside its manifests.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -38,6 +40,8 @@ pub struct Options {
     pub connections: usize,
     /// Whether prompts and answers go into the access log.
     pub log_bodies: bool,
+    /// What the environment says about traces.
+    pub otel: Environment,
     /// Cores to use; `None` for all.
     pub workers: Option<usize>,
 }
@@ -61,6 +65,7 @@ impl Default for Options {
             reader_timeout: Duration::from_secs(60),
             connections: 16 * 1024,
             log_bodies: false,
+            otel: Environment::default(),
             workers: None,
         }
     }

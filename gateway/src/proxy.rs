@@ -10,6 +10,7 @@ use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 
 use crate::access_log::Kept;
+use crate::cel::Uses;
 use crate::error::{Reason, Rejection};
 use crate::exchange::Exchange;
 use crate::framing::Framing;
@@ -18,7 +19,7 @@ use crate::route::{self, Asked, NoRoute};
 use crate::snapshot::{Bind, Filters, RouteEntry, Rule, Snapshot, Target};
 use crate::tunnel::Slot;
 use crate::worker::Worker;
-use crate::{admit, cors, failover, http2, mirror, model, path, redirect, select, static_backend, tunnel};
+use crate::{admit, cors, failover, http2, mirror, model, path, redirect, select, static_backend, tracing, tunnel};
 
 /// One client connection.
 #[derive(Debug, Clone)]
@@ -46,6 +47,8 @@ pub fn handle(worker: Rc<Worker>, client: Client, request: Request<Incoming>) ->
 /// Serves a request.
 async fn serve(mut exchange: Exchange, client: Client, body: Incoming) -> Response<Reply> {
     let snapshot = exchange.worker.shared.snapshot.load_full();
+
+    tracing::begin(&mut exchange, &snapshot);
 
     // listen: what HTTP let through but a proxy must not pass on
     if let Err(rejection) = check_framing(&mut exchange, &client.framing) {
@@ -209,8 +212,10 @@ fn match_route<'a>(
     let asked = Asked { method: &head.method, path, lenient: reading.lenient.as_deref(), host: &host, head };
     let found = route::find(bind, asked);
     let listener = found.as_ref().map_or_else(|_| route::listener(bind, &host), |(listener, _)| Some(*listener));
-    if let Some(log) = listener.and_then(|listener| listener.access_log.clone()) {
-        let kept = Kept::new(log, exchange.worker.shared.log_bodies);
+    let log = listener.and_then(|listener| listener.access_log.clone());
+    let traced = exchange.record.tracing.as_ref().map_or(Uses::default(), |tracing| tracing.uses());
+    if log.is_some() || traced != Uses::default() {
+        let kept = Kept::new(log.unwrap_or_default(), traced, exchange.worker.shared.log_bodies);
         exchange.record.kept = Some(Box::new(kept));
     }
     let (listener, entry) = found.map_err(|missing| match missing {
@@ -226,6 +231,7 @@ fn match_route<'a>(
     record.listener = Some(listener.name.clone());
     record.route = Some(entry.rule.route.clone());
     record.rule.clone_from(&entry.rule.name);
+    record.matched = record.tracing.as_ref().map(|_| entry.matcher.path.to_string().into());
     Ok(entry)
 }
 

@@ -10,6 +10,7 @@ use crate::access_log::Kept;
 use crate::error::Reason;
 use crate::telemetry::Sink;
 use crate::trace::Trace;
+use crate::tracing::Tracing;
 use crate::usage::Usage;
 
 /// How an exchange ended.
@@ -60,6 +61,12 @@ pub struct Attempt {
     pub started: Duration,
     /// From the start of the attempt to its answer or failure.
     pub duration: Duration,
+    /// What its failure is called where no answer came.
+    pub error_type: Option<&'static str>,
+    /// `gen_ai.provider.name`, of an AI backend.
+    pub system: Option<&'static str>,
+    /// The configured model, where it replaces the client's.
+    pub model: Option<Arc<str>>,
     /// Its own span; of exported traces the parent that the provider is told.
     pub span_id: u64,
 }
@@ -72,7 +79,10 @@ pub struct Record {
     pub time: SystemTime,
     pub request_id: Box<str>,
     pub trace: Trace,
+    /// Set where its spans are exported.
+    pub tracing: Option<Arc<Tracing>>,
     pub method: http::Method,
+    pub version: http::Version,
     pub host: Box<str>,
     pub path: Box<str>,
     pub port: u16,
@@ -80,6 +90,8 @@ pub struct Record {
     pub listener: Option<Arc<str>>,
     pub route: Option<Arc<str>>,
     pub rule: Option<Arc<str>>,
+    /// The condition on the path that matched, where spans are named after it.
+    pub matched: Option<Box<str>>,
     pub backend: Option<Arc<str>>,
     pub operation: Option<&'static str>,
     pub system: Option<&'static str>,
@@ -104,6 +116,48 @@ pub struct Record {
 }
 
 impl Record {
+    /// Nothing is known yet: what an exchange begins with, at this moment.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self {
+            started: Instant::now(),
+            time: SystemTime::now(),
+            request_id: "".into(),
+            trace: Trace { trace_id: 0, span_id: 0, parent_id: 0, flags: 0, passes: false },
+            tracing: None,
+            method: http::Method::GET,
+            version: http::Version::HTTP_11,
+            host: "".into(),
+            path: "".into(),
+            port: 0,
+            gateway: None,
+            listener: None,
+            route: None,
+            rule: None,
+            matched: None,
+            backend: None,
+            operation: None,
+            system: None,
+            requested_model: None,
+            upstream_model: None,
+            response_model: None,
+            upstream_request_id: None,
+            stream: false,
+            usage: None,
+            attempts: Vec::new(),
+            status: 499,
+            first_token: None,
+            duration: Duration::ZERO,
+            response_bytes: 0,
+            end: End::ClientClosed,
+            reason: None,
+            error: None,
+            request_body: None,
+            response_body: None,
+            kept: None,
+        }
+    }
+
     /// The model sent upstream: the configured one, else the client's.
     #[must_use]
     pub fn sent_model(&self) -> Option<&str> {
@@ -114,8 +168,16 @@ impl Record {
 /// Longest model name that is written anywhere.
 const MAX_MODEL: usize = 128;
 
-fn shortened(text: &str) -> &str {
-    let mut end = text.len().min(MAX_MODEL);
+/// A model's name as it is written.
+#[must_use]
+pub fn shortened(name: &str) -> &str {
+    cut(name, MAX_MODEL)
+}
+
+/// As much of a text as fits, without half a character.
+#[must_use]
+pub fn cut(text: &str, most: usize) -> &str {
+    let mut end = text.len().min(most);
     while !text.is_char_boundary(end) {
         end -= 1;
     }

@@ -193,7 +193,10 @@ pub fn build(
         Credential::Inject { name, value } => drop(to.insert(name, value.clone())),
         Credential::None | Credential::Passthrough => (),
     }
-    to.insert("traceparent", exchange.record.trace.header());
+    let (trace, exported) = (&exchange.record.trace, exchange.record.tracing.is_some());
+    if !trace.passes {
+        to.insert("traceparent", trace.header(if exported { outbound.span_id } else { trace.span_id }));
+    }
     if !exchange.record.trace.continues() {
         to.remove("tracestate");
     }

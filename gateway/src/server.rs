@@ -20,6 +20,7 @@ use crate::control::{Control, tell_troubles};
 use crate::listen::{self, Command};
 use crate::loaded::Loaded;
 use crate::options::Options;
+use crate::otlp::{Exporter, Setup};
 use crate::ports::Ports;
 use crate::reload::Follower;
 use crate::snapshot::Snapshot;
@@ -87,7 +88,13 @@ impl Gateway {
         tell_troubles(&compiled.status, &notices);
         tell_idle(&compiled.snapshot, &options, &notices);
         let roots = options.upstream_ca.as_deref().map(crate::tls::read_roots).transpose()?.unwrap_or_default();
-        let (sink, exposition, telemetry) = telemetry::start(log)?;
+        let traces = Exporter::start(Setup {
+            otel: options.otel.clone(),
+            connect_to: options.connect_to.clone(),
+            roots: roots.clone(),
+            notices: notices.clone(),
+        })?;
+        let (sink, exposition, telemetry) = telemetry::start(log, traces)?;
         let shared = Arc::new(Shared::new(compiled.snapshot, &options));
         let count = options.workers.or_else(|| std::thread::available_parallelism().ok().map(Into::into)).unwrap_or(1);
         let (mut cores, mut commands) = (Vec::new(), Vec::new());

@@ -1,6 +1,7 @@
 //! The compiled configuration: immutable, shared behind an atomic pointer.
 //! A request keeps the snapshot it started with. Nothing here parses or validates; `config` does.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use crate::cors::Cors;
 use crate::health::Health;
 use crate::mirror::Mirror;
 use crate::model::ModelRouter;
+use crate::tracing::Tracing;
 
 /// Everything a request needs to know, for all listeners.
 #[derive(Debug, Default)]
@@ -32,6 +34,8 @@ pub struct Bind {
     pub port: u16,
     /// Set where the listeners of the port are HTTPS: all of them are, or none.
     pub tls: Option<Arc<ServerConfig>>,
+    /// Whether one of the listeners has a tracing of its own.
+    pub traced: bool,
     /// Ordered so that the first whose hostname fits is the best: exact, longest wildcard, none.
     pub listeners: Vec<Listener>,
 }
@@ -49,6 +53,8 @@ pub struct Listener {
     pub certificates: Vec<Arc<CertifiedKey>>,
     /// What its access log tells, where a policy says so.
     pub access_log: Option<Arc<AccessLog>>,
+    /// Its own tracing, where a policy says so.
+    pub tracing: Option<Arc<Tracing>>,
     /// Sorted by the Gateway API's precedence: the first match is the best match.
     pub routes: Vec<RouteEntry>,
 }
@@ -95,6 +101,21 @@ pub enum PathMatch {
     Prefix(Box<str>),
     /// The whole path, anchored by the compiler.
     Regex(Regex),
+}
+
+impl fmt::Display for PathMatch {
+    /// As spans are named: `/v1/models`, `/openai/*`, or the pattern.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exact(path) => f.write_str(path),
+            Self::Prefix(prefix) => write!(f, "{prefix}/*"),
+            Self::Regex(regex) => {
+                let pattern = regex.as_str();
+                let bare = pattern.strip_prefix("^(?:").and_then(|rest| rest.strip_suffix(")$"));
+                f.write_str(bare.unwrap_or(pattern))
+            }
+        }
+    }
 }
 
 /// A condition on a header or query value.

@@ -129,6 +129,9 @@ fn begin_attempt(exchange: &mut Exchange, backend: &StaticBackend, span_id: u64)
         good: false,
         started: started - record.started,
         duration: Duration::ZERO,
+        error_type: None,
+        system: None,
+        model: None,
         span_id,
     });
     started
@@ -137,7 +140,9 @@ fn begin_attempt(exchange: &mut Exchange, backend: &StaticBackend, span_id: u64)
 fn end_attempt(exchange: &mut Exchange, status: Option<StatusCode>, error: Option<&send::NoAnswer>, started: Instant) {
     let Some(attempt) = exchange.record.attempts.last_mut() else { return };
     attempt.status = status.map(|status| status.as_u16());
-    attempt.error = error.map(|cause| cause.rejection("backend").message.into());
+    let rejection = error.map(|cause| cause.rejection("backend"));
+    attempt.error_type = rejection.as_ref().map(|rejection| rejection.code);
+    attempt.error = rejection.map(|rejection| rejection.message.into());
     attempt.duration = started.elapsed();
 }
 

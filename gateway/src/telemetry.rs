@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use crate::metrics::Metrics;
+use crate::otlp::{Counts, Exporter};
 use crate::record::Record;
 
 /// Records that may wait for the thread.
@@ -38,6 +39,7 @@ impl Sink {
 pub struct Exposition {
     metrics: Arc<Mutex<Metrics>>,
     dropped: Arc<AtomicU64>,
+    spans: Arc<Counts>,
 }
 
 impl Exposition {
@@ -45,17 +47,20 @@ impl Exposition {
     #[must_use]
     pub fn text(&self) -> String {
         let metrics = self.metrics.lock().unwrap_or_else(PoisonError::into_inner);
-        metrics.text(self.dropped.load(Relaxed))
+        metrics.text(self.dropped.load(Relaxed)) + &self.spans.text()
     }
 }
 
 /// Starts the thread; it ends when every [`Sink`] is gone.
-pub fn start(log: Box<dyn Write + Send>) -> io::Result<(Sink, Exposition, JoinHandle<()>)> {
+pub fn start(log: Box<dyn Write + Send>, mut traces: Exporter) -> io::Result<(Sink, Exposition, JoinHandle<()>)> {
     let (queue, records) = sync_channel(QUEUE);
     let (metrics, dropped) = (Arc::new(Mutex::new(Metrics::default())), Arc::new(AtomicU64::new(0)));
-    let exposition = Exposition { metrics: metrics.clone(), dropped: dropped.clone() };
+    let exposition = Exposition { metrics: metrics.clone(), dropped: dropped.clone(), spans: traces.counts() };
     let sink = Sink { queue, metrics: metrics.clone(), dropped };
-    let thread = std::thread::Builder::new().name("telemetry".into()).spawn(move || run(&records, &metrics, log))?;
+    let thread = std::thread::Builder::new().name("telemetry".into()).spawn(move || {
+        run(&records, &metrics, &mut traces, log);
+        traces.finish();
+    })?;
     Ok((sink, exposition, thread))
 }
 
@@ -70,11 +75,17 @@ fn tell(lines: &mut Vec<u8>, record: &Record) {
     }
 }
 
-fn run(records: &Receiver<Box<Record>>, metrics: &Mutex<Metrics>, mut log: Box<dyn Write + Send>) {
+fn run(
+    records: &Receiver<Box<Record>>,
+    metrics: &Mutex<Metrics>,
+    traces: &mut Exporter,
+    mut log: Box<dyn Write + Send>,
+) {
     let mut lines = Vec::with_capacity(2 * BATCH);
     let mut waiting = records.recv().ok();
     while let Some(record) = waiting {
         metrics.lock().unwrap_or_else(PoisonError::into_inner).count(&record);
+        traces.export(&record);
         tell(&mut lines, &record);
         waiting = records.try_recv().ok();
         if waiting.is_none() || lines.len() >= BATCH {

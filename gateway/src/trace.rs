@@ -13,6 +13,8 @@ pub struct Trace {
     pub parent_id: u64,
     /// Trace flags; bit 0 is sampled.
     pub flags: u8,
+    /// The gateway takes no part: the caller's header goes on as it came.
+    pub passes: bool,
 }
 
 impl Trace {
@@ -21,10 +23,10 @@ impl Trace {
     pub fn begin(headers: &HeaderMap, mut random: impl FnMut() -> u64) -> Self {
         let span_id = random().max(1);
         match only(headers).and_then(parse) {
-            Some((trace_id, parent_id, flags)) => Self { trace_id, span_id, parent_id, flags },
+            Some((trace_id, parent_id, flags)) => Self { trace_id, span_id, parent_id, flags, passes: false },
             None => {
                 let trace_id = u128::from(random()) << 64 | u128::from(random().max(1));
-                Self { trace_id, span_id, parent_id: 0, flags: 0 }
+                Self { trace_id, span_id, parent_id: 0, flags: 0, passes: false }
             }
         }
     }
@@ -35,10 +37,10 @@ impl Trace {
         self.parent_id != 0
     }
 
-    /// The header for the provider, with the gateway's span as parent.
+    /// The header for the provider, with a span of the gateway as parent.
     #[must_use]
-    pub fn header(&self) -> HeaderValue {
-        let text = format!("00-{:032x}-{:016x}-{:02x}", self.trace_id, self.span_id, self.flags);
+    pub fn header(&self, span_id: u64) -> HeaderValue {
+        let text = format!("00-{:032x}-{span_id:016x}-{:02x}", self.trace_id, self.flags);
         HeaderValue::from_str(&text).expect("hex digits and dashes are a header value")
     }
 }
@@ -100,6 +102,6 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".parse().unwrap());
         let trace = Trace::begin(&headers, || 7);
-        assert_eq!(trace.header(), "00-0af7651916cd43dd8448eb211c80319c-0000000000000007-01");
+        assert_eq!(trace.header(9), "00-0af7651916cd43dd8448eb211c80319c-0000000000000009-01");
     }
 }

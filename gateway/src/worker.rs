@@ -10,6 +10,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 
 use crate::Options;
+use crate::otel::Environment;
 use crate::snapshot::Snapshot;
 use crate::telemetry::Sink;
 use crate::upstream::Pool;
@@ -32,6 +33,8 @@ pub struct Shared {
     pub snapshot: ArcSwap<Snapshot>,
     /// Whether prompts and answers go into the access log.
     pub log_bodies: bool,
+    /// What the environment says about traces.
+    pub otel: Environment,
     /// Longest wait for a request head, also between two requests of a connection.
     pub header_timeout: Duration,
     /// Longest wait for a request body that does not come at a fair pace.
@@ -49,6 +52,7 @@ impl Shared {
         Self {
             snapshot: ArcSwap::from_pointee(snapshot),
             log_bodies: options.log_bodies,
+            otel: options.otel.clone(),
             header_timeout: options.header_timeout,
             body_timeout: options.body_timeout,
             reader_timeout: options.reader_timeout,

@@ -27,6 +27,7 @@ mod provider;
 mod rule;
 mod service;
 mod target;
+mod tracing;
 mod verdict;
 
 use std::collections::BTreeMap;
@@ -80,6 +81,7 @@ pub fn compile(manifests: &Manifests, previous: Option<&Snapshot>) -> Compiled {
         let (object, programmed) = gateway.finish();
         status.push(object);
         for (port, mut listener) in programmed {
+            listener.tracing = policies.tracing(&listener.gateway, &listener.name);
             listener.access_log = policies.access_log(&listener.gateway, &listener.name);
             listeners.entry(port).or_default().push(listener);
         }
@@ -97,7 +99,8 @@ fn assemble(listeners: BTreeMap<u16, Vec<Listener>>) -> Snapshot {
         listeners.sort_by_key(|listener| hostname::rank(listener.hostname.as_ref()));
         let secure = listeners.iter().any(|listener| !listener.certificates.is_empty());
         let tls = secure.then(|| server_config(&listeners).expect("ring has the default versions of TLS"));
-        Bind { port, tls, listeners }
+        let traced = listeners.iter().any(|listener| listener.tracing.is_some());
+        Bind { port, tls, traced, listeners }
     });
     Snapshot { binds: binds.collect() }
 }

@@ -14,6 +14,8 @@ pub(super) fn gateway(args: GatewayArgs) -> Result<ExitCode, Error> {
     if args.until_stdin_ends {
         std::thread::spawn(end_with_stdin);
     }
+    let otel = gateway::otel::Environment::read(|name| std::env::var(name).ok());
+    let otel = otel.map_err(|error| Error::Input(error.to_string()))?;
     let options = Options {
         config: args.config,
         bind: args.bind,
@@ -30,6 +32,7 @@ pub(super) fn gateway(args: GatewayArgs) -> Result<ExitCode, Error> {
         reader_timeout: args.reader_timeout,
         connections: usize::try_from(args.connections).unwrap_or(usize::MAX),
         log_bodies: args.log_bodies,
+        otel,
         workers: args.workers.and_then(|workers| usize::try_from(workers).ok()),
     };
     gateway::run(options).map(|()| ExitCode::SUCCESS).map_err(|error| Error::Input(error.to_string()))

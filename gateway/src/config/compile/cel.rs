@@ -18,6 +18,8 @@ const LOOP_IN_LOOP: &str = "a loop (all, exists, exists_one, map, filter) within
 /// When an expression is evaluated: a later one sees more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Moment {
+    /// A request begins: only its head is there.
+    Head,
     /// The request has been read.
     Request,
     /// A provider has answered.
@@ -28,10 +30,10 @@ pub(super) enum Moment {
 
 /// What can be seen, and from when on.
 const FIELDS: [(&str, &str, Moment); 17] = [
-    ("request", "method", Moment::Request),
-    ("request", "host", Moment::Request),
-    ("request", "path", Moment::Request),
-    ("request", "headers", Moment::Request),
+    ("request", "method", Moment::Head),
+    ("request", "host", Moment::Head),
+    ("request", "path", Moment::Head),
+    ("request", "headers", Moment::Head),
     ("request", "body", Moment::End),
     ("response", "code", Moment::Answer),
     ("response", "headers", Moment::Answer),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::order::{Ages, ages};
 use super::target::{self, TargetOf};
-use super::{Refusal, access_log, client_keys, limits};
+use super::{Refusal, access_log, client_keys, limits, tracing};
 use crate::access_log::AccessLog;
 use crate::auth::ClientKeys;
 use crate::config::kind::Kind;
@@ -17,6 +17,7 @@ use crate::config::resources::backend::BackendPolicies;
 use crate::config::resources::policy::{FrontendSpec, Phase, PolicySpec, TrafficSpec};
 use crate::config::status::{Condition, ObjectStatus};
 use crate::snapshot::Retry;
+use crate::tracing::Tracing;
 use crate::worker::BODY_LIMIT;
 
 /// What `targetRefs` or `targetSelectors` take.
@@ -60,6 +61,7 @@ pub(super) struct Policies<'m> {
     traffic: Vec<(TargetOf, Traffic)>,
     backend: Vec<(TargetOf, &'m BackendPolicies)>,
     access_logs: Vec<(TargetOf, Arc<AccessLog>)>,
+    tracings: Vec<(TargetOf, Arc<Tracing>)>,
     pub(super) status: Vec<ObjectStatus>,
 }
 
@@ -93,11 +95,12 @@ impl<'m> Policies<'m> {
 
     /// The access log of a listener: its own, else its Gateway's; of several the oldest.
     pub(super) fn access_log(&self, gateway: &str, listener: &str) -> Option<Arc<AccessLog>> {
-        let of = |section: Option<&str>| {
-            let fits = |target: &TargetOf| &*target.id == gateway && target.section.as_deref() == section;
-            self.access_logs.iter().find(|(target, _)| fits(target)).map(|(_, log)| log.clone())
-        };
-        of(Some(listener)).or_else(|| of(None))
+        of_listener(&self.access_logs, gateway, listener)
+    }
+
+    /// The tracing of a listener, found in the same way.
+    pub(super) fn tracing(&self, gateway: &str, listener: &str) -> Option<Arc<Tracing>> {
+        of_listener(&self.tracings, gateway, listener)
     }
 
     /// A policy that cannot be accepted still closes what it was to protect.
@@ -122,6 +125,14 @@ impl<'m> Policies<'m> {
         let fits = |target: &TargetOf| &*target.id == id && target.section.as_deref() == provider;
         self.backend.iter().rev().filter(|(target, _)| fits(target)).map(|(_, policies)| *policies).collect()
     }
+}
+
+fn of_listener<T>(all: &[(TargetOf, Arc<T>)], gateway: &str, listener: &str) -> Option<Arc<T>> {
+    let of = |section: Option<&str>| {
+        let fits = |target: &TargetOf| &*target.id == gateway && target.section.as_deref() == section;
+        all.iter().find(|(target, _)| fits(target)).map(|(_, what)| what.clone())
+    };
+    of(Some(listener)).or_else(|| of(None))
 }
 
 /// Compiles every policy.
@@ -154,7 +165,9 @@ fn add<'m>(
     issues.extend(target_issues(spec));
     let to_backends = kinds_of(spec).any(|kind| kind == Kind::AgentgatewayBackend.name());
     let access_log = spec.frontend.as_ref().and_then(|frontend| access_log::compile(frontend, &mut issues));
-    let applied = traffic.says_something() || access_log.is_some() || (to_backends && spec.backend.is_some());
+    let tracing = |service: &str, issues: &mut Vec<String>| tracing::compile(manifests, policy, service, issues);
+    let traced = tracing("", &mut issues).is_some();
+    let applied = traffic.says_something() || access_log.is_some() || traced || (to_backends && spec.backend.is_some());
     // a policy that closes its routes is not accepted, whatever else of it works
     let accepted = match (issues.is_empty(), applied && traffic.closed.is_none()) {
         (true, _) => Condition::yes("Accepted", "Valid", "Policy accepted"),
@@ -181,6 +194,9 @@ fn add<'m>(
             kind => {
                 let log = access_log.clone().filter(|_| kind == Kind::Gateway);
                 policies.access_logs.extend(log.map(|log| (target.clone(), log)));
+                let service = target.id.rsplit('/').next().unwrap_or_default();
+                let tracing = tracing(service, &mut Vec::new()).filter(|_| kind == Kind::Gateway);
+                policies.tracings.extend(tracing.map(|tracing| (target.clone(), tracing)));
                 policies.traffic.push((target, traffic.clone()));
             }
         }
@@ -269,7 +285,7 @@ fn body_limit(frontend: &FrontendSpec) -> Result<Option<usize>, Refusal> {
     }
 }
 
-fn frontend_parts(frontend: &FrontendSpec) -> [(&'static str, bool); 15] {
+fn frontend_parts(frontend: &FrontendSpec) -> [(&'static str, bool); 14] {
     let http = frontend.http.clone().unwrap_or_default();
     [
         ("http.http1MaxHeaders", http.http1_max_headers.is_some()),
@@ -285,7 +301,6 @@ fn frontend_parts(frontend: &FrontendSpec) -> [(&'static str, bool); 15] {
         ("proxyProtocol", frontend.proxy_protocol.is_some()),
         ("connect", frontend.connect.is_some()),
         ("accessLog.otlp", frontend.access_log.as_ref().is_some_and(|log| log.otlp.is_some())),
-        ("tracing", frontend.tracing.is_some()),
         ("metrics", frontend.metrics.is_some()),
     ]
 }

@@ -157,8 +157,8 @@ pub struct FrontendSpec {
     pub connect: Option<Present>,
     /// What the access log tells.
     pub access_log: Option<AccessLogSpec>,
-    /// Not supported.
-    pub tracing: Option<Present>,
+    /// Where spans go, and which.
+    pub tracing: Option<TracingSpec>,
     /// Not supported.
     pub metrics: Option<Present>,
 }
@@ -175,7 +175,43 @@ pub struct AccessLogSpec {
     pub otlp: Option<Present>,
 }
 
-/// `frontend.accessLog.attributes`
+/// `frontend.tracing`
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TracingSpec {
+    /// The collector as an object; this or `url`.
+    pub backend_ref: Option<ObjectReference>,
+    /// The collector as a URL.
+    pub url: Option<String>,
+    /// `GRPC` when absent.
+    pub protocol: Option<TracingProtocol>,
+    /// Of HTTP, `/v1/traces` when absent.
+    pub path: Option<String>,
+    /// What spans tell.
+    pub attributes: Option<AttributesSpec>,
+    /// What the gateway says of itself.
+    #[serde(default)]
+    pub resources: Vec<AttributeSpec>,
+    /// CEL: which requests without a trace are traced.
+    pub random_sampling: Option<String>,
+    /// CEL: which requests with a trace are traced.
+    pub client_sampling: Option<String>,
+    /// CEL: which exchanges are exported.
+    pub filter: Option<String>,
+}
+
+/// How spans travel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub enum TracingProtocol {
+    /// OTLP over gRPC.
+    #[serde(rename = "GRPC")]
+    Grpc,
+    /// OTLP over HTTP, in protobuf.
+    #[serde(rename = "HTTP")]
+    Http,
+}
+
+/// `accessLog.attributes`, `tracing.attributes`
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AttributesSpec {
