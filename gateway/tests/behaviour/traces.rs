@@ -2,7 +2,6 @@
 
 use std::io::Write;
 use std::net::{Shutdown, TcpStream};
-use std::sync::Arc;
 
 use gateway::otel::Environment;
 use serde_json::json;
@@ -177,7 +176,7 @@ async fn rejected_and_cancelled_exchanges_are_traced_as_well() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_gateway_that_fails_says_so_in_its_spans() {
-    let mock = provider("a", "{fault: {close_before_head: true}}").await;
+    let mock = provider("a", "{fault: {rst_before_head: true}}").await;
     let to = collector(true, &[]).await;
     let running = started(&pool(&[&mock], ""), &to, &[]);
     assert_eq!(ask(&running, post("/v1/chat/completions", ASK)).await.status, 502);
@@ -263,22 +262,23 @@ async fn a_policy_that_comes_and_goes_switches_tracing_without_a_restart() {
     let mock = provider("a", "{respond: {text: fine}}").await;
     let to = collector(false, &[]).await;
     let plain = pool(&[&mock], "");
-    let running = Arc::new(start(&plain));
-    let apply = async |manifests: String| {
-        let running = running.clone();
-        tokio::task::spawn_blocking(move || running.apply(&manifests)).await.unwrap()
-    };
+    let mut running = start(&plain);
     for (traced, manifests) in
         [(1, plain.clone() + &policy(&to, ", protocol: HTTP, randomSampling: '1'")), (0, plain.clone())]
     {
-        assert!(apply(manifests).await.contains("reload"));
+        running = tokio::task::spawn_blocking(move || {
+            running.apply(&manifests);
+            running
+        })
+        .await
+        .unwrap();
         assert_eq!(ask(&running, post("/v1/chat/completions", ASK)).await.status, 200);
         assert_eq!(
             mock.journal().requests.last().unwrap().header("traceparent").unwrap().ends_with("-01"),
             traced == 1
         );
     }
-    stop(Arc::into_inner(running).unwrap()).await;
+    stop(running).await;
     to.requests(1).await;
     assert_eq!(of_kind(&to.spans(), 2).len(), 1);
 }
@@ -295,7 +295,7 @@ async fn a_batch_that_may_be_taken_later_is_sent_again() {
         assert_eq!(ask(&running, post("/v1/chat/completions", ASK)).await.status, 200);
         let received = to.requests(2).await;
         assert_eq!(received[0].spans, received[1].spans);
-        let running = tokio::task::spawn_blocking(|| {
+        let running = tokio::task::spawn_blocking(move || {
             wait_for(&running, "agentgateway_spans_exported_total 2");
             running
         });
@@ -323,7 +323,8 @@ async fn a_batch_that_is_refused_is_dropped_counted_and_told_without_the_secret(
     let running = started(&pool(&[&mock], ""), &to, &more);
     assert_eq!(ask(&running, post("/v1/chat/completions", ASK)).await.status, 200);
     assert_eq!(to.requests(1).await[0].headers["authorization"], "sk-secret");
-    let (running, told) = tokio::task::spawn_blocking(|| {
+    let (running, told) = tokio::task::spawn_blocking(move || {
+        running.metrics(1);
         let told = running.notice("warning: traces");
         let text = wait_for(&running, "agentgateway_spans_dropped_total{reason=\"refused\"} 2");
         assert!(text.contains("agentgateway_spans_exported_total 0"));
