@@ -2,6 +2,8 @@
 //! What an attribute is called is the business of the [`dialect`]; how spans are written, of `otlp`.
 
 pub mod dialect;
+#[cfg(test)]
+mod tests;
 
 use std::borrow::Cow;
 use std::time::{Duration, SystemTime};

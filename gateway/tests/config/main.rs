@@ -12,6 +12,7 @@ mod policies;
 mod precedence;
 mod secrets;
 mod sessions;
+mod tracing;
 mod tutorials;
 
 use std::sync::Arc;

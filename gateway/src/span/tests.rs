@@ -1,0 +1,139 @@
+//! What both dialects say of the same exchange: one that moved from a provider without an answer to another.
+
+use std::fmt::Write;
+use std::sync::Arc;
+
+use super::dialect::{LATEST, TODAY};
+use super::*;
+use crate::error::Reason;
+use crate::trace::Trace;
+use crate::tracing::{Chance, Collector, GRPC_PATH, Protocol, Sampling, Tracing};
+use crate::usage::Usage;
+
+fn tracing(content: bool) -> Arc<Tracing> {
+    let (endpoint, _) = crate::otel::locate("http://127.0.0.1:4317", Protocol::Grpc).unwrap();
+    let (timeout, path) = (Duration::from_secs(1), GRPC_PATH.into());
+    let protocol = Protocol::Grpc;
+    let collector = Collector { endpoint, protocol, path, headers: Vec::new(), timeout, resource: Vec::new() };
+    let sampling = Sampling { root: None, client: Chance::share(1.0), heed_flag: true };
+    let (collector, filter, add, remove) = (Arc::new(collector), None, Vec::new(), Vec::new());
+    Arc::new(Tracing { collector, sampling, filter, add, remove, content })
+}
+
+fn attempt(provider: &str, span_id: u64, started: u64) -> Attempt {
+    Attempt {
+        provider: provider.into(),
+        endpoint: format!("{provider}.example.com:443").into(),
+        standing: None,
+        status: None,
+        error: None,
+        good: false,
+        started: Duration::from_millis(started),
+        duration: Duration::from_millis(30),
+        error_type: None,
+        system: Some("openai"),
+        model: None,
+        span_id,
+    }
+}
+
+fn record() -> Record {
+    let lost = Attempt {
+        error: Some("provider cannot be reached".into()),
+        error_type: Some("upstream_unreachable"),
+        model: Some("gpt-old".into()),
+        ..attempt("first", 0xa, 1)
+    };
+    let good = Attempt {
+        status: Some(200),
+        standing: Some("probe"),
+        model: Some("gpt-new".into()),
+        ..attempt("second", 0xb, 40)
+    };
+    Record {
+        request_id: "r-1".into(),
+        trace: Trace { trace_id: 0xfeed, span_id: 0x5, parent_id: 0x3, flags: 1, passes: false },
+        tracing: Some(tracing(false)),
+        method: http::Method::POST,
+        host: "api.example.com".into(),
+        path: "/openai/v1/chat/completions".into(),
+        port: 8080,
+        gateway: Some("default/gateway".into()),
+        listener: Some("http".into()),
+        route: Some("default/pool".into()),
+        matched: Some("/openai/*".into()),
+        backend: Some("default/pool".into()),
+        operation: Some("chat"),
+        system: Some("openai"),
+        requested_model: Some("asked".into()),
+        upstream_model: Some("gpt-new".into()),
+        response_model: Some("gpt-new-1".into()),
+        stream: true,
+        usage: Some(Usage { input: 11, output: 7, cached: 5, reasoning: 2 }),
+        attempts: vec![lost, good],
+        status: 200,
+        first_token: Some(Duration::from_millis(90)),
+        duration: Duration::from_millis(200),
+        end: End::Complete,
+        request_body: Some("{\"model\":\"asked\"}".into()),
+        ..Record::empty()
+    }
+}
+
+fn shown(spans: &[Span]) -> String {
+    let mut text = String::new();
+    for span in spans {
+        let Span { side, id, parent, name, started, ended, attributes, failed } = span;
+        let _infallible =
+            writeln!(text, "{side:?} {id:x} of {parent:x}: {name} {started:?}–{ended:?} failed: {failed:?}");
+        for (name, value) in attributes {
+            let _infallible = writeln!(text, "  {name} = {value:?}");
+        }
+    }
+    text
+}
+
+#[test]
+fn todays_names_are_those_of_the_access_log() {
+    insta::assert_snapshot!(shown(&of(&record(), &TODAY)));
+}
+
+#[test]
+fn the_newest_names_are_opentelemetrys() {
+    insta::assert_snapshot!(shown(&of(&record(), &LATEST)));
+}
+
+#[test]
+fn an_attempt_that_was_cancelled_ends_with_the_exchange() {
+    let cancelled = Attempt { duration: Duration::ZERO, ..attempt("a", 9, 20) };
+    let record = Record { attempts: vec![cancelled], status: 499, end: End::ClientClosed, ..record() };
+    let spans = of(&record, &TODAY);
+    assert_eq!((spans[1].ended, &spans[1].failed, &spans[0].failed), (record.duration, &None, &None));
+}
+
+#[test]
+fn a_server_span_fails_with_the_gateway_and_not_with_the_client() {
+    let failed = |status, reason, end| {
+        let spans = of(&Record { status, reason, end, attempts: Vec::new(), ..record() }, &TODAY);
+        let kind = spans[0].attributes.iter().find(|(name, _)| name == "error.type").map(|(_, value)| value.clone());
+        (spans[0].failed.is_some(), kind)
+    };
+    let text = |text: &str| Some(Value::from(text));
+    assert_eq!(failed(404, Some(Reason::NotFound), End::Rejected), (false, None));
+    assert_eq!(failed(429, None, End::Complete), (false, None));
+    assert_eq!(failed(504, Some(Reason::Timeout), End::TimedOut), (true, text("Timeout")));
+    assert_eq!(failed(500, None, End::Complete), (true, text("500")));
+    assert_eq!(failed(200, None, End::UpstreamFailed), (true, text("upstream_failed")), "a stream broke off");
+}
+
+#[test]
+fn prompts_and_answers_are_told_only_where_asked_and_cut() {
+    let long = Record { response_body: Some(vec![b'a'; MAX_TEXT + 1]), ..record() };
+    let told = |record: &Record| {
+        let spans = of(record, &TODAY);
+        let body = spans[0].attributes.iter().find(|(name, _)| name == "response.body").map(|(_, value)| value.clone());
+        body.map(|body| matches!(body, Value::Text(text) if text.len() == MAX_TEXT))
+    };
+    assert_eq!(told(&long), None);
+    assert_eq!(told(&Record { tracing: Some(tracing(true)), ..long }), Some(true));
+}
