@@ -50,12 +50,10 @@ impl Exchange {
     /// Begins an exchange: identity, trace, record.
     #[must_use]
     pub fn begin(worker: Rc<Worker>, port: u16, peer: IpAddr, head: Parts) -> Self {
-        let started = Instant::now();
         let trace = Trace::begin(&head.headers, || worker.random());
         let given = head.headers.get("x-request-id").and_then(|id| id.to_str().ok());
         let given = given.filter(|id| !id.is_empty() && id.len() <= 128).map(Box::from);
         let record = Record {
-            started,
             request_id: given.unwrap_or_else(|| format!("{:032x}", trace.trace_id ^ u128::from(trace.span_id)).into()),
             trace,
             method: head.method.clone(),
