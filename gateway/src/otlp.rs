@@ -227,7 +227,7 @@ async fn serve(pool: Pool, mut lanes: mpsc::UnboundedReceiver<Lane>, end: watch:
 fn encoded(record: &Record, dialect: &Dialect) -> (u64, Vec<u8>) {
     let (mut message, spans) = (Message::default(), span::of(record, dialect));
     for one in &spans {
-        message.nested(2, |to| span::write(one, record, to));
+        message.nested(2, |to| span::write::span(one, record, to));
     }
     (spans.len() as u64, message.0)
 }
@@ -240,7 +240,7 @@ fn resource(otel: &Environment, collector: &Collector) -> Vec<u8> {
     let own = [("service.name", "agentgateway"), ("service.version", env!("CARGO_PKG_VERSION"))];
     let mut message = Message::default();
     for (name, value) in all.chain(own.into_iter().filter(|(name, _)| !said(name))) {
-        message.nested(1, |pair| span::write_pair(pair, name, &Value::from(value)));
+        message.nested(1, |pair| span::write::pair(pair, name, &Value::from(value)));
     }
     message.0
 }
