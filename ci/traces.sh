@@ -19,7 +19,8 @@ if [[ ! -e $phoenix/complete ]]; then
     echo "installing Arize Phoenix into $phoenix (once)"
     rm -rf "$phoenix"
     python3 -m venv "$phoenix/venv"
-    "$phoenix/venv/bin/pip" install --quiet --disable-pip-version-check --only-binary :all: --require-hashes \
+    # all that is needed is in the lock file; pip would not find its extras there
+    "$phoenix/venv/bin/pip" install --quiet --disable-pip-version-check --only-binary :all: --no-deps --require-hashes \
         --requirement "$locks"
     touch "$phoenix/complete"
 fi
