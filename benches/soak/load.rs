@@ -71,7 +71,9 @@ fn ask(draw: u64) -> Ask {
             let prompt = "x".repeat(LARGE);
             stays(post("/v1/chat/completions", &format!(r#"{{"messages":[{{"role":"user","content":"{prompt}"}}]}}"#)))
         }
-        81..84 => stays(post("/static/v1/chat/completions", r#"{"messages":[{"role":"user","content":"hi"}]}"#)),
+        81..84 => {
+            stays(post("/static/v1/chat/completions", r#"{"model":"m-1","messages":[{"role":"user","content":"hi"}]}"#))
+        }
         84..88 => stays(post("/keyed/v1/chat/completions", "{}")),
         88..92 => stays(post("/v1/nothing/here", "{}")),
         92..95 => stays(post("/v1/chat/completions", r#"{"messages":["#)),
