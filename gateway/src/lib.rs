@@ -38,6 +38,7 @@ pub mod mirror;
 pub mod model;
 pub mod operation;
 pub mod options;
+pub mod page;
 pub mod path;
 pub mod patience;
 mod ports;

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use crate::metrics::Metrics;
+use crate::page::recent::Recent;
 use crate::record::Record;
 
 /// Records that may wait for the thread.
@@ -49,13 +50,18 @@ impl Exposition {
     }
 }
 
-/// Starts the thread; it ends when every [`Sink`] is gone.
-pub fn start(log: Box<dyn Write + Send>) -> io::Result<(Sink, Exposition, JoinHandle<()>)> {
+/// Starts the thread; it ends when every [`Sink`] is gone. What it has told goes on to the admin page, if there is one.
+pub fn start(
+    log: Box<dyn Write + Send>,
+    recent: Option<Recent>,
+) -> io::Result<(Sink, Exposition, JoinHandle<()>)> {
     let (queue, records) = sync_channel(QUEUE);
     let (metrics, dropped) = (Arc::new(Mutex::new(Metrics::default())), Arc::new(AtomicU64::new(0)));
     let exposition = Exposition { metrics: metrics.clone(), dropped: dropped.clone() };
     let sink = Sink { queue, metrics: metrics.clone(), dropped };
-    let thread = std::thread::Builder::new().name("telemetry".into()).spawn(move || run(&records, &metrics, log))?;
+    let thread = std::thread::Builder::new()
+        .name("telemetry".into())
+        .spawn(move || run(&records, &metrics, log, recent.as_ref()))?;
     Ok((sink, exposition, thread))
 }
 
@@ -70,12 +76,20 @@ fn tell(lines: &mut Vec<u8>, record: &Record) {
     }
 }
 
-fn run(records: &Receiver<Box<Record>>, metrics: &Mutex<Metrics>, mut log: Box<dyn Write + Send>) {
+fn run(
+    records: &Receiver<Box<Record>>,
+    metrics: &Mutex<Metrics>,
+    mut log: Box<dyn Write + Send>,
+    recent: Option<&Recent>,
+) {
     let mut lines = Vec::with_capacity(2 * BATCH);
     let mut waiting = records.recv().ok();
     while let Some(record) = waiting {
         metrics.lock().unwrap_or_else(PoisonError::into_inner).count(&record);
         tell(&mut lines, &record);
+        if let Some(recent) = recent {
+            recent.keep(record);
+        }
         waiting = records.try_recv().ok();
         if waiting.is_none() || lines.len() >= BATCH {
             // a closed or full log must not stop the counting
