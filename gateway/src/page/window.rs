@@ -2,7 +2,6 @@
 //! Bounded: beyond [`MAX_NAMES`] names of a bucket the others share one.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
