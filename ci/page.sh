@@ -1,15 +1,17 @@
 #!/usr/bin/env bash
 # The admin page in headless Chromium, against a gateway with providers that answer, fail and stream: every view, filter,
 # waterfall, live update, dark mode, a phone's width; no console error, no request to elsewhere.
-# `ci/page.sh --screenshots` also writes docs/images.
+# `ci/page.sh --screenshots` also takes the pictures in docs/images, after two minutes of traffic.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-chromium=${CHROMIUM:-$(command -v chromium || command -v chromium-browser || true)}
-if [[ -z $chromium ]]; then
-    echo "installing chromium"
-    apt-get update -qq && apt-get install -qq --no-install-recommends chromium >/dev/null
-    chromium=$(command -v chromium)
+if ! command -v chromium >/dev/null; then
+    if ! command -v apt-get >/dev/null || [[ $(id -u) != 0 ]]; then
+        echo "chromium is missing; install the package chromium" >&2
+        exit 1
+    fi
+    apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null
 fi
 for program in node npm; do
     if ! command -v "$program" >/dev/null; then
@@ -35,7 +37,8 @@ fi
 
 cargo build --locked --package conformance
 WINDTUNNEL=$(cd "${CARGO_TARGET_DIR:-target}/debug" && pwd)/windtunnel
-export WINDTUNNEL CHROMIUM=$chromium NODE_PATH=$browser/node_modules NO_PROXY=127.0.0.1 no_proxy=127.0.0.1
+CHROMIUM=$(command -v chromium)
+export WINDTUNNEL CHROMIUM NODE_PATH=$browser/node_modules NO_PROXY=127.0.0.1 no_proxy=127.0.0.1
 if [[ ${1:-} == --screenshots ]]; then
     mkdir -p docs/images
     export SCREENSHOTS=$PWD/docs/images

@@ -43,7 +43,7 @@ impl Admin {
             spawn_local(async move {
                 let pulse = Pulse::default();
                 let service = service_fn(|request| {
-                    let response = admin.answer(&request, &pulse);
+                    let response = admin.served(&request, &pulse);
                     async move { Ok::<_, Infallible>(response) }
                 });
                 let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
@@ -53,16 +53,16 @@ impl Admin {
         }
     }
 
-    fn answer(&self, request: &Request<Incoming>, pulse: &Pulse) -> Response<Body> {
-        let Some(page) = &self.page else { return self.plain(request.uri().path()) };
-        let refused = page::refused(request).or_else(|| page.answer(request, pulse));
-        let mut response = refused.unwrap_or_else(|| self.plain(request.uri().path()));
+    fn served(&self, request: &Request<Incoming>, pulse: &Pulse) -> Response<Body> {
+        let Some(page) = &self.page else { return self.answer(request) };
+        let of_page = page::refused(request).or_else(|| page.answer(request, pulse));
+        let mut response = of_page.unwrap_or_else(|| self.answer(request));
         page::guard(&mut response);
         response
     }
 
-    fn plain(&self, path: &str) -> Response<Body> {
-        match path {
+    fn answer(&self, request: &Request<Incoming>) -> Response<Body> {
+        match request.uri().path() {
             "/metrics" | "/stats/prometheus" => {
                 let all = self.exposition.text() + &self.loaded.metrics();
                 as_type(text(StatusCode::OK, all), "text/plain; version=0.0.4; charset=utf-8")

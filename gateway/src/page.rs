@@ -181,10 +181,14 @@ mod tests {
 
     #[test]
     fn only_names_that_no_dns_decides_on_are_its_own() {
-        for own in ["localhost", "LOCALHOST:15000", "127.0.0.1", "127.0.0.1:15000", "[::1]", "[::1]:15000", "10.0.0.7:1"] {
+        for own in
+            ["localhost", "LOCALHOST:15000", "127.0.0.1", "127.0.0.1:15000", "[::1]", "[::1]:15000", "10.0.0.7:1"]
+        {
             assert!(is_own_name(own), "{own}");
         }
-        for other in ["", ":15000", "evil.example", "localhost.evil.example:15000", "127.0.0.1.nip.io", "a:b", "[evil]:1"] {
+        for other in
+            ["", ":15000", "evil.example", "localhost.evil.example:15000", "127.0.0.1.nip.io", "a:b", "[evil]:1"]
+        {
             assert!(!is_own_name(other), "{other}");
         }
     }

@@ -51,10 +51,7 @@ impl Exposition {
 }
 
 /// Starts the thread; it ends when every [`Sink`] is gone. What it has told goes on to the admin page, if there is one.
-pub fn start(
-    log: Box<dyn Write + Send>,
-    recent: Option<Recent>,
-) -> io::Result<(Sink, Exposition, JoinHandle<()>)> {
+pub fn start(log: Box<dyn Write + Send>, recent: Option<Recent>) -> io::Result<(Sink, Exposition, JoinHandle<()>)> {
     let (queue, records) = sync_channel(QUEUE);
     let (metrics, dropped) = (Arc::new(Mutex::new(Metrics::default())), Arc::new(AtomicU64::new(0)));
     let exposition = Exposition { metrics: metrics.clone(), dropped: dropped.clone() };

@@ -40,7 +40,8 @@ fn gather(all: &mut BTreeMap<(&'static str, String), Value>, target: &Target, re
 }
 
 fn ai(backend: &AiBackend, recent: &Recent, now: Instant) -> Value {
-    let group = |group: &Vec<Arc<Provider>>| group.iter().map(|one| provider(backend, one, recent, now)).collect::<Vec<_>>();
+    let group =
+        |group: &Vec<Arc<Provider>>| group.iter().map(|one| provider(backend, one, recent, now)).collect::<Vec<_>>();
     json!({
         "eviction": backend.eviction.as_ref().map(|rule| json!({
             "duration_ms": u64::try_from(rule.duration.as_millis()).unwrap_or(u64::MAX),

@@ -15,7 +15,7 @@ export function chart(title, headline, lines, shown, step) {
     at === 0 && svg("path", { class: "area", d: area(values, x, y) }),
     svg("path", { class: `line line-${at}`, d: path(values, x, y) }),
   ]);
-  const readout = h("p", { class: "readout", "aria-hidden": "true" }, legend(lines));
+  const readout = h("p", { class: "readout", "aria-hidden": "true" }, legend(lines, values.length > 0));
   const cursor = svg("line", { class: "cursor", y1: 0, y2: HEIGHT, visibility: "hidden" });
   const picture = svg(
     "svg",
@@ -35,7 +35,7 @@ export function chart(title, headline, lines, shown, step) {
   });
   picture.addEventListener("pointerleave", () => {
     cursor.setAttribute("visibility", "hidden");
-    readout.replaceChildren(...legend(lines));
+    readout.replaceChildren(...legend(lines, values.length > 0));
   });
   return h(
     "figure",
@@ -46,7 +46,8 @@ export function chart(title, headline, lines, shown, step) {
   );
 }
 
-function legend(lines) {
+function legend(lines, some) {
+  if (!some) return ["nothing in the last 5 minutes"];
   if (lines.length < 2) return ["last 5 minutes"];
   return lines.map(([name], at) => h("span", { class: `key key-${at}` }, name));
 }
@@ -57,14 +58,14 @@ function spoken(title, lines, shown) {
   return `${title}, last five minutes; latest: ${said.join(", ")}`;
 }
 
-/// Gaps stay gaps; a point that stands alone becomes a dot.
+/// Gaps stay gaps; a value that stands alone becomes a dash.
 function path(values, x, y) {
   let d = "";
   values.forEach((value, at) => {
     if (value === null) return;
     const joined = at > 0 && values[at - 1] !== null;
     d += `${joined ? "L" : "M"}${x(at).toFixed(1)} ${y(value).toFixed(1)}`;
-    if (!joined) d += "h0.01";
+    if (!joined) d += values[at + 1] === null || at === values.length - 1 ? "h3" : "h0";
   });
   return d;
 }

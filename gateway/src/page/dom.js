@@ -15,7 +15,13 @@ function filled(element, attributes, children) {
     else if (value === true) element.setAttribute(name, "");
     else if (value !== null && value !== undefined && value !== false) element.setAttribute(name, value);
   }
-  element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
+  return put(element, children);
+}
+
+/// Replaces what is in an element; what is not there leaves no trace.
+export function put(element, children) {
+  const there = [children].flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false);
+  element.replaceChildren(...there);
   return element;
 }
 
@@ -52,8 +58,13 @@ export function clock(iso) {
 export function table(caption, columns, rows) {
   const head = columns.map(([title, , kind]) => h("th", { scope: "col", class: kind }, title));
   const line = (row) =>
-    h("tr", {}, columns.map(([title, cell, kind]) => h("td", { class: kind, "data-label": title }, cell(row))));
+    h("tr", {}, columns.map(([title, tell, kind]) => cell(title, tell(row), kind)));
   return h("table", {}, h("caption", {}, caption), h("thead", {}, h("tr", {}, head)), h("tbody", {}, rows.map(line)));
+}
+
+/// A narrow page leaves out what is none.
+export function cell(title, content, kind = "") {
+  return h("td", { class: content === none ? `${kind} none` : kind, "data-label": title }, h("div", {}, content));
 }
 
 export function empty(title, ...advice) {

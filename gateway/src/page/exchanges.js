@@ -1,5 +1,5 @@
 // The last exchanges: the list, its filters, and one exchange with the waterfall of its attempts.
-import { clock, empty, h, money, none, number, statusBadge, time } from "./dom.js";
+import { cell, clock, empty, h, money, none, number, put, statusBadge, time } from "./dom.js";
 
 const KEPT = 500;
 const FIELDS = ["model", "status", "route", "text"];
@@ -134,20 +134,20 @@ export class Exchanges {
     this.told.textContent = `${shown} of ${this.all.length}`;
     this.table.hidden = shown === 0;
     const some = this.all.length > 0;
-    this.nothing.replaceChildren(...(shown ? [] : [some
+    put(this.nothing, !shown && (some
       ? empty("Nothing fits the filter", "Clear it to see all exchanges again.")
-      : empty("No exchanges yet", "Send a request to a listener (see ", h("a", { href: "#/listeners" }, "Listeners"), "); it shows up here within a second.")]));
+      : empty("No exchanges yet", "Send a request to a listener (see ", h("a", { href: "#/listeners" }, "Listeners"), "); it shows up here within a second.")));
   }
 
   row(one) {
     const open = h("button", { type: "button", class: "open", "aria-label": `Details of exchange ${one.number}, ${clock(one.time)}` }, clock(one.time));
-    const cell = ([title, tell, kind], at) => h("td", { class: kind, "data-label": title }, at === 0 ? open : tell(one));
-    return h("tr", { "data-number": one.number, onclick: () => this.open(one) }, columns.map(cell));
+    const cells = columns.map(([title, tell, kind], at) => cell(title, at === 0 ? open : tell(one), kind));
+    return h("tr", { "data-number": one.number, onclick: () => this.open(one) }, cells);
   }
 
   open(one) {
     const copy = h("button", { type: "button", onclick: () => copyJson(one, copy) }, "Copy as JSON");
-    this.dialog.replaceChildren(
+    put(this.dialog, [
       h("header", {},
         h("h2", { id: "detail-title" }, `${one.method} ${one.path}`),
         copy,
@@ -155,7 +155,8 @@ export class Exchanges {
       h("p", { class: "facts" }, statusBadge(one.status), ` ${words(one.end)} in ${time(one.duration_ms)}, ${one.attempts.length === 1 ? "1 attempt" : `${one.attempts.length} attempts`}`),
       one.error && h("p", { class: "wrong" }, one.error),
       waterfall(one),
-      h("dl", {}, facts(one).filter(([, value]) => value !== null && value !== undefined).map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value)))));
+      h("dl", {}, facts(one).filter(([, value]) => value !== null && value !== undefined).map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value)))),
+    ]);
     this.dialog.showModal();
   }
 }

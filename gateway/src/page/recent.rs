@@ -144,6 +144,7 @@ fn slim(record: &mut Record) {
 
 fn shorten(text: &mut Box<str>) {
     if text.len() > LONGEST {
-        *text = format!("{}…", &text[..text.floor_char_boundary(LONGEST)]).into();
+        let end = (0..=LONGEST).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+        *text = format!("{}…", &text[..end]).into();
     }
 }

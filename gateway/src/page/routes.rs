@@ -99,7 +99,8 @@ fn wanted(name: &str, value: &ValueMatch, secret: impl Fn(&str) -> bool) -> Valu
 }
 
 fn filters(filters: &Filters) -> Vec<&'static str> {
-    let edits = |edit: &crate::snapshot::HeaderEdit| !(edit.set.is_empty() && edit.add.is_empty() && edit.remove.is_empty());
+    let edits =
+        |edit: &crate::snapshot::HeaderEdit| !(edit.set.is_empty() && edit.add.is_empty() && edit.remove.is_empty());
     let present = [
         ("RequestHeaderModifier", edits(&filters.request_headers)),
         ("ResponseHeaderModifier", edits(&filters.response_headers)),

@@ -118,7 +118,7 @@ function backend(told) {
     ["State", (row) => states[row.health.state](row.health)],
     ["Latency", (row) => time(row.health.latency_ms), "figure"],
     ["In flight", (row) => row.health.in_flight, "figure"],
-    ["Failures in a row", (row) => row.health.failures_in_a_row, "figure"],
+    ["Failures", (row) => row.health.failures_in_a_row, "figure"],
     ["Model", (row) => row.model ?? "the client's"],
     ["Where", (row) => [where(row.endpoint), h("small", {}, ` key: ${row.credential}`)]],
     ["Last error", (row) => (row.last_error ? [h("small", {}, `${clock(row.last_error.time)} `), row.last_error.error] : none)],

@@ -84,9 +84,8 @@ impl Window {
         live().filter(|bucket| bucket.number + MINUTE > current).for_each(|bucket| minute.add(&bucket.all));
         let empty = Tally::default();
         let of = |number: u64| live().find(|bucket| bucket.number == number).map_or(&empty, |bucket| &bucket.all);
-        let series: Vec<Value> = (0..BUCKETS)
-            .map(|at| (current + at).checked_sub(BUCKETS).map_or(&empty, of).told(STEP))
-            .collect();
+        let series: Vec<Value> =
+            (0..BUCKETS).map(|at| (current + at).checked_sub(BUCKETS).map_or(&empty, of).told(STEP)).collect();
         let (mut routes, mut models) = (BTreeMap::new(), BTreeMap::new());
         for bucket in live() {
             gather(&mut routes, &bucket.routes);

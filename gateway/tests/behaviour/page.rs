@@ -7,7 +7,7 @@ use std::time::Duration;
 use mock_providers::MockProvider;
 use serde_json::Value;
 
-use crate::support::{Answer, Running, chat, pool, provider, raw, start_with};
+use crate::support::{Answer, Running, chat, pool, provider, raw, read, start_with};
 
 const ASK: &str = r#"{"model":"gpt-4o","messages":[{"role":"user","content":"canary-prompt"}]}"#;
 const VIEWS: [&str; 6] = ["overview", "listeners", "routes", "backends", "configuration", "exchanges"];
@@ -52,8 +52,20 @@ async fn failing_over() -> (MockProvider, MockProvider, String) {
 /// What is another value in each run: replaced by its kind.
 fn settled(value: Value, key: &str) -> Value {
     const RUN: [&str; 14] = [
-        "time", "since", "request_id", "trace_id", "span_id", "address", "endpoint", "upstream_request_id", "score",
-        "returns_in_ms", "requests_per_second", "tokens_per_second", "host", "latency_ms",
+        "time",
+        "since",
+        "request_id",
+        "trace_id",
+        "span_id",
+        "address",
+        "endpoint",
+        "upstream_request_id",
+        "score",
+        "returns_in_ms",
+        "requests_per_second",
+        "tokens_per_second",
+        "host",
+        "latency_ms",
     ];
     match value {
         Value::Array(all) if key == "series" => Value::from(vec![format!("{} buckets", all.len())]),
@@ -90,7 +102,8 @@ async fn the_waterfall_of_an_exchange_is_in_order() {
         chat(running.address(), ASK);
         let exchange = exchanges(admin, 1).remove(0);
         let attempts = exchange["attempts"].as_array().unwrap();
-        let times = attempts.iter().flat_map(|one| [one["start_ms"].as_f64().unwrap(), one["head_ms"].as_f64().unwrap()]);
+        let times =
+            attempts.iter().flat_map(|one| [one["start_ms"].as_f64().unwrap(), one["head_ms"].as_f64().unwrap()]);
         let times: Vec<f64> = times.chain([exchange["duration_ms"].as_f64().unwrap()]).collect();
         assert!(times.len() == 5 && times[0] > 0.0 && times.is_sorted(), "{times:?}");
         assert_eq!((&attempts[0]["good"], &attempts[1]["good"]), (&Value::from(false), &Value::from(true)));
@@ -135,7 +148,9 @@ async fn only_local_names_may_ask_and_nothing_can_be_changed() {
         for host in ["Host: localhost\r\n", "Host: 127.0.0.1:15000\r\n", "Host: [::1]:15000\r\n"] {
             assert_eq!(ask("GET", host).status, 200, "{host}");
         }
-        for host in ["Host: evil.example\r\n", "Host: localhost.evil.example:15000\r\n", "", "Host: a\r\nHost: localhost\r\n"] {
+        for host in
+            ["Host: evil.example\r\n", "Host: localhost.evil.example:15000\r\n", "", "Host: a\r\nHost: localhost\r\n"]
+        {
             let refused = ask("GET", host);
             assert!(matches!(refused.status, 400 | 421) && !refused.text().contains("pool"), "{host}: {refused:?}");
         }
@@ -144,7 +159,9 @@ async fn only_local_names_may_ask_and_nothing_can_be_changed() {
         }
         for path in ["/", "/page.js", "/api/overview", "/nowhere"] {
             let answer = get(admin, path);
-            assert!(answer.header("content-security-policy").unwrap().starts_with("default-src 'none'; script-src 'self'"));
+            assert!(
+                answer.header("content-security-policy").unwrap().starts_with("default-src 'none'; script-src 'self'")
+            );
             assert_eq!(answer.header("access-control-allow-origin"), None, "{path}");
         }
     })
@@ -160,7 +177,8 @@ async fn the_list_is_filtered_and_a_wrong_filter_is_refused() {
         chat(running.address(), ASK);
         chat(running.address(), "{");
         exchanges(admin, 2);
-        let count = |query: &str| view(admin, &format!("/api/exchanges?{query}"))["exchanges"].as_array().unwrap().len();
+        let count =
+            |query: &str| view(admin, &format!("/api/exchanges?{query}"))["exchanges"].as_array().unwrap().len();
         assert_eq!((count(""), count("status=200"), count("status=4xx"), count("status=5xx")), (2, 1, 1, 0));
         assert_eq!((count("model=gpt-4o"), count("model=m-1"), count("model=other")), (1, 1, 0));
         assert_eq!((count("route=default%2Fpool"), count("text=GOOD"), count("text=good&status=400")), (2, 1, 0));
@@ -202,6 +220,35 @@ async fn live_readers_are_bounded_and_a_seat_is_free_again_when_one_leaves() {
         while !Live::open(admin, 0).until(begun).contains(" 200 ") {
             std::thread::yield_now();
         }
+    })
+    .await
+    .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_last_500_exchanges_are_kept_and_long_names_are_cut() {
+    let (_out, _good, manifests) = failing_over().await;
+    let (running, admin) = paged(&manifests);
+    tokio::task::spawn_blocking(move || {
+        let mut client = TcpStream::connect(running.address()).unwrap();
+        for _ in 0..510 {
+            client.write_all(b"GET /v1/chat/completions HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+            assert_eq!(read(&mut client).status, 405);
+        }
+        chat(running.address(), &format!("{{\"model\":\"{}\",\"messages\":[]}}", "m".repeat(100_000)));
+        let told = loop {
+            let told = view(admin, "/api/exchanges");
+            if told["last"] == 511 {
+                break told;
+            }
+            std::thread::yield_now();
+        };
+        assert_eq!((&told["kept"], told["exchanges"].as_array().unwrap().len()), (&Value::from(500), 500));
+        assert!(told["exchanges"][0]["requested_model"].as_str().unwrap().len() < 600);
+        assert_eq!(told["exchanges"][499]["number"], 12);
+        assert_eq!((get(admin, "/api/exchanges/11").status, get(admin, "/api/exchanges/12").status), (404, 200));
+        let live = Live::open(admin, 0).until(|text| text.contains("\n\n"));
+        assert!(live.contains("\"missed\":461") && live.contains("\"number\":462") && !live.contains("\"number\":461"));
     })
     .await
     .unwrap();
