@@ -58,6 +58,8 @@ pub struct Attempt {
     pub good: bool,
     /// From the record's `started` to the attempt's.
     pub started: Duration,
+    /// How long it took to have a connection; `None` where one was idle, or none came to be.
+    pub connect: Option<Duration>,
     /// From the start of the attempt to its answer or failure.
     pub duration: Duration,
     /// Its own span; of exported traces the parent that the provider is told.

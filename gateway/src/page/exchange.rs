@@ -58,6 +58,7 @@ fn attempt(attempt: &Attempt) -> Value {
         "error": attempt.error,
         "good": attempt.good,
         "start_ms": ms(attempt.started),
+        "connect_ms": attempt.connect.map(ms),
         "head_ms": ms(attempt.started + attempt.duration),
     })
 }

@@ -4,6 +4,8 @@ import { cell, clock, empty, h, money, none, number, put, statusBadge, time } fr
 const KEPT = 500;
 const FIELDS = ["model", "status", "route", "text"];
 
+const KEYS = { connect: "connecting", wait: "waiting for the head", answer: "answering", failed: "failed" };
+
 const columns = [
   ["Time", (one) => one, "name"],
   ["Request", (one) => [`${one.method} `, h("span", { class: "path" }, one.path)]],
@@ -190,14 +192,18 @@ function waterfall(one) {
   const attempts = one.attempts.map((attempt, at) => {
     const answers = at === one.attempts.length - 1 && attempt.status !== null;
     const how = attempt.error ?? (attempt.status === null ? "no answer" : `status ${attempt.status}`);
-    const note = ` ${attempt.endpoint}${attempt.standing ? `, ${attempt.standing}` : ""}: ${how}; from ${time(attempt.start_ms)}, ${attempt.status === null ? "ended" : "head"} after ${time(attempt.head_ms - attempt.start_ms)}`;
+    const note = ` ${attempt.endpoint}${attempt.standing ? `, ${attempt.standing}` : ""}: ${how}; from ${time(attempt.start_ms)}, ${attempt.connect_ms === null ? "" : `connected in ${time(attempt.connect_ms)}, `}${attempt.status === null ? "ended" : "head"} after ${time(attempt.head_ms - attempt.start_ms)}`;
     return line(attempt.provider, note, [
       bar(attempt.good ? "wait" : "failed", attempt.start_ms, attempt.head_ms, `${how} after ${time(attempt.head_ms - attempt.start_ms)}`),
+      attempt.connect_ms !== null && bar("connect", attempt.start_ms, attempt.start_ms + attempt.connect_ms, `connected in ${time(attempt.connect_ms)}`),
       answers && bar(attempt.good ? "answer" : "failed", attempt.head_ms, one.duration_ms, `answer, ${time(one.duration_ms - attempt.head_ms)}`),
     ]);
   });
   const note = ` ${time(one.duration_ms)}${mark ? `, first token after ${time(one.first_token_ms)}` : ""}`;
-  return h("ol", { class: "waterfall", "aria-label": "Attempts over time" }, line("exchange", note, [bar("whole", 0, whole, words(one.end)), mark]), attempts);
+  return [
+    h("ol", { class: "waterfall", "aria-label": "Attempts over time" }, line("exchange", note, [bar("whole", 0, whole, words(one.end)), mark]), attempts),
+    h("p", { class: "keys" }, Object.entries(KEYS).map(([kind, name]) => h("span", { class: `key-of ${kind}` }, name))),
+  ];
 }
 
 async function copyJson(one, button) {

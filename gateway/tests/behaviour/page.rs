@@ -106,6 +106,9 @@ async fn the_waterfall_of_an_exchange_is_in_order() {
             attempts.iter().flat_map(|one| [one["start_ms"].as_f64().unwrap(), one["head_ms"].as_f64().unwrap()]);
         let times: Vec<f64> = times.chain([exchange["duration_ms"].as_f64().unwrap()]).collect();
         assert!(times.len() == 5 && times[0] > 0.0 && times.is_sorted(), "{times:?}");
+        let connects =
+            attempts.iter().map(|one| one["start_ms"].as_f64().unwrap() + one["connect_ms"].as_f64().unwrap());
+        assert!(connects.zip([times[1], times[3]]).all(|(connected, head)| connected < head), "{attempts:?}");
         assert_eq!((&attempts[0]["good"], &attempts[1]["good"]), (&Value::from(false), &Value::from(true)));
     })
     .await
