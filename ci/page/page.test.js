@@ -29,6 +29,7 @@ function traffic(round) {
     busy.ask("/mistral", "mistral-small", { stream: true }),
     round % 3 === 0 && busy.ask("/limited", "gpt-4o"),
     round % 3 === 1 && busy.ask("/nowhere", "gpt-4o"),
+    round % 5 === 2 && busy.ask("/broken", "gpt-4.1"),
   ]);
 }
 
@@ -231,7 +232,7 @@ test("pictures for the README", { skip: !process.env.SCREENSHOTS }, async (t) =>
     await Promise.all(Array.from({ length: many }, (_, at) => traffic(round + at)));
     await new Promise((resolve) => setTimeout(resolve, 1200));
   }
-  const light = await opened(t, busy.url, { colorScheme: "light", viewport: { width: 1200, height: 760 } });
+  const light = await opened(t, busy.url, { colorScheme: "light", viewport: { width: 1200, height: 740 } });
   await shot(light, "light");
   await to(light, "Exchanges");
   const list = await light.evaluate(() => fetch("/api/exchanges").then((answer) => answer.json()));
@@ -239,7 +240,7 @@ test("pictures for the README", { skip: !process.env.SCREENSHOTS }, async (t) =>
   await light.locator(`tr[data-number="${number}"]`).click();
   await light.getByRole("dialog").waitFor();
   await shot(light, "waterfall");
-  const dark = await opened(t, busy.url, { colorScheme: "dark", viewport: { width: 1200, height: 760 } });
+  const dark = await opened(t, busy.url, { colorScheme: "dark", viewport: { width: 1200, height: 740 } });
   await to(dark, "Backends");
   await shot(dark, "dark");
   const phone = await opened(t, busy.url, { viewport: { width: 360, height: 740 } });

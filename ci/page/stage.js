@@ -47,7 +47,7 @@ async function gateway(manifests) {
 }
 
 async function stage() {
-  const names = ["openai", "preferred", "mistral", "limited"];
+  const names = ["openai", "preferred", "mistral", "limited", "broken"];
   const wanted = Object.fromEntries(names.map((name) => [name, new RegExp(`^listening provider=${name} .*address=.*:(\\d+)$`)]));
   const mocks = await start(["mock", "--config", path.join(__dirname, "mocks.yaml")], wanted);
   const template = readFileSync(path.join(__dirname, "manifests.yaml"), "utf8");

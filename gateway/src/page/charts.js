@@ -12,7 +12,7 @@ export function chart(title, headline, lines, shown, step) {
   const x = (at) => (count > 1 ? (at * WIDTH) / (count - 1) : 0);
   const y = (value) => HEIGHT - (value / top) * HEIGHT;
   const drawn = lines.map(([, values], at) => [
-    at === 0 && svg("path", { class: "area", d: area(values, x, y) }),
+    lines.length === 1 && svg("path", { class: "area", d: area(values, x, y) }),
     svg("path", { class: `line line-${at}`, d: path(values, x, y) }),
   ]);
   const readout = h("p", { class: "readout", "aria-hidden": "true" }, legend(lines, values.length > 0));

@@ -35,6 +35,7 @@ export function number(value, digits = 1) {
 
 export function time(ms) {
   if (ms === null || ms === undefined) return none;
+  if (ms < 0.05) return "< 0.1 ms";
   if (ms < 10) return `${ms.toFixed(1)} ms`;
   if (ms < 1000) return `${Math.round(ms)} ms`;
   if (ms < 60000) return `${(ms / 1000).toFixed(ms < 10000 ? 2 : 1)} s`;
