@@ -30,6 +30,10 @@ pages *ARGS:
 clients *ARGS:
     ci/clients.sh {{ARGS}}
 
+# The admin page in headless Chromium: `just page --screenshots` takes the pictures of the README, too.
+page *ARGS:
+    ci/page.sh {{ARGS}}
+
 # The suite against the reference gateway, with a verdict table: `just run 'ST-*'`.
 run *ARGS:
     cargo run --release -- run {{ARGS}}

@@ -85,7 +85,8 @@ fn start_gateway(folder: &Path, upstream: SocketAddr) -> Gateway {
     let config = folder.join("gateway.yaml");
     std::fs::write(&config, manifests(upstream)).expect("the folder can be written");
     let free: SocketAddr = "127.0.0.1:0".parse().expect("an address");
-    let options = Options { config, listen: vec![(PORT, free)], metrics: None, ready: None, ..Options::default() };
+    let options =
+        Options { config, listen: vec![(PORT, free)], metrics: None, ready: None, admin: None, ..Options::default() };
     let notices = Arc::new(|line: &str| eprintln!("gateway: {line}"));
     Gateway::start(options, Box::new(io::sink()), notices).expect("the gateway starts")
 }

@@ -37,7 +37,9 @@ impl Gateway {
         std::fs::write(folder.path().join("all.yaml"), manifests)?;
         let mut command = Command::new(binary);
         command.args(["gateway", "--listen", "8080=127.0.0.1:0", "--listen", "8081=127.0.0.1:0"]);
-        command.args(["--metrics", "127.0.0.1:0", "--ready", "127.0.0.1:0", "--config"]).arg(folder.path());
+        command
+            .args(["--metrics", "127.0.0.1:0", "--ready", "127.0.0.1:0", "--no-admin", "--config"])
+            .arg(folder.path());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         let start = |error| io::Error::other(format!("cannot start {}: {error}", binary.display()));
         let mut child = command.spawn().map_err(start)?;

@@ -302,9 +302,12 @@ pub struct GatewayArgs {
     /// Address of /healthz/ready
     #[arg(long, value_name = "ADDR:PORT", env = "WINDTUNNEL_READY", default_value = "127.0.0.1:15021")]
     pub ready: SocketAddr,
-    /// Address of /status: every object's conditions as JSON; not served unless given
-    #[arg(long, value_name = "ADDR:PORT", env = "WINDTUNNEL_ADMIN")]
-    pub admin: Option<SocketAddr>,
+    /// Address of the admin page, and of /status: every object's conditions as JSON
+    #[arg(long, value_name = "ADDR:PORT", env = "WINDTUNNEL_ADMIN", default_value = "127.0.0.1:15000")]
+    pub admin: SocketAddr,
+    /// No admin page, and nothing kept for it
+    #[arg(long, env = "WINDTUNNEL_NO_ADMIN", value_parser = clap::builder::BoolishValueParser::new())]
+    pub no_admin: bool,
     /// How long new requests are still accepted after SIGTERM
     #[arg(long, value_name = "TIME", env = "WINDTUNNEL_GRACE", default_value = "5s", value_parser = duration)]
     pub grace: Duration,

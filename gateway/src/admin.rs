@@ -1,5 +1,5 @@
 //! The small HTTP servers beside the data path: `/metrics`, readiness, what became of the configuration, and on an
-//! address of its own what the gateway says about its objects. Changes nothing.
+//! address of its own the admin page and what the gateway says about its objects. Changes nothing.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -17,7 +17,8 @@ use tokio::task::spawn_local;
 
 use crate::config::view;
 use crate::loaded::Loaded;
-use crate::relay::Reply;
+use crate::page::live::{Body, Pulse, stalled};
+use crate::page::{self, Page};
 use crate::telemetry::Exposition;
 
 /// What is served beside the data path.
@@ -29,8 +30,8 @@ pub struct Admin {
     pub ready: Arc<AtomicBool>,
     /// What became of the configuration.
     pub loaded: Loaded,
-    /// Whether it is the administrator's address, which alone has the status of all objects.
-    pub inside: bool,
+    /// Of the administrator's address, which alone has the status of all objects.
+    pub page: Option<Page>,
 }
 
 impl Admin {
@@ -40,17 +41,27 @@ impl Admin {
             let Ok((stream, _)) = listener.accept().await else { continue };
             let admin = self.clone();
             spawn_local(async move {
-                let service = service_fn(move |request| {
-                    let response = admin.answer(&request);
+                let pulse = Pulse::default();
+                let service = service_fn(|request| {
+                    let response = admin.served(&request, &pulse);
                     async move { Ok::<_, Infallible>(response) }
                 });
+                let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
                 // a scraper that leaves is nobody's problem
-                let _ended = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+                tokio::select! { _ended = connection => (), () = stalled(&pulse) => () }
             });
         }
     }
 
-    fn answer(&self, request: &Request<Incoming>) -> Response<Reply> {
+    fn served(&self, request: &Request<Incoming>, pulse: &Pulse) -> Response<Body> {
+        let Some(page) = &self.page else { return self.answer(request) };
+        let of_page = page::refused(request).or_else(|| page.answer(request, pulse));
+        let mut response = of_page.unwrap_or_else(|| self.answer(request));
+        page::guard(&mut response);
+        response
+    }
+
+    fn answer(&self, request: &Request<Incoming>) -> Response<Body> {
         match request.uri().path() {
             "/metrics" | "/stats/prometheus" => {
                 let all = self.exposition.text() + &self.loaded.metrics();
@@ -60,7 +71,7 @@ impl Admin {
             "/healthz/ready" => text(StatusCode::SERVICE_UNAVAILABLE, "not ready\n".into()),
             "/config" => as_type(text(StatusCode::OK, self.loaded.page()), "application/json"),
             "/healthz/live" => text(StatusCode::OK, "alive\n".into()),
-            "/status" if self.inside => {
+            "/status" if self.page.is_some() => {
                 as_type(text(StatusCode::OK, view::list(&self.loaded.status()).to_string()), "application/json")
             }
             "/status" => text(StatusCode::NOT_FOUND, "only the address of --admin has /status\n".into()),
@@ -69,13 +80,13 @@ impl Admin {
     }
 }
 
-fn as_type(mut response: Response<Reply>, of: &'static str) -> Response<Reply> {
+fn as_type(mut response: Response<Body>, of: &'static str) -> Response<Body> {
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(of));
     response
 }
 
-fn text(status: StatusCode, body: String) -> Response<Reply> {
-    let mut response = Response::new(Reply::full(Bytes::from(body)));
+fn text(status: StatusCode, body: String) -> Response<Body> {
+    let mut response = Response::new(Body::Full(Some(Bytes::from(body))));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     response

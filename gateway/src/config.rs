@@ -20,6 +20,7 @@ mod secret;
 pub mod status;
 pub mod view;
 
+pub(crate) use compile::conditions_of;
 pub use compile::{ALLOW_PLAINTEXT, compile, is_near};
 pub use files::Files;
 pub(crate) use files::is_manifest;

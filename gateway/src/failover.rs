@@ -159,6 +159,7 @@ async fn attempt(
         error: None,
         good: false,
         started: started - exchange.record.started,
+        connect: None,
         duration: std::time::Duration::ZERO,
         error_type: None,
         system: Some(provider.system),
@@ -190,6 +191,9 @@ async fn attempt(
     let outcome = match sent {
         Err(cause) => Outcome::Failed(cause),
         Ok((response, connection)) => {
+            if let Some(note) = exchange.record.attempts.last_mut() {
+                note.connect = connection.took;
+            }
             let hold = hold_until(exchange, rule, backend, tried, admitted);
             let received = receive(admitted, response, connection, in_flight, hold).await;
             received.map_or_else(Outcome::Uncommitted, |(head, answer)| Outcome::Answered(head, answer))

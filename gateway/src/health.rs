@@ -2,6 +2,8 @@
 //! One value per provider, shared by all cores and kept across reloads. The clock is passed in;
 //! every number is an atomic of its own, because a decision that is one sample late harms nobody.
 
+pub mod seen;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};

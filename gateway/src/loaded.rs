@@ -3,6 +3,7 @@
 
 use std::fmt::Write;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 
 use serde::Serialize;
 
@@ -20,6 +21,9 @@ struct State {
     refused: u64,
     /// Why what is on disk is not what is served.
     refusal: Option<String>,
+    /// When what is served was taken.
+    #[serde(skip)]
+    since: SystemTime,
     /// Of every object of what is served.
     #[serde(skip)]
     status: Arc<[ObjectStatus]>,
@@ -29,14 +33,15 @@ impl Loaded {
     /// The first configuration is served.
     #[must_use]
     pub fn new(status: Vec<ObjectStatus>) -> Self {
-        let state = State { generation: 1, taken: 0, refused: 0, refusal: None, status: status.into() };
+        let since = SystemTime::now();
+        let state = State { generation: 1, taken: 0, refused: 0, refusal: None, since, status: status.into() };
         Self(Arc::new(Mutex::new(state)))
     }
 
     /// A reload was taken, with this status of its objects; its generation.
     pub fn take(&self, status: Vec<ObjectStatus>) -> u64 {
         let mut state = self.state();
-        state.status = status.into();
+        (state.status, state.since) = (status.into(), SystemTime::now());
         (state.generation, state.taken, state.refusal) = (state.generation + 1, state.taken + 1, None);
         state.generation
     }
@@ -56,6 +61,12 @@ impl Loaded {
     #[must_use]
     pub fn status(&self) -> Arc<[ObjectStatus]> {
         self.state().status.clone()
+    }
+
+    /// When what is served was taken.
+    #[must_use]
+    pub fn since(&self) -> SystemTime {
+        self.state().since
     }
 
     /// The state as JSON.

@@ -24,7 +24,7 @@ pub struct Options {
     pub metrics: Option<SocketAddr>,
     /// Address of `/healthz/ready`; `None` for none.
     pub ready: Option<SocketAddr>,
-    /// Address of `/status`; `None` for none.
+    /// Address of the admin page and of `/status`; `None` for none.
     pub admin: Option<SocketAddr>,
     /// How long new requests are still accepted after SIGTERM.
     pub grace: Duration,
@@ -57,7 +57,7 @@ impl Default for Options {
             upstream_ca: None,
             metrics: Some(SocketAddr::new(local, 15020)),
             ready: Some(SocketAddr::new(local, 15021)),
-            admin: None,
+            admin: Some(SocketAddr::new(local, 15000)),
             grace: Duration::from_secs(5),
             drain: Duration::from_secs(60),
             header_timeout: Duration::from_secs(60),

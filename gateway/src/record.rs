@@ -59,6 +59,8 @@ pub struct Attempt {
     pub good: bool,
     /// From the record's `started` to the attempt's.
     pub started: Duration,
+    /// How long it took to have a connection; `None` where one was idle, or none came to be.
+    pub connect: Option<Duration>,
     /// From the start of the attempt to its answer or failure.
     pub duration: Duration,
     /// What its failure is called where no answer came.
@@ -163,6 +165,12 @@ impl Record {
     pub fn sent_model(&self) -> Option<&str> {
         self.upstream_model.as_deref().or(self.requested_model.as_deref())
     }
+
+    /// When it began.
+    #[must_use]
+    pub fn since_epoch(&self) -> Duration {
+        self.time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
+    }
 }
 
 /// Longest model name that is written anywhere.
@@ -188,8 +196,7 @@ impl Serialize for Record {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("level", "info")?;
-        let since = self.time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        map.serialize_entry("time", &timestamp(since))?;
+        map.serialize_entry("time", &timestamp(self.since_epoch()))?;
         map.serialize_entry("scope", "request")?;
         let optional = [("gateway", &self.gateway), ("listener", &self.listener), ("route_rule", &self.rule)];
         for (key, value) in optional.into_iter().chain([("route", &self.route), ("backend", &self.backend)]) {
@@ -290,7 +297,7 @@ impl Serialize for Attempt {
 }
 
 /// RFC 3339 in UTC with microseconds.
-fn timestamp(since_epoch: Duration) -> String {
+pub(crate) fn timestamp(since_epoch: Duration) -> String {
     let seconds = since_epoch.as_secs();
     let (days, of_day) = (i64::try_from(seconds / 86_400).unwrap_or(0), seconds % 86_400);
     // civil date from days since 1970-01-01 (Gregorian calendar, eras of 400 years)

@@ -21,6 +21,7 @@ use crate::listen::{self, Command};
 use crate::loaded::Loaded;
 use crate::options::Options;
 use crate::otlp::{Exporter, Setup};
+use crate::page::{Page, recent::Recent};
 use crate::ports::Ports;
 use crate::reload::Follower;
 use crate::snapshot::Snapshot;
@@ -94,7 +95,8 @@ impl Gateway {
             roots: roots.clone(),
             notices: notices.clone(),
         })?;
-        let (sink, exposition, telemetry) = telemetry::start(log, traces)?;
+        let recent = options.admin.map(|_| Recent::new(Instant::now()));
+        let (sink, exposition, telemetry) = telemetry::start(log, traces, recent.clone())?;
         let shared = Arc::new(Shared::new(compiled.snapshot, &options));
         let count = options.workers.or_else(|| std::thread::available_parallelism().ok().map(Into::into)).unwrap_or(1);
         let (mut cores, mut commands) = (Vec::new(), Vec::new());
@@ -107,8 +109,9 @@ impl Gateway {
         let ports = Arc::new(Ports::new(commands, notices));
         ports.follow(&shared.snapshot.load(), &options, || ())?;
         let (ready, loaded) = (Arc::new(AtomicBool::new(true)), Loaded::new(compiled.status));
-        let public = Admin { exposition, ready: ready.clone(), loaded: loaded.clone(), inside: false };
-        let inside = Admin { inside: true, ..public.clone() };
+        let page = recent.map(|recent| Page::new(shared.clone(), loaded.clone(), recent, ports.clone()));
+        let public = Admin { exposition, ready: ready.clone(), loaded: loaded.clone(), page: None };
+        let inside = Admin { page, ..public.clone() };
         let pages = [
             ("metrics", options.metrics, public.clone()),
             ("ready", options.ready, public),

@@ -61,6 +61,9 @@ pub async fn serve(
         let sent = send::attempt(&exchange.worker.pool, &backend.endpoint, request, limit, exchange.deadline).await;
         let status = sent.as_ref().ok().map(|(response, _)| response.status());
         end_attempt(&mut exchange, status, sent.as_ref().err(), started);
+        if let (Ok((_, connection)), Some(attempt)) = (&sent, exchange.record.attempts.last_mut()) {
+            attempt.connect = connection.took;
+        }
         let answered = sent.as_ref().ok();
         let answered =
             answered.map(|(response, _)| Answered { status: response.status(), headers: response.headers() });
@@ -128,6 +131,7 @@ fn begin_attempt(exchange: &mut Exchange, backend: &StaticBackend, span_id: u64)
         error: None,
         good: false,
         started: started - record.started,
+        connect: None,
         duration: Duration::ZERO,
         error_type: None,
         system: None,

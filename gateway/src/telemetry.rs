@@ -9,6 +9,7 @@ use std::thread::JoinHandle;
 
 use crate::metrics::Metrics;
 use crate::otlp::{Counts, Exporter};
+use crate::page::recent::Recent;
 use crate::record::Record;
 
 /// Records that may wait for the thread.
@@ -51,14 +52,18 @@ impl Exposition {
     }
 }
 
-/// Starts the thread; it ends when every [`Sink`] is gone.
-pub fn start(log: Box<dyn Write + Send>, mut traces: Exporter) -> io::Result<(Sink, Exposition, JoinHandle<()>)> {
+/// Starts the thread; it ends when every [`Sink`] is gone. What it has told goes on to the admin page, if there is one.
+pub fn start(
+    log: Box<dyn Write + Send>,
+    mut traces: Exporter,
+    recent: Option<Recent>,
+) -> io::Result<(Sink, Exposition, JoinHandle<()>)> {
     let (queue, records) = sync_channel(QUEUE);
     let (metrics, dropped) = (Arc::new(Mutex::new(Metrics::default())), Arc::new(AtomicU64::new(0)));
     let exposition = Exposition { metrics: metrics.clone(), dropped: dropped.clone(), spans: traces.counts() };
     let sink = Sink { queue, metrics: metrics.clone(), dropped };
     let thread = std::thread::Builder::new().name("telemetry".into()).spawn(move || {
-        run(&records, &metrics, &mut traces, log);
+        run(&records, &metrics, &mut traces, log, recent.as_ref());
         traces.finish();
     })?;
     Ok((sink, exposition, thread))
@@ -80,6 +85,7 @@ fn run(
     metrics: &Mutex<Metrics>,
     traces: &mut Exporter,
     mut log: Box<dyn Write + Send>,
+    recent: Option<&Recent>,
 ) {
     let mut lines = Vec::with_capacity(2 * BATCH);
     let mut waiting = records.recv().ok();
@@ -87,6 +93,9 @@ fn run(
         metrics.lock().unwrap_or_else(PoisonError::into_inner).count(&record);
         traces.export(&record);
         tell(&mut lines, &record);
+        if let Some(recent) = recent {
+            recent.keep(record);
+        }
         waiting = records.try_recv().ok();
         if waiting.is_none() || lines.len() >= BATCH {
             // a closed or full log must not stop the counting

@@ -74,6 +74,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin + std::fmt::Debug> Duplex for T {}
 pub struct Connection {
     line: Line,
     endpoint: Endpoint,
+    /// How long it took to have it; `None` of an idle one.
+    pub took: Option<Duration>,
 }
 
 #[derive(Debug)]
@@ -127,7 +129,7 @@ impl Connection {
     /// A connection for one request at a time.
     #[must_use]
     pub fn single(sender: SendRequest<UpstreamBody>, socket: Shared, endpoint: Endpoint) -> Self {
-        Self { line: Line::Http1(sender, socket), endpoint }
+        Self { line: Line::Http1(sender, socket), endpoint, took: None }
     }
 
     /// Whether its requests share it.
@@ -168,7 +170,7 @@ impl Pool {
     pub async fn connection(&self, endpoint: &Endpoint) -> Result<Connection, ConnectError> {
         while let Some(Idle { mut sender, socket, .. }) = self.take_idle(endpoint) {
             if sender.is_ready() || matches!(tokio::time::timeout(READY, sender.ready()).await, Ok(Ok(()))) {
-                return Ok(Connection { line: Line::Http1(sender, socket), endpoint: endpoint.clone() });
+                return Ok(Connection { line: Line::Http1(sender, socket), endpoint: endpoint.clone(), took: None });
             }
         }
         self.fresh(endpoint).await
@@ -179,11 +181,12 @@ impl Pool {
     /// # Errors
     /// When it cannot be made; nothing was sent.
     pub async fn fresh(&self, endpoint: &Endpoint) -> Result<Connection, ConnectError> {
+        let started = Instant::now();
         let line = match endpoint.protocol {
             Protocol::Http1 => self.connect_in_time(endpoint).await?,
             Protocol::Http2 => self.share(endpoint).await?,
         };
-        Ok(Connection { line, endpoint: endpoint.clone() })
+        Ok(Connection { line, endpoint: endpoint.clone(), took: Some(started.elapsed()) })
     }
 
     /// A seat on a connection that is there or about to be, else on a new one. Whoever waits for another's connection

@@ -40,6 +40,7 @@ use crate::certificate::server_config;
 use crate::snapshot::{Bind, Listener, Snapshot};
 
 pub use endpoint::{ALLOW_PLAINTEXT, is_near};
+pub(crate) use order::key as conditions_of;
 
 /// Why an object, or a part of it, cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -29,6 +29,7 @@ fn attempt(provider: &str, span_id: u64, started: u64) -> Attempt {
         error: None,
         good: false,
         started: Duration::from_millis(started),
+        connect: None,
         duration: Duration::from_millis(30),
         error_type: None,
         system: Some("openai"),

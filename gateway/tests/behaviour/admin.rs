@@ -11,7 +11,7 @@ fn address(running: &Running, what: &str) -> SocketAddr {
 }
 
 fn get(address: SocketAddr, path: &str) -> (u16, String) {
-    let answer = raw(address, format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes());
+    let answer = raw(address, format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes());
     (answer.status, answer.text())
 }
 

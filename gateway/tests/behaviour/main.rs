@@ -20,6 +20,7 @@ mod lifecycle;
 mod limits;
 mod mirrors;
 mod models;
+mod page;
 mod paths;
 mod process;
 mod records;

@@ -31,6 +31,7 @@ fn is_a_gateway() {
         config: config.into(),
         listen: vec![(8080, any), (8081, any)],
         metrics: None,
+        admin: None,
         ready: Some(any),
         grace: seconds("GATEWAY_GRACE"),
         drain: seconds("GATEWAY_DRAIN"),

@@ -119,6 +119,7 @@ pub(crate) fn start_with(manifests: &str, adjust: impl FnOnce(&mut Options)) -> 
         listen: vec![(8080, any), (8081, any)],
         metrics: Some(any),
         ready: Some(any),
+        admin: None,
         workers: Some(2),
         drain: Duration::from_secs(3),
         ..Options::default()

@@ -24,7 +24,7 @@ pub(super) fn gateway(args: GatewayArgs) -> Result<ExitCode, Error> {
         upstream_ca: args.upstream_ca,
         metrics: Some(args.metrics),
         ready: Some(args.ready),
-        admin: args.admin,
+        admin: (!args.no_admin).then_some(args.admin),
         grace: args.grace,
         drain: args.drain,
         header_timeout: args.header_timeout,

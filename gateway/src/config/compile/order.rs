@@ -117,7 +117,7 @@ pub(super) fn sort(entries: &mut [Entry]) -> Vec<Shadowed> {
 }
 
 /// Equal for entries that match the same requests by the same conditions.
-fn key(entry: &RouteEntry, openai_paths_only: bool) -> String {
+pub(crate) fn key(entry: &RouteEntry, openai_paths_only: bool) -> String {
     let value = |value: &ValueMatch| match value {
         ValueMatch::Exact(text) => format!("={text}"),
         ValueMatch::Regex(regex) => format!("~{regex}"),
