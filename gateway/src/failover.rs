@@ -158,7 +158,9 @@ async fn attempt(
         status: None,
         error: None,
         good: false,
+        started: started - exchange.record.started,
         duration: std::time::Duration::ZERO,
+        span_id: exchange.worker.span_id(),
     };
     let ask_usage = admitted.operation.has_stream_options();
     let body = match (&admitted.prompt, admitted.stream.take()) {
@@ -169,7 +171,14 @@ async fn attempt(
         (None, Some(stream)) => stream,
         (None, None) => UpstreamBody::Pieces(Default::default()),
     };
-    let to = ToProvider { provider, operation: admitted.operation, path: &admitted.path, rule, backend: Some(index) };
+    let to = ToProvider {
+        provider,
+        operation: admitted.operation,
+        path: &admitted.path,
+        rule,
+        backend: Some(index),
+        span_id: note.span_id,
+    };
     let request = send::to_provider(exchange, &to, body)?;
     exchange.record.attempts.push(note);
     let in_flight = InFlight::begin(provider.health.clone());

@@ -199,6 +199,7 @@ impl Asked<'_> {
                     credential: self.credential(&backend.credential),
                     rule: &entry.rule,
                     backend: own,
+                    span_id: exchange.record.trace.span_id,
                     ai: false,
                 };
                 let request = send::build(exchange, &outbound, empty()).ok()?;
@@ -208,7 +209,8 @@ impl Asked<'_> {
                 let received = exchange.head.uri.path();
                 let operation = operation::of(path, received, &entry.matcher.path, &backend.routes)?;
                 let provider = any_provider(backend, exchange.worker.random())?;
-                let to = ToProvider { provider, operation, path, rule: &entry.rule, backend: own };
+                let span_id = exchange.record.trace.span_id;
+                let to = ToProvider { provider, operation, path, rule: &entry.rule, backend: own, span_id };
                 let request = send::to_provider(exchange, &to, empty()).ok()?;
                 let edited = !matches!(operation, Operation::Passthrough | Operation::Models);
                 let endpoint = provider.endpoint.clone();

@@ -56,8 +56,12 @@ pub struct Attempt {
     pub error: Option<Box<str>>,
     /// Health takes its answer for a good one.
     pub good: bool,
+    /// From the record's `started` to the attempt's.
+    pub started: Duration,
     /// From the start of the attempt to its answer or failure.
     pub duration: Duration,
+    /// Its own span; of exported traces the parent that the provider is told.
+    pub span_id: u64,
 }
 
 /// Everything about one exchange.

@@ -151,6 +151,8 @@ pub struct Outbound<'a> {
     pub rule: &'a Arc<Rule>,
     /// Index of the backendRef; none for a copy that the rule asks for.
     pub backend: Option<usize>,
+    /// The attempt's own span.
+    pub span_id: u64,
     /// The gateway writes the body, also an empty one, and reads the answer.
     pub ai: bool,
 }
@@ -218,6 +220,8 @@ pub struct ToProvider<'a> {
     pub rule: &'a Arc<Rule>,
     /// Index of the backendRef; none for a copy that the rule asks for.
     pub backend: Option<usize>,
+    /// The attempt's own span.
+    pub span_id: u64,
 }
 
 /// Builds a request for a provider: the operation's path there, its key, its ways.
@@ -240,6 +244,7 @@ pub fn to_provider(
         credential: &provider.credential,
         rule: to.rule,
         backend: to.backend,
+        span_id: to.span_id,
         ai: to.operation != Operation::Passthrough,
     };
     let mut request = build(exchange, &outbound, body)?;

@@ -2,7 +2,7 @@
 //! Owns its retries, as far as a body is held, and the beginning of a tunnel. Refuses to read what it relays.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use http::{Response, StatusCode};
 use hyper::body::Incoming;
@@ -11,6 +11,7 @@ use crate::admit::StaticBody;
 use crate::answer::{Answer, Form, Tap};
 use crate::cel::Answered;
 use crate::exchange::Exchange;
+use crate::record::Attempt;
 use crate::relay::{Relay, Reply, Timers};
 use crate::send::{self, Outbound};
 use crate::snapshot::{Operation, RouteEntry, Rule, StaticBackend};
@@ -39,12 +40,14 @@ pub async fn serve(
     };
     exchange.worker.shared.earn_retry();
     loop {
+        let span_id = exchange.worker.span_id();
         let outbound = Outbound {
             endpoint: &backend.endpoint,
             target: target.clone(),
             credential: &backend.credential,
             rule: &entry.rule,
             backend: Some(index),
+            span_id,
             ai: false,
         };
         let pieces = held.iter().map(|(bytes, _)| bytes).filter(|bytes| !bytes.is_empty()).cloned();
@@ -53,11 +56,11 @@ pub async fn serve(
             Ok(request) => request,
             Err(rejection) => return exchange.reject(rejection),
         };
-        let started = Instant::now();
+        let started = begin_attempt(&mut exchange, backend, span_id);
         let limit = entry.rule.timeouts.backend_request;
         let sent = send::attempt(&exchange.worker.pool, &backend.endpoint, request, limit, exchange.deadline).await;
         let status = sent.as_ref().ok().map(|(response, _)| response.status());
-        note_attempt(&mut exchange, backend, status, sent.as_ref().err(), started);
+        end_attempt(&mut exchange, status, sent.as_ref().err(), started);
         let answered = sent.as_ref().ok();
         let answered =
             answered.map(|(response, _)| Answered { status: response.status(), headers: response.headers() });
@@ -92,17 +95,18 @@ pub async fn serve_tunnel(
     let query = exchange.head.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
     let (endpoint, credential) = (&backend.endpoint, &backend.credential);
     let target = format!("{path}{query}");
-    let outbound = Outbound { endpoint, target, credential, rule, backend: Some(index), ai: false };
+    let span_id = exchange.worker.span_id();
+    let outbound = Outbound { endpoint, target, credential, rule, backend: Some(index), span_id, ai: false };
     let request = match send::build(&exchange, &outbound, upstream::empty()) {
         Ok(request) => request,
         Err(rejection) => return exchange.reject(rejection),
     };
-    let started = Instant::now();
+    let started = begin_attempt(&mut exchange, backend, span_id);
     let asked = tunnel::ask(&exchange.worker.pool, endpoint, request);
     let answer = send::within(asked, rule.timeouts.backend_request, exchange.deadline).await;
     let status = answer.as_ref().ok().map(tunnel::Answer::status);
     let error = answer.as_ref().err();
-    note_attempt(&mut exchange, backend, status, error, started);
+    end_attempt(&mut exchange, status, error, started);
     match answer {
         Ok(tunnel::Answer::Agreed(head, upstream)) => tunnel::agree(exchange, rule, slot, head, upstream),
         Ok(tunnel::Answer::Plain(response, connection)) => relay(exchange, rule, response, connection),
@@ -113,22 +117,28 @@ pub async fn serve_tunnel(
     }
 }
 
-fn note_attempt(
-    exchange: &mut Exchange,
-    backend: &StaticBackend,
-    status: Option<StatusCode>,
-    error: Option<&send::NoAnswer>,
-    started: Instant,
-) {
-    exchange.record.attempts.push(crate::record::Attempt {
+/// Notes an attempt before it begins, so that one that is cancelled is told of; returns its beginning.
+fn begin_attempt(exchange: &mut Exchange, backend: &StaticBackend, span_id: u64) -> Instant {
+    let (started, record) = (Instant::now(), &mut *exchange.record);
+    record.attempts.push(Attempt {
         provider: backend.name.clone(),
         endpoint: format!("{}:{}", backend.endpoint.host, backend.endpoint.port).into(),
         standing: None,
-        status: status.map(|status| status.as_u16()),
-        error: error.map(|cause| cause.rejection("backend").message.into()),
+        status: None,
+        error: None,
         good: false,
-        duration: started.elapsed(),
+        started: started - record.started,
+        duration: Duration::ZERO,
+        span_id,
     });
+    started
+}
+
+fn end_attempt(exchange: &mut Exchange, status: Option<StatusCode>, error: Option<&send::NoAnswer>, started: Instant) {
+    let Some(attempt) = exchange.record.attempts.last_mut() else { return };
+    attempt.status = status.map(|status| status.as_u16());
+    attempt.error = error.map(|cause| cause.rejection("backend").message.into());
+    attempt.duration = started.elapsed();
 }
 
 fn relay(mut exchange: Exchange, rule: &Rule, response: Response<Incoming>, connection: Connection) -> Response<Reply> {

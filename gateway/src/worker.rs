@@ -132,6 +132,12 @@ impl Worker {
         Self { shared, pool, sink, draining: Cell::new(false), copied_bytes: Rc::default(), random: Cell::new(seed) }
     }
 
+    /// The id of a new span; 0 is none.
+    #[must_use]
+    pub fn span_id(&self) -> u64 {
+        self.random().max(1)
+    }
+
     /// Random bits for selection and identifiers (splitmix64; not for secrets).
     #[must_use]
     pub fn random(&self) -> u64 {
