@@ -217,7 +217,7 @@ fn key_text(key: &Key) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, Instant, SystemTime};
+    use std::time::SystemTime;
 
     use proptest::prelude::*;
 
@@ -227,40 +227,21 @@ mod tests {
     use crate::usage::Usage;
 
     fn record() -> Record {
-        let (method, host, path) = (http::Method::POST, "api.example.com".into(), "/v1/chat/completions".into());
+        let trace = Trace::begin(&HeaderMap::new(), || 7);
         Record {
-            started: Instant::now(),
             time: SystemTime::UNIX_EPOCH,
             request_id: "r".into(),
-            trace: Trace::begin(&HeaderMap::new(), || 7),
-            method,
-            host,
-            path,
-            port: 80,
-            gateway: None,
-            listener: None,
-            route: None,
-            rule: None,
-            backend: None,
+            host: "api.example.com".into(),
+            path: "/v1/chat/completions".into(),
             operation: Some("chat"),
             system: Some("openai"),
             requested_model: Some("gpt-4o".into()),
-            upstream_model: None,
-            response_model: None,
-            upstream_request_id: None,
             stream: true,
             usage: Some(Usage { input: 11, output: 7, ..Usage::default() }),
-            attempts: Vec::new(),
             status: 200,
-            first_token: None,
-            duration: Duration::ZERO,
-            response_bytes: 0,
             end: End::Complete,
-            reason: None,
-            error: None,
             request_body: Some("{\"é\":1}".into()),
-            response_body: None,
-            kept: None,
+            ..Record::begin(trace, http::Method::POST, 80)
         }
     }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Instant;
 
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Response};
@@ -50,44 +50,15 @@ impl Exchange {
     /// Begins an exchange: identity, trace, record.
     #[must_use]
     pub fn begin(worker: Rc<Worker>, port: u16, peer: IpAddr, head: Parts) -> Self {
-        let started = Instant::now();
         let trace = Trace::begin(&head.headers, || worker.random());
         let given = head.headers.get("x-request-id").and_then(|id| id.to_str().ok());
         let given = given.filter(|id| !id.is_empty() && id.len() <= 128).map(Box::from);
-        let record = Record {
-            started,
-            time: SystemTime::now(),
-            request_id: given.unwrap_or_else(|| format!("{:032x}", trace.trace_id ^ u128::from(trace.span_id)).into()),
-            trace,
-            method: head.method.clone(),
-            host: crate::route::host(&head).into(),
-            path: head.uri.path().into(),
-            port,
-            gateway: None,
-            listener: None,
-            route: None,
-            rule: None,
-            backend: None,
-            operation: None,
-            system: None,
-            requested_model: None,
-            upstream_model: None,
-            response_model: None,
-            upstream_request_id: None,
-            stream: false,
-            usage: None,
-            attempts: Vec::new(),
-            status: 499,
-            first_token: None,
-            duration: Duration::ZERO,
-            response_bytes: 0,
-            end: End::ClientClosed,
-            reason: None,
-            error: None,
-            request_body: None,
-            response_body: None,
-            kept: None,
-        };
+        let mut record = Record::begin(trace, head.method.clone(), port);
+        record.request_id =
+            given.unwrap_or_else(|| format!("{:032x}", trace.trace_id ^ u128::from(trace.span_id)).into());
+        (record.peer, record.version) = (peer, head.version);
+        record.host = crate::route::host(&head).into();
+        record.path = head.uri.path().into();
         let record = Pending::new(record, worker.sink.clone());
         Self {
             worker,

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::telemetry::Form;
+
 /// Everything a gateway is told beside its manifests.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -38,6 +40,10 @@ pub struct Options {
     pub connections: usize,
     /// Whether prompts and answers go into the access log.
     pub log_bodies: bool,
+    /// How a line of the access log is written.
+    pub log_form: Form,
+    /// Prices of models, for Gateways that say nothing else; watched.
+    pub model_catalog: Option<PathBuf>,
     /// Cores to use; `None` for all.
     pub workers: Option<usize>,
 }
@@ -61,6 +67,8 @@ impl Default for Options {
             reader_timeout: Duration::from_secs(60),
             connections: 16 * 1024,
             log_bodies: false,
+            log_form: Form::Json,
+            model_catalog: None,
             workers: None,
         }
     }

@@ -209,8 +209,8 @@ fn match_route<'a>(
     let asked = Asked { method: &head.method, path, lenient: reading.lenient.as_deref(), host: &host, head };
     let found = route::find(bind, asked);
     let listener = found.as_ref().map_or_else(|_| route::listener(bind, &host), |(listener, _)| Some(*listener));
-    if let Some(log) = listener.and_then(|listener| listener.access_log.clone()) {
-        let kept = Kept::new(log, exchange.worker.shared.log_bodies);
+    if let Some(telling) = listener.and_then(|listener| listener.telling.clone()) {
+        let kept = Kept::new(telling, exchange.worker.shared.log_bodies);
         exchange.record.kept = Some(Box::new(kept));
     }
     let (listener, entry) = found.map_err(|missing| match missing {

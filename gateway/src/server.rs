@@ -21,6 +21,7 @@ use crate::listen::{self, Command};
 use crate::loaded::Loaded;
 use crate::options::Options;
 use crate::ports::Ports;
+use crate::prices::Prices;
 use crate::reload::Follower;
 use crate::snapshot::Snapshot;
 use crate::telemetry::{self, Sink};
@@ -87,20 +88,23 @@ impl Gateway {
         tell_troubles(&compiled.status, &notices);
         tell_idle(&compiled.snapshot, &options, &notices);
         let roots = options.upstream_ca.as_deref().map(crate::tls::read_roots).transpose()?.unwrap_or_default();
-        let (sink, exposition, telemetry) = telemetry::start(log)?;
+        let (sink, exposition, telemetry) = telemetry::start(log, options.log_form)?;
+        let prices = Prices::new(options.model_catalog.as_deref(), compiled.catalogs, exposition.clone());
+        let prices = prices.map_err(Error::Config)?;
         let shared = Arc::new(Shared::new(compiled.snapshot, &options));
         let count = options.workers.or_else(|| std::thread::available_parallelism().ok().map(Into::into)).unwrap_or(1);
         let (mut cores, mut commands) = (Vec::new(), Vec::new());
         for number in 0..count.max(1) {
             let (sender, receiver) = mpsc::unbounded_channel();
             commands.push(sender);
-            cores.push(core(number, shared.clone(), &options, roots.clone(), sink.clone(), receiver)?);
+            cores.push(core(number, shared.clone(), &options, roots.clone(), sink.of_a_core(), receiver)?);
         }
         drop(sink);
         let ports = Arc::new(Ports::new(commands, notices));
         ports.follow(&shared.snapshot.load(), &options, || ())?;
         let (ready, loaded) = (Arc::new(AtomicBool::new(true)), Loaded::new(compiled.status));
-        let public = Admin { exposition, ready: ready.clone(), loaded: loaded.clone(), inside: false };
+        let public =
+            Admin { exposition, shared: shared.clone(), ready: ready.clone(), loaded: loaded.clone(), inside: false };
         let inside = Admin { inside: true, ..public.clone() };
         let pages = [
             ("metrics", options.metrics, public.clone()),
@@ -111,7 +115,7 @@ impl Gateway {
         let pages = pages.map(|(what, address, page)| Ok((admin_listener(what, address, &ports.notices)?, page)));
         let pages = pages.collect::<Result<Vec<_>, Error>>()?;
         let (stop_control, stopped) = oneshot::channel();
-        let control = Control { shared, ports: ports.clone(), options: options.clone(), follower, loaded };
+        let control = Control { shared, ports: ports.clone(), options: options.clone(), follower, loaded, prices };
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let control = std::thread::Builder::new().name("control".into()).spawn(move || {
             control.run(&runtime, pages, stopped);

@@ -306,6 +306,6 @@ impl ListenerDraft<'_> {
     fn finish(self, gateway: &Arc<str>) -> Listener {
         let routes = self.entries.into_iter().map(|entry| entry.route).collect();
         let (gateway, certificates) = (gateway.clone(), self.shelf.certificates);
-        Listener { gateway, name: self.name, hostname: self.hostname, certificates, access_log: None, routes }
+        Listener { gateway, name: self.name, hostname: self.hostname, certificates, telling: None, routes }
     }
 }

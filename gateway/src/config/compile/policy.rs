@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::order::{Ages, ages};
 use super::target::{self, TargetOf};
 use super::{Refusal, access_log, client_keys, limits};
-use crate::access_log::AccessLog;
+use crate::access_log::Telling;
 use crate::auth::ClientKeys;
 use crate::config::kind::Kind;
 use crate::config::manifests::{Manifests, Resource};
@@ -59,7 +59,7 @@ pub(super) struct Position<'a> {
 pub(super) struct Policies<'m> {
     traffic: Vec<(TargetOf, Traffic)>,
     backend: Vec<(TargetOf, &'m BackendPolicies)>,
-    access_logs: Vec<(TargetOf, Arc<AccessLog>)>,
+    tellings: Vec<(TargetOf, Arc<Telling>)>,
     pub(super) status: Vec<ObjectStatus>,
 }
 
@@ -91,13 +91,16 @@ impl<'m> Policies<'m> {
         sum
     }
 
-    /// The access log of a listener: its own, else its Gateway's; of several the oldest.
-    pub(super) fn access_log(&self, gateway: &str, listener: &str) -> Option<Arc<AccessLog>> {
-        let of = |section: Option<&str>| {
+    /// Log and metrics of a listener: for each its own, else its Gateway's; of several the oldest.
+    pub(super) fn telling(&self, gateway: &str, listener: &str) -> Option<Arc<Telling>> {
+        let of = |section: Option<&str>| -> Vec<&Telling> {
             let fits = |target: &TargetOf| &*target.id == gateway && target.section.as_deref() == section;
-            self.access_logs.iter().find(|(target, _)| fits(target)).map(|(_, log)| log.clone())
+            self.tellings.iter().filter(|(target, _)| fits(target)).map(|(_, telling)| &**telling).collect()
         };
-        of(Some(listener)).or_else(|| of(None))
+        let all = [of(Some(listener)), of(None)].concat();
+        let log = all.iter().find_map(|telling| telling.log.clone());
+        let labels = all.iter().find_map(|telling| telling.labels.clone());
+        (log.is_some() || labels.is_some()).then(|| Arc::new(Telling { log, labels }))
     }
 
     /// A policy that cannot be accepted still closes what it was to protect.
@@ -153,8 +156,8 @@ fn add<'m>(
     }
     issues.extend(target_issues(spec));
     let to_backends = kinds_of(spec).any(|kind| kind == Kind::AgentgatewayBackend.name());
-    let access_log = spec.frontend.as_ref().and_then(|frontend| access_log::compile(frontend, &mut issues));
-    let applied = traffic.says_something() || access_log.is_some() || (to_backends && spec.backend.is_some());
+    let telling = spec.frontend.as_ref().and_then(|frontend| access_log::telling(frontend, &mut issues));
+    let applied = traffic.says_something() || telling.is_some() || (to_backends && spec.backend.is_some());
     // a policy that closes its routes is not accepted, whatever else of it works
     let accepted = match (issues.is_empty(), applied && traffic.closed.is_none()) {
         (true, _) => Condition::yes("Accepted", "Valid", "Policy accepted"),
@@ -179,8 +182,8 @@ fn add<'m>(
                 policies.backend.extend(spec.backend.as_ref().map(|backend| (target, backend)))
             }
             kind => {
-                let log = access_log.clone().filter(|_| kind == Kind::Gateway);
-                policies.access_logs.extend(log.map(|log| (target.clone(), log)));
+                let telling = telling.clone().filter(|_| kind == Kind::Gateway);
+                policies.tellings.extend(telling.map(|telling| (target.clone(), telling)));
                 policies.traffic.push((target, traffic.clone()));
             }
         }
@@ -269,7 +272,7 @@ fn body_limit(frontend: &FrontendSpec) -> Result<Option<usize>, Refusal> {
     }
 }
 
-fn frontend_parts(frontend: &FrontendSpec) -> [(&'static str, bool); 15] {
+fn frontend_parts(frontend: &FrontendSpec) -> [(&'static str, bool); 14] {
     let http = frontend.http.clone().unwrap_or_default();
     [
         ("http.http1MaxHeaders", http.http1_max_headers.is_some()),
@@ -286,7 +289,6 @@ fn frontend_parts(frontend: &FrontendSpec) -> [(&'static str, bool); 15] {
         ("connect", frontend.connect.is_some()),
         ("accessLog.otlp", frontend.access_log.as_ref().is_some_and(|log| log.otlp.is_some())),
         ("tracing", frontend.tracing.is_some()),
-        ("metrics", frontend.metrics.is_some()),
     ]
 }
 
