@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::cel::{Answered, Expression, Scope, Uses};
 use crate::headers::is_credential;
+use crate::metrics;
 use crate::record::Record;
 
 /// The access log of one listener.
@@ -91,13 +92,13 @@ impl Kept {
         Scope { record, request_headers: self.request_headers.as_ref(), response }
     }
 
-    /// The labels that the record's metrics have in addition; what is no text is `unknown`.
+    /// The labels that the record's metrics have in addition; what is no text that fits is `unknown`.
     #[must_use]
     pub fn labels(&self, record: &Record) -> Vec<(&str, String)> {
         let Some(labels) = &self.telling.labels else { return Vec::new() };
         let scope = self.scope(record);
         let text = |expression: &Expression| match expression.value(&scope) {
-            Some(Value::String(text)) => text,
+            Some(Value::String(text)) if metrics::fits(&text) => text,
             _ => "unknown".to_owned(),
         };
         labels.0.iter().map(|(name, expression)| (&**name, text(expression))).collect()

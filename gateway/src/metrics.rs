@@ -22,8 +22,10 @@ use write::Text;
 
 /// Distinct models that get series of their own only because a provider answered with them.
 pub const MAX_MODELS: usize = 200;
-/// Longest model name that is a label.
-const MAX_NAME: usize = 128;
+/// Longest label value that a client or an expression makes.
+const MAX_VALUE: usize = 128;
+/// Series of a family after which another one still begins in sight.
+const SHORT: usize = 12;
 /// In the order of [`GenAi::usage`].
 const TOKEN_TYPES: [&str; 4] = [
     "gen_ai_token_type=\"input\"",
@@ -133,7 +135,7 @@ impl Metrics {
 
     /// A model's label value; names that nobody vouches for, or that come too late, are `unknown`.
     fn model<'n>(&mut self, name: Option<&'n str>, answered: bool, configured: bool) -> &'n str {
-        let Some(name) = name.filter(|name| !name.is_empty() && name.len() <= MAX_NAME) else { return labels::UNKNOWN };
+        let Some(name) = name.filter(|name| fits(name)) else { return labels::UNKNOWN };
         if self.models.contains(name) {
             return name;
         }
@@ -166,6 +168,12 @@ impl Metrics {
     }
 }
 
+/// Whether a text may be a label value. What does not fit must not make a key either: both would be written alike.
+#[must_use]
+pub fn fits(value: &str) -> bool {
+    !value.is_empty() && value.len() <= MAX_VALUE && !value.contains(char::is_control)
+}
+
 /// Whether the gateway has a label of that name itself.
 #[must_use]
 pub fn is_taken(label: &str) -> bool {
@@ -195,13 +203,13 @@ pub struct Counted {
 }
 
 impl Counted {
-    /// Writes requests and tokens, which people look for first; the shorter one begins.
+    /// Writes requests and tokens, which people look for first: both begin within twenty lines where one is short.
     pub fn write_first(&self, text: &mut Text) {
         let requests = |text: &mut Text| text.counts(&family::REQUESTS, &self.http, |http| vec![("", &http.requests)]);
         let tokens = |text: &mut Text| {
             text.counts(&family::TOKENS_TOTAL, &self.tokens, |tokens| TOKEN_TYPES.into_iter().zip(tokens).collect());
         };
-        if self.http.len() < self.tokens.len() {
+        if self.http.len() < self.tokens.len().min(SHORT) {
             requests(text);
             tokens(text);
         } else {

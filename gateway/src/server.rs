@@ -32,6 +32,9 @@ use crate::yaml::Problem;
 /// What cores may take beyond the drain time to let go of what is left.
 const LAST_SECOND: Duration = Duration::from_secs(1);
 
+/// What the log may take for what is left to write.
+const LOG_TIME: Duration = Duration::from_secs(5);
+
 /// Why a gateway did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -151,8 +154,10 @@ impl Gateway {
         // metrics and readiness answer until the last exchange has ended; the control thread may have ended already
         let _told = self.stop_control.send(());
         let _ended = self.control.join();
-        if all_ended {
-            let _ended = self.telemetry.join();
+        // a log that takes nothing is not waited for
+        let end = Instant::now() + LOG_TIME;
+        while all_ended && !self.telemetry.is_finished() && Instant::now() < end {
+            std::thread::park_timeout(Duration::from_millis(2));
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Where records go: one thread per gateway that prices and counts them and writes the access log.
-//! The queue is bounded; a full queue drops log lines, which is counted, and never holds up a request.
+//! The queue is bounded, and so is what waits for the log; what finds no room is not logged, which is counted, and never
+//! holds up a request.
 
 mod core;
 mod log;
@@ -111,7 +112,8 @@ pub fn start(log: Box<dyn Write + Send>, form: Form) -> io::Result<(Sink, Exposi
     let shared = Arc::new(Shared::default());
     let sink = Sink { queue, shared: shared.clone(), core: Arc::default() };
     let exposition = Exposition(shared.clone());
-    let run = move || run(&records, &shared, log::Log::new(log, form));
+    let log = log::Log::start(log, form)?;
+    let run = move || run(&records, &shared, log);
     let thread = std::thread::Builder::new().name("telemetry".into()).spawn(run)?;
     Ok((sink, exposition, thread))
 }
@@ -120,10 +122,15 @@ fn run(records: &Receiver<Box<Record>>, shared: &Shared, mut log: log::Log) {
     let mut waiting = records.recv().ok();
     while let Some(mut record) = waiting {
         shared.count(&mut record);
-        log.tell(&record);
+        let mut lost = log.tell(&record);
         waiting = records.try_recv().ok();
         if waiting.is_none() {
-            log.flush();
+            lost += log.flush();
+        }
+        if lost > 0 {
+            shared.dropped.fetch_add(lost, Relaxed);
+        }
+        if waiting.is_none() {
             waiting = records.recv().ok();
         }
     }

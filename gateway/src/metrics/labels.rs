@@ -27,8 +27,6 @@ pub(super) const NAMES: [&str; 18] = [
     "gen_ai_request_model",
     "gen_ai_response_model",
 ];
-/// Longest value of a label of one's own.
-const MAX_VALUE: usize = 128;
 
 /// The values of one record.
 #[derive(Debug, Clone, Copy)]
@@ -124,7 +122,7 @@ impl<'a> Labeled<'a> {
         let bind = format!("{}/{gateway}", self.port);
         let of_route =
             [("bind", &*bind), ("gateway", gateway), ("listener", listener), ("route", route), ("route_rule", rule)];
-        let extra = self.extra.iter().map(|(name, value)| (*name, shown(value)));
+        let extra = self.extra.iter().map(|(name, value)| (*name, value.as_str()));
         let mut out = String::new();
         for (name, value) in own.iter().copied().chain(of_route).chain(extra) {
             let value = if whose == Labels::Rest { UNKNOWN } else { value };
@@ -142,10 +140,6 @@ fn gen_ai<'v>([operation, system, requested, answered]: [&'v str; 4]) -> [(&'sta
         ("gen_ai_request_model", requested),
         ("gen_ai_response_model", answered),
     ]
-}
-
-fn shown(value: &str) -> &str {
-    if value.len() > MAX_VALUE { UNKNOWN } else { value }
 }
 
 fn known_method(method: &http::Method) -> &str {

@@ -6,6 +6,7 @@ mod answers;
 mod bad_input;
 mod broken_streams;
 mod client_keys;
+mod cost;
 mod cross_origin;
 mod drain;
 mod expressions;
