@@ -114,8 +114,9 @@ impl Text {
         for (at, bound) in bounds.iter().enumerate() {
             below += distribution.counts[at];
             let bound = match self.format {
-                Format::Prometheus => format!("le=\"{bound}\""),
-                Format::OpenMetrics => format!("le=\"{bound:?}\""),
+                // a float has a point there
+                Format::OpenMetrics if bound.fract() == 0.0 => format!("le=\"{bound:.1}\""),
+                _ => format!("le=\"{bound}\""),
             };
             self.sample(family, "_bucket", &joined(labels, &bound), below, exemplar(at));
         }
