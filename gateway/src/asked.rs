@@ -69,7 +69,11 @@ mod tests {
             "encoding_format":"float","dimensions":"a name","user":"somebody","frequency_penalty":-1.5}"#;
         let prompt = Prompt::read(body.into()).unwrap();
         let mut told = Vec::new();
-        prompt.asked.unwrap().each(|name, value| Ok::<_, ()>(told.push(format!("{name}={value}")))).unwrap();
+        let outcome = prompt.asked.unwrap().each(|name, value| {
+            told.push(format!("{name}={value}"));
+            Ok::<_, ()>(())
+        });
+        assert!(outcome.is_ok());
         let expected = [
             "gen_ai.request.temperature=0.2",
             "gen_ai.request.max_tokens=64",

@@ -36,6 +36,16 @@ fn what_is_known_has_a_price_and_what_is_not_has_none() {
 }
 
 #[test]
+fn the_example_is_a_catalog() {
+    let example = catalog(include_str!("../../model-catalog.yaml"));
+    let usage = Usage { input: 1_000_000, ..Usage::default() };
+    assert_eq!(
+        example.price("openai", "example-embedding", usage).1.map(|cost| cost.total()),
+        Some(Usd(20_000_000_000))
+    );
+}
+
+#[test]
 fn a_later_source_overrides_rate_by_rate() {
     let later = catalog("{providers: {openai: {models: {m-1: {rates: {output: 8}}, m-9: {rates: {input: 1}}}}}}");
     let merged = catalog(TWO).overlaid(&later);

@@ -133,7 +133,7 @@ impl<'a> Labeled<'a> {
     }
 }
 
-fn gen_ai<'v>([operation, system, requested, answered]: [&'v str; 4]) -> [(&'static str, &'v str); 4] {
+fn gen_ai([operation, system, requested, answered]: [&str; 4]) -> [(&'static str, &str); 4] {
     [
         ("gen_ai_operation_name", operation),
         ("gen_ai_system", system),

@@ -77,6 +77,22 @@ fn junk_model_names_do_not_mint_series_for_ever() {
 }
 
 #[test]
+fn the_page_about_telemetry_has_every_family_as_it_is() {
+    let page = include_str!("../../TELEMETRY.md");
+    for family in family::ALL {
+        let (kind, suffix) = match family.kind {
+            Kind::Counter => ("counter", "_total"),
+            Kind::Gauge => ("gauge", ""),
+            Kind::Histogram(_) => ("histogram", ""),
+            Kind::Info => ("info", "_info"),
+        };
+        let row = format!("| `{}{suffix}` | {kind} | {} | {} |", family.name, family.labels, family.help);
+        assert!(page.lines().any(|line| line == row), "TELEMETRY.md lacks: {row}");
+    }
+    assert_eq!(page.matches("| `agentgateway_").count(), family::ALL.len());
+}
+
+#[test]
 fn label_values_are_escaped() {
     assert_eq!(labels::escaped("a\"b\\c\nd\re"), "a\\\"b\\\\c\\nd\u{fffd}e");
 }

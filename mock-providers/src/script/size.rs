@@ -56,7 +56,9 @@ pub(super) fn deserialize<'de, D: Deserializer<'de>>(reader: D) -> Result<Option
 /// The same for what happens at a rate, which is never zero.
 pub(super) fn rate<'de, D: Deserializer<'de>>(reader: D) -> Result<Option<usize>, D::Error> {
     match deserialize(reader)? {
-        Some(0) => Err(de::Error::custom("a rate of 0 never comes to an end: `hang_before_head` keeps a caller waiting")),
+        Some(0) => {
+            Err(de::Error::custom("a rate of 0 never comes to an end: `hang_before_head` keeps a caller waiting"))
+        }
         rate => Ok(rate),
     }
 }
