@@ -329,12 +329,41 @@ pub struct GatewayArgs {
     /// Write prompts and answers into the access log
     #[arg(long, env = "WINDTUNNEL_LOG_BODIES", value_parser = clap::builder::BoolishValueParser::new())]
     pub log_bodies: bool,
+    /// Prices of models (USD per million tokens), for cost in log and metrics; a file of your own, watched
+    #[arg(long, value_name = "FILE", env = "WINDTUNNEL_MODEL_CATALOG")]
+    pub model_catalog: Option<PathBuf>,
+    /// Lines of the access log: `json`, `text`, or `auto` for text on a terminal and JSON elsewhere
+    #[arg(long, value_name = "FORM", env = "LOG_FORMAT", value_enum, default_value = "auto")]
+    pub log_format: LogForm,
     /// End at once when standard input ends: for a run that may be killed itself
     #[arg(long, hide = true)]
     pub until_stdin_ends: bool,
     /// Cores to use; default is all
     #[arg(long, value_name = "N", env = "WINDTUNNEL_WORKERS", value_parser = clap::value_parser!(u32).range(1..))]
     pub workers: Option<u32>,
+}
+
+/// How lines of the access log are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogForm {
+    /// Text on a terminal, JSON elsewhere.
+    Auto,
+    /// One JSON object.
+    Json,
+    /// `key=value`.
+    Text,
+}
+
+impl LogForm {
+    /// The form for this output.
+    #[must_use]
+    pub fn of(self, output: &impl std::io::IsTerminal) -> gateway::telemetry::Form {
+        match self {
+            Self::Json => gateway::telemetry::Form::Json,
+            Self::Auto if !output.is_terminal() => gateway::telemetry::Form::Json,
+            Self::Auto | Self::Text => gateway::telemetry::Form::Text,
+        }
+    }
 }
 
 /// Flags of `mock`.

@@ -1,4 +1,5 @@
-//! What a Gateway's policy changes in its access log (`frontend.accessLog`): which exchanges are told of, and what.
+//! What a Gateway's policy changes in its access log (`frontend.accessLog`: which exchanges are told of, and what) and
+//! adds to the labels of its metrics (`frontend.metrics`).
 //! It works on finished records, off the request path; the record carries what its expressions look at.
 
 use std::sync::{Arc, LazyLock};
@@ -8,6 +9,7 @@ use serde_json::Value;
 
 use crate::cel::{Answered, Expression, Scope, Uses};
 use crate::headers::is_credential;
+use crate::metrics;
 use crate::record::Record;
 
 /// The access log of one listener.
@@ -21,19 +23,33 @@ pub struct AccessLog {
     pub remove: Vec<Box<str>>,
 }
 
-impl AccessLog {
+/// Labels that the metrics of a listener have in addition (`frontend.metrics`).
+#[derive(Debug)]
+pub struct Labels(pub Vec<(Box<str>, Expression)>);
+
+/// What policies say about the telemetry of one listener.
+#[derive(Debug, Default)]
+pub struct Telling {
+    /// Of its access log.
+    pub log: Option<Arc<AccessLog>>,
+    /// Of its metrics.
+    pub labels: Option<Arc<Labels>>,
+}
+
+impl Telling {
     /// What its expressions look at.
     #[must_use]
     pub fn uses(&self) -> Uses {
-        let all = self.filter.iter().chain(self.add.iter().map(|(_, expression)| expression));
-        all.fold(Uses::default(), |sum, expression| sum | expression.uses)
+        let of_log = self.log.iter().flat_map(|log| log.filter.iter().chain(log.add.iter().map(|(_, value)| value)));
+        let of_labels = self.labels.iter().flat_map(|labels| labels.0.iter().map(|(_, value)| value));
+        of_log.chain(of_labels).fold(Uses::default(), |sum, expression| sum | expression.uses)
     }
 }
 
-/// What a record carries for an access log of its own.
+/// What a record carries for telemetry of its own.
 #[derive(Debug, Clone)]
 pub struct Kept {
-    log: Arc<AccessLog>,
+    telling: Arc<Telling>,
     uses: Uses,
     /// Bodies are told for everyone, not only where an expression asks for them.
     log_bodies: bool,
@@ -44,9 +60,9 @@ pub struct Kept {
 impl Kept {
     /// Nothing yet; what others than the access log look at is kept for them, and not told by it.
     #[must_use]
-    pub fn new(log: Arc<AccessLog>, others: Uses, log_bodies: bool) -> Self {
-        let uses = log.uses() | others;
-        Self { log, uses, log_bodies, request_headers: None, response_headers: HeaderMap::new() }
+    pub fn new(telling: Arc<Telling>, others: Uses, log_bodies: bool) -> Self {
+        let uses = telling.uses() | others;
+        Self { telling, uses, log_bodies, request_headers: None, response_headers: HeaderMap::new() }
     }
 
     /// What it needs of the exchange.
@@ -76,11 +92,24 @@ impl Kept {
         scope(record, self.request_headers.as_ref(), &self.response_headers)
     }
 
+    /// The labels that the record's metrics have in addition; what is no text that fits is `unknown`.
+    #[must_use]
+    pub fn labels(&self, record: &Record) -> Vec<(&str, String)> {
+        let Some(labels) = &self.telling.labels else { return Vec::new() };
+        let scope = self.scope(record);
+        let text = |expression: &Expression| match expression.value(&scope) {
+            Some(Value::String(text)) if metrics::fits(&text) => text,
+            _ => "unknown".to_owned(),
+        };
+        labels.0.iter().map(|(name, expression)| (&**name, text(expression))).collect()
+    }
+
     /// The record as this access log tells it; `None` when it does not.
     #[must_use]
     pub fn line(&self, record: &Record) -> Option<Value> {
         let scope = self.scope(record);
-        if self.log.filter.as_ref().and_then(|filter| filter.holds(&scope)) == Some(false) {
+        let log = self.telling.log.as_deref();
+        if log.and_then(|log| log.filter.as_ref()?.holds(&scope)) == Some(false) {
             return None;
         }
         let mut line = serde_json::to_value(record).ok()?;
@@ -89,10 +118,11 @@ impl Kept {
             members.shift_remove("request.body");
             members.shift_remove("response.body");
         }
-        for name in &self.log.remove {
+        let Some(log) = log else { return Some(line) };
+        for name in &log.remove {
             members.shift_remove(&**name);
         }
-        for (name, expression) in &self.log.add {
+        for (name, expression) in &log.add {
             if let Some(value) = expression.value(&scope) {
                 members.insert(name.as_ref().to_owned(), value);
             }
@@ -126,7 +156,8 @@ mod tests {
         let kept = |text: &str, uses| {
             let program = ::cel::Program::compile(text).unwrap();
             let log = AccessLog { filter: Some(Expression::new(program, uses)), ..AccessLog::default() };
-            let mut kept = Kept::new(Arc::new(log), Uses::default(), false);
+            let telling = Telling { log: Some(Arc::new(log)), labels: None };
+            let mut kept = Kept::new(Arc::new(telling), Uses::default(), false);
             kept.keep_request(&headers);
             kept
         };

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use bytes::Bytes;
-use http::header::CONTENT_TYPE;
+use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderValue, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -17,15 +17,20 @@ use tokio::task::spawn_local;
 
 use crate::config::view;
 use crate::loaded::Loaded;
+use crate::metrics::providers;
+use crate::metrics::write::{Format, Text};
 use crate::page::live::{Body, Pulse, stalled};
 use crate::page::{self, Page};
 use crate::telemetry::Exposition;
+use crate::worker::Shared;
 
 /// What is served beside the data path.
 #[derive(Debug, Clone)]
 pub struct Admin {
     /// Metrics of this gateway.
     pub exposition: Exposition,
+    /// What is served.
+    pub shared: Arc<Shared>,
     /// Whether new traffic is welcome.
     pub ready: Arc<AtomicBool>,
     /// What became of the configuration.
@@ -64,8 +69,9 @@ impl Admin {
     fn answer(&self, request: &Request<Incoming>) -> Response<Body> {
         match request.uri().path() {
             "/metrics" | "/stats/prometheus" => {
-                let all = self.exposition.text() + &self.loaded.metrics();
-                as_type(text(StatusCode::OK, all), "text/plain; version=0.0.4; charset=utf-8")
+                let accept = request.headers().get(ACCEPT).and_then(|accept| accept.to_str().ok());
+                let format = Format::accepted(accept.unwrap_or_default());
+                as_type(text(StatusCode::OK, self.metrics(format)), format.content_type())
             }
             "/healthz/ready" if self.ready.load(Relaxed) => text(StatusCode::OK, "ready\n".into()),
             "/healthz/ready" => text(StatusCode::SERVICE_UNAVAILABLE, "not ready\n".into()),
@@ -77,6 +83,16 @@ impl Admin {
             "/status" => text(StatusCode::NOT_FOUND, "only the address of --admin has /status\n".into()),
             _ => text(StatusCode::NOT_FOUND, "paths: /metrics /config /healthz/ready /healthz/live /status\n".into()),
         }
+    }
+}
+
+impl Admin {
+    fn metrics(&self, format: Format) -> String {
+        let mut text = Text::new(format);
+        self.exposition.write(&mut text);
+        providers::write(&self.shared.snapshot.load(), &mut text);
+        self.loaded.write(&mut text);
+        text.finish()
     }
 }
 

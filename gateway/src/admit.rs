@@ -77,7 +77,7 @@ pub async fn admit(
         return Ok(Admitted { operation, path, prompt: None, stream, hold: None });
     }
     let (body, hold) = read_body(exchange, entry.rule.body_limit, body).await?;
-    let prompt = Prompt::read(body).map_err(|error| {
+    let mut prompt = Prompt::read(body).map_err(|error| {
         Rejection::invalid("invalid_json", format!("the request body is not acceptable JSON: {error}"))
     })?;
     if prompt.model_is_no_name() {
@@ -85,6 +85,7 @@ pub async fn admit(
     }
     exchange.record.requested_model.clone_from(&prompt.requested_model);
     exchange.record.stream = prompt.stream;
+    exchange.record.asked = prompt.asked.take();
     if exchange.worker.shared.log_bodies || exchange.record.kept.as_ref().is_some_and(|kept| kept.uses().request_body) {
         // what waits to be logged is no longer counted as held: a large body is not kept for it
         let body = &prompt.body;

@@ -232,13 +232,13 @@ mod tests {
     use crate::usage::Usage;
 
     fn record() -> Record {
-        let (method, host, path) = (http::Method::POST, "api.example.com".into(), "/v1/chat/completions".into());
+        let trace = Trace::begin(&HeaderMap::new(), || 7);
         Record {
             request_id: "r".into(),
-            trace: Trace::begin(&HeaderMap::new(), || 7),
-            method,
-            host,
-            path,
+            trace,
+            method: http::Method::POST,
+            host: "api.example.com".into(),
+            path: "/v1/chat/completions".into(),
             port: 80,
             operation: Some("chat"),
             system: Some("openai"),

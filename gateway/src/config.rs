@@ -5,8 +5,11 @@
 //! status; it never fails as a whole, a bad object only breaks what refers to it. Watching files
 //! and swapping snapshots is the caller's business.
 
+use std::collections::HashMap;
 use std::path::Path;
+use std::sync::Arc;
 
+use crate::cost::Catalog;
 use crate::snapshot::Snapshot;
 use crate::yaml::Problem;
 
@@ -32,6 +35,8 @@ pub use status::{Condition, ListenerStatus, ObjectStatus, Report};
 pub struct Compiled {
     /// What is served.
     pub snapshot: Snapshot,
+    /// Prices of models, by `namespace/name` of the Gateway.
+    pub catalogs: HashMap<Arc<str>, Catalog>,
     /// Every object with conditions or notes, in document order within a kind.
     pub status: Vec<ObjectStatus>,
 }

@@ -13,6 +13,7 @@ use crate::config::{self, Condition, Files, ObjectStatus};
 use crate::loaded::Loaded;
 use crate::options::Options;
 use crate::ports::Ports;
+use crate::prices::Prices;
 use crate::reload::Follower;
 use crate::server::{Notices, listed};
 use crate::worker::Shared;
@@ -25,6 +26,7 @@ pub(crate) struct Control {
     pub(crate) options: Options,
     pub(crate) follower: Follower,
     pub(crate) loaded: Loaded,
+    pub(crate) prices: Prices,
 }
 
 impl Control {
@@ -38,8 +40,10 @@ impl Control {
             }
             let reloads = async {
                 loop {
-                    let files = self.follower.changed().await;
-                    self.reload(&files);
+                    tokio::select! {
+                        files = self.follower.changed() => self.reload(&files),
+                        files = self.prices.changed() => self.reprice(&files),
+                    }
                 }
             };
             tokio::select! { () = reloads => (), _ = stopped => () }
@@ -64,9 +68,22 @@ impl Control {
             let why = error.to_string();
             return self.refuse(&why, &why);
         }
+        self.prices.take_own(compiled.catalogs);
         tell_troubles(&compiled.status, &self.ports.notices);
         let generation = self.loaded.take(compiled.status);
         (self.ports.notices)(&format!("reloaded generation={generation}"));
+    }
+
+    /// Takes the new prices over, or keeps the old ones and says why.
+    fn reprice(&mut self, files: &Files) {
+        let taken = match files.half_written() {
+            Some(why) => Err(why),
+            None => self.prices.take_file(files).map_err(|problems| listed(&problems)),
+        };
+        (self.ports.notices)(&match taken {
+            Ok(()) => "model catalog reloaded".to_owned(),
+            Err(why) => format!("model catalog refused, the prices stay as they are: {why}"),
+        });
     }
 
     fn refuse(&self, why: &str, in_brief: &str) {

@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
+use crate::asked::Asked;
 use crate::json::{self, JsonError, Kind, Member, Object};
 
 /// Replace this span by these bytes; an empty span inserts, empty bytes delete.
@@ -49,6 +50,8 @@ pub struct Prompt {
     pub requested_model: Option<Box<str>>,
     /// `stream: true`.
     pub stream: bool,
+    /// Parameters, where some were sent.
+    pub asked: Option<Box<Asked>>,
     /// The client asked for the usage chunk itself.
     pub asked_usage: bool,
     /// Refers to state at one provider (`store`, `previous_response_id`, `conversation`, files): never sent elsewhere.
@@ -62,7 +65,7 @@ impl Prompt {
     /// When the body is not one JSON object, or `model`, `stream` or `stream_options` stands there twice.
     pub fn read(body: Bytes) -> Result<Self, JsonError> {
         let (mut model, mut stream, mut options, mut twice) = (None::<Member>, None::<Member>, None::<Member>, None);
-        let mut stateful = false;
+        let (mut stateful, mut parameters) = (false, Vec::new());
         let object = json::scan_object(&body, |name, member| {
             let slot = match name {
                 "model" => &mut model,
@@ -70,7 +73,7 @@ impl Prompt {
                 "stream_options" => &mut options,
                 "store" => return stateful |= member.kind == Kind::True,
                 "previous_response_id" | "conversation" => return stateful |= member.kind != Kind::Null,
-                _ => return,
+                other => return parameters.extend(Asked::name(other).map(|name| (name, member))),
             };
             if slot.is_some() {
                 twice.get_or_insert(member.key.start);
@@ -87,6 +90,7 @@ impl Prompt {
         Ok(Self {
             requested_model: requested_model.map(Into::into),
             stream: stream.is_some_and(|member| member.kind == Kind::True),
+            asked: Asked::read(&body, &parameters),
             asked_usage,
             stateful,
             object,

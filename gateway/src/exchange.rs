@@ -56,6 +56,7 @@ impl Exchange {
         let record = Record {
             request_id: given.unwrap_or_else(|| format!("{:032x}", trace.trace_id ^ u128::from(trace.span_id)).into()),
             trace,
+            peer,
             method: head.method.clone(),
             version: head.version,
             host: crate::route::host(&head).into(),

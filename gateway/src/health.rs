@@ -34,6 +34,7 @@ pub struct Health {
     pending: AtomicU32,
     failures_in_a_row: AtomicU32,
     evictions_in_a_row: AtomicU32,
+    evictions: AtomicU64,
     /// Nanoseconds after `epoch`; 0 is in rotation. When the time is over, a probe comes first.
     evicted_until: AtomicU64,
     probing: AtomicBool,
@@ -50,6 +51,7 @@ impl Default for Health {
             pending: AtomicU32::new(0),
             failures_in_a_row: AtomicU32::new(0),
             evictions_in_a_row: AtomicU32::new(0),
+            evictions: AtomicU64::new(0),
             evicted_until: AtomicU64::new(0),
             probing: AtomicBool::new(false),
             restored: AtomicU64::new(1f64.to_bits()),
@@ -108,6 +110,18 @@ impl Health {
     #[must_use]
     pub fn serving(&self) -> bool {
         self.evicted_until.load(Relaxed) == 0
+    }
+
+    /// 0 to 1: the moving average of good and bad answers.
+    #[must_use]
+    pub fn score(&self) -> f64 {
+        f64::from_bits(self.score.load(Relaxed))
+    }
+
+    /// How often it has left the rotation.
+    #[must_use]
+    pub fn evictions(&self) -> u64 {
+        self.evictions.load(Relaxed)
     }
 
     /// Whether the time out of rotation is over and nobody looks yet how the provider is.
@@ -194,6 +208,7 @@ impl Health {
     fn evict(&self, rule: Option<&Eviction>, hint: Option<Duration>, probe: bool, now: Instant) {
         let base = rule.map_or(DEFAULT_EVICTION, |rule| rule.duration);
         let own = (self.serving() || probe).then(|| {
+            self.evictions.fetch_add(1, Relaxed);
             let times = self.evictions_in_a_row.fetch_add(1, Relaxed);
             base.saturating_mul(times.min(30) + 1).min(LONGEST_EVICTION.max(base))
         });

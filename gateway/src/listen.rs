@@ -8,7 +8,7 @@ use std::net::{IpAddr, TcpListener as StdListener};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -185,8 +185,12 @@ impl Door {
             return;
         }
         let stream = Paced::new(stream, self.worker.shared.reader_timeout);
-        let Some(config) = self.tls() else { return self.serve_plain(stream, peer).await };
+        let (config, started) = (self.tls(), Instant::now());
+        let core = self.worker.sink.core.clone();
+        core.accepted(self.port, if config.is_some() { "https" } else { "http" });
+        let Some(config) = config else { return self.serve_plain(stream, peer).await };
         let Some(stream) = self.in_time(TlsAcceptor::from(config).accept(stream)).await else { return };
+        core.shook_hands(started.elapsed());
         let session = stream.get_ref().1;
         let server_name = Some(session.server_name().unwrap_or_default().to_ascii_lowercase().into());
         match session.alpn_protocol() {

@@ -1,13 +1,14 @@
 //! What became of the configuration: which generation is served with which status of its objects, and why a newer one
 //! is not. Tells it as metrics and as a page; the log tells the same at length.
 
-use std::fmt::Write;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use serde::Serialize;
 
 use crate::config::ObjectStatus;
+use crate::metrics::family;
+use crate::metrics::write::Text;
 
 /// Shared by whoever reloads and whoever is asked.
 #[derive(Debug, Clone)]
@@ -75,18 +76,12 @@ impl Loaded {
         serde_json::to_string(&*self.state()).expect("numbers and a text are JSON") + "\n"
     }
 
-    /// The state as metrics.
-    #[must_use]
-    pub fn metrics(&self) -> String {
+    /// Writes the state as metrics.
+    pub fn write(&self, text: &mut Text) {
         let state = self.state();
-        let (name, reloads) = ("agentgateway_config_synchronized", "agentgateway_config_reloads_total");
-        let mut out = format!("# HELP {name} Whether what is served is what the manifests say.\n# TYPE {name} gauge\n");
-        let _infallible = writeln!(out, "{name} {}", u8::from(state.refusal.is_none()));
-        let _infallible = writeln!(out, "# HELP {reloads} Reloads of the manifests.\n# TYPE {reloads} counter");
-        for (result, count) in [("taken", state.taken), ("refused", state.refused)] {
-            let _infallible = writeln!(out, "{reloads}{{result=\"{result}\"}} {count}");
-        }
-        out
+        text.values(&family::SYNCHRONIZED, [("", u8::from(state.refusal.is_none()))]);
+        let reloads = [("result=\"taken\"", state.taken), ("result=\"refused\"", state.refused)];
+        text.values(&family::RELOADS, reloads);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -97,13 +92,19 @@ impl Loaded {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metrics::write::Format;
 
     #[test]
     fn the_same_refusal_is_told_once_until_another_comes_between() {
         let loaded = Loaded::new(Vec::new());
+        let metrics = || {
+            let mut text = Text::new(Format::Prometheus);
+            loaded.write(&mut text);
+            text.finish()
+        };
         assert!(loaded.refuse("port taken") && !loaded.refuse("port taken") && loaded.refuse("half a file"));
-        assert!(loaded.metrics().contains("synchronized 0\n"));
+        assert!(metrics().contains("synchronized 0\n"));
         assert_eq!(loaded.take(Vec::new()), 2);
-        assert!(loaded.metrics().contains("synchronized 1\n") && loaded.refuse("half a file"));
+        assert!(metrics().contains("synchronized 1\n") && loaded.refuse("half a file"));
     }
 }

@@ -1,269 +1,256 @@
-//! Counters and histograms of finished exchanges, and their Prometheus text exposition.
-//! Names, labels and buckets are agentgateway's, plus `agentgateway_tokens_total`. Series are bounded:
-//! a model has series of its own when it is configured or a provider has answered with it, and beyond the first
-//! [`MAX_MODELS`] it counts as `unknown`.
+//! Counts finished exchanges. [`family`] has all names; what else the exposition tells (health, connections, reloads)
+//! is read where it lives when somebody asks. Series are bounded: a model has some of its own when it is configured or
+//! a provider has answered with it; beyond the first [`MAX_MODELS`] it counts as `unknown`, and so does every label of
+//! what finds its [`table`] full.
 
-use std::collections::{BTreeMap, HashSet};
-use std::fmt::Write;
+pub mod family;
+mod labels;
+pub mod providers;
+pub mod table;
+pub mod value;
+pub mod write;
 
-use crate::record::{End, Record};
+use std::collections::HashSet;
 
-/// Distinct model names that get series of their own.
-const MAX_MODELS: usize = 200;
+use crate::cost::Lookup;
+use crate::record::Record;
+use family::{Family, Kind};
+use labels::Labeled;
+use table::{Row, Table};
+use value::{Count, Distribution, Sampled};
+use write::Text;
 
-const DURATION_BUCKETS: [f64; 14] = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 80.0];
-const TOKEN_BUCKETS: [f64; 14] = [
-    1.0,
-    4.0,
-    16.0,
-    64.0,
-    256.0,
-    1024.0,
-    4096.0,
-    16384.0,
-    65536.0,
-    262_144.0,
-    1_048_576.0,
-    4_194_304.0,
-    16_777_216.0,
-    67_108_864.0,
+/// Distinct models that get series of their own only because a provider answered with them.
+pub const MAX_MODELS: usize = 200;
+/// Longest label value that a client or an expression makes.
+const MAX_VALUE: usize = 128;
+/// Series of a family after which another one still begins in sight.
+const SHORT: usize = 12;
+/// In the order of [`GenAi::usage`].
+const TOKEN_TYPES: [&str; 4] = [
+    "gen_ai_token_type=\"input\"",
+    "gen_ai_token_type=\"output\"",
+    "gen_ai_token_type=\"input_cache_read\"",
+    "gen_ai_token_type=\"input_cache_write\"",
 ];
-const SERVER_BUCKETS: [f64; 14] =
-    [0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92];
-const FIRST_TOKEN_BUCKETS: [f64; 16] =
-    [0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
-const OUTPUT_TOKEN_BUCKETS: [f64; 14] =
-    [0.001, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 2.5];
+/// In the order of [`Metrics::calls`].
+const CALLS: [&str; 2] = ["kind=\"Primary\",subtype=\"Http\"", "kind=\"Primary\",subtype=\"Llm\""];
 
-type Counter = BTreeMap<String, u64>;
-
-#[derive(Debug)]
-struct Histogram {
-    buckets: &'static [f64],
-    series: BTreeMap<String, Series>,
+/// By backend, method, status, reason and route.
+#[derive(Debug, Clone, Default)]
+struct Http {
+    requests: Count,
+    retries: Count,
+    bytes: Count,
+    duration: Distribution,
 }
 
-#[derive(Debug)]
-struct Series {
-    counts: Vec<u64>,
-    sum: f64,
-    count: u64,
+/// By operation, system, models and route.
+#[derive(Debug, Clone, Default)]
+struct GenAi {
+    usage: [Distribution; 4],
+    duration: Distribution,
+    first_token: Distribution,
+    output_token: Distribution,
+    /// 10⁻¹² USD; `None` as long as nothing had a price.
+    cost: Option<u128>,
+    /// As [`Lookup::ALL`].
+    lookups: [u64; 4],
 }
 
-impl Histogram {
-    const fn new(buckets: &'static [f64]) -> Self {
-        Self { buckets, series: BTreeMap::new() }
-    }
-
-    fn observe(&mut self, labels: String, value: f64) {
-        let buckets = self.buckets;
-        let empty = || Series { counts: vec![0; buckets.len()], sum: 0.0, count: 0 };
-        let series = self.series.entry(labels).or_insert_with(empty);
-        series.sum += value;
-        series.count += 1;
-        if let Some(at) = buckets.iter().position(|bound| value <= *bound) {
-            series.counts[at] += 1;
-        }
-    }
-
-    fn write(&self, out: &mut String, name: &str, help: &str) {
-        let _infallible = writeln!(out, "# HELP {name} {help}\n# TYPE {name} histogram");
-        for (labels, series) in &self.series {
-            let mut below = 0;
-            for (bound, count) in self.buckets.iter().zip(&series.counts) {
-                below += count;
-                let _infallible = writeln!(out, "{name}_bucket{{{labels},le=\"{bound}\"}} {below}");
-            }
-            let (count, sum) = (series.count, series.sum);
-            let _infallible = writeln!(
-                out,
-                "{name}_bucket{{{labels},le=\"+Inf\"}} {count}\n{name}_sum{{{labels}}} {sum}\n{name}_count{{{labels}}} {count}"
-            );
-        }
-    }
-}
-
-/// All families of one gateway.
-#[derive(Debug)]
+/// All that is counted of the exchanges of one gateway.
+#[derive(Debug, Default)]
 pub struct Metrics {
-    requests: Counter,
-    tokens: Counter,
-    retries: Counter,
-    response_bytes: Counter,
-    duration: Histogram,
-    token_usage: Histogram,
-    server_duration: Histogram,
-    first_token: Histogram,
-    output_token: Histogram,
+    http: Table<Http>,
+    gen_ai: Table<GenAi>,
+    /// Input and output, by provider as well.
+    tokens: Table<[Count; 2]>,
+    processing: Table<Distribution>,
+    /// Of plain backends and of providers.
+    calls: [Distribution; 2],
     models: HashSet<Box<str>>,
-}
-
-impl Default for Metrics {
-    fn default() -> Self {
-        Self {
-            requests: Counter::new(),
-            tokens: Counter::new(),
-            retries: Counter::new(),
-            response_bytes: Counter::new(),
-            duration: Histogram::new(&DURATION_BUCKETS),
-            token_usage: Histogram::new(&TOKEN_BUCKETS),
-            server_duration: Histogram::new(&SERVER_BUCKETS),
-            first_token: Histogram::new(&FIRST_TOKEN_BUCKETS),
-            output_token: Histogram::new(&OUTPUT_TOKEN_BUCKETS),
-            models: HashSet::new(),
-        }
-    }
+    learnt_models: usize,
+    folded_models: u64,
 }
 
 impl Metrics {
     /// Counts one finished exchange.
     pub fn count(&mut self, record: &Record) {
-        let route = route_labels(record);
-        let protocol = if record.operation.is_some() { "llm" } else { "http" };
-        let (method, status) = (method_label(&record.method), record.status);
-        let reason = match (record.reason, record.end) {
-            (Some(reason), _) => reason.name(),
-            (None, End::ClientClosed) => "ClientClosed",
-            (None, _) => "Upstream",
-        };
-        let backend = label(record.backend.as_deref());
-        let http = format!(
-            "backend=\"{backend}\",protocol=\"{protocol}\",method=\"{method}\",status=\"{status}\",reason=\"{reason}\",{route}"
-        );
-        *self.requests.entry(http.clone()).or_default() += 1;
-        *self.response_bytes.entry(http.clone()).or_default() += record.response_bytes;
-        let retries = record.attempts.len().saturating_sub(1) as u64;
-        if retries > 0 {
-            *self.retries.entry(http.clone()).or_default() += retries;
-        }
+        let sampled = sampled(record);
+        let extra = record.kept.as_ref().map(|kept| kept.labels(record)).unwrap_or_default();
+        let labeled = Labeled::of(record, &extra);
         let seconds = record.duration.as_secs_f64();
-        self.duration.observe(http, seconds);
+        let http = labeled.http(&mut self.http);
+        http.requests.add(1, sampled);
+        http.bytes.add(record.response_bytes, sampled);
+        http.retries.add(record.attempts.len().saturating_sub(1) as u64, sampled);
+        http.duration.observe(&family::REQUEST_DURATION, seconds, sampled);
+        if let Some(first) = record.attempts.first() {
+            let until = first.started.as_secs_f64();
+            labeled.route(&mut self.processing).observe(&family::REQUEST_PROCESSING, until, sampled);
+        }
+        let calls = &mut self.calls[usize::from(record.operation.is_some())];
+        for attempt in &record.attempts {
+            calls.observe(&family::UPSTREAM_CALL, attempt.duration.as_secs_f64(), sampled);
+        }
         let answered = record.attempts.iter().any(|attempt| attempt.status.is_some());
         if let (Some(operation), true) = (record.operation, answered) {
-            self.count_gen_ai(record, operation, &route, seconds);
+            self.count_gen_ai(record, labeled, operation, sampled);
         }
     }
 
-    fn count_gen_ai(&mut self, record: &Record, operation: &str, route: &str, seconds: f64) {
-        let good = (200..300).contains(&record.status);
-        let requested = self.model(record.sent_model(), good || record.upstream_model.is_some());
-        let answered = self.model(record.response_model.as_deref(), good);
-        let system = label(record.system);
-        let gen_ai = format!(
-            "gen_ai_operation_name=\"{operation}\",gen_ai_system=\"{system}\",gen_ai_request_model=\"{requested}\",gen_ai_response_model=\"{answered}\",{route}"
-        );
-        if let Some(usage) = record.usage {
-            let backend = label(record.backend.as_deref());
-            let provider = label(record.attempts.last().map(|attempt| &*attempt.provider));
-            for (kind, tokens) in [("input", usage.input), ("output", usage.output)] {
-                let labels = format!("gen_ai_token_type=\"{kind}\",{gen_ai}");
-                let with_provider = format!("{labels},backend=\"{backend}\",provider=\"{provider}\"");
-                *self.tokens.entry(with_provider).or_default() += tokens;
-                self.token_usage.observe(labels, tokens as f64);
-            }
-            if usage.cached > 0 {
-                let labels = format!("gen_ai_token_type=\"input_cache_read\",{gen_ai}");
-                self.token_usage.observe(labels, usage.cached as f64);
+    fn count_gen_ai(&mut self, record: &Record, labeled: Labeled<'_>, operation: &str, sampled: Sampled) {
+        let (good, configured) = ((200..300).contains(&record.status), record.upstream_model.is_some());
+        let requested = self.model(record.sent_model(), good, configured);
+        let answered = self.model(record.response_model.as_deref(), good, false);
+        let asked = [operation, record.system.unwrap_or(labels::UNKNOWN), requested, answered];
+        let row = labeled.gen_ai(&mut self.gen_ai, asked);
+        let seconds = record.duration.as_secs_f64();
+        row.duration.observe(&family::SERVER_DURATION, seconds, sampled);
+        let first = record.first_token.map(|first| first.as_secs_f64());
+        if let Some(first) = first {
+            row.first_token.observe(&family::FIRST_TOKEN, first, sampled);
+        }
+        if let Some(each) = record.time_per_output_token() {
+            row.output_token.observe(&family::OUTPUT_TOKEN, each, sampled);
+        }
+        if let Some(lookup) = record.lookup {
+            row.lookups[lookup as usize] += 1;
+        }
+        if let Some(cost) = &record.cost {
+            *row.cost.get_or_insert(0) += cost.total().0;
+        }
+        let Some(usage) = record.usage else { return };
+        let told = [Some(usage.input), Some(usage.output), more(usage.cached), more(usage.cache_written)];
+        for (distribution, tokens) in row.usage.iter_mut().zip(told) {
+            if let Some(tokens) = tokens {
+                distribution.observe(&family::TOKEN_USAGE, tokens as f64, sampled);
             }
         }
-        if let Some(first) = record.first_token {
-            let after_first = record.usage.map_or(0, |usage| usage.output.saturating_sub(1));
-            if after_first > 0 {
-                let rest = (seconds - first.as_secs_f64()).max(0.0);
-                self.output_token.observe(gen_ai.clone(), rest / after_first as f64);
-            }
-            self.first_token.observe(gen_ai.clone(), first.as_secs_f64());
-        }
-        self.server_duration.observe(gen_ai, seconds);
+        let provider = record.attempts.last().map_or(labels::UNKNOWN, |attempt| &*attempt.provider);
+        let [input, output] = labeled.tokens(&mut self.tokens, asked, provider);
+        input.add(usage.input, sampled);
+        output.add(usage.output, sampled);
     }
 
     /// A model's label value; names that nobody vouches for, or that come too late, are `unknown`.
-    fn model(&mut self, name: Option<&str>, vouched_for: bool) -> String {
-        let Some(name) = name.filter(|name| !name.is_empty() && name.len() <= 128) else { return "unknown".into() };
-        if !self.models.contains(name) {
-            if !vouched_for || self.models.len() >= MAX_MODELS {
-                return "unknown".into();
-            }
-            self.models.insert(name.into());
+    fn model<'n>(&mut self, name: Option<&'n str>, answered: bool, configured: bool) -> &'n str {
+        let Some(name) = name.filter(|name| fits(name)) else { return labels::UNKNOWN };
+        if self.models.contains(name) {
+            return name;
         }
-        label(Some(name))
+        if !configured && (!answered || self.learnt_models >= MAX_MODELS) {
+            self.folded_models += 1;
+            return labels::UNKNOWN;
+        }
+        self.learnt_models += usize::from(!configured);
+        self.models.insert(name.into());
+        name
     }
 
-    /// The Prometheus text exposition, the families that people look for first on top.
+    /// A copy of what was counted so far, to be written while the counting goes on.
     #[must_use]
-    pub fn text(&self, log_drops: u64) -> String {
-        let mut out = String::with_capacity(16 * 1024);
-        counter(&mut out, "agentgateway_requests_total", "Finished requests.", &self.requests);
-        counter(&mut out, "agentgateway_tokens_total", "Tokens as reported by the providers.", &self.tokens);
-        counter(&mut out, "agentgateway_retries_total", "Upstream requests after the first.", &self.retries);
-        let help = "Bytes of response bodies sent to clients.";
-        counter(&mut out, "agentgateway_response_bytes_total", help, &self.response_bytes);
-        let drops = "agentgateway_access_log_dropped_total";
-        let _infallible =
-            writeln!(out, "# HELP {drops} Records lost to a full queue.\n# TYPE {drops} counter\n{drops} {log_drops}");
-        let help = "From the request's start to its end.";
-        self.duration.write(&mut out, "agentgateway_request_duration_seconds", help);
-        let help = "Tokens per request.";
-        self.token_usage.write(&mut out, "agentgateway_gen_ai_client_token_usage", help);
-        let help = "Seconds of LLM requests.";
-        self.server_duration.write(&mut out, "agentgateway_gen_ai_server_request_duration", help);
-        let help = "Seconds to the first event of a stream.";
-        self.first_token.write(&mut out, "agentgateway_gen_ai_server_time_to_first_token", help);
-        let help = "Seconds per output token of a stream.";
-        self.output_token.write(&mut out, "agentgateway_gen_ai_server_time_per_output_token", help);
-        out
-    }
-}
-
-fn counter(out: &mut String, name: &str, help: &str, counter: &Counter) {
-    let _infallible = writeln!(out, "# HELP {name} {help}\n# TYPE {name} counter");
-    for (labels, value) in counter {
-        let _infallible = writeln!(out, "{name}{{{labels}}} {value}");
-    }
-}
-
-fn route_labels(record: &Record) -> String {
-    let port = record.port;
-    let gateway = label(record.gateway.as_deref());
-    let bind = if record.gateway.is_some() { format!("{port}/{gateway}") } else { format!("{port}/unknown") };
-    let (listener, route) = (label(record.listener.as_deref()), label(record.route.as_deref()));
-    let rule = label(record.rule.as_deref());
-    format!("bind=\"{bind}\",gateway=\"{gateway}\",listener=\"{listener}\",route=\"{route}\",route_rule=\"{rule}\"")
-}
-
-fn method_label(method: &http::Method) -> &str {
-    match method.as_str() {
-        known @ ("GET" | "HEAD" | "POST" | "PUT" | "DELETE" | "OPTIONS" | "PATCH" | "CONNECT" | "TRACE") => known,
-        _ => "unknown",
-    }
-}
-
-fn label(value: Option<&str>) -> String {
-    match value {
-        None => "unknown".into(),
-        Some(text) => {
-            let shown = text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
-            shown.replace(char::is_control, "\u{fffd}")
+    pub fn counted(&self) -> Counted {
+        Counted {
+            http: self.http.rows(),
+            gen_ai: self.gen_ai.rows(),
+            tokens: self.tokens.rows(),
+            processing: self.processing.rows(),
+            calls: self.calls.clone(),
+            folded: [
+                ("http", self.http.folded()),
+                ("gen_ai", self.gen_ai.folded()),
+                ("tokens", self.tokens.folded()),
+                ("backend", self.processing.folded()),
+                ("models", self.folded_models),
+            ],
         }
+    }
+}
+
+/// Whether a text may be a label value. What does not fit must not make a key either: both would be written alike.
+#[must_use]
+pub fn fits(value: &str) -> bool {
+    !value.is_empty() && value.len() <= MAX_VALUE && !value.contains(char::is_control)
+}
+
+/// Whether the gateway has a label of that name itself.
+#[must_use]
+pub fn is_taken(label: &str) -> bool {
+    labels::NAMES.contains(&label)
+}
+
+fn more(tokens: u64) -> Option<u64> {
+    Some(tokens).filter(|tokens| *tokens > 0)
+}
+
+/// The trace to point at, where somebody may have kept it.
+fn sampled(record: &Record) -> Sampled {
+    let end = record.time + record.duration;
+    let since = || end.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    (record.trace.flags & 1 == 1).then(|| (record.trace.trace_id, since().as_secs_f64()))
+}
+
+/// What was counted up to a moment.
+#[derive(Debug)]
+pub struct Counted {
+    http: Vec<Row<Http>>,
+    gen_ai: Vec<Row<GenAi>>,
+    tokens: Vec<Row<[Count; 2]>>,
+    processing: Vec<Row<Distribution>>,
+    calls: [Distribution; 2],
+    folded: [(&'static str, u64); 5],
+}
+
+impl Counted {
+    /// Writes requests and tokens, which people look for first: both begin within twenty lines where one is short.
+    pub fn write_first(&self, text: &mut Text) {
+        let requests = |text: &mut Text| text.counts(&family::REQUESTS, &self.http, |http| vec![("", &http.requests)]);
+        let tokens = |text: &mut Text| {
+            text.counts(&family::TOKENS_TOTAL, &self.tokens, |tokens| TOKEN_TYPES.into_iter().zip(tokens).collect());
+        };
+        if self.http.len() < self.tokens.len().min(SHORT) {
+            requests(text);
+            tokens(text);
+        } else {
+            tokens(text);
+            requests(text);
+        }
+    }
+
+    /// Writes the rest.
+    pub fn write_rest(&self, text: &mut Text) {
+        text.distributions(&family::REQUEST_DURATION, &self.http, |http| vec![("", &http.duration)]);
+        text.counts(&family::RESPONSE_BYTES, &self.http, |http| vec![("", &http.bytes)]);
+        text.counts(&family::RETRIES, &self.http, |http| vec![("", &http.retries)]);
+        text.distributions(&family::REQUEST_PROCESSING, &self.processing, |each| vec![("", each)]);
+        let calls = [Row { labels: "".into(), value: &self.calls }];
+        text.distributions(&family::UPSTREAM_CALL, &calls, |calls| CALLS.into_iter().zip(*calls).collect());
+        let gen_ai = &self.gen_ai;
+        text.distributions(&family::TOKEN_USAGE, gen_ai, |row| TOKEN_TYPES.into_iter().zip(&row.usage).collect());
+        text.distributions(&family::SERVER_DURATION, gen_ai, |row| vec![("", &row.duration)]);
+        text.distributions(&family::FIRST_TOKEN, gen_ai, |row| vec![("", &row.first_token)]);
+        text.distributions(&family::OUTPUT_TOKEN, gen_ai, |row| vec![("", &row.output_token)]);
+        let cost = |row: &Row<GenAi>| Some((row.labels.clone(), crate::cost::Usd(row.value.cost?)));
+        text.values(&family::COST, gen_ai.iter().filter_map(cost));
+        text.values(&family::LOOKUPS, gen_ai.iter().flat_map(lookups));
+        let folded = self.folded.iter().filter(|(_, count)| *count > 0);
+        text.values(&family::FOLDED, folded.map(|(group, count)| (format!("group=\"{group}\""), count)));
+    }
+}
+
+fn lookups(row: &Row<GenAi>) -> impl Iterator<Item = (String, u64)> {
+    let counts = Lookup::ALL.into_iter().zip(row.value.lookups).filter(|(_, count)| *count > 0);
+    counts.map(|(lookup, count)| (format!("status=\"{}\",{}", lookup.name(), row.labels), count))
+}
+
+/// The bounds of a histogram family.
+fn bounds(family: &Family) -> &'static [f64] {
+    match family.kind {
+        Kind::Histogram(bounds) => bounds,
+        _ => &[],
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn junk_model_names_do_not_mint_series_for_ever() {
-        let mut metrics = Metrics::default();
-        assert_eq!(metrics.model(Some("refused"), false), "unknown");
-        assert_eq!(metrics.model(Some("served"), true), "served");
-        assert_eq!(metrics.model(Some("served"), false), "served");
-        let names: HashSet<String> = (0..10_000).map(|n| metrics.model(Some(&format!("junk-{n}")), true)).collect();
-        assert_eq!(names.len(), MAX_MODELS);
-    }
-
-    #[test]
-    fn label_values_are_escaped() {
-        assert_eq!(label(Some("a\"b\\c\nd\re")), "a\\\"b\\\\c\\nd\u{fffd}e");
-    }
-}
+mod tests;

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use crate::otel::Environment;
+use crate::telemetry::Form;
 
 /// Everything a gateway is told beside its manifests.
 #[derive(Debug, Clone)]
@@ -42,6 +43,10 @@ pub struct Options {
     pub log_bodies: bool,
     /// What the environment says about traces.
     pub otel: Environment,
+    /// How a line of the access log is written.
+    pub log_form: Form,
+    /// Prices of models, for Gateways that say nothing else; watched.
+    pub model_catalog: Option<PathBuf>,
     /// Cores to use; `None` for all.
     pub workers: Option<usize>,
 }
@@ -66,6 +71,8 @@ impl Default for Options {
             connections: 16 * 1024,
             log_bodies: false,
             otel: Environment::default(),
+            log_form: Form::Json,
+            model_catalog: None,
             workers: None,
         }
     }

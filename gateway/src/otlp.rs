@@ -9,7 +9,6 @@ mod lane;
 mod tests;
 pub mod wire;
 
-use std::fmt::Write;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
@@ -21,6 +20,8 @@ use tokio::runtime::Builder;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinSet, LocalSet};
 
+use crate::metrics::family;
+use crate::metrics::write::Text;
 use crate::otel::Environment;
 use crate::record::Record;
 use crate::server::Notices;
@@ -76,18 +77,11 @@ impl Counts {
         (self.exported.load(Relaxed), dropped)
     }
 
-    /// Both families in the Prometheus text exposition.
-    #[must_use]
-    pub fn text(&self) -> String {
+    /// Writes both families.
+    pub fn write(&self, text: &mut Text) {
         let (exported, dropped) = self.read();
-        let name = "agentgateway_spans_exported_total";
-        let mut out = format!("# HELP {name} Spans that a collector took.\n# TYPE {name} counter\n{name} {exported}\n");
-        let name = "agentgateway_spans_dropped_total";
-        let _infallible = writeln!(out, "# HELP {name} Spans that no collector got.\n# TYPE {name} counter");
-        for (reason, count) in dropped {
-            let _infallible = writeln!(out, "{name}{{reason=\"{reason}\"}} {count}");
-        }
-        out
+        text.values(&family::SPANS_EXPORTED, [("", exported)]);
+        text.values(&family::SPANS_DROPPED, dropped.map(|(reason, count)| (format!("reason=\"{reason}\""), count)));
     }
 }
 

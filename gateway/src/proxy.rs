@@ -212,10 +212,10 @@ fn match_route<'a>(
     let asked = Asked { method: &head.method, path, lenient: reading.lenient.as_deref(), host: &host, head };
     let found = route::find(bind, asked);
     let listener = found.as_ref().map_or_else(|_| route::listener(bind, &host), |(listener, _)| Some(*listener));
-    let log = listener.and_then(|listener| listener.access_log.clone());
+    let telling = listener.and_then(|listener| listener.telling.clone());
     let traced = exchange.record.tracing.as_ref().map_or(Uses::default(), |tracing| tracing.uses());
-    if log.is_some() || traced != Uses::default() {
-        let kept = Kept::new(log.unwrap_or_default(), traced, exchange.worker.shared.log_bodies);
+    if telling.is_some() || traced != Uses::default() {
+        let kept = Kept::new(telling.unwrap_or_default(), traced, exchange.worker.shared.log_bodies);
         exchange.record.kept = Some(Box::new(kept));
     }
     let (listener, entry) = found.map_err(|missing| match missing {

@@ -1,12 +1,15 @@
 //! What is known of one exchange when it has ended: the source of its log line and its metrics.
 //! The record leaves the request path exactly once, whatever happens, when its holder lets go of it.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use crate::access_log::Kept;
+use crate::asked::Asked;
+use crate::cost::{Cost, Lookup};
 use crate::error::Reason;
 use crate::telemetry::Sink;
 use crate::trace::Trace;
@@ -83,6 +86,7 @@ pub struct Record {
     pub trace: Trace,
     /// Set where its spans are exported.
     pub tracing: Option<Arc<Tracing>>,
+    pub peer: IpAddr,
     pub method: http::Method,
     pub version: http::Version,
     pub host: Box<str>,
@@ -102,7 +106,12 @@ pub struct Record {
     pub response_model: Option<Box<str>>,
     pub upstream_request_id: Option<Box<str>>,
     pub stream: bool,
+    /// What the request says about how it is to be answered.
+    pub asked: Option<Box<Asked>>,
     pub usage: Option<Usage>,
+    /// Set by the telemetry thread, as is `cost`.
+    pub lookup: Option<Lookup>,
+    pub cost: Option<Cost>,
     pub attempts: Vec<Attempt>,
     pub status: u16,
     pub first_token: Option<Duration>,
@@ -127,6 +136,7 @@ impl Record {
             request_id: "".into(),
             trace: Trace { trace_id: 0, span_id: 0, parent_id: 0, flags: 0, passes: false },
             tracing: None,
+            peer: Ipv4Addr::UNSPECIFIED.into(),
             method: http::Method::GET,
             version: http::Version::HTTP_11,
             host: "".into(),
@@ -145,7 +155,10 @@ impl Record {
             response_model: None,
             upstream_request_id: None,
             stream: false,
+            asked: None,
             usage: None,
+            lookup: None,
+            cost: None,
             attempts: Vec::new(),
             status: 499,
             first_token: None,
@@ -170,6 +183,19 @@ impl Record {
     #[must_use]
     pub fn since_epoch(&self) -> Duration {
         self.time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
+    }
+
+    /// `llm` or `http`.
+    #[must_use]
+    pub fn protocol(&self) -> &'static str {
+        if self.operation.is_some() { "llm" } else { "http" }
+    }
+
+    /// Seconds per output token of a stream, from its first event on.
+    #[must_use]
+    pub fn time_per_output_token(&self) -> Option<f64> {
+        let tokens = self.usage.map(|usage| usage.output).filter(|tokens| *tokens > 0)?;
+        Some(self.duration.saturating_sub(self.first_token?).as_secs_f64() / tokens as f64)
     }
 }
 
@@ -211,9 +237,11 @@ impl Serialize for Record {
                 map.serialize_entry("provider.standing", standing)?;
             }
         }
+        map.serialize_entry("src.addr", &self.peer)?;
         map.serialize_entry("http.method", self.method.as_str())?;
         map.serialize_entry("http.host", &self.host)?;
         map.serialize_entry("http.path", &self.path)?;
+        map.serialize_entry("http.version", &format_args!("{:?}", self.version))?;
         map.serialize_entry("http.status", &self.status)?;
         map.serialize_entry("request.id", &self.request_id)?;
         if let Some(id) = &self.upstream_request_id {
@@ -221,8 +249,12 @@ impl Serialize for Record {
         }
         map.serialize_entry("trace.id", &format_args!("{:032x}", self.trace.trace_id))?;
         map.serialize_entry("span.id", &format_args!("{:016x}", self.trace.span_id))?;
+        map.serialize_entry("protocol", self.protocol())?;
         self.serialize_gen_ai(&mut map)?;
         map.serialize_entry("attempts", &self.attempts.len())?;
+        if self.attempts.len() > 1 {
+            map.serialize_entry("retry.attempt", &(self.attempts.len() - 1))?;
+        }
         if self.attempts.len() > 1 || self.attempts.iter().any(|attempt| attempt.error.is_some()) {
             map.serialize_entry("attempt.detail", &self.attempts)?;
         }
@@ -266,12 +298,24 @@ impl Record {
             if usage.cached > 0 {
                 map.serialize_entry("gen_ai.usage.cache_read.input_tokens", &usage.cached)?;
             }
+            if usage.cache_written > 0 {
+                map.serialize_entry("gen_ai.usage.cache_creation.input_tokens", &usage.cache_written)?;
+            }
             if usage.reasoning > 0 {
                 map.serialize_entry("gen_ai.usage.reasoning_tokens", &usage.reasoning)?;
             }
         }
         if let Some(first) = self.first_token {
             map.serialize_entry("agw.ai.time_to_first_token", &first.as_secs_f64())?;
+        }
+        if let Some(each) = self.time_per_output_token() {
+            map.serialize_entry("agw.ai.time_per_output_token", &each)?;
+        }
+        if let Some(cost) = &self.cost {
+            map.serialize_entry("agw.ai.usage.cost.total", &format_args!("{}", cost.total()))?;
+        }
+        if let Some(asked) = &self.asked {
+            asked.each(|name, value| map.serialize_entry(name, value))?;
         }
         Ok(())
     }
@@ -324,6 +368,7 @@ impl Pending {
     /// Begins to hold a record.
     #[must_use]
     pub fn new(record: Record, sink: Sink) -> Self {
+        sink.core.begin();
         Self { record: Some(Box::new(record)), sink }
     }
 }
@@ -345,6 +390,7 @@ impl Drop for Pending {
     fn drop(&mut self) {
         if let Some(mut record) = self.record.take() {
             record.duration = record.started.elapsed();
+            self.sink.core.end();
             self.sink.send(record);
         }
     }

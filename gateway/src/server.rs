@@ -23,6 +23,7 @@ use crate::options::Options;
 use crate::otlp::{Exporter, Setup};
 use crate::page::{Page, recent::Recent};
 use crate::ports::Ports;
+use crate::prices::Prices;
 use crate::reload::Follower;
 use crate::snapshot::Snapshot;
 use crate::telemetry::{self, Sink};
@@ -32,6 +33,9 @@ use crate::yaml::Problem;
 
 /// What cores may take beyond the drain time to let go of what is left.
 const LAST_SECOND: Duration = Duration::from_secs(1);
+
+/// What the log may take for what is left to write.
+const LOG_TIME: Duration = Duration::from_secs(5);
 
 /// Why a gateway did not start.
 #[derive(Debug, thiserror::Error)]
@@ -96,21 +100,24 @@ impl Gateway {
             notices: notices.clone(),
         })?;
         let recent = options.admin.map(|_| Recent::new(Instant::now()));
-        let (sink, exposition, telemetry) = telemetry::start(log, traces, recent.clone())?;
+        let (sink, exposition, telemetry) = telemetry::start(log, options.log_form, traces, recent.clone())?;
+        let prices = Prices::new(options.model_catalog.as_deref(), compiled.catalogs, exposition.clone());
+        let prices = prices.map_err(Error::Config)?;
         let shared = Arc::new(Shared::new(compiled.snapshot, &options));
         let count = options.workers.or_else(|| std::thread::available_parallelism().ok().map(Into::into)).unwrap_or(1);
         let (mut cores, mut commands) = (Vec::new(), Vec::new());
         for number in 0..count.max(1) {
             let (sender, receiver) = mpsc::unbounded_channel();
             commands.push(sender);
-            cores.push(core(number, shared.clone(), &options, roots.clone(), sink.clone(), receiver)?);
+            cores.push(core(number, shared.clone(), &options, roots.clone(), sink.of_a_core(), receiver)?);
         }
         drop(sink);
         let ports = Arc::new(Ports::new(commands, notices));
         ports.follow(&shared.snapshot.load(), &options, || ())?;
         let (ready, loaded) = (Arc::new(AtomicBool::new(true)), Loaded::new(compiled.status));
         let page = recent.map(|recent| Page::new(shared.clone(), loaded.clone(), recent, ports.clone()));
-        let public = Admin { exposition, ready: ready.clone(), loaded: loaded.clone(), page: None };
+        let public =
+            Admin { exposition, shared: shared.clone(), ready: ready.clone(), loaded: loaded.clone(), page: None };
         let inside = Admin { page, ..public.clone() };
         let pages = [
             ("metrics", options.metrics, public.clone()),
@@ -121,7 +128,7 @@ impl Gateway {
         let pages = pages.map(|(what, address, page)| Ok((admin_listener(what, address, &ports.notices)?, page)));
         let pages = pages.collect::<Result<Vec<_>, Error>>()?;
         let (stop_control, stopped) = oneshot::channel();
-        let control = Control { shared, ports: ports.clone(), options: options.clone(), follower, loaded };
+        let control = Control { shared, ports: ports.clone(), options: options.clone(), follower, loaded, prices };
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let control = std::thread::Builder::new().name("control".into()).spawn(move || {
             control.run(&runtime, pages, stopped);
@@ -157,8 +164,10 @@ impl Gateway {
         // metrics and readiness answer until the last exchange has ended; the control thread may have ended already
         let _told = self.stop_control.send(());
         let _ended = self.control.join();
-        if all_ended {
-            let _ended = self.telemetry.join();
+        // a log that takes nothing is not waited for
+        let end = Instant::now() + LOG_TIME;
+        while all_ended && !self.telemetry.is_finished() && Instant::now() < end {
+            std::thread::park_timeout(Duration::from_millis(2));
         }
     }
 }

@@ -10,7 +10,7 @@ use regex::Regex;
 use rustls::ServerConfig;
 use rustls::sign::CertifiedKey;
 
-use crate::access_log::AccessLog;
+use crate::access_log::Telling;
 use crate::affinity::Persistence;
 use crate::auth::ClientKeys;
 use crate::cel::Expression;
@@ -51,8 +51,8 @@ pub struct Listener {
     pub hostname: Option<Hostname>,
     /// What clients are shown; empty without TLS.
     pub certificates: Vec<Arc<CertifiedKey>>,
-    /// What its access log tells, where a policy says so.
-    pub access_log: Option<Arc<AccessLog>>,
+    /// What its access log and its metrics tell, where a policy says so.
+    pub telling: Option<Arc<Telling>>,
     /// Its own tracing, where a policy says so.
     pub tracing: Option<Arc<Tracing>>,
     /// Sorted by the Gateway API's precedence: the first match is the best match.

@@ -1,106 +1,157 @@
-//! Where records go: one thread per gateway that counts them and writes the access log.
-//! The queue is bounded; a full queue drops log lines, which is counted, and never holds up a request.
+//! Where records go: one thread per gateway that prices and counts them and writes the access log.
+//! The queue is bounded, and so is what waits for the log; what finds no room is not logged, which is counted, and never
+//! holds up a request.
+
+mod core;
+mod log;
 
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
+use arc_swap::ArcSwap;
+
+use crate::cost::Catalogs;
 use crate::metrics::Metrics;
+use crate::metrics::family;
+use crate::metrics::write::Text;
 use crate::otlp::{Counts, Exporter};
 use crate::page::recent::Recent;
 use crate::record::Record;
 
+pub use self::core::Core;
+pub use log::Form;
+
 /// Records that may wait for the thread.
 const QUEUE: usize = 65_536;
-/// Log bytes gathered before a write while more records wait.
-const BATCH: usize = 64 * 1024;
 
-/// The request path's end of the queue.
+/// What the thread, the request path and the scraper share.
+#[derive(Debug, Default)]
+struct Shared {
+    metrics: Mutex<Metrics>,
+    catalogs: ArcSwap<Catalogs>,
+    dropped: AtomicU64,
+    cores: Mutex<Vec<Arc<Core>>>,
+}
+
+impl Shared {
+    fn metrics(&self) -> MutexGuard<'_, Metrics> {
+        self.metrics.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn cores(&self) -> MutexGuard<'_, Vec<Arc<Core>>> {
+        self.cores.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Prices and counts.
+    fn count(&self, record: &mut Record) {
+        self.catalogs.load().price(record);
+        self.metrics().count(record);
+    }
+}
+
+/// A core's end of the queue.
 #[derive(Debug, Clone)]
 pub struct Sink {
     queue: SyncSender<Box<Record>>,
-    metrics: Arc<Mutex<Metrics>>,
-    dropped: Arc<AtomicU64>,
+    shared: Arc<Shared>,
+    /// What this core counts by itself.
+    pub core: Arc<Core>,
 }
 
 impl Sink {
+    /// The end of another core.
+    #[must_use]
+    pub fn of_a_core(&self) -> Self {
+        let core = Arc::new(Core::default());
+        self.shared.cores().push(core.clone());
+        Self { core, ..self.clone() }
+    }
+
     /// Hands a record over without waiting for the log; one that finds no room is still counted.
     pub fn send(&self, record: Box<Record>) {
-        if let Err(TrySendError::Full(record) | TrySendError::Disconnected(record)) = self.queue.try_send(record) {
-            self.dropped.fetch_add(1, Relaxed);
-            self.metrics.lock().unwrap_or_else(PoisonError::into_inner).count(&record);
+        if let Err(TrySendError::Full(mut record) | TrySendError::Disconnected(mut record)) =
+            self.queue.try_send(record)
+        {
+            self.shared.dropped.fetch_add(1, Relaxed);
+            self.shared.count(&mut record);
         }
     }
 }
 
-/// The scraper's view of the metrics.
+/// The scraper's view of what is counted.
 #[derive(Debug, Clone)]
 pub struct Exposition {
-    metrics: Arc<Mutex<Metrics>>,
-    dropped: Arc<AtomicU64>,
+    shared: Arc<Shared>,
     spans: Arc<Counts>,
 }
 
 impl Exposition {
-    /// The Prometheus text exposition of this moment.
-    #[must_use]
-    pub fn text(&self) -> String {
-        let metrics = self.metrics.lock().unwrap_or_else(PoisonError::into_inner);
-        metrics.text(self.dropped.load(Relaxed)) + &self.spans.text()
+    /// From now on exchanges are priced by these.
+    pub fn price_by(&self, catalogs: Catalogs) {
+        self.shared.catalogs.store(Arc::new(catalogs));
+    }
+
+    /// Writes all families of this moment.
+    pub fn write(&self, text: &mut Text) {
+        let cores = self.shared.cores().clone();
+        let counted = self.shared.metrics().counted();
+        let in_flight: u64 = cores.iter().map(|core| core.in_flight()).sum();
+        text.values(&family::IN_FLIGHT, [("", in_flight)]);
+        counted.write_first(text);
+        counted.write_rest(text);
+        core::write(&cores, text);
+        text.values(&family::LOG_DROPS, [("", self.shared.dropped.load(Relaxed))]);
+        self.spans.write(text);
+        text.values(&family::BUILD, [(concat!("tag=\"", env!("CARGO_PKG_VERSION"), "\""), 1)]);
     }
 }
 
 /// Starts the thread; it ends when every [`Sink`] is gone. What it has told goes on to the admin page, if there is one.
+///
+/// # Errors
+/// When there is no thread to be had.
 pub fn start(
     log: Box<dyn Write + Send>,
+    form: Form,
     mut traces: Exporter,
     recent: Option<Recent>,
 ) -> io::Result<(Sink, Exposition, JoinHandle<()>)> {
     let (queue, records) = sync_channel(QUEUE);
-    let (metrics, dropped) = (Arc::new(Mutex::new(Metrics::default())), Arc::new(AtomicU64::new(0)));
-    let exposition = Exposition { metrics: metrics.clone(), dropped: dropped.clone(), spans: traces.counts() };
-    let sink = Sink { queue, metrics: metrics.clone(), dropped };
+    let shared = Arc::new(Shared::default());
+    let sink = Sink { queue, shared: shared.clone(), core: Arc::default() };
+    let exposition = Exposition { shared: shared.clone(), spans: traces.counts() };
+    let log = log::Log::start(log, form)?;
     let thread = std::thread::Builder::new().name("telemetry".into()).spawn(move || {
-        run(&records, &metrics, &mut traces, log, recent.as_ref());
+        run(&records, &shared, &mut traces, log, recent.as_ref());
         traces.finish();
     })?;
     Ok((sink, exposition, thread))
 }
 
-/// Appends the record's line; none where the access log's filter says so.
-fn tell(lines: &mut Vec<u8>, record: &Record) {
-    let written = match &record.kept {
-        None => serde_json::to_writer(&mut *lines, record).is_ok(),
-        Some(kept) => kept.line(record).is_some_and(|line| serde_json::to_writer(&mut *lines, &line).is_ok()),
-    };
-    if written {
-        lines.push(b'\n');
-    }
-}
-
 fn run(
     records: &Receiver<Box<Record>>,
-    metrics: &Mutex<Metrics>,
+    shared: &Shared,
     traces: &mut Exporter,
-    mut log: Box<dyn Write + Send>,
+    mut log: log::Log,
     recent: Option<&Recent>,
 ) {
-    let mut lines = Vec::with_capacity(2 * BATCH);
     let mut waiting = records.recv().ok();
-    while let Some(record) = waiting {
-        metrics.lock().unwrap_or_else(PoisonError::into_inner).count(&record);
+    while let Some(mut record) = waiting {
+        shared.count(&mut record);
         traces.export(&record);
-        tell(&mut lines, &record);
+        let mut lost = log.tell(&record);
         if let Some(recent) = recent {
             recent.keep(record);
         }
         waiting = records.try_recv().ok();
-        if waiting.is_none() || lines.len() >= BATCH {
-            // a closed or full log must not stop the counting
-            let _written = log.write_all(&lines).and_then(|()| log.flush());
-            lines.clear();
+        if waiting.is_none() {
+            lost += log.flush();
+        }
+        if lost > 0 {
+            shared.dropped.fetch_add(lost, Relaxed);
         }
         if waiting.is_none() {
             waiting = records.recv().ok();

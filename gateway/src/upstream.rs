@@ -25,6 +25,7 @@ use tokio_rustls::client::TlsStream;
 use crate::ConnectTo;
 use crate::snapshot::{Endpoint, Protocol, UpstreamTls};
 use crate::socket::Shared;
+use crate::telemetry::Core;
 
 pub use body::{BodyBroken, Passing, UpstreamBody, body_broken, copy, empty};
 pub use http2::refused;
@@ -154,13 +155,22 @@ pub struct Pool {
     tls: RefCell<HashMap<(UpstreamTls, Protocol), Arc<ClientConfig>>>,
     connect_to: Vec<ConnectTo>,
     roots: Vec<CertificateDer<'static>>,
+    /// Told of new connections.
+    pub core: Arc<Core>,
 }
 
 impl Pool {
     /// An empty pool.
     #[must_use]
     pub fn new(connect_to: Vec<ConnectTo>, roots: Vec<CertificateDer<'static>>) -> Self {
-        Self { idle: RefCell::default(), lanes: Default::default(), tls: RefCell::default(), connect_to, roots }
+        Self {
+            idle: RefCell::default(),
+            lanes: Default::default(),
+            tls: RefCell::default(),
+            connect_to,
+            roots,
+            core: Arc::default(),
+        }
     }
 
     /// An idle connection, else a new one.
@@ -212,8 +222,11 @@ impl Pool {
     }
 
     async fn connect_in_time(&self, endpoint: &Endpoint) -> Result<Line, ConnectError> {
-        let limit = connect_limit(endpoint);
-        tokio::time::timeout(limit, self.connect(endpoint)).await.map_err(|_| ConnectError::Timeout(limit))?
+        let (limit, started) = (connect_limit(endpoint), Instant::now());
+        let line =
+            tokio::time::timeout(limit, self.connect(endpoint)).await.map_err(|_| ConnectError::Timeout(limit))??;
+        self.core.connected(endpoint.tls.is_some(), started.elapsed());
+        Ok(line)
     }
 
     /// Keeps a connection whose answer has ended.

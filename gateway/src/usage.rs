@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
-/// Tokens as the provider billed them. `cached` and `reasoning` are parts of `input` and `output`.
+/// Tokens as the provider billed them. `cached` and `cache_written` are parts of `input`, `reasoning` of `output`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Usage {
     /// OpenAI `prompt_tokens` or `input_tokens`.
@@ -18,6 +18,8 @@ pub struct Usage {
     pub cached: u64,
     /// `*_tokens_details.reasoning_tokens`
     pub reasoning: u64,
+    /// `*_tokens_details.cache_write_tokens` or `cache_creation_tokens`
+    pub cache_written: u64,
 }
 
 /// The `usage` object in either spelling; a value of an unexpected type counts as not told.
@@ -41,28 +43,35 @@ struct Reported<'a> {
     output_tokens_details: Option<&'a RawValue>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct Details<'a> {
     #[serde(borrow)]
     cached_tokens: Option<&'a RawValue>,
+    #[serde(borrow)]
+    cache_write_tokens: Option<&'a RawValue>,
+    #[serde(borrow)]
+    cache_creation_tokens: Option<&'a RawValue>,
     #[serde(borrow)]
     reasoning_tokens: Option<&'a RawValue>,
 }
 
 impl Usage {
     /// Reads a `usage` value; `None` when it is no object.
-    fn read(text: &str) -> Option<Self> {
-        let reported: Reported<'_> = serde_json::from_str(text).ok()?;
+    fn read<'a>(text: &'a str) -> Option<Self> {
+        let reported: Reported<'a> = serde_json::from_str(text).ok()?;
         let count = |one: Option<&RawValue>, other: Option<&RawValue>| one.or(other).and_then(number).unwrap_or(0);
-        let details = |one: Option<&'_ RawValue>, other: Option<&'_ RawValue>, cached: bool| {
-            let details: Details<'_> = serde_json::from_str(one.or(other)?.get()).ok()?;
-            number(if cached { details.cached_tokens } else { details.reasoning_tokens }?)
+        let details = |one: Option<&'a RawValue>, other: Option<&'a RawValue>| {
+            let details: Option<Details<'a>> = one.or(other).and_then(|raw| serde_json::from_str(raw.get()).ok());
+            details.unwrap_or_default()
         };
+        let of_input = details(reported.prompt_tokens_details, reported.input_tokens_details);
+        let of_output = details(reported.completion_tokens_details, reported.output_tokens_details);
         Some(Self {
             input: count(reported.prompt_tokens, reported.input_tokens),
             output: count(reported.completion_tokens, reported.output_tokens),
-            cached: details(reported.prompt_tokens_details, reported.input_tokens_details, true).unwrap_or(0),
-            reasoning: details(reported.completion_tokens_details, reported.output_tokens_details, false).unwrap_or(0),
+            cached: count(of_input.cached_tokens, None),
+            reasoning: count(of_output.reasoning_tokens, None),
+            cache_written: count(of_input.cache_write_tokens, of_input.cache_creation_tokens),
         })
     }
 }
@@ -384,7 +393,7 @@ mod tests {
 
     #[test]
     fn usage_is_read_in_every_spelling() {
-        let expected = Usage { input: 11, output: 7, cached: 3, reasoning: 2 };
+        let expected = Usage { input: 11, output: 7, cached: 3, reasoning: 2, cache_written: 0 };
         for usage in [
             r#"{"prompt_tokens":11,"completion_tokens":7,"prompt_tokens_details":{"cached_tokens":3},"completion_tokens_details":{"reasoning_tokens":2}}"#,
             r#"{"input_tokens":11,"output_tokens":7,"input_tokens_details":{"cached_tokens":3},"output_tokens_details":{"reasoning_tokens":2}}"#,
@@ -427,7 +436,7 @@ mod tests {
             }
             prop_assert!(scan.balanced());
             let (usage, model) = scan.finish();
-            prop_assert_eq!(usage, Some(Usage { input: 11, output: 7, cached: 3, reasoning: 0 }));
+            prop_assert_eq!(usage, Some(Usage { input: 11, output: 7, cached: 3, ..Usage::default() }));
             prop_assert_eq!(model.as_deref(), Some("gpt-4"));
         }
     }

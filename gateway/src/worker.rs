@@ -131,7 +131,8 @@ pub struct Worker {
 impl Worker {
     /// A core with an empty pool.
     #[must_use]
-    pub fn new(shared: Arc<Shared>, pool: Pool, sink: Sink) -> Self {
+    pub fn new(shared: Arc<Shared>, mut pool: Pool, sink: Sink) -> Self {
+        pool.core = sink.core.clone();
         let seed = RandomState::new().hash_one(std::process::id()) | 1;
         Self { shared, pool, sink, draining: Cell::new(false), copied_bytes: Rc::default(), random: Cell::new(seed) }
     }

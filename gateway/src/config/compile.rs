@@ -5,6 +5,7 @@
 mod access_log;
 mod attach;
 mod backend;
+mod catalog;
 mod cel;
 mod certificate;
 mod class;
@@ -35,7 +36,6 @@ use std::collections::BTreeMap;
 use self::provider::HealthPool;
 use super::Compiled;
 use super::manifests::Manifests;
-use super::status::ObjectStatus;
 use crate::certificate::server_config;
 use crate::snapshot::{Bind, Listener, Snapshot};
 
@@ -83,7 +83,7 @@ pub fn compile(manifests: &Manifests, previous: Option<&Snapshot>) -> Compiled {
         status.push(object);
         for (port, mut listener) in programmed {
             listener.tracing = policies.tracing(&listener.gateway, &listener.name);
-            listener.access_log = policies.access_log(&listener.gateway, &listener.name);
+            listener.telling = policies.telling(&listener.gateway, &listener.name);
             listeners.entry(port).or_default().push(listener);
         }
     }
@@ -91,8 +91,9 @@ pub fn compile(manifests: &Manifests, previous: Option<&Snapshot>) -> Compiled {
     status.extend(models.status);
     status.extend(backends.status);
     status.extend(policies.status);
-    status.extend(other_status(manifests));
-    Compiled { snapshot: assemble(listeners), status }
+    let (catalogs, parameters) = catalog::compile(manifests);
+    status.extend(parameters);
+    Compiled { snapshot: assemble(listeners), catalogs, status }
 }
 
 fn assemble(listeners: BTreeMap<u16, Vec<Listener>>) -> Snapshot {
@@ -104,14 +105,4 @@ fn assemble(listeners: BTreeMap<u16, Vec<Listener>>) -> Snapshot {
         Bind { port, tls, traced, listeners }
     });
     Snapshot { binds: binds.collect() }
-}
-
-/// Kinds that are read and not used.
-fn other_status(manifests: &Manifests) -> Vec<ObjectStatus> {
-    let parameters = manifests.parameters.iter().map(|parameters| {
-        let mut status = ObjectStatus::of(parameters);
-        status.notes.push("describes a deployment; the gateway itself does not use it".to_owned());
-        status
-    });
-    parameters.collect()
 }

@@ -59,6 +59,16 @@ impl Files {
         none.then(|| format!("{} has no manifests, as a half-replaced folder has none", self.root.display()))
     }
 
+    /// What could be read, in order.
+    pub(crate) fn sources(&self) -> &[Source] {
+        &self.sources
+    }
+
+    /// What could not.
+    pub(crate) fn problems(&self) -> &[Problem] {
+        &self.problems
+    }
+
     /// The paths of what could be read, in order.
     pub(crate) fn paths(&self) -> impl Iterator<Item = &Path> {
         self.sources.iter().map(|source| source.path.as_path())

@@ -5,8 +5,9 @@ use serde::de::{Deserialize, DeserializeSeed, Deserializer};
 use super::resources::backend::BackendSpec;
 use super::resources::core::{ConfigMap, EndpointSlice, Namespace, Secret, ServiceSpec};
 use super::resources::gateway::{GatewayClassSpec, GatewaySpec, ReferenceGrantSpec};
-use super::resources::meta::{Metadata, Object, Present};
+use super::resources::meta::{Metadata, Object};
 use super::resources::model::ModelSpec;
+use super::resources::parameters::ParametersSpec;
 use super::resources::policy::PolicySpec;
 use super::resources::route::RouteSpec;
 
@@ -134,7 +135,7 @@ pub enum Manifest {
     EndpointSlice(Box<EndpointSlice>),
     AgentgatewayBackend(Box<Object<BackendSpec>>),
     AgentgatewayPolicy(Box<Object<PolicySpec>>),
-    AgentgatewayParameters(Box<Object<Present>>),
+    AgentgatewayParameters(Box<Object<ParametersSpec>>),
     AgentgatewayModel(Box<Object<ModelSpec>>),
 }
 

@@ -9,8 +9,9 @@ use super::read::{Placed, read_sources};
 use super::resources::backend::BackendSpec;
 use super::resources::core::{ConfigMap, EndpointSlice, Namespace, Secret, ServiceSpec};
 use super::resources::gateway::{GatewayClassSpec, GatewaySpec, ReferenceGrantSpec};
-use super::resources::meta::{Metadata, Object, Present};
+use super::resources::meta::{Metadata, Object};
 use super::resources::model::ModelSpec;
+use super::resources::parameters::ParametersSpec;
 use super::resources::policy::PolicySpec;
 use super::resources::route::RouteSpec;
 use crate::yaml::{Problem, Source};
@@ -45,7 +46,7 @@ pub struct Manifests {
     pub slices: Vec<Resource<EndpointSlice>>,
     pub backends: Vec<Resource<Object<BackendSpec>>>,
     pub policies: Vec<Resource<Object<PolicySpec>>>,
-    pub parameters: Vec<Resource<Object<Present>>>,
+    pub parameters: Vec<Resource<Object<ParametersSpec>>>,
     pub models: Vec<Resource<Object<ModelSpec>>>,
 }
 

@@ -7,6 +7,7 @@ pub mod core;
 pub mod gateway;
 pub mod meta;
 pub mod model;
+pub mod parameters;
 pub mod policy;
 pub mod route;
 

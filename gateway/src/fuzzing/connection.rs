@@ -60,7 +60,8 @@ impl Core {
         let manifests = from_sources(&[source]).expect("manifests of our own");
         let shared = Shared::new(compile(&manifests, None).snapshot, &Options::default());
         let traces = crate::otlp::Exporter::start(crate::otlp::Setup::default()).expect("a thread");
-        let (sink, _, _) = crate::telemetry::start(Box::new(io::sink()), traces, None).expect("a thread");
+        let (sink, _, _) =
+            crate::telemetry::start(Box::new(io::sink()), Default::default(), traces, None).expect("a thread");
         let worker = Rc::new(Worker::new(Arc::new(shared), Pool::new(Vec::new(), Vec::new()), sink));
         let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
         Self { runtime, tasks: LocalSet::new(), alone: Alone::new(worker, PORT) }

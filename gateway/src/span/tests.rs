@@ -70,7 +70,7 @@ fn record() -> Record {
         upstream_model: Some("gpt-new".into()),
         response_model: Some("gpt-new-1".into()),
         stream: true,
-        usage: Some(Usage { input: 11, output: 7, cached: 5, reasoning: 2 }),
+        usage: Some(Usage { input: 11, output: 7, cached: 5, reasoning: 2, ..Usage::default() }),
         attempts: vec![lost, good],
         status: 200,
         first_token: Some(Duration::from_millis(90)),

@@ -7,6 +7,7 @@ mod bad_input;
 mod broken_streams;
 mod client_keys;
 mod collector;
+mod cost;
 mod cross_origin;
 mod drain;
 mod expressions;

@@ -111,6 +111,12 @@ pub(crate) fn start_draining(manifests: &str, drain: Duration) -> Running {
 
 /// A gateway with options of its own.
 pub(crate) fn start_with(manifests: &str, adjust: impl FnOnce(&mut Options)) -> Running {
+    let log = Log::default();
+    Running { log: log.clone(), ..start_logging(manifests, Box::new(log), adjust) }
+}
+
+/// A gateway with a log that the test does not read.
+pub(crate) fn start_logging(manifests: &str, log: Box<dyn Write + Send>, adjust: impl FnOnce(&mut Options)) -> Running {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("all.yaml"), manifests).unwrap();
     let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
@@ -125,12 +131,12 @@ pub(crate) fn start_with(manifests: &str, adjust: impl FnOnce(&mut Options)) -> 
         ..Options::default()
     };
     adjust(&mut options);
-    let (log, (told, notices)) = (Log::default(), std::sync::mpsc::sync_channel(1000));
+    let (told, notices) = std::sync::mpsc::sync_channel(1000);
     let notice = Arc::new(move |line: &str| {
         let _unread = told.try_send(line.to_owned());
     });
-    let gateway = Gateway::start(options, Box::new(log.clone()), notice).unwrap();
-    Running { gateway: Some(gateway), folder, log, notices, metrics: OnceCell::new() }
+    let gateway = Gateway::start(options, log, notice).unwrap();
+    Running { gateway: Some(gateway), folder, log: Log::default(), notices, metrics: OnceCell::new() }
 }
 
 impl Running {

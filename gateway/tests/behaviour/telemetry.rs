@@ -37,6 +37,33 @@ async fn a_broken_stream_is_no_success_in_metrics_and_every_request_has_a_status
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_family_is_in_the_exposition_once_and_the_providers_health_with_it() {
+    let mock = provider("a", "{respond: {text: ok}}").await;
+    let running = start(&pool(&[&mock], ""));
+    let address = running.address();
+    tokio::task::spawn_blocking(move || {
+        assert_eq!(chat(address, ASK).status, 200);
+        let metrics = running.metrics(1);
+        for family in gateway::metrics::family::ALL {
+            let heads = metrics.lines().filter(|line| {
+                let name = line.strip_prefix("# TYPE ").and_then(|rest| rest.split(' ').next()).unwrap_or_default();
+                name.trim_end_matches("_total").trim_end_matches("_info") == family.name
+            });
+            assert_eq!(heads.count(), 1, "{}", family.name);
+        }
+        let provider = "{backend=\"default/pool\",provider=\"a\"}";
+        for told in ["provider_in_rotation", "provider_health"] {
+            assert!(metrics.contains(&format!("agentgateway_{told}{provider} 1\n")), "{metrics}");
+        }
+        assert!(metrics.contains(&format!("agentgateway_provider_evictions_total{provider} 0\n")), "{metrics}");
+        assert!((sum(&metrics, "agentgateway_upstream_connect_duration_seconds_count", &[]) - 1.0).abs() < 0.1);
+        assert!((sum(&metrics, "agentgateway_downstream_connections_total", &["bind=\"8080\""]) - 1.0).abs() < 0.1);
+    })
+    .await
+    .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn junk_models_and_paths_make_no_series() {
     let refused = "{rules: [{when: {model: 'junk*'}, respond: {status: 404}}], respond: {text: ok}}";
     let mock = provider("a", refused).await;

@@ -77,7 +77,7 @@ fn the_access_log_of_a_listener_beats_its_gateways_and_wrong_attributes_are_told
     let add = |name: &str, text: &str| log(&format!("attributes: {{add: [{{name: {name}, expression: \"{text}\"}}]}}"));
     let listener_log = |text: &str| {
         let compiled = served(text);
-        let log = compiled.snapshot.binds[0].listeners[0].access_log.clone();
+        let log = compiled.snapshot.binds[0].listeners[0].telling.as_ref().and_then(|telling| telling.log.clone());
         (
             message(&compiled, "AgentgatewayPolicy", "p"),
             log.map(|log| log.add.iter().map(|(name, _)| name.to_string()).collect::<Vec<_>>()),

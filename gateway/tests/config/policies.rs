@@ -126,6 +126,21 @@ fn policies_say_what_they_do_and_where() {
         ),
         (
             gateway,
+            "frontend: {metrics: {attributes: {add: [{name: team, expression: \"request.headers['x-team']\"}]}}}",
+            "Accepted=True/Valid Attached=True/Attached",
+        ),
+        (
+            gateway,
+            "frontend: {metrics: {attributes: {add: [{name: le, expression: \"'x'\"}]}}}",
+            "Accepted=False/Invalid Attached=True/Attached",
+        ),
+        (
+            gateway,
+            "frontend: {metrics: {attributes: {add: [{name: a.b, expression: \"'x'\"}, {name: b, expression: \"'x'\"}]}}}",
+            "Accepted=True/PartiallyValid Attached=True/Attached",
+        ),
+        (
+            gateway,
             "traffic: {apiKeyAuthentication: {secretRef: {name: gone}}}",
             "Accepted=False/Invalid Attached=True/Attached",
         ),
@@ -136,4 +151,15 @@ fn policies_say_what_they_do_and_where() {
     }
     let nothing = served("kind: AgentgatewayPolicy\nmetadata: {name: p}\nspec: {traffic: {}}\n");
     assert_eq!(conditions(&nothing, "AgentgatewayPolicy", "p"), "Accepted=False/Invalid Attached=False/Pending");
+}
+
+#[test]
+fn the_log_of_one_policy_and_the_labels_of_another_act_together() {
+    let gateway = "group: gateway.networking.k8s.io, kind: Gateway, name: gw";
+    let log = policy("log", gateway, "frontend: {accessLog: {attributes: {remove: [http.host]}}}");
+    let add = "frontend: {metrics: {attributes: {add: [{name: team, expression: \"'red'\"}]}}}";
+    let compiled = served(&format!("{ROUTES}{log}{}", policy("labels", gateway, add)));
+    let telling = compiled.snapshot.binds[0].listeners[0].telling.as_ref().unwrap();
+    assert_eq!(telling.log.as_ref().map(|log| log.remove.len()), Some(1));
+    assert_eq!(telling.labels.as_ref().map(|labels| &*labels.0[0].0), Some("team"));
 }

@@ -33,6 +33,8 @@ pub(super) fn gateway(args: GatewayArgs) -> Result<ExitCode, Error> {
         connections: usize::try_from(args.connections).unwrap_or(usize::MAX),
         log_bodies: args.log_bodies,
         otel,
+        log_form: args.log_format.of(&std::io::stdout()),
+        model_catalog: args.model_catalog,
         workers: args.workers.and_then(|workers| usize::try_from(workers).ok()),
     };
     gateway::run(options).map(|()| ExitCode::SUCCESS).map_err(|error| Error::Input(error.to_string()))

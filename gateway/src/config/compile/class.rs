@@ -1,10 +1,11 @@
 //! GatewayClasses: which Gateways are ours, and whether the parameters that classes and Gateways name are there.
-//! What is in the parameters describes a deployment and is not looked at here.
+//! What is in the parameters is not looked at here.
 
 use super::Refusal;
 use crate::config::kind::{AGENTGATEWAY, CONTROLLER, Kind};
-use crate::config::manifests::{Manifests, find};
+use crate::config::manifests::{Manifests, Resource, find};
 use crate::config::resources::gateway::{GatewayClassSpec, GatewaySpec};
+use crate::config::resources::parameters::ParametersSpec;
 use crate::config::resources::{Object, ObjectReference};
 use crate::config::status::{Condition, ObjectStatus};
 
@@ -53,6 +54,24 @@ pub(super) fn check_parameters(manifests: &Manifests, gateway: &Object<GatewaySp
         }
         None => Ok(()),
     }
+}
+
+/// The parameters that are there: those of the class, then those of the Gateway itself.
+pub(super) fn parameters<'m>(
+    manifests: &'m Manifests,
+    gateway: &Object<GatewaySpec>,
+) -> impl Iterator<Item = &'m Resource<Object<ParametersSpec>>> {
+    let spec = &gateway.spec;
+    let class = manifests.classes.iter().find(|class| *class.id == *spec.gateway_class_name);
+    let of_class = class.and_then(|class| class.object.spec.parameters_ref.as_ref());
+    let of_class = of_class.and_then(|reference| Some((reference.namespace.as_deref()?, reference)));
+    let own = spec.infrastructure.as_ref().and_then(|infrastructure| infrastructure.parameters_ref.as_ref());
+    let own = own.map(|reference| (gateway.metadata.namespace(), reference));
+    let found = [of_class, own].map(|named| {
+        let (namespace, reference) = named?;
+        find(&manifests.parameters, namespace, &reference.name)
+    });
+    found.into_iter().flatten()
 }
 
 fn of_class(manifests: &Manifests, spec: &GatewayClassSpec) -> Result<(), Refusal> {

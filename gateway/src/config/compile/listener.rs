@@ -311,7 +311,7 @@ impl ListenerDraft<'_> {
             name: self.name,
             hostname: self.hostname,
             certificates,
-            access_log: None,
+            telling: None,
             tracing: None,
             routes,
         }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::order::{Ages, ages};
 use super::target::{self, TargetOf};
 use super::{Refusal, access_log, client_keys, limits, tracing};
-use crate::access_log::AccessLog;
+use crate::access_log::Telling;
 use crate::auth::ClientKeys;
 use crate::config::kind::Kind;
 use crate::config::manifests::{Manifests, Resource};
@@ -60,7 +60,7 @@ pub(super) struct Position<'a> {
 pub(super) struct Policies<'m> {
     traffic: Vec<(TargetOf, Traffic)>,
     backend: Vec<(TargetOf, &'m BackendPolicies)>,
-    access_logs: Vec<(TargetOf, Arc<AccessLog>)>,
+    tellings: Vec<(TargetOf, Arc<Telling>)>,
     tracings: Vec<(TargetOf, Arc<Tracing>)>,
     pub(super) status: Vec<ObjectStatus>,
 }
@@ -93,14 +93,16 @@ impl<'m> Policies<'m> {
         sum
     }
 
-    /// The access log of a listener: its own, else its Gateway's; of several the oldest.
-    pub(super) fn access_log(&self, gateway: &str, listener: &str) -> Option<Arc<AccessLog>> {
-        of_listener(&self.access_logs, gateway, listener)
+    /// The tracing of a listener: its own, else its Gateway's; of several the oldest.
+    pub(super) fn tracing(&self, gateway: &str, listener: &str) -> Option<Arc<Tracing>> {
+        of_listener(&self.tracings, gateway, listener).next().cloned()
     }
 
-    /// The tracing of a listener, found in the same way.
-    pub(super) fn tracing(&self, gateway: &str, listener: &str) -> Option<Arc<Tracing>> {
-        of_listener(&self.tracings, gateway, listener)
+    /// Log and metrics of a listener, each found in the same way.
+    pub(super) fn telling(&self, gateway: &str, listener: &str) -> Option<Arc<Telling>> {
+        let log = of_listener(&self.tellings, gateway, listener).find_map(|telling| telling.log.clone());
+        let labels = of_listener(&self.tellings, gateway, listener).find_map(|telling| telling.labels.clone());
+        (log.is_some() || labels.is_some()).then(|| Arc::new(Telling { log, labels }))
     }
 
     /// A policy that cannot be accepted still closes what it was to protect.
@@ -127,12 +129,16 @@ impl<'m> Policies<'m> {
     }
 }
 
-fn of_listener<T>(all: &[(TargetOf, Arc<T>)], gateway: &str, listener: &str) -> Option<Arc<T>> {
+fn of_listener<'a, T>(
+    all: &'a [(TargetOf, Arc<T>)],
+    gateway: &str,
+    listener: &str,
+) -> impl Iterator<Item = &'a Arc<T>> {
     let of = |section: Option<&str>| {
         let fits = |target: &TargetOf| &*target.id == gateway && target.section.as_deref() == section;
-        all.iter().find(|(target, _)| fits(target)).map(|(_, what)| what.clone())
+        all.iter().filter(|(target, _)| fits(target)).map(|(_, what)| what).collect::<Vec<_>>()
     };
-    of(Some(listener)).or_else(|| of(None))
+    [of(Some(listener)), of(None)].concat().into_iter()
 }
 
 /// Compiles every policy.
@@ -164,10 +170,10 @@ fn add<'m>(
     }
     issues.extend(target_issues(spec));
     let to_backends = kinds_of(spec).any(|kind| kind == Kind::AgentgatewayBackend.name());
-    let access_log = spec.frontend.as_ref().and_then(|frontend| access_log::compile(frontend, &mut issues));
+    let telling = spec.frontend.as_ref().and_then(|frontend| access_log::telling(frontend, &mut issues));
     let tracing = |service: &str, issues: &mut Vec<String>| tracing::compile(manifests, policy, service, issues);
     let traced = tracing("", &mut issues).is_some();
-    let applied = traffic.says_something() || access_log.is_some() || traced || (to_backends && spec.backend.is_some());
+    let applied = traffic.says_something() || telling.is_some() || traced || (to_backends && spec.backend.is_some());
     // a policy that closes its routes is not accepted, whatever else of it works
     let accepted = match (issues.is_empty(), applied && traffic.closed.is_none()) {
         (true, _) => Condition::yes("Accepted", "Valid", "Policy accepted"),
@@ -192,8 +198,8 @@ fn add<'m>(
                 policies.backend.extend(spec.backend.as_ref().map(|backend| (target, backend)))
             }
             kind => {
-                let log = access_log.clone().filter(|_| kind == Kind::Gateway);
-                policies.access_logs.extend(log.map(|log| (target.clone(), log)));
+                let telling = telling.clone().filter(|_| kind == Kind::Gateway);
+                policies.tellings.extend(telling.map(|telling| (target.clone(), telling)));
                 let service = target.id.rsplit('/').next().unwrap_or_default();
                 let tracing = tracing(service, &mut Vec::new()).filter(|_| kind == Kind::Gateway);
                 policies.tracings.extend(tracing.map(|tracing| (target.clone(), tracing)));
@@ -285,7 +291,7 @@ fn body_limit(frontend: &FrontendSpec) -> Result<Option<usize>, Refusal> {
     }
 }
 
-fn frontend_parts(frontend: &FrontendSpec) -> [(&'static str, bool); 14] {
+fn frontend_parts(frontend: &FrontendSpec) -> [(&'static str, bool); 13] {
     let http = frontend.http.clone().unwrap_or_default();
     [
         ("http.http1MaxHeaders", http.http1_max_headers.is_some()),
@@ -301,7 +307,6 @@ fn frontend_parts(frontend: &FrontendSpec) -> [(&'static str, bool); 14] {
         ("proxyProtocol", frontend.proxy_protocol.is_some()),
         ("connect", frontend.connect.is_some()),
         ("accessLog.otlp", frontend.access_log.as_ref().is_some_and(|log| log.otlp.is_some())),
-        ("metrics", frontend.metrics.is_some()),
     ]
 }
 

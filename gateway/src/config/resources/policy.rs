@@ -159,8 +159,25 @@ pub struct FrontendSpec {
     pub access_log: Option<AccessLogSpec>,
     /// Where spans go, and which.
     pub tracing: Option<TracingSpec>,
-    /// Not supported.
-    pub metrics: Option<Present>,
+    /// Labels of metrics.
+    pub metrics: Option<MetricsSpec>,
+}
+
+/// `frontend.metrics`
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct MetricsSpec {
+    /// What is added to the labels.
+    pub attributes: Option<LabelsSpec>,
+}
+
+/// `frontend.metrics.attributes`
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LabelsSpec {
+    /// By name and CEL.
+    #[serde(default)]
+    pub add: Vec<AttributeSpec>,
 }
 
 /// `frontend.accessLog`
