@@ -1,13 +1,15 @@
 """Every panel of the dashboard, every variable and every rule, in a real Prometheus that scraped a real mixed run.
 
-Usage: dashboards.py WINDTUNNEL FOLDER: the folder is for what they write. Two rounds of the same requests go through the gateway: the first brings every series
+Usage: dashboards.py WINDTUNNEL. Two rounds of the same requests go through the gateway: the first brings every series
 into being, the second is what the panels are asked about, in a window that holds it and nothing else.
 """
 
 import json
 import pathlib
 import string
+import subprocess
 import sys
+import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent / "dashboards"))
 import panels
@@ -119,6 +121,13 @@ def check_rules(prometheus):
     return len(all_of), faults
 
 
+def check_exposition(metrics):
+    """What promtool has to say about names, types and help."""
+    told = subprocess.run(["promtool", "check", "metrics"], input=world.get(f"http://{metrics}/metrics"), text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    return [] if told.returncode == 0 else ["promtool check metrics: " + line for line in told.stdout.splitlines()]
+
+
 def settled(prometheus, requests):
     """Waits until a scrape has seen so many requests, and one more has come behind it; the time of then."""
     world.until(f"{requests} requests are scraped",
@@ -128,8 +137,12 @@ def settled(prometheus, requests):
         (at for _, at in prometheus.query("timestamp(up)") if at > scraped), None))
 
 
-def main(windtunnel, folder):
-    folder = pathlib.Path(folder)
+def main(windtunnel):
+    with tempfile.TemporaryDirectory() as folder:
+        return run(windtunnel, pathlib.Path(folder))
+
+
+def run(windtunnel, folder):
     with world.Process(windtunnel, "mock", "--config", HERE / "dashboards/mocks.yaml", "--admin", "127.0.0.1:0") as mocks:
         admin = mocks.find("listening admin=(.*)/ready")
         ports = {name: mocks.find(f"provider={name} address=.*:([0-9]+)") for name in "abcd"}
@@ -148,10 +161,10 @@ def main(windtunnel, folder):
                 prometheus = world.Prometheus(server.find('msg="Listening on" address=(.*)'))
                 (folder / "manifests.yaml").write_text(manifests + "# changed\n")
                 gateway.find("(reloaded)")
-                return check(prometheus, address, admin, gateway)
+                return check(prometheus, address, admin, gateway, metrics)
 
 
-def check(prometheus, address, admin, gateway):
+def check(prometheus, address, admin, gateway, metrics):
     warm = traffic.run(address)
     before = settled(prometheus, len(warm))
     seen = len(world.journal(admin))
@@ -167,6 +180,7 @@ def check(prometheus, address, admin, gateway):
     faults += check_variables(prometheus, first + second)
     faults += check_totals(prometheus, first + second)
     rules, more = check_rules(prometheus)
+    faults += check_exposition(metrics)
     logged = sum(1 for line in gateway.out if line.startswith("{"))
     if logged != len(warm) + len(book):
         faults.append(f"{logged} lines of access log instead of {len(warm) + len(book)}")

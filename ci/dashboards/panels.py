@@ -35,7 +35,8 @@ class Exchange:
         self.duration = ((events[-1] - since) / 1e3 if events else 0, ask.duration + SLACK)
         self.first = ((events[0] - since) / 1e3, ask.first) if ask.stream and events else None
         if self.first and self.usage:
-            after, tokens = (events[-1] - events[0]) / 1e3, self.usage["completion_tokens"]
+            # the first event is the role, the second the first content
+            after, tokens = (events[-1] - events[1]) / 1e3, self.usage["completion_tokens"]
             self.each = (after / tokens, (self.duration[1] - self.first[0]) / (tokens - 1))
         else:
             self.each = None

@@ -3,8 +3,11 @@
 import dataclasses
 import http.client
 import json
+import re
 import socket
 import time
+
+CONTENT = re.compile(b'"content":"[^"]')
 
 
 @dataclasses.dataclass
@@ -21,7 +24,7 @@ class Ask:
     reason: str = "Upstream"
     leave: bool = False
     # what the client heard
-    first: float = 0.0
+    first: float = 0.0  # the first content of a stream
     duration: float = 0.0
     length: int = 0
 
@@ -60,7 +63,8 @@ def send(address, ask):
         raise SystemExit(f"{ask.path} {ask.model}: answered {answer.status} instead of {ask.status}: {answer.read()}")
     try:
         while chunk := answer.read1(65536):
-            ask.first = ask.first or time.monotonic() - began
+            if CONTENT.search(chunk):
+                ask.first = ask.first or time.monotonic() - began
             ask.length += len(chunk)
             if ask.leave and b"one" in chunk:
                 connection.sock.shutdown(socket.SHUT_RDWR)
