@@ -42,6 +42,8 @@ pub struct Options {
     pub log_bodies: bool,
     /// What the environment says about traces.
     pub otel: Environment,
+    /// Whether records are logged, counted and traced; `false` only to measure what that costs.
+    pub telemetry: bool,
     /// Cores to use; `None` for all.
     pub workers: Option<usize>,
 }
@@ -66,6 +68,7 @@ impl Default for Options {
             connections: 16 * 1024,
             log_bodies: false,
             otel: Environment::default(),
+            telemetry: true,
             workers: None,
         }
     }

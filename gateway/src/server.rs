@@ -95,6 +95,7 @@ impl Gateway {
             notices: notices.clone(),
         })?;
         let (sink, exposition, telemetry) = telemetry::start(log, traces)?;
+        let sink = sink.muted(!options.telemetry);
         let shared = Arc::new(Shared::new(compiled.snapshot, &options));
         let count = options.workers.or_else(|| std::thread::available_parallelism().ok().map(Into::into)).unwrap_or(1);
         let (mut cores, mut commands) = (Vec::new(), Vec::new());

@@ -22,11 +22,21 @@ pub struct Sink {
     queue: SyncSender<Box<Record>>,
     metrics: Arc<Mutex<Metrics>>,
     dropped: Arc<AtomicU64>,
+    muted: bool,
 }
 
 impl Sink {
+    /// Lets go of every record instead, where telemetry is off.
+    #[must_use]
+    pub fn muted(self, muted: bool) -> Self {
+        Self { muted, ..self }
+    }
+
     /// Hands a record over without waiting for the log; one that finds no room is still counted.
     pub fn send(&self, record: Box<Record>) {
+        if self.muted {
+            return;
+        }
         if let Err(TrySendError::Full(record) | TrySendError::Disconnected(record)) = self.queue.try_send(record) {
             self.dropped.fetch_add(1, Relaxed);
             self.metrics.lock().unwrap_or_else(PoisonError::into_inner).count(&record);
@@ -56,7 +66,7 @@ pub fn start(log: Box<dyn Write + Send>, mut traces: Exporter) -> io::Result<(Si
     let (queue, records) = sync_channel(QUEUE);
     let (metrics, dropped) = (Arc::new(Mutex::new(Metrics::default())), Arc::new(AtomicU64::new(0)));
     let exposition = Exposition { metrics: metrics.clone(), dropped: dropped.clone(), spans: traces.counts() };
-    let sink = Sink { queue, metrics: metrics.clone(), dropped };
+    let sink = Sink { queue, metrics: metrics.clone(), dropped, muted: false };
     let thread = std::thread::Builder::new().name("telemetry".into()).spawn(move || {
         run(&records, &metrics, &mut traces, log);
         traces.finish();

@@ -33,6 +33,7 @@ pub(super) fn gateway(args: GatewayArgs) -> Result<ExitCode, Error> {
         connections: usize::try_from(args.connections).unwrap_or(usize::MAX),
         log_bodies: args.log_bodies,
         otel,
+        telemetry: true,
         workers: args.workers.and_then(|workers| usize::try_from(workers).ok()),
     };
     gateway::run(options).map(|()| ExitCode::SUCCESS).map_err(|error| Error::Input(error.to_string()))
