@@ -30,6 +30,10 @@ pages *ARGS:
 clients *ARGS:
     ci/clients.sh {{ARGS}}
 
+# Dashboard, rules and alerts in a real Prometheus that scraped a real run.
+dashboards:
+    ci/dashboards.sh
+
 # The suite against the reference gateway, with a verdict table: `just run 'ST-*'`.
 run *ARGS:
     cargo run --release -- run {{ARGS}}

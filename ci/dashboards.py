@@ -6,6 +6,7 @@ into being, the second is what the panels are asked about, in a window that hold
 
 import json
 import pathlib
+import re
 import string
 import subprocess
 import sys
@@ -122,10 +123,17 @@ def check_rules(prometheus):
 
 
 def check_exposition(metrics):
-    """What promtool has to say about names, types and help."""
-    told = subprocess.run(["promtool", "check", "metrics"], input=world.get(f"http://{metrics}/metrics"), text=True,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
-    return [] if told.returncode == 0 else ["promtool check metrics: " + line for line in told.stdout.splitlines()]
+    """What promtool has to say about names, types and help; and whether tutorial 001's command shows what it promises."""
+    text = world.get(f"http://{metrics}/metrics")
+    told = subprocess.run(["promtool", "check", "metrics"], input=text, text=True, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, check=False)
+    faults = [] if told.returncode == 0 else ["promtool check metrics: " + line for line in told.stdout.splitlines()]
+    # curl -s http://localhost:15020/metrics | grep -E "agentgateway_(request|token)" | head -20
+    shown_lines = [line for line in text.splitlines() if re.search("agentgateway_(request|token)", line)][:20]
+    for family in ("requests", "tokens"):
+        if not any(line.startswith(f"agentgateway_{family}_total{{") for line in shown_lines):
+            faults.append(f"tutorial 001, step 4: no agentgateway_{family}_total in the first 20 lines")
+    return faults
 
 
 def settled(prometheus, requests):
