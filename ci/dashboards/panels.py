@@ -64,7 +64,7 @@ class Window:
     """The exchanges of a time window, and how PromQL tells their number."""
 
     def __init__(self, all_of, seconds, covered):
-        self.all, self.seconds, self.stretch = all_of, seconds, seconds / covered
+        self.all, self.seconds, self.stretch = all_of, seconds, max(1, seconds / covered)
 
     def where(self, keep):
         return Window([one for one in self.all if keep(one)], self.seconds, self.seconds / self.stretch)
