@@ -16,5 +16,6 @@ fi
 promtool check config ci/observability/prometheus/prometheus.yaml
 promtool test rules ci/observability/prometheus/rules_test.yaml
 
+export PYTHONDONTWRITEBYTECODE=1
 cargo build --locked --package conformance
 timeout --kill-after=5 180 python3 ci/dashboards.py "${CARGO_TARGET_DIR:-target}/debug/windtunnel"
