@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
+use gateway::otel::Environment;
 use gateway::{Gateway, Options};
 
 /// The listener port of the manifests; the system chooses the real one.
@@ -91,6 +92,7 @@ pub(crate) fn serve(folder: &Path, telemetry: &str) -> io::Result<()> {
         listen: vec![(PORT, any)],
         metrics: Some(any),
         ready: None,
+        otel: Environment::read(|name| std::env::var(name).ok()).map_err(io::Error::other)?,
         telemetry: telemetry == "on",
         ..Options::default()
     };
