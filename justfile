@@ -34,6 +34,10 @@ clients *ARGS:
 page *ARGS:
     ci/page.sh {{ARGS}}
 
+# Dashboard, rules and alerts in a real Prometheus that scraped a real run.
+dashboards:
+    ci/dashboards.sh
+
 # The suite against the reference gateway, with a verdict table: `just run 'ST-*'`.
 run *ARGS:
     cargo run --release -- run {{ARGS}}

@@ -8,8 +8,6 @@
 
 #[path = "mock_speed/floor.rs"]
 mod floor;
-#[path = "mock_speed/paced.rs"]
-mod paced;
 #[path = "mock_speed/process.rs"]
 mod process;
 #[path = "mock_speed/streams.rs"]
@@ -21,6 +19,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use benches::paced;
 use benches::wire::{Connection, chat_request};
 use process::{Process, ready_after};
 
@@ -96,7 +95,7 @@ fn window(process: &Process, stream: bool, rate: Option<f64>) -> io::Result<Wind
     let before = process.cpu_time()?;
     let started = Instant::now();
     let answered = match rate {
-        Some(rate) => paced::ask(process.address, &request, rate, WINDOW)?,
+        Some(rate) => paced::ask(process.address, &request, CONNECTIONS, rate, WINDOW)?,
         None => ask(process.address, &request, started + WINDOW)?,
     };
     let elapsed = started.elapsed();

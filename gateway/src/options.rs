@@ -47,6 +47,8 @@ pub struct Options {
     pub log_form: Form,
     /// Prices of models, for Gateways that say nothing else; watched.
     pub model_catalog: Option<PathBuf>,
+    /// Whether records are logged, counted and traced; `false` only to measure what that costs.
+    pub telemetry: bool,
     /// Cores to use; `None` for all.
     pub workers: Option<usize>,
 }
@@ -73,6 +75,7 @@ impl Default for Options {
             otel: Environment::default(),
             log_form: Form::Json,
             model_catalog: None,
+            telemetry: true,
             workers: None,
         }
     }

@@ -103,6 +103,7 @@ impl Gateway {
         let (sink, exposition, telemetry) = telemetry::start(log, options.log_form, traces, recent.clone())?;
         let prices = Prices::new(options.model_catalog.as_deref(), compiled.catalogs, exposition.clone());
         let prices = prices.map_err(Error::Config)?;
+        let sink = sink.muted(!options.telemetry);
         let shared = Arc::new(Shared::new(compiled.snapshot, &options));
         let count = options.workers.or_else(|| std::thread::available_parallelism().ok().map(Into::into)).unwrap_or(1);
         let (mut cores, mut commands) = (Vec::new(), Vec::new());

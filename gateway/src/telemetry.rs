@@ -59,6 +59,7 @@ pub struct Sink {
     shared: Arc<Shared>,
     /// What this core counts by itself.
     pub core: Arc<Core>,
+    muted: bool,
 }
 
 impl Sink {
@@ -70,8 +71,17 @@ impl Sink {
         Self { core, ..self.clone() }
     }
 
+    /// Lets go of every record instead, where telemetry is off.
+    #[must_use]
+    pub fn muted(self, muted: bool) -> Self {
+        Self { muted, ..self }
+    }
+
     /// Hands a record over without waiting for the log; one that finds no room is still counted.
     pub fn send(&self, record: Box<Record>) {
+        if self.muted {
+            return;
+        }
         if let Err(TrySendError::Full(mut record) | TrySendError::Disconnected(mut record)) =
             self.queue.try_send(record)
         {
@@ -121,7 +131,7 @@ pub fn start(
 ) -> io::Result<(Sink, Exposition, JoinHandle<()>)> {
     let (queue, records) = sync_channel(QUEUE);
     let shared = Arc::new(Shared::default());
-    let sink = Sink { queue, shared: shared.clone(), core: Arc::default() };
+    let sink = Sink { queue, shared: shared.clone(), core: Arc::default(), muted: false };
     let exposition = Exposition { shared: shared.clone(), spans: traces.counts() };
     let log = log::Log::start(log, form)?;
     let thread = std::thread::Builder::new().name("telemetry".into()).spawn(move || {

@@ -37,12 +37,7 @@ impl Process {
 
     /// Time on a core of all its threads so far.
     pub(crate) fn cpu_time(&self) -> io::Result<Duration> {
-        let mut total = 0;
-        for task in std::fs::read_dir(format!("/proc/{}/task", self.child.id()))? {
-            let text = std::fs::read_to_string(task?.path().join("schedstat"))?;
-            total += text.split(' ').next().and_then(|nanos| nanos.parse::<u64>().ok()).unwrap_or(0);
-        }
-        Ok(Duration::from_nanos(total))
+        benches::cpu::time_of(self.child.id())
     }
 
     /// Resident bytes.

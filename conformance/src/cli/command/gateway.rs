@@ -35,6 +35,7 @@ pub(super) fn gateway(args: GatewayArgs) -> Result<ExitCode, Error> {
         otel,
         log_form: args.log_format.of(&std::io::stdout()),
         model_catalog: args.model_catalog,
+        telemetry: true,
         workers: args.workers.and_then(|workers| usize::try_from(workers).ok()),
     };
     gateway::run(options).map(|()| ExitCode::SUCCESS).map_err(|error| Error::Input(error.to_string()))

@@ -4,11 +4,11 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-use super::CONNECTIONS;
+use crate::wire::expect_ok;
 
-/// Asks over several connections in turn for so long, and says how many answers came.
-pub(crate) fn ask(address: SocketAddr, request: &[u8], rate: f64, time: Duration) -> io::Result<usize> {
-    let connections = (0..CONNECTIONS).map(|_| Line::open(address)).collect::<io::Result<Vec<_>>>();
+/// Asks over so many connections in turn for so long, and says how many answers came.
+pub fn ask(address: SocketAddr, request: &[u8], connections: usize, rate: f64, time: Duration) -> io::Result<usize> {
+    let connections = (0..connections).map(|_| Line::open(address)).collect::<io::Result<Vec<_>>>();
     let (mut lines, started, mut asked, mut answered) = (connections?, Instant::now(), 0usize, 0usize);
     while started.elapsed() < time || answered < asked {
         let due = (started.elapsed().min(time).as_secs_f64() * rate) as usize;
@@ -52,7 +52,7 @@ impl Line {
         if !is_whole(&self.got) {
             return Ok(false);
         }
-        benches::wire::expect_ok(&self.got)?;
+        expect_ok(&self.got)?;
         self.got.clear();
         self.busy = false;
         Ok(true)
