@@ -33,7 +33,7 @@ def price(model, usage):
 class Exchange:
     """One request: what its client noted, and what the providers did for it."""
 
-    def __init__(self, ask, attempts):
+    def __init__(self, ask, attempts, served):
         self.ask, self.attempts = ask, attempts
         last = attempts[-1] if attempts else None
         whole = last is not None and last["end"] == "complete"
@@ -41,7 +41,7 @@ class Exchange:
         self.answered = last is not None
         self.price = price(ask.model, self.usage) if self.usage else None
         # a name that was never served is nobody's
-        self.model = ask.model if 200 <= ask.status < 300 else "unknown"
+        self.model = ask.model if ask.model in served else "unknown"
         self.error = ask.status >= 500 or ask.reason in ("UpstreamFailure", "Timeout")
         events = [at for at, _ in last["events"]] if last else []
         since = last["received_at"] if last else 0
@@ -61,14 +61,15 @@ class Exchange:
 def exchanges(book, journal):
     """Matches the book with the journal: requests go one after the other, so the order is the same."""
     waiting = collections.deque(journal)
+    served = {ask.model for ask in book if 200 <= ask.status < 300}
     matched = []
     for ask in book:
         attempts = []
-        while waiting and ask.provider and waiting[0]["model"] == ask.model:
+        while waiting and (ask.backend, waiting[0]["provider"]) in HEALTH and waiting[0]["model"] == ask.model:
             attempts.append(waiting.popleft())
             if attempts[-1]["provider"] == ask.provider:
                 break
-        matched.append(Exchange(ask, attempts))
+        matched.append(Exchange(ask, attempts, served))
     if waiting:
         raise SystemExit(f"a provider saw what no client asked for: {waiting[0]['provider']} {waiting[0]['model']}")
     return matched
