@@ -120,6 +120,17 @@ def check_totals(prometheus, book):
             if not math.isclose(told[name], wanted, rel_tol=1e-12)]
 
 
+def check_records(prometheus, gateway, requests):
+    """Log records are the requests that were sent; spans are those and their attempts, every one exported."""
+    lines = [json.loads(line) for line in gateway.out if line.startswith("{")]
+    spans = len(lines) + sum(line["attempts"] for line in lines)
+    if len(lines) != requests:
+        return [f"{len(lines)} lines of access log instead of {requests}"]
+    world.until(f"{spans} spans are exported",
+                lambda: True if prometheus.total("agentgateway_spans_exported_total") == spans else None)
+    return []
+
+
 def check_rules(prometheus):
     """Every rule is evaluated without an error; every recorded one has data."""
     def rules():
@@ -169,7 +180,7 @@ def run(windtunnel, folder):
         (folder / "manifests.yaml").write_text(manifests)
         gateway = world.Process(windtunnel, "gateway", "--config", folder / "manifests.yaml", "--listen",
                                 "8080=127.0.0.1:0", "--metrics", "127.0.0.1:0", "--ready", "127.0.0.1:0",
-                                "--model-catalog", HERE / "dashboards/prices.yaml")
+                                "--model-catalog", HERE / "dashboards/prices.yaml", **world.Collector.environment())
         with gateway:
             address, metrics = gateway.find("listening port=8080 address=(.*)"), gateway.find("metrics address=(.*)")
             config = (FILES / "prometheus/prometheus.yaml").read_text()
@@ -202,9 +213,7 @@ def check(prometheus, address, admin, gateway, metrics):
     faults += check_totals(prometheus, first + second)
     rules, more = check_rules(prometheus)
     faults += check_exposition(metrics)
-    logged = sum(1 for line in gateway.out if line.startswith("{"))
-    if logged != len(warm) + len(book):
-        faults.append(f"{logged} lines of access log instead of {len(warm) + len(book)}")
+    faults += check_records(prometheus, gateway, len(warm) + len(book))
     held.close()
     for fault in faults + more:
         print(f"WRONG: {fault}")
