@@ -17,17 +17,31 @@ FIRST = [0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1, 2.
 EACH = [0.001, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1, 2.5]
 
 
+# USD per million tokens of input, cached input and output; as in prices.yaml.
+PRICES = {"small": (0.5, 0.5, 2), "large": (4, 0.5, 12)}
+
+
+def price(model, usage):
+    """USD, or nothing for a model without a price."""
+    if model not in PRICES:
+        return None
+    of_input, of_cached, of_output = PRICES[model]
+    cached = usage["cached_tokens"]
+    return ((usage["prompt_tokens"] - cached) * of_input + cached * of_cached + usage["completion_tokens"] * of_output) / 1e6
+
+
 class Exchange:
     """One request: what its client noted, and what the providers did for it."""
 
-    def __init__(self, ask, attempts):
+    def __init__(self, ask, attempts, served):
         self.ask, self.attempts = ask, attempts
         last = attempts[-1] if attempts else None
         whole = last is not None and last["end"] == "complete"
         self.usage = last["usage"] if whole and ask.status == 200 else None
         self.answered = last is not None
+        self.price = price(ask.model, self.usage) if self.usage else None
         # a name that was never served is nobody's
-        self.model = ask.model if 200 <= ask.status < 300 else "unknown"
+        self.model = ask.model if ask.model in served else "unknown"
         self.error = ask.status >= 500 or ask.reason in ("UpstreamFailure", "Timeout")
         events = [at for at, _ in last["events"]] if last else []
         since = last["received_at"] if last else 0
@@ -47,14 +61,15 @@ class Exchange:
 def exchanges(book, journal):
     """Matches the book with the journal: requests go one after the other, so the order is the same."""
     waiting = collections.deque(journal)
+    served = {ask.model for ask in book if 200 <= ask.status < 300}
     matched = []
     for ask in book:
         attempts = []
-        while waiting and ask.provider and waiting[0]["model"] == ask.model:
+        while waiting and (ask.backend, waiting[0]["provider"]) in HEALTH and waiting[0]["model"] == ask.model:
             attempts.append(waiting.popleft())
             if attempts[-1]["provider"] == ask.provider:
                 break
-        matched.append(Exchange(ask, attempts))
+        matched.append(Exchange(ask, attempts, served))
     if waiting:
         raise SystemExit(f"a provider saw what no client asked for: {waiting[0]['provider']} {waiting[0]['model']}")
     return matched
@@ -160,6 +175,43 @@ def tokens_per_request(window):
     return {named("gen_ai_token_type", kind): exact(sum(of) / len(of)) for kind, of in kinds.items()}
 
 
+def priced(window):
+    return window.where(lambda it: it.price is not None)
+
+
+def model(it):
+    return it.model
+
+
+def cost_per_hour(window):
+    costs = priced(window).by("gen_ai_request_model", model, lambda it: it.price)
+    return {name: (low * 3600, high * 3600) for name, (low, high) in costs.items()}
+
+
+def cost_per_million(window):
+    shown = {}
+    for name, of in groups(priced(window), "gen_ai_request_model", model).items():
+        shown[name] = exact(sum(it.price for it in of.all) / sum(sum(tokens(it).values()) for it in of.all) * 1e6)
+    return shown
+
+
+def lookups(window):
+    used = window.where(lambda it: it.usage)
+    return used.by("status", lambda it: "Missing" if it.price is None else "Exact")
+
+
+# What the manifests and the plan make of the providers: who has failed has some score, who never did has the best.
+HEALTH = {("default/pool", "a"): (0, 1), ("default/pool", "b"): (1, 1), ("default/other", "c"): (0, 1),
+          ("default/down", "d"): (0, 1), ("default/shaky", "e"): (0, 1)}
+IN_ROTATION = {"default/pool": 2, "default/other": 1, "default/down": 0, "default/shaky": 0}
+EVICTIONS = {place: 1 if place[1] == "e" else 0 for place in HEALTH}
+
+
+def evictions(window):
+    per_minute = {place: tuple(60 * bound for bound in window.rate(count)) for place, count in EVICTIONS.items()}
+    return {named("backend provider", place): bounds for place, bounds in per_minute.items()}
+
+
 def bytes_by_backend(window):
     sums = {}
     for it in window.all:
@@ -220,7 +272,14 @@ PANELS = {
     "Tokens by provider":
         lambda w: token_rates(w, "backend provider", lambda it, kind: (backend(it), it.ask.provider)),
     "Tokens per request": tokens_per_request,
+    "Cost by model": cost_per_hour,
+    "Cost of a million tokens": cost_per_million,
+    "Requests by what the catalog knew": lookups,
     "Retries": retries,
-    "Lost log lines": lambda w: {named("legend", "log lines"): exact(0)},
+    "Health": lambda w: {named("backend provider", place): score for place, score in HEALTH.items()},
+    "In rotation": lambda w: {named("backend", of): exact(count) for of, count in IN_ROTATION.items()},
+    "Evictions": evictions,
+    "In flight": lambda w: {named("legend", "in flight"): exact(1)},
+    "Lost log lines": lambda w: {named("legend", "log lines"): exact(0), named("legend", "spans"): exact(0)},
     "Reloads of the manifests": lambda w: {named("result", "taken"): exact(1), named("result", "refused"): exact(0)},
 }

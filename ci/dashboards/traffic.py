@@ -7,6 +7,7 @@ import re
 import socket
 import time
 
+HELD = "held"
 CONTENT = re.compile(b'"content":"[^"]')
 
 
@@ -35,8 +36,11 @@ def chat(model, stream=False, path="/v1/chat/completions", **more):
     return Ask(path, model, stream, body, **{**place, **more})
 
 
-def plan():
-    """One round: successes of several models, streams, failovers, provider errors, broken streams, refusals, cancels."""
+def plan(number):
+    """One round: successes of several models, streams, failovers, provider errors, broken streams, refusals, cancels.
+
+    The rounds differ in one request: `shaky` fails twice in a row only in the second, and is evicted there.
+    """
     other = {"path": "/other/v1/chat/completions", "route": "default/other", "backend": "default/other", "provider": "c"}
     down = {"path": "/down/v1/chat/completions", "route": "default/down", "backend": "default/down", "provider": "d"}
     keyed = {"path": "/keyed/v1/chat/completions", "route": "default/keyed", "provider": ""}
@@ -46,6 +50,8 @@ def plan():
     round_of += [chat("cut", True, reason="UpstreamFailure", **other)] * 2
     round_of += [chat("endless", True, reason="ClientClosed", leave=True, **other)] * 2
     round_of += [chat("small", status=502, reason="UpstreamFailure", **down)]
+    shaky = {"path": "/shaky/v1/chat/completions", "route": "default/shaky", "backend": "default/shaky", "provider": "e"}
+    round_of += [chat("small", status=503, **shaky), chat("small", status=200 if number == 1 else 503, **shaky)]
     round_of += [chat("small", status=401, reason="APIKeyAuth", backend="unknown", **keyed)] * 2
     round_of += [Ask("/nowhere", body="{}", status=404, reason="NotFound")] * 3
     round_of += [Ask("/v1/chat/completions", body="{", route="default/chat", backend="default/pool", status=400,
@@ -77,6 +83,15 @@ def send(address, ask):
     return ask
 
 
-def run(address):
+def run(address, number):
     """One round; the book of it."""
-    return [send(address, ask) for ask in plan()]
+    return [send(address, ask) for ask in plan(number)]
+
+
+def hold(address):
+    """A stream that goes on until its connection is closed; it is in no book."""
+    ask = chat(HELD, True, path="/other/v1/chat/completions")
+    connection = http.client.HTTPConnection(address, timeout=30)
+    connection.request("POST", ask.path, ask.body, {"Content-Type": "application/json"})
+    connection.getresponse().read1(1)
+    return connection

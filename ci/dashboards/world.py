@@ -1,6 +1,8 @@
 """Starts what the check looks at: scripted providers, the reference gateway and a real Prometheus, each on a free port."""
 
+import http.server
 import json
+import os
 import re
 import subprocess
 import threading
@@ -15,8 +17,8 @@ SCRAPE = 0.25  # seconds between two scrapes
 class Process:
     """A child process whose lines are searched for addresses; it ends with the block."""
 
-    def __init__(self, *command):
-        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+    def __init__(self, *command, **environment):
+        self.process = subprocess.Popen(command, env=os.environ | environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                         stderr=subprocess.PIPE, text=True)
         self.out, self.err, self.news = [], [], threading.Condition()
         for stream, lines in ((self.process.stdout, self.out), (self.process.stderr, self.err)):
@@ -79,6 +81,29 @@ class Prometheus:
 
     def total(self, expression):
         return sum(value for _, value in self.query(expression))
+
+
+class Collector(http.server.BaseHTTPRequestHandler):
+    """Takes whatever is exported over OTLP/HTTP and thanks; what a collector makes of it is the business of ci/traces.sh."""
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200)
+        self.send_header("Content-Type", "application/x-protobuf")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+    @staticmethod
+    def environment():
+        """Starts one that lives as long as this process; how a gateway is told of it, with every request sampled."""
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Collector)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        return {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{server.server_port}",
+                "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf", "OTEL_TRACES_SAMPLER": "always_on"}
 
 
 def journal(admin):
