@@ -72,15 +72,24 @@ async fn a_request_that_waits_for_its_backoff_keeps_nobody_from_probing() {
     let address = running.address();
     // evicts a, and waits
     let first = tokio::task::spawn_blocking(move || chat(address, ASK));
-    a.wait_until(|journal| journal.requests.len() == 1 && matches!(journal.requests[0].end, End::Complete)).await;
+    let away = |text: &str| {
+        text.lines().any(|line| {
+            line.starts_with("agentgateway_provider_in_rotation{") && line.contains("\"a\"") && line.ends_with(" 0")
+        })
+    };
+    let running = tokio::task::spawn_blocking(move || {
+        running.metrics_once(away);
+        running
+    });
+    let running = running.await.unwrap();
     // finds a away, is refused by b when a is due, and waits
     let second = tokio::task::spawn_blocking(move || chat(address, ASK));
     b.wait_until(|journal| journal.requests.len() == 1 && matches!(journal.requests[0].end, End::Complete)).await;
     let third = ask(&running).await;
     assert!(third.text().contains("\"a\""), "{third:?}");
     let (first, second) = (first.await.unwrap(), second.await.unwrap());
-    assert_eq!((first.status, second.status), (200, 200));
     let log = tokio::task::spawn_blocking(move || running.stop()).await.unwrap();
+    assert_eq!((first.status, second.status), (200, 200), "{log:#?}");
     assert_eq!(log[0]["provider.standing"], "probe", "the third ends first: {log:?}");
 }
 

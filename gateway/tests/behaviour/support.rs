@@ -154,6 +154,14 @@ impl Running {
 
     /// The metrics of this moment, once the last of `requests` is among them.
     pub(crate) fn metrics(&self, requests: u64) -> String {
+        self.metrics_once(|text| {
+            let counted = text.lines().filter(|line| line.starts_with("agentgateway_requests_total{"));
+            counted.map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap()).sum::<u64>() >= requests
+        })
+    }
+
+    /// The metrics as soon as they are as they should be.
+    pub(crate) fn metrics_once(&self, fit: impl Fn(&str) -> bool) -> String {
         let address = *self.metrics.get_or_init(|| {
             let notice = self.notice("metrics address=");
             notice.trim_start_matches("metrics address=").parse().unwrap()
@@ -161,11 +169,10 @@ impl Running {
         let end = Instant::now() + Duration::from_secs(30);
         loop {
             let text = raw(address, b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n").text();
-            let counted = text.lines().filter(|line| line.starts_with("agentgateway_requests_total{"));
-            if counted.map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap()).sum::<u64>() >= requests {
+            if fit(&text) {
                 return text;
             }
-            assert!(Instant::now() < end, "fewer than {requests} requests are counted: {text}");
+            assert!(Instant::now() < end, "the metrics do not become as they should be: {text}");
             std::thread::yield_now();
         }
     }
