@@ -66,8 +66,8 @@ const isWide = (page) => page.evaluate(() => document.documentElement.scrollWidt
 test("every view shows what there is, and no secret", async (t) => {
   const page = await opened(t, busy.url);
   const expected = {
-    Overview: ["default/chat", "mistral-small", "Time to first token"],
-    Exchanges: ["/openai/v1/chat/completions", "gpt-4o → gpt-4o-mini"],
+    Overview: ["default/chat", "mistral-small", "Time to first token", /^\$0\.00\d+$/],
+    Exchanges: ["/openai/v1/chat/completions", "gpt-4o → gpt-4o-mini", /^\$0\.00\d+$/, "unknown"],
     Backends: ["Priority 2", "preferred", "status 503", "evicted"],
     Routes: ["/openai*", "in the shadow of", "broken"],
     Listeners: ["internal", "*.internal.example", "served"],

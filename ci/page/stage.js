@@ -6,6 +6,7 @@ const { tmpdir } = require("node:os");
 const path = require("node:path");
 const readline = require("node:readline");
 
+const prices = path.join(__dirname, "prices.yaml");
 const patience = 20_000;
 
 /// Starts the program and waits until its lines have told all that is wanted: a map of names to expressions.
@@ -38,7 +39,7 @@ async function gateway(manifests) {
   const listens = manifests.includes("port: 8080") ? ["--listen", `8080=${any}`, "--listen", `8081=${any}`] : [];
   const wanted = { admin: /^admin address=(.*)$/, serving: /^(serving)$/ };
   if (listens.length) wanted.address = /^listening port=8080 address=(.*)$/;
-  const running = await start(["gateway", "--config", folder, ...listens, "--metrics", any, "--ready", any, "--admin", any, "--grace", "0s", "--drain", "1s"], wanted);
+  const running = await start(["gateway", "--config", folder, "--model-catalog", prices, ...listens, "--metrics", any, "--ready", any, "--admin", any, "--grace", "0s", "--drain", "1s"], wanted);
   const stop = () => {
     running.child.kill();
     rmSync(folder, { recursive: true, force: true });

@@ -51,11 +51,8 @@ impl Asked {
     }
 
     /// Each with its name.
-    ///
-    /// # Errors
-    /// The first that `told` returns.
-    pub fn each<E>(&self, mut told: impl FnMut(&'static str, &Value) -> Result<(), E>) -> Result<(), E> {
-        self.0.iter().try_for_each(|(name, value)| told(name, value))
+    pub fn each(&self) -> impl Iterator<Item = (&'static str, &Value)> {
+        self.0.iter().map(|(name, value)| (*name, value))
     }
 }
 
@@ -68,12 +65,7 @@ mod tests {
         let body = r#"{"temperature":0.2,"max_completion_tokens":64,"max_tokens":"many","seed":7,"top_p":null,
             "encoding_format":"float","dimensions":"a name","user":"somebody","frequency_penalty":-1.5}"#;
         let prompt = Prompt::read(body.into()).unwrap();
-        let mut told = Vec::new();
-        let outcome = prompt.asked.unwrap().each(|name, value| {
-            told.push(format!("{name}={value}"));
-            Ok::<_, ()>(())
-        });
-        assert!(outcome.is_ok());
+        let told: Vec<_> = prompt.asked.unwrap().each().map(|(name, value)| format!("{name}={value}")).collect();
         let expected = [
             "gen_ai.request.temperature=0.2",
             "gen_ai.request.max_tokens=64",

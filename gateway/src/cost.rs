@@ -15,6 +15,14 @@ use crate::yaml::{self, Problem, Source};
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Usd(pub u128);
 
+impl Usd {
+    /// As a number, which may be off in the sixteenth digit.
+    #[must_use]
+    pub fn approximate(self) -> f64 {
+        self.0 as f64 / 1e12
+    }
+}
+
 impl fmt::Display for Usd {
     /// As a decimal without trailing zeros.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

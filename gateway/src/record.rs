@@ -315,7 +315,7 @@ impl Record {
             map.serialize_entry("agw.ai.usage.cost.total", &format_args!("{}", cost.total()))?;
         }
         if let Some(asked) = &self.asked {
-            asked.each(|name, value| map.serialize_entry(name, value))?;
+            asked.each().try_for_each(|(name, value)| map.serialize_entry(name, value))?;
         }
         Ok(())
     }

@@ -9,6 +9,7 @@ pub mod write;
 use std::borrow::Cow;
 use std::time::Duration;
 
+use crate::cost::Usd;
 use crate::record::{Attempt, End, Record};
 use dialect::{Dialect, Fact, Side};
 
@@ -117,7 +118,7 @@ fn server(record: &Record, dialect: &Dialect) -> Span {
         name: record.matched.as_ref().map_or_else(|| method.to_owned(), |path| format!("{method} {path}")),
         started: Duration::ZERO,
         ended: record.duration,
-        attributes: facts.told(dialect.server),
+        attributes: facts.told(dialect, Side::Server),
         failed: facts.error_type().map(|_| record.error.as_deref().unwrap_or_default().to_owned()),
     }
 }
@@ -139,7 +140,7 @@ fn client(record: &Record, index: usize, dialect: &Dialect) -> Span {
         name,
         started: attempt.started,
         ended: ended.max(attempt.started),
-        attributes: facts.told(dialect.client),
+        attributes: facts.told(dialect, Side::Client),
         failed: facts.error_type().map(|_| attempt.error.as_deref().unwrap_or_default().to_owned()),
     }
 }
@@ -159,8 +160,11 @@ struct Facts<'a> {
 }
 
 impl Facts<'_> {
-    fn told(&self, table: &[(Fact, &'static str)]) -> Vec<(Cow<'static, str>, Value)> {
-        table.iter().filter_map(|(fact, name)| Some((Cow::Borrowed(*name), self.value(*fact)?))).collect()
+    fn told(&self, dialect: &Dialect, side: Side) -> Vec<(Cow<'static, str>, Value)> {
+        let table = if side == Side::Server { dialect.server } else { dialect.client };
+        let named = table.iter().filter_map(|(fact, name)| Some((Cow::Borrowed(*name), self.value(*fact)?)));
+        let asked = self.record.asked.iter().filter(|_| dialect.parameters == side).flat_map(|asked| asked.each());
+        named.chain(asked.map(|(name, value)| (Cow::Borrowed(name), value.clone().into()))).collect()
     }
 
     /// The configured model, else the client's.
@@ -200,6 +204,10 @@ impl Facts<'_> {
         // a failed attempt used nothing that is known
         let answered = self.attempt.is_none_or(|(attempt, last)| last && attempt.status.is_some());
         let usage = record.usage.filter(|_| answered);
+        let some = |tokens: u64| (tokens > 0).then(|| tokens.into());
+        let cost = record.cost.filter(|_| answered);
+        let price = |cost: Usd| Some(Value::Text(cost.to_string()));
+        let price_of = |tokens: u64, cost: Usd| price(cost).filter(|_| tokens > 0);
         let last = self.attempt.map(|(attempt, _)| attempt).or(record.attempts.last());
         match fact {
             Fact::Gateway => text(record.gateway.as_deref()),
@@ -231,6 +239,7 @@ impl Facts<'_> {
                 let port = last.and_then(|attempt| attempt.endpoint.rsplit_once(':')?.1.parse::<u64>().ok());
                 port.map(Value::from)
             }
+            Fact::Peer => Some(Value::Text(record.peer.to_string())),
             Fact::OwnPort => Some(u64::from(record.port).into()),
             Fact::RequestId => text(Some(&record.request_id)),
             Fact::UpstreamRequestId => text(record.upstream_request_id.as_deref()),
@@ -245,12 +254,20 @@ impl Facts<'_> {
             Fact::Stream => record.operation.map(|_| Value::Bool(record.stream)),
             Fact::InputTokens => usage.map(|usage| usage.input.into()),
             Fact::OutputTokens => usage.map(|usage| usage.output.into()),
-            Fact::CachedTokens => usage.filter(|usage| usage.cached > 0).map(|usage| usage.cached.into()),
-            Fact::ReasoningTokens => usage.filter(|usage| usage.reasoning > 0).map(|usage| usage.reasoning.into()),
+            Fact::CachedTokens => some(usage?.cached),
+            Fact::CacheWrittenTokens => some(usage?.cache_written),
+            Fact::ReasoningTokens => some(usage?.reasoning),
+            Fact::Cost => price(cost?.total()),
+            Fact::InputCost => price(cost?.input),
+            Fact::OutputCost => price(cost?.output),
+            Fact::CachedCost => price_of(usage?.cached, cost?.cache_read),
+            Fact::CacheWrittenCost => price_of(usage?.cache_written, cost?.cache_write),
+            Fact::ReasoningCost => price_of(usage?.reasoning, cost?.reasoning),
             Fact::FirstToken => record.first_token.filter(|_| answered).map(|first| {
                 let since = self.attempt.map_or(Duration::ZERO, |(attempt, _)| attempt.started);
                 Value::Float(first.saturating_sub(since).as_secs_f64())
             }),
+            Fact::TimePerToken => record.time_per_output_token().filter(|_| answered).map(Value::Float),
             Fact::Attempts => Some((record.attempts.len() as u64).into()),
             Fact::End => text(Some(record.end.name())),
             Fact::Reason => text(record.reason.map(crate::error::Reason::name)),

@@ -42,8 +42,10 @@ pub fn told(number: u64, record: &Record) -> Value {
         "first_token_ms": record.first_token.map(ms),
         "response_bytes": record.response_bytes,
         "usage": record.usage.map(|usage| json!({
-            "input": usage.input, "output": usage.output, "cached": usage.cached, "reasoning": usage.reasoning,
+            "input": usage.input, "output": usage.output, "cached": usage.cached,
+            "cache_written": usage.cache_written, "reasoning": usage.reasoning,
         })),
+        "cost": record.cost.map(|cost| cost.total().approximate()),
         "attempts": attempts,
     })
 }

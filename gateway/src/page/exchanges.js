@@ -168,7 +168,7 @@ function facts(one) {
     ["Time", one.time], ["Host", one.host], ["Listener", one.gateway && `${one.gateway} · ${one.listener}, port ${one.port}`],
     ["Route", one.route && `${one.route}${one.rule ? ` · ${one.rule}` : ""}`], ["Backend", one.backend], ["Operation", one.operation],
     ["Requested model", one.requested_model], ["Upstream model", one.upstream_model], ["Model of the answer", one.response_model],
-    ["Tokens in", one.usage && `${number(one.usage.input)}${one.usage.cached ? `, ${number(one.usage.cached)} of them cached` : ""}`],
+    ["Tokens in", one.usage && `${number(one.usage.input)}${one.usage.cached ? `, ${number(one.usage.cached)} of them cached` : ""}${one.usage.cache_written ? `, ${number(one.usage.cache_written)} into the cache` : ""}`],
     ["Tokens out", one.usage && `${number(one.usage.output)}${one.usage.reasoning ? `, ${number(one.usage.reasoning)} of them reasoning` : ""}`],
     ["Cost", one.usage && cost(one)], ["Bytes out", number(one.response_bytes)], ["Reason", one.reason],
     ["Trace", h("code", {}, one.trace_id)], ["Span", h("code", {}, one.span_id)], ["Request id", h("code", {}, one.request_id)],

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
 
+use crate::cost::Usd;
 use crate::record::{End, Record};
 
 /// Length of a bucket.
@@ -41,6 +42,8 @@ struct Tally {
     refused: u64,
     input: u64,
     output: u64,
+    /// Of what was priced.
+    cost: Option<Usd>,
     duration: Spread,
     first_token: Spread,
 }
@@ -139,6 +142,7 @@ impl Tally {
             self.input += usage.input;
             self.output += usage.output;
         }
+        self.charge(record.cost.map(|cost| cost.total()));
         self.duration.count(record.duration);
         if let Some(first) = record.first_token {
             self.first_token.count(first);
@@ -151,8 +155,15 @@ impl Tally {
         self.refused += other.refused;
         self.input += other.input;
         self.output += other.output;
+        self.charge(other.cost);
         self.duration.add(&other.duration);
         self.first_token.add(&other.first_token);
+    }
+
+    fn charge(&mut self, cost: Option<Usd>) {
+        if let Some(Usd(cost)) = cost {
+            self.cost.get_or_insert_default().0 += cost;
+        }
     }
 
     fn told(&self, over: Duration) -> Value {
@@ -167,6 +178,9 @@ impl Tally {
             counts.into_iter().chain(tokens).map(|(name, count)| (name.to_owned(), Value::from(count))).collect();
         told.insert("requests_per_second".to_owned(), each(self.requests).into());
         told.insert("tokens_per_second".to_owned(), each(self.input + self.output).into());
+        let per_hour = |Usd(cost)| Usd(cost * 3_600_000 / over.as_millis());
+        told.insert("cost".to_owned(), self.cost.map(Usd::approximate).into());
+        told.insert("cost_per_hour".to_owned(), self.cost.map(per_hour).map(Usd::approximate).into());
         told.extend(quantiles(&self.duration, "duration"));
         told.extend(quantiles(&self.first_token, "first_token"));
         Value::Object(told)
@@ -220,6 +234,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::cost::Cost;
 
     proptest! {
         #[test]
@@ -231,6 +246,31 @@ mod tests {
             let told = spread.quantile(share).unwrap().as_micros() as f64;
             prop_assert!((told - exact).abs() <= exact / 8.0 + 1.0, "{told} for {exact}");
         }
+    }
+
+    #[test]
+    fn what_was_priced_is_summed_and_what_was_not_is_null_and_not_0() {
+        let begin = Instant::now();
+        let mut window = Window::new(begin);
+        let mut count = |at: u64, route: &str, cost: Option<u128>| {
+            let cost = cost.map(|input| Cost { input: Usd(input), ..Cost::default() });
+            window
+                .count(&Record { route: Some(route.into()), cost, ..Record::empty() }, begin + Duration::from_secs(at));
+        };
+        count(1, "unpriced", None);
+        count(6, "priced", Some(100_000_000_000));
+        count(7, "priced", Some(200_000_000_000));
+        count(8, "priced", None);
+        count(12, "free", Some(0));
+        let told = window.told(begin + Duration::from_secs(15));
+        let costs = |tally: &Value| (tally["cost"].as_f64(), tally["cost_per_hour"].as_f64());
+        assert_eq!(costs(&told["last_minute"]), (Some(0.3), Some(72.0)), "0.3 USD in 15 s");
+        let buckets = told["series"].as_array().unwrap()[57..].iter().map(costs).collect::<Vec<_>>();
+        assert_eq!(buckets, [(None, None), (Some(0.3), Some(216.0)), (Some(0.0), Some(0.0))]);
+        let routes = told["routes"].as_array().unwrap().iter();
+        let routes = routes.map(|row| (row["name"].as_str().unwrap(), costs(row))).collect::<BTreeMap<_, _>>();
+        assert_eq!(routes["priced"], (Some(0.3), Some(3.6)));
+        assert_eq!((routes["unpriced"], routes["free"]), ((None, None), (Some(0.0), Some(0.0))));
     }
 
     #[test]

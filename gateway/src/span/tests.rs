@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use super::dialect::{LATEST, TODAY};
 use super::*;
+use crate::cost::Cost;
+use crate::edit::Prompt;
 use crate::error::Reason;
 use crate::trace::Trace;
 use crate::tracing::{Chance, Collector, GRPC_PATH, Protocol, Sampling, Tracing};
@@ -70,7 +72,17 @@ fn record() -> Record {
         upstream_model: Some("gpt-new".into()),
         response_model: Some("gpt-new-1".into()),
         stream: true,
-        usage: Some(Usage { input: 11, output: 7, cached: 5, reasoning: 2, ..Usage::default() }),
+        asked: Prompt::read("{\"temperature\":0.2,\"max_tokens\":64,\"encoding_format\":\"float\"}".into())
+            .unwrap()
+            .asked,
+        usage: Some(Usage { input: 11, output: 7, cached: 5, cache_written: 1, reasoning: 2 }),
+        cost: Some(Cost {
+            input: Usd(12_500_000),
+            output: Usd(50_000_000),
+            cache_read: Usd(1_250_000),
+            cache_write: Usd(3_000_000),
+            reasoning: Usd(24_000_000),
+        }),
         attempts: vec![lost, good],
         status: 200,
         first_token: Some(Duration::from_millis(90)),
@@ -102,6 +114,22 @@ fn todays_names_are_those_of_the_access_log() {
 #[test]
 fn the_newest_names_are_opentelemetrys() {
     insta::assert_snapshot!(shown(&of(&record(), &LATEST)));
+}
+
+#[test]
+fn a_kind_of_tokens_that_was_not_used_has_no_cost_and_what_was_free_costs_0() {
+    let usage = Some(Usage { input: 11, output: 7, ..Usage::default() });
+    let told = |cost| {
+        let spans = of(&Record { usage, cost, ..record() }, &TODAY);
+        let costs = spans[0]
+            .attributes
+            .iter()
+            .filter_map(|(name, value)| Some((name.strip_prefix("agw.ai.usage.cost.")?.to_owned(), value.clone())));
+        costs.collect::<Vec<_>>()
+    };
+    let free = ["total", "input", "output"].map(|part| (part.to_owned(), Value::from("0")));
+    assert_eq!(told(Some(Cost::default())), free);
+    assert_eq!(told(None), []);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use mock_providers::MockProvider;
@@ -14,7 +15,15 @@ const VIEWS: [&str; 6] = ["overview", "listeners", "routes", "backends", "config
 
 /// A gateway with an admin page, and where that is.
 fn paged(manifests: &str) -> (Running, SocketAddr) {
-    let running = start_with(manifests, |options| options.admin = Some("127.0.0.1:0".parse().unwrap()));
+    priced(manifests, None)
+}
+
+/// The same with a model catalog.
+fn priced(manifests: &str, catalog: Option<PathBuf>) -> (Running, SocketAddr) {
+    let running = start_with(manifests, |options| {
+        options.admin = Some("127.0.0.1:0".parse().unwrap());
+        options.model_catalog = catalog;
+    });
     let address = running.notice("admin address=").rsplit_once('=').unwrap().1.parse().unwrap();
     (running, address)
 }
@@ -88,6 +97,26 @@ async fn every_view_has_a_twin_in_json() {
         for name in VIEWS.iter().map(|name| (*name).to_owned()).chain(["exchanges/1".to_owned()]) {
             let told = settled(view(admin, &format!("/api/{name}")), "");
             insta::assert_snapshot!(name.replace('/', "_"), serde_json::to_string_pretty(&told).unwrap());
+        }
+    })
+    .await
+    .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_exchange_and_the_last_minutes_have_the_price_of_the_catalog() {
+    let mock = provider("a", "{respond: {text: ok, usage: {prompt_tokens: 1000, completion_tokens: 10}}}").await;
+    let folder = tempfile::tempdir().unwrap();
+    let catalog = folder.path().join("prices.yaml");
+    let rates = "providers: {openai: {models: {m-1: {rates: {input: '2.5', output: '10'}}}}}";
+    std::fs::write(&catalog, rates).unwrap();
+    let (running, admin) = priced(&pool(&[&mock], ""), Some(catalog));
+    tokio::task::spawn_blocking(move || {
+        chat(running.address(), ASK);
+        assert_eq!(exchanges(admin, 1)[0]["cost"], 0.0026);
+        let overview = view(admin, "/api/overview");
+        for told in [&overview["last_minute"], &overview["routes"][0], &overview["models"][0]] {
+            assert_eq!(told["cost"], 0.0026, "{overview}");
         }
     })
     .await
