@@ -70,12 +70,17 @@ function path(values, x, y) {
   return d;
 }
 
+// One shape for each stretch without a gap.
 function area(values, x, y) {
-  const first = values.findIndex((value) => value !== null);
-  if (first < 0) return "";
-  const last = values.length - 1;
-  const line = values.slice(first).map((value, at) => `L${x(first + at).toFixed(1)} ${y(value ?? 0).toFixed(1)}`);
-  return `M${x(first).toFixed(1)} ${HEIGHT}${line.join("")}L${x(last).toFixed(1)} ${HEIGHT}Z`;
+  const down = (at) => `${x(at).toFixed(1)} ${HEIGHT}`;
+  return values
+    .map((value, at) => {
+      if (value === null) return "";
+      const begins = (values[at - 1] ?? null) === null;
+      const ends = (values[at + 1] ?? null) === null;
+      return `${begins ? `M${down(at)}` : ""}L${x(at).toFixed(1)} ${y(value).toFixed(1)}${ends ? `L${down(at)}Z` : ""}`;
+    })
+    .join("");
 }
 
 function nice(value) {
