@@ -40,9 +40,11 @@ const SWEEP: Duration = Duration::from_secs(10);
 /// What a core is told from outside.
 #[derive(Debug)]
 pub enum Command {
-    /// Serve this port of the configuration on this socket, instead of the one that it may have, with as many connections
-    /// as all cores have room for.
+    /// Serve this port of the configuration on this socket, with as many connections as all cores have room for.
     Open(u16, StdListener, Arc<Semaphore>),
+    /// Finish what is in flight on this port, and serve who comes from now on, on the same socket; the other value is
+    /// dropped when it is so.
+    Renew(u16, std::sync::mpsc::SyncSender<()>),
     /// Stop accepting on this port and finish what is in flight; the other value is dropped when the socket is closed.
     Close(u16, std::sync::mpsc::SyncSender<()>),
     /// Answer with `Connection: close` from now on.
@@ -77,16 +79,31 @@ pub(crate) struct Door {
 #[derive(Debug)]
 struct Port {
     stage: watch::Sender<Stage>,
-    acceptor: JoinHandle<()>,
+    acceptor: JoinHandle<Entrance>,
 }
 
 impl Port {
-    /// Returns when the socket is closed; connections go on to the end of what is in flight.
-    async fn close(self) {
+    /// Accepts nobody more and lets connections go on to the end of what is in flight; whoever waits to be accepted
+    /// still waits. `None` when the core has come to its end.
+    async fn leave(self) -> Option<Entrance> {
         self.stage.send_replace(Stage::Stopping);
-        // it only ends early when the core does
-        let _ended = self.acceptor.await;
+        self.acceptor.await.ok()
     }
+
+    /// Returns when the socket is closed, and whoever waited is being served.
+    async fn close(self) {
+        if let Some(entrance) = self.leave().await {
+            entrance.close();
+        }
+    }
+}
+
+/// Where the clients of a port come in.
+#[derive(Debug)]
+struct Entrance {
+    listener: TcpListener,
+    room: Arc<Semaphore>,
+    door: Door,
 }
 
 /// Runs one core until it is told to stop and its connections have ended, or `drain` has passed.
@@ -94,6 +111,12 @@ pub async fn run(worker: Rc<Worker>, mut commands: mpsc::UnboundedReceiver<Comma
     let (alive, mut all_gone) = mpsc::channel::<()>(1);
     let mut ports: HashMap<u16, Port> = HashMap::new();
     let mut sweep = tokio::time::interval(SWEEP);
+    let open = |port, listener, room| {
+        let now = if worker.draining.get() { Stage::Draining } else { Stage::Serving };
+        let (stage, reached) = watch::channel(now);
+        let door = Door { worker: worker.clone(), port, stage: reached, _alive: alive.clone() };
+        Port { stage, acceptor: spawn_local(Entrance { listener, room, door }.accept()) }
+    };
     loop {
         let command = tokio::select! {
             command = commands.recv() => command,
@@ -105,12 +128,12 @@ pub async fn run(worker: Rc<Worker>, mut commands: mpsc::UnboundedReceiver<Comma
         match command {
             Some(Command::Open(port, listener, room)) => {
                 let Ok(listener) = TcpListener::from_std(listener) else { continue };
-                let now = if worker.draining.get() { Stage::Draining } else { Stage::Serving };
-                let (stage, reached) = watch::channel(now);
-                let door = Door { worker: worker.clone(), port, stage: reached, _alive: alive.clone() };
-                let acceptor = spawn_local(door.accept(listener, room));
-                if let Some(old) = ports.insert(port, Port { stage, acceptor }) {
-                    old.close().await;
+                ports.insert(port, open(port, listener, room));
+            }
+            Some(Command::Renew(port, _renewed)) => {
+                let Some(old) = ports.remove(&port) else { continue };
+                if let Some(Entrance { listener, room, .. }) = old.leave().await {
+                    ports.insert(port, open(port, listener, room));
                 }
             }
             Some(Command::Close(port, _closed)) => {
@@ -150,36 +173,43 @@ async fn end(commands: &mut mpsc::UnboundedReceiver<Command>) {
     pending().await
 }
 
-impl Door {
-    async fn accept(mut self, listener: TcpListener, room: Arc<Semaphore>) {
+impl Entrance {
+    /// Lets clients in until the port stops.
+    async fn accept(mut self) -> Self {
         loop {
             let accepted = tokio::select! {
-                accepted = listener.accept() => accepted,
-                () = reached(&mut self.stage, Stage::Stopping) => break,
+                accepted = self.listener.accept() => accepted,
+                () = self.door.reached(Stage::Stopping) => return self,
             };
             match accepted {
                 Ok((stream, peer)) => {
                     // only now: a core that has nobody to serve keeps no room from the others
                     let seat = tokio::select! {
-                        seat = room.clone().acquire_owned() => seat,
-                        () = reached(&mut self.stage, Stage::Stopping) => break,
+                        seat = self.room.clone().acquire_owned() => seat.ok(),
+                        // whoever has been accepted is let in if there is room
+                        () = self.door.reached(Stage::Stopping) => self.room.clone().try_acquire_owned().ok(),
                     };
-                    let Ok(seat) = seat else { return };
-                    drop(spawn_local(self.clone().serve(stream, peer.ip(), seat)));
+                    let Some(seat) = seat else { continue };
+                    drop(spawn_local(self.door.clone().serve(stream, peer.ip(), seat)));
                 }
                 // out of file descriptors, or the peer is gone already: let others finish first
                 Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
             }
         }
-        // for a client its connection is open as soon as the kernel has it
-        let Ok(listener) = listener.into_std() else { return };
-        while let Ok((stream, peer)) = listener.accept() {
-            let stream = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream));
-            let (Ok(stream), Ok(seat)) = (stream, room.clone().try_acquire_owned()) else { continue };
-            drop(spawn_local(self.clone().serve(stream, peer.ip(), seat)));
-        }
     }
 
+    /// Lets in who waits, because for a client its connection is open as soon as the kernel has it, and then nobody.
+    fn close(self) {
+        let Ok(listener) = self.listener.into_std() else { return };
+        while let Ok((stream, peer)) = listener.accept() {
+            let stream = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream));
+            let (Ok(stream), Ok(seat)) = (stream, self.room.clone().try_acquire_owned()) else { continue };
+            drop(spawn_local(self.door.clone().serve(stream, peer.ip(), seat)));
+        }
+    }
+}
+
+impl Door {
     async fn serve(mut self, stream: TcpStream, peer: IpAddr, _seat: OwnedSemaphorePermit) {
         if stream.set_nodelay(true).is_err() {
             return;
@@ -225,6 +255,8 @@ impl Door {
             tokio::time::sleep(LAST_HEAD).await;
         };
         tokio::select! {
+            // first: a core that had no time for a client does not hold it against the client
+            biased;
             done = tokio::time::timeout(limit, step) => done.ok()?.ok(),
             () = stopping => None,
         }
