@@ -289,11 +289,17 @@ impl Door {
             .max_buf_size(HEAD_SIZE)
             .max_headers(HEAD_FIELDS)
             .serve_connection(TokioIo::new(watched), service);
+        let stopping = async {
+            self.reached(Stage::Stopping).await;
+            if !framing.spoken() {
+                tokio::time::sleep(LAST_HEAD).await;
+            }
+        };
         let ended = tokio::select! {
             // first, because hyper answers nobody whose bytes it has not seen when it is asked to shut down
             biased;
             ended = &mut connection => Some(ended),
-            () = self.reached(Stage::Stopping) => None,
+            () = stopping => None,
         };
         // how a connection ended is the business of its exchanges
         let ended = match ended {
