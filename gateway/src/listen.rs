@@ -1,6 +1,8 @@
 //! Stage listen: accepts client connections on one core, does TLS with them, finds out what they speak, and drains
 //! them when asked to stop. Framing is hyper's business, watched by `framing`; HTTP/2 is served by `http2`.
 
+mod entrance;
+
 use std::collections::HashMap;
 use std::future::{Future, pending};
 use std::io;
@@ -17,7 +19,7 @@ use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
-use tokio::task::{JoinHandle, spawn_local};
+use tokio::task::spawn_local;
 use tokio_rustls::TlsAcceptor;
 
 use crate::framing::{Framing, Watched};
@@ -27,6 +29,7 @@ use crate::proxy::{self, Client};
 use crate::replay::Replay;
 use crate::tunnel::Slot;
 use crate::worker::Worker;
+use entrance::{Entrance, Port};
 
 /// Largest request head, in bytes.
 pub(crate) const HEAD_SIZE: usize = 128 * 1024;
@@ -73,37 +76,6 @@ pub(crate) struct Door {
     port: u16,
     stage: watch::Receiver<Stage>,
     _alive: mpsc::Sender<()>,
-}
-
-/// A port that a core serves.
-#[derive(Debug)]
-struct Port {
-    stage: watch::Sender<Stage>,
-    acceptor: JoinHandle<Entrance>,
-}
-
-impl Port {
-    /// Accepts nobody more and lets connections go on to the end of what is in flight; whoever waits to be accepted
-    /// still waits. `None` when the core has come to its end.
-    async fn leave(self) -> Option<Entrance> {
-        self.stage.send_replace(Stage::Stopping);
-        self.acceptor.await.ok()
-    }
-
-    /// Returns when the socket is closed, and whoever waited is being served.
-    async fn close(self) {
-        if let Some(entrance) = self.leave().await {
-            entrance.close();
-        }
-    }
-}
-
-/// Where the clients of a port come in.
-#[derive(Debug)]
-struct Entrance {
-    listener: TcpListener,
-    room: Arc<Semaphore>,
-    door: Door,
 }
 
 /// Runs one core until it is told to stop and its connections have ended, or `drain` has passed.
@@ -171,42 +143,6 @@ async fn end(commands: &mut mpsc::UnboundedReceiver<Command>) {
         }
     }
     pending().await
-}
-
-impl Entrance {
-    /// Lets clients in until the port stops.
-    async fn accept(mut self) -> Self {
-        loop {
-            let accepted = tokio::select! {
-                accepted = self.listener.accept() => accepted,
-                () = self.door.reached(Stage::Stopping) => return self,
-            };
-            match accepted {
-                Ok((stream, peer)) => {
-                    // only now: a core that has nobody to serve keeps no room from the others
-                    let seat = tokio::select! {
-                        seat = self.room.clone().acquire_owned() => seat.ok(),
-                        // whoever has been accepted is let in if there is room
-                        () = self.door.reached(Stage::Stopping) => self.room.clone().try_acquire_owned().ok(),
-                    };
-                    let Some(seat) = seat else { continue };
-                    drop(spawn_local(self.door.clone().serve(stream, peer.ip(), seat)));
-                }
-                // out of file descriptors, or the peer is gone already: let others finish first
-                Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
-            }
-        }
-    }
-
-    /// Lets in who waits, because for a client its connection is open as soon as the kernel has it, and then nobody.
-    fn close(self) {
-        let Ok(listener) = self.listener.into_std() else { return };
-        while let Ok((stream, peer)) = listener.accept() {
-            let stream = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream));
-            let (Ok(stream), Ok(seat)) = (stream, self.room.clone().try_acquire_owned()) else { continue };
-            drop(spawn_local(self.door.clone().serve(stream, peer.ip(), seat)));
-        }
-    }
 }
 
 impl Door {
