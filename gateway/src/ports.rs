@@ -16,7 +16,7 @@ use crate::server::{Error, Notices};
 use crate::snapshot::{Bind, Snapshot};
 
 /// Connections that may wait to be accepted.
-const BACKLOG: i32 = 1024;
+pub(crate) const BACKLOG: i32 = 1024;
 /// Longest wait until all cores have closed or renewed a port.
 const CHANGING: Duration = Duration::from_secs(1);
 

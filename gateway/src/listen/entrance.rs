@@ -9,6 +9,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinHandle, spawn_local};
 
 use super::{Door, Stage};
+use crate::ports::BACKLOG;
 
 /// A port that a core serves.
 #[derive(Debug)]
@@ -69,7 +70,9 @@ impl Entrance {
     /// Lets in who waits, because for a client its connection is open as soon as the kernel has it, and then nobody.
     fn close(self) {
         let Ok(listener) = self.listener.into_std() else { return };
-        while let Ok((stream, peer)) = listener.accept() {
+        // not more than can have waited: a stop does not wait for those who keep coming
+        for _ in 0..=BACKLOG {
+            let Ok((stream, peer)) = listener.accept() else { return };
             let stream = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream));
             let (Ok(stream), Ok(seat)) = (stream, self.room.clone().try_acquire_owned()) else { continue };
             drop(spawn_local(self.door.clone().serve(stream, peer.ip(), seat)));

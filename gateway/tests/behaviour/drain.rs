@@ -144,20 +144,24 @@ async fn a_client_that_has_only_shaken_hands_is_served_before_a_stop() {
     let secured = "protocol: HTTPS, tls: {certificateRefs: [{name: certificate}]}}";
     let secret = https::secret("certificate", "tls.test").manifest;
     let manifests = pool(&[&mock], "").replace("protocol: HTTP}", secured) + &secret;
-    let mut running = start_draining(&manifests, Duration::from_secs(20));
-    blocking(move || {
-        let address = running.address();
-        let mut client = https::connect(address, "tls.test").unwrap();
-        let gateway = running.gateway.take().unwrap();
-        let stopping = std::thread::spawn(move || gateway.stop());
-        while TcpStream::connect(address).is_ok() {}
-        client.write_all(&post("/v1/chat/completions", ASK)).unwrap();
-        let mut status = [0; 12];
-        client.read_exact(&mut status).unwrap();
-        assert_eq!(&status, b"HTTP/1.1 200");
-        stopping.join().unwrap();
-    })
-    .await;
+    for _ in 0..10 {
+        let mut running = start_draining(&manifests, Duration::from_secs(20));
+        blocking(move || {
+            let address = running.address();
+            let mut clients: Vec<_> = (0..8).map(|_| https::connect(address, "tls.test").unwrap()).collect();
+            let gateway = running.gateway.take().unwrap();
+            let stopping = std::thread::spawn(move || gateway.stop());
+            for client in &mut clients {
+                client.write_all(&post("/v1/chat/completions", ASK)).unwrap();
+                let mut status = [0; 12];
+                client.read_exact(&mut status).unwrap();
+                assert_eq!(&status, b"HTTP/1.1 200");
+            }
+            drop(clients);
+            stopping.join().unwrap();
+        })
+        .await;
+    }
 }
 
 #[cfg(target_os = "linux")]
