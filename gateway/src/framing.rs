@@ -18,6 +18,7 @@ pub struct Framing(Rc<Seen>);
 struct Seen {
     ambiguous: Cell<bool>,
     mid_head: Cell<bool>,
+    spoken: Cell<bool>,
 }
 
 impl Framing {
@@ -26,6 +27,12 @@ impl Framing {
     #[must_use]
     pub fn ambiguous(&self) -> bool {
         self.0.ambiguous.get()
+    }
+
+    /// Whether anything has arrived.
+    #[must_use]
+    pub fn spoken(&self) -> bool {
+        self.0.spoken.get()
     }
 
     /// Whether a part of a request head has arrived, and the rest has not.
@@ -86,6 +93,10 @@ impl Watcher {
     }
 
     fn see(&mut self, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
+        self.framing.0.spoken.set(true);
         self.follow(bytes);
         self.framing.0.mid_head.set(self.state == State::Head && !(self.first_line && self.line.is_empty()));
     }

@@ -1,6 +1,8 @@
 //! Stage listen: accepts client connections on one core, does TLS with them, finds out what they speak, and drains
 //! them when asked to stop. Framing is hyper's business, watched by `framing`; HTTP/2 is served by `http2`.
 
+mod entrance;
+
 use std::collections::HashMap;
 use std::future::{Future, pending};
 use std::io;
@@ -17,7 +19,7 @@ use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
-use tokio::task::{JoinHandle, spawn_local};
+use tokio::task::spawn_local;
 use tokio_rustls::TlsAcceptor;
 
 use crate::framing::{Framing, Watched};
@@ -27,6 +29,7 @@ use crate::proxy::{self, Client};
 use crate::replay::Replay;
 use crate::tunnel::Slot;
 use crate::worker::Worker;
+use entrance::{Entrance, Port};
 
 /// Largest request head, in bytes.
 pub(crate) const HEAD_SIZE: usize = 128 * 1024;
@@ -40,9 +43,11 @@ const SWEEP: Duration = Duration::from_secs(10);
 /// What a core is told from outside.
 #[derive(Debug)]
 pub enum Command {
-    /// Serve this port of the configuration on this socket, instead of the one that it may have, with as many connections
-    /// as all cores have room for.
+    /// Serve this port of the configuration on this socket, with as many connections as all cores have room for.
     Open(u16, StdListener, Arc<Semaphore>),
+    /// Finish what is in flight on this port, and serve who comes from now on, on the same socket; the other value is
+    /// dropped when it is so.
+    Renew(u16, std::sync::mpsc::SyncSender<()>),
     /// Stop accepting on this port and finish what is in flight; the other value is dropped when the socket is closed.
     Close(u16, std::sync::mpsc::SyncSender<()>),
     /// Answer with `Connection: close` from now on.
@@ -73,27 +78,17 @@ pub(crate) struct Door {
     _alive: mpsc::Sender<()>,
 }
 
-/// A port that a core serves.
-#[derive(Debug)]
-struct Port {
-    stage: watch::Sender<Stage>,
-    acceptor: JoinHandle<()>,
-}
-
-impl Port {
-    /// Returns when the socket is closed; connections go on to the end of what is in flight.
-    async fn close(self) {
-        self.stage.send_replace(Stage::Stopping);
-        // it only ends early when the core does
-        let _ended = self.acceptor.await;
-    }
-}
-
 /// Runs one core until it is told to stop and its connections have ended, or `drain` has passed.
 pub async fn run(worker: Rc<Worker>, mut commands: mpsc::UnboundedReceiver<Command>, drain: Duration) {
     let (alive, mut all_gone) = mpsc::channel::<()>(1);
     let mut ports: HashMap<u16, Port> = HashMap::new();
     let mut sweep = tokio::time::interval(SWEEP);
+    let open = |port, listener, room| {
+        let now = if worker.draining.get() { Stage::Draining } else { Stage::Serving };
+        let (stage, reached) = watch::channel(now);
+        let door = Door { worker: worker.clone(), port, stage: reached, _alive: alive.clone() };
+        Port { stage, acceptor: spawn_local(Entrance { listener, room, door }.accept()) }
+    };
     loop {
         let command = tokio::select! {
             command = commands.recv() => command,
@@ -105,12 +100,12 @@ pub async fn run(worker: Rc<Worker>, mut commands: mpsc::UnboundedReceiver<Comma
         match command {
             Some(Command::Open(port, listener, room)) => {
                 let Ok(listener) = TcpListener::from_std(listener) else { continue };
-                let now = if worker.draining.get() { Stage::Draining } else { Stage::Serving };
-                let (stage, reached) = watch::channel(now);
-                let door = Door { worker: worker.clone(), port, stage: reached, _alive: alive.clone() };
-                let acceptor = spawn_local(door.accept(listener, room));
-                if let Some(old) = ports.insert(port, Port { stage, acceptor }) {
-                    old.close().await;
+                ports.insert(port, open(port, listener, room));
+            }
+            Some(Command::Renew(port, _renewed)) => {
+                let Some(old) = ports.remove(&port) else { continue };
+                if let Some(Entrance { listener, room, .. }) = old.leave().await {
+                    ports.insert(port, open(port, listener, room));
                 }
             }
             Some(Command::Close(port, _closed)) => {
@@ -151,35 +146,6 @@ async fn end(commands: &mut mpsc::UnboundedReceiver<Command>) {
 }
 
 impl Door {
-    async fn accept(mut self, listener: TcpListener, room: Arc<Semaphore>) {
-        loop {
-            let accepted = tokio::select! {
-                accepted = listener.accept() => accepted,
-                () = reached(&mut self.stage, Stage::Stopping) => break,
-            };
-            match accepted {
-                Ok((stream, peer)) => {
-                    // only now: a core that has nobody to serve keeps no room from the others
-                    let seat = tokio::select! {
-                        seat = room.clone().acquire_owned() => seat,
-                        () = reached(&mut self.stage, Stage::Stopping) => break,
-                    };
-                    let Ok(seat) = seat else { return };
-                    drop(spawn_local(self.clone().serve(stream, peer.ip(), seat)));
-                }
-                // out of file descriptors, or the peer is gone already: let others finish first
-                Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
-            }
-        }
-        // for a client its connection is open as soon as the kernel has it
-        let Ok(listener) = listener.into_std() else { return };
-        while let Ok((stream, peer)) = listener.accept() {
-            let stream = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream));
-            let (Ok(stream), Ok(seat)) = (stream, room.clone().try_acquire_owned()) else { continue };
-            drop(spawn_local(self.clone().serve(stream, peer.ip(), seat)));
-        }
-    }
-
     async fn serve(mut self, stream: TcpStream, peer: IpAddr, _seat: OwnedSemaphorePermit) {
         if stream.set_nodelay(true).is_err() {
             return;
@@ -225,6 +191,8 @@ impl Door {
             tokio::time::sleep(LAST_HEAD).await;
         };
         tokio::select! {
+            // first: a core that had no time for a client does not hold it against the client
+            biased;
             done = tokio::time::timeout(limit, step) => done.ok()?.ok(),
             () = stopping => None,
         }
@@ -257,11 +225,17 @@ impl Door {
             .max_buf_size(HEAD_SIZE)
             .max_headers(HEAD_FIELDS)
             .serve_connection(TokioIo::new(watched), service);
+        let stopping = async {
+            self.reached(Stage::Stopping).await;
+            if !framing.spoken() {
+                tokio::time::sleep(LAST_HEAD).await;
+            }
+        };
         let ended = tokio::select! {
             // first, because hyper answers nobody whose bytes it has not seen when it is asked to shut down
             biased;
             ended = &mut connection => Some(ended),
-            () = self.reached(Stage::Stopping) => None,
+            () = stopping => None,
         };
         // how a connection ended is the business of its exchanges
         let ended = match ended {

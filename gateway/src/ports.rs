@@ -16,9 +16,9 @@ use crate::server::{Error, Notices};
 use crate::snapshot::{Bind, Snapshot};
 
 /// Connections that may wait to be accepted.
-const BACKLOG: i32 = 1024;
-/// Longest wait until all cores have closed a port.
-const CLOSING: Duration = Duration::from_secs(1);
+pub(crate) const BACKLOG: i32 = 1024;
+/// Longest wait until all cores have closed or renewed a port.
+const CHANGING: Duration = Duration::from_secs(1);
 
 /// The ports, and the cores that serve them.
 pub(crate) struct Ports {
@@ -83,14 +83,8 @@ impl Ports {
         if state.stopped {
             return Ok(());
         }
-        let mut opened = Vec::new();
-        for bind in &snapshot.binds {
-            let before = state.open.get(&bind.port).copied();
-            // connections of a port that becomes another kind of port end like those of one that is closed
-            if before.is_none_or(|open| open.tls != bind.tls.is_some()) {
-                opened.push(self.open(bind, before, options)?);
-            }
-        }
+        let new = snapshot.binds.iter().filter(|bind| !state.open.contains_key(&bind.port));
+        let opened = new.map(|bind| self.open(bind, options)).collect::<Result<Vec<_>, _>>()?;
         // all of them could be had: only now anything changes, and nobody is accepted before it has
         serve();
         for Opened { port, open, sockets } in opened {
@@ -98,33 +92,37 @@ impl Ports {
             for (core, socket) in self.commands.iter().zip(sockets) {
                 let _told = core.send(Command::Open(port, socket, room.clone()));
             }
-            if state.open.insert(port, open).is_none() {
-                (self.notices)(&format!("listening port={port} address={}", open.address));
-            }
+            (self.notices)(&format!("listening port={port} address={}", open.address));
+            state.open.insert(port, open);
         }
-        let (closing, closed) = std::sync::mpsc::sync_channel(1);
-        state.open.retain(|port, _| {
-            let wanted = snapshot.binds.iter().any(|bind| bind.port == *port);
-            if !wanted {
-                self.tell(|| Command::Close(*port, closing.clone()));
+        let (changing, changed) = std::sync::mpsc::sync_channel(1);
+        state.open.retain(|port, open| {
+            let Some(bind) = snapshot.binds.iter().find(|bind| bind.port == *port) else {
+                self.tell(|| Command::Close(*port, changing.clone()));
                 (self.notices)(&format!("closing port={port}"));
+                return false;
+            };
+            let tls = bind.tls.is_some();
+            // connections of a port that becomes another kind of port end like those of one that is closed, but its
+            // socket stays: nobody is turned away who comes at this moment
+            if std::mem::replace(&mut open.tls, tls) != tls {
+                self.tell(|| Command::Renew(*port, changing.clone()));
             }
-            wanted
+            true
         });
-        drop(closing);
-        // an address can only be had again when it has been let go
-        let _all_closed = closed.recv_timeout(CLOSING);
+        drop(changing);
+        // an address can only be had again when it has been let go, and who comes after the word of the change is not
+        // to meet a core that has not heard of it
+        let _all_changed = changed.recv_timeout(CHANGING);
         Ok(())
     }
 
-    fn open(&self, bind: &Bind, before: Option<Open>, options: &Options) -> Result<Opened, Error> {
+    fn open(&self, bind: &Bind, options: &Options) -> Result<Opened, Error> {
         let port = bind.port;
         let wanted = options.listen.iter().find(|(of, _)| *of == port).map(|(_, address)| *address);
-        let wanted = before.map(|open| open.address).or(wanted).unwrap_or(SocketAddr::new(options.bind, port));
+        let wanted = wanted.unwrap_or(SocketAddr::new(options.bind, port));
         let failed = |source| Error::Listen { what: format!("listener port {port}"), address: wanted, source };
-        if before.is_none() {
-            refuse_taken(wanted).map_err(failed)?;
-        }
+        refuse_taken(wanted).map_err(failed)?;
         let mut open = Open { address: wanted, tls: bind.tls.is_some() };
         let mut sockets = Vec::new();
         for _ in &self.commands {

@@ -8,7 +8,7 @@ use mock_providers::MockProvider;
 
 use crate::process::Process;
 use crate::support::{chat, get, pool, post, provider, raw, read, start_draining};
-use crate::{http2, websocket};
+use crate::{http2, https, websocket};
 
 const ASK: &str = r#"{"messages":[{"role":"user","content":"hi"}]}"#;
 const STREAM: &str = r#"{"stream":true,"messages":[{"role":"user","content":"hi"}]}"#;
@@ -132,6 +132,32 @@ async fn who_has_been_let_in_by_the_kernel_is_served_before_a_stop() {
             for client in &mut clients {
                 assert_eq!(read(client).status, 200);
             }
+            stopping.join().unwrap();
+        })
+        .await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_has_only_shaken_hands_is_served_before_a_stop() {
+    let mock = provider("a", "{respond: {text: ok}}").await;
+    let secured = "protocol: HTTPS, tls: {certificateRefs: [{name: certificate}]}}";
+    let secret = https::secret("certificate", "tls.test").manifest;
+    let manifests = pool(&[&mock], "").replace("protocol: HTTP}", secured) + &secret;
+    for _ in 0..10 {
+        let mut running = start_draining(&manifests, Duration::from_secs(20));
+        blocking(move || {
+            let address = running.address();
+            let mut clients: Vec<_> = (0..8).map(|_| https::connect(address, "tls.test").unwrap()).collect();
+            let gateway = running.gateway.take().unwrap();
+            let stopping = std::thread::spawn(move || gateway.stop());
+            for client in &mut clients {
+                client.write_all(&post("/v1/chat/completions", ASK)).unwrap();
+                let mut status = [0; 12];
+                client.read_exact(&mut status).unwrap();
+                assert_eq!(&status, b"HTTP/1.1 200");
+            }
+            drop(clients);
             stopping.join().unwrap();
         })
         .await;

@@ -1,6 +1,6 @@
 //! Every kind of object can be edited under load: the edit holds for the next request, and nobody else notices.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -11,7 +11,7 @@ use socket2::{Domain, Socket, Type};
 
 use crate::http2;
 use crate::https;
-use crate::support::{Answer, Running, provider, raw, read, start_with};
+use crate::support::{Answer, Running, pool, provider, raw, read, start_with};
 
 const PORTS: [u16; 5] = [8080, 8081, 8082, 8083, 8443];
 
@@ -316,4 +316,35 @@ async fn every_kind_is_edited_under_load_without_a_failed_request() {
     .await
     .unwrap();
     assert!(by_http2.await.unwrap() > 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_the_word_of_another_protocol_whoever_comes_is_served_by_it() {
+    let a = provider("a", "{respond: {text: by a}}").await;
+    let plain = pool(&[&a], "");
+    let secret = https::secret("certificate", "tls.test");
+    let secured = "protocol: HTTPS, tls: {certificateRefs: [{name: certificate}]}}";
+    let secured = plain.replace("protocol: HTTP}", secured) + &secret.manifest;
+    let running = start_with(&plain, |options| options.workers = Some(4));
+    tokio::task::spawn_blocking(move || {
+        for round in 0..20 {
+            assert!(running.apply(&secured).starts_with("reloaded"));
+            for client in 0..8 {
+                let mut stream = https::connect(running.address(), "tls.test").expect("a handshake");
+                stream.write_all(&chat("any.test", "any", false)).unwrap();
+                let mut status = [0; 12];
+                stream
+                    .read_exact(&mut status)
+                    .unwrap_or_else(|error| panic!("round {round}, client {client}: {error}"));
+                assert_eq!(&status, b"HTTP/1.1 200");
+            }
+            assert!(running.apply(&plain).starts_with("reloaded"));
+            for client in 0..8 {
+                let answer = raw(running.address(), &chat("any.test", "any", false));
+                assert_eq!(answer.status, 200, "round {round}, client {client}: {answer:?}");
+            }
+        }
+    })
+    .await
+    .unwrap();
 }
