@@ -92,6 +92,7 @@ pub(crate) fn serve(folder: &Path, telemetry: &str) -> io::Result<()> {
         listen: vec![(PORT, any)],
         metrics: Some(any),
         ready: None,
+        admin: None,
         otel: Environment::read(|name| std::env::var(name).ok()).map_err(io::Error::other)?,
         telemetry: telemetry == "on",
         ..Options::default()
