@@ -4,6 +4,7 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE};
@@ -11,8 +12,9 @@ use http::{HeaderValue, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio::task::spawn_local;
 
 use crate::config::view;
@@ -21,8 +23,14 @@ use crate::metrics::providers;
 use crate::metrics::write::{Format, Text};
 use crate::page::live::{Body, Pulse, stalled};
 use crate::page::{self, Page};
+use crate::patience::Paced;
 use crate::telemetry::Exposition;
 use crate::worker::Shared;
+
+/// Most connections of one of these addresses; more wait.
+const CONNECTIONS: usize = 64;
+/// How long a client may take to ask, and to take what it asked for.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What is served beside the data path.
 #[derive(Debug, Clone)]
@@ -42,16 +50,26 @@ pub struct Admin {
 impl Admin {
     /// Serves a listener until the runtime ends.
     pub async fn serve(self, listener: TcpListener) {
+        let room = Arc::new(Semaphore::new(CONNECTIONS));
         loop {
-            let Ok((stream, _)) = listener.accept().await else { continue };
+            let Ok(seat) = room.clone().acquire_owned().await else { return };
+            let Ok((stream, _)) = listener.accept().await else {
+                // out of file descriptors: let others finish first
+                tokio::time::sleep(Duration::from_millis(10)).await;
+                continue;
+            };
             let admin = self.clone();
             spawn_local(async move {
+                let _seat = seat;
                 let pulse = Pulse::default();
                 let service = service_fn(|request| {
                     let response = admin.served(&request, &pulse);
                     async move { Ok::<_, Infallible>(response) }
                 });
-                let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+                let stream = TokioIo::new(Paced::new(stream, PATIENCE));
+                let mut server = http1::Builder::new();
+                let connection =
+                    server.timer(TokioTimer::new()).header_read_timeout(PATIENCE).serve_connection(stream, service);
                 // a scraper that leaves is nobody's problem
                 tokio::select! { _ended = connection => (), () = stalled(&pulse) => () }
             });

@@ -185,6 +185,11 @@ fn check_http1(exchange: &mut Exchange, framing: &Framing) -> Result<(), Rejecti
     if hosts > 1 || (hosts == 0 && exchange.head.version >= http::Version::HTTP_11) {
         return Err(Rejection { close: true, ..Rejection::invalid("invalid_host", "one Host header is needed") });
     }
+    let named = exchange.head.uri.authority().map(|authority| authority.as_str());
+    let host = exchange.head.headers.get(http::header::HOST).and_then(|host| host.to_str().ok());
+    if named.into_iter().chain(host).any(|name| name.contains('@')) {
+        return Err(Rejection::invalid("invalid_host", "a host with a user or a password is not served"));
+    }
     Ok(())
 }
 

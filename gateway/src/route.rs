@@ -74,13 +74,14 @@ pub fn listener<'a>(bind: &'a Bind, host: &str) -> Option<&'a Listener> {
     bind.listeners.iter().find(|listener| fits(listener.hostname.as_ref(), host))
 }
 
-/// The host a request is for: without port, lower case.
+/// The host a request is for: without user and port, lower case.
 #[must_use]
 pub fn host(head: &Parts) -> Cow<'_, str> {
     let raw = match head.uri.authority() {
         Some(authority) => authority.as_str(),
         None => head.headers.get(http::header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default(),
     };
+    let raw = raw.rsplit_once('@').map_or(raw, |(_, host)| host);
     let end = if raw.starts_with('[') {
         raw.find(']').map_or(raw.len(), |at| at + 1)
     } else {

@@ -173,6 +173,11 @@ impl Gateway {
     }
 }
 
+/// Writes a notice; nobody to read it is no reason to end.
+fn told(line: &str) {
+    let _unread = writeln!(io::stderr(), "{line}");
+}
+
 /// Runs a gateway in the foreground until SIGTERM or SIGINT, which drain it; a second one ends it at once.
 /// The log goes to stdout, notices to stderr.
 ///
@@ -183,20 +188,20 @@ pub fn run(options: Options) -> Result<(), Error> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut signals = Signals::new()?;
-        let gateway = Gateway::start(options, Box::new(io::stdout()), Arc::new(|line: &str| eprintln!("{line}")))?;
+        let gateway = Gateway::start(options, Box::new(io::stdout()), Arc::new(told))?;
         signals.next().await;
         gateway.drain();
-        eprintln!("draining");
+        told("draining");
         let ports = gateway.ports.clone();
         let patient = tokio::select! { () = tokio::time::sleep(grace) => true, () = signals.next() => false };
         let mut stopping = tokio::task::spawn_blocking(move || gateway.stop());
         let patient = patient && tokio::select! { _ = &mut stopping => true, () = signals.next() => false };
         if !patient {
-            eprintln!("ending at once");
+            told("ending at once");
             ports.tell(|| Command::End);
             let _ended = stopping.await;
         }
-        eprintln!("stopped");
+        told("stopped");
         Ok(())
     })
 }

@@ -124,7 +124,10 @@ impl StreamTap {
             self.committed = true;
             self.told.first_content.get_or_insert_with(Instant::now);
         }
-        self.told.usage = seen.usage.or(self.told.usage);
+        self.told.usage = match (self.told.usage, seen.usage) {
+            (Some(told), Some(more)) => Some(told.and(more)),
+            (told, more) => more.or(told),
+        };
         if self.told.model.is_none() {
             self.told.model = seen.model;
         }

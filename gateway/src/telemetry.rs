@@ -26,6 +26,8 @@ pub use log::Form;
 
 /// Records that may wait for the thread.
 const QUEUE: usize = 65_536;
+/// How long records are gathered while more come.
+const GATHER: std::time::Duration = std::time::Duration::from_millis(10);
 
 /// What the thread, the request path and the scraper share.
 #[derive(Debug, Default)]
@@ -148,23 +150,22 @@ fn run(
     mut log: log::Log,
     recent: Option<&Recent>,
 ) {
-    let mut waiting = records.recv().ok();
-    while let Some(mut record) = waiting {
-        shared.count(&mut record);
-        traces.export(&record);
-        let mut lost = log.tell(&record);
-        if let Some(recent) = recent {
-            recent.keep(record);
-        }
-        waiting = records.try_recv().ok();
-        if waiting.is_none() {
-            lost += log.flush();
-        }
-        if lost > 0 {
-            shared.dropped.fetch_add(lost, Relaxed);
-        }
-        if waiting.is_none() {
-            waiting = records.recv().ok();
+    // Asleep between batches, it need not be woken for each record; where nothing comes, it waits for the next one.
+    while let Ok(first) = records.recv() {
+        let mut batch = Some(first);
+        while let Some(first) = batch {
+            for mut record in std::iter::once(first).chain(records.try_iter()) {
+                shared.count(&mut record);
+                traces.export(&record);
+                let lost = log.tell(&record);
+                shared.dropped.fetch_add(lost, Relaxed);
+                if let Some(recent) = recent {
+                    recent.keep(record);
+                }
+            }
+            shared.dropped.fetch_add(log.flush(), Relaxed);
+            std::thread::sleep(GATHER);
+            batch = records.try_recv().ok();
         }
     }
 }

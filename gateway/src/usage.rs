@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 /// Tokens as the provider billed them. `cached` and `cache_written` are parts of `input`, `reasoning` of `output`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Usage {
-    /// OpenAI `prompt_tokens` or `input_tokens`.
+    /// OpenAI `prompt_tokens` or `input_tokens`; of Anthropic, which tells them apart, with what the cache read and wrote.
     pub input: u64,
     /// OpenAI `completion_tokens` or `output_tokens`.
     pub output: u64,
@@ -41,6 +41,10 @@ struct Reported<'a> {
     completion_tokens_details: Option<&'a RawValue>,
     #[serde(borrow)]
     output_tokens_details: Option<&'a RawValue>,
+    #[serde(borrow)]
+    cache_read_input_tokens: Option<&'a RawValue>,
+    #[serde(borrow)]
+    cache_creation_input_tokens: Option<&'a RawValue>,
 }
 
 #[derive(Default, Deserialize)]
@@ -56,30 +60,56 @@ struct Details<'a> {
 }
 
 impl Usage {
-    /// Reads a `usage` value; `None` when it is no object.
+    /// Reads a `usage` value; `None` when it is no object, or counts nothing.
     fn read<'a>(text: &'a str) -> Option<Self> {
         let reported: Reported<'a> = serde_json::from_str(text).ok()?;
-        let count = |one: Option<&RawValue>, other: Option<&RawValue>| one.or(other).and_then(number).unwrap_or(0);
+        let told = |one: Option<&RawValue>, other: Option<&RawValue>| one.or(other).and_then(number);
+        let count = |one, other| told(one, other).unwrap_or(0);
         let details = |one: Option<&'a RawValue>, other: Option<&'a RawValue>| {
             let details: Option<Details<'a>> = one.or(other).and_then(|raw| serde_json::from_str(raw.get()).ok());
             details.unwrap_or_default()
         };
+        let input = told(reported.prompt_tokens, reported.input_tokens);
+        let output = told(reported.completion_tokens, reported.output_tokens);
         let of_input = details(reported.prompt_tokens_details, reported.input_tokens_details);
         let of_output = details(reported.completion_tokens_details, reported.output_tokens_details);
+        // Anthropic's are not part of its `input_tokens`
+        let apart = told(reported.cache_read_input_tokens, None).unwrap_or(0);
+        let written_apart = told(reported.cache_creation_input_tokens, None).unwrap_or(0);
+        input.or(output)?;
         Some(Self {
-            input: count(reported.prompt_tokens, reported.input_tokens),
-            output: count(reported.completion_tokens, reported.output_tokens),
-            cached: count(of_input.cached_tokens, None),
+            input: input.unwrap_or(0).saturating_add(apart).saturating_add(written_apart),
+            output: output.unwrap_or(0),
+            cached: count(of_input.cached_tokens, None).saturating_add(apart),
             reasoning: count(of_output.reasoning_tokens, None),
-            cache_written: count(of_input.cache_write_tokens, of_input.cache_creation_tokens),
+            cache_written: count(of_input.cache_write_tokens, of_input.cache_creation_tokens)
+                .saturating_add(written_apart),
         })
+    }
+
+    /// What is known when another event of the same stream has told more: counts only grow, and what an event leaves
+    /// out stands (Anthropic tells the input first and the output last).
+    #[must_use]
+    pub fn and(self, later: Self) -> Self {
+        Self {
+            input: self.input.max(later.input),
+            output: self.output.max(later.output),
+            cached: self.cached.max(later.cached),
+            reasoning: self.reasoning.max(later.reasoning),
+            cache_written: self.cache_written.max(later.cache_written),
+        }
     }
 }
 
-/// A count, also one that is spelt as a float.
+/// A count, also one that is spelt as a float; nobody counts beyond what a float holds exactly.
 fn number(raw: &RawValue) -> Option<u64> {
+    const MOST: u64 = 1 << 53;
     let text = raw.get();
-    text.parse().ok().or_else(|| text.parse::<f64>().ok().filter(|float| *float >= 0.0).map(|float| float as u64))
+    let count = text.parse().ok().or_else(|| {
+        let float = text.parse::<f64>().ok().filter(|float| *float >= 0.0)?;
+        Some(float as u64)
+    });
+    count.filter(|count| *count <= MOST)
 }
 
 /// What one stream event means for the exchange.
@@ -117,6 +147,9 @@ struct Event<'a> {
     error: Option<IgnoredAny>,
     #[serde(borrow, default)]
     response: Option<Response<'a>>,
+    /// Of `message_start`.
+    #[serde(borrow, default)]
+    message: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -177,11 +210,14 @@ pub fn read_event(data: &[u8]) -> Seen {
     };
     let kind = event.r#type.as_deref().unwrap_or_default();
     let ended = matches!(kind, "response.completed" | "response.incomplete" | "message_stop");
-    let (model, usage) = match event.response {
+    let message = event.message.filter(|_| kind == "message_start");
+    let message = message.and_then(|raw| serde_json::from_str::<Response<'_>>(raw.get()).ok());
+    let (model, usage) = match event.response.or(message) {
         Some(response) => (response.model, response.usage),
         None => (event.model, event.usage),
     };
     let usage_null = usage.is_some_and(|raw| raw.get() == "null") || (usage.is_none() && has_usage_key(data));
+    let counts = usage.is_some_and(|raw| raw.get().starts_with('{'));
     let usage = usage.and_then(|raw| Usage::read(raw.get()));
     let choices = event.choices.as_deref();
     let finished = choices.is_some_and(|all| all.iter().any(|choice| choice.finish_reason.is_some()));
@@ -200,7 +236,7 @@ pub fn read_event(data: &[u8]) -> Seen {
             | "ping"
             | "content_block_start"
     );
-    let usage_only = choices.is_some_and(<[_]>::is_empty) && usage.is_some();
+    let usage_only = choices.is_some_and(<[_]>::is_empty) && counts;
     Seen {
         done: ended,
         error: event.error.is_some() || kind == "error" || kind == "response.failed",
@@ -389,6 +425,28 @@ mod tests {
         assert!(last.usage_only);
         assert_eq!(last.usage, Some(Usage { input: 11, output: 7, ..Usage::default() }));
         assert_eq!(last.model.as_deref(), Some("m"));
+    }
+
+    #[test]
+    fn what_anthropic_tells_apart_and_in_two_events_is_put_together() {
+        let whole = r#"{"input_tokens":25,"cache_read_input_tokens":1000,"cache_creation_input_tokens":5,"output_tokens":15}"#;
+        let expected = Usage { input: 1030, output: 15, cached: 1000, reasoning: 0, cache_written: 5 };
+        assert_eq!(Usage::read(whole), Some(expected));
+        let begun = read_event(
+            br#"{"type":"message_start","message":{"model":"claude","usage":{"input_tokens":25,"output_tokens":1}}}"#,
+        );
+        assert_eq!((begun.model.as_deref(), begun.commits), (Some("claude"), false));
+        let ended = read_event(br#"{"type":"message_delta","delta":{},"usage":{"output_tokens":15}}"#);
+        let all = begun.usage.unwrap().and(ended.usage.unwrap());
+        assert_eq!(all, Usage { input: 25, output: 15, ..Usage::default() });
+    }
+
+    #[test]
+    fn a_usage_that_counts_nothing_is_none_and_no_count_is_out_of_this_world() {
+        for nothing in ["{}", r#"{"total_tokens":120}"#, r#"{"prompt_tokens":-1}"#, r#"{"prompt_tokens":1e30}"#] {
+            assert_eq!(Usage::read(nothing), None, "{nothing}");
+        }
+        assert!(read_event(br#"{"choices":[],"usage":{}}"#).usage_only);
     }
 
     #[test]

@@ -139,8 +139,8 @@ impl Tally {
         self.failed += u64::from(failed);
         self.refused += u64::from(!failed && record.status >= 400);
         if let Some(usage) = record.usage {
-            self.input += usage.input;
-            self.output += usage.output;
+            self.input = self.input.saturating_add(usage.input);
+            self.output = self.output.saturating_add(usage.output);
         }
         self.charge(record.cost.map(|cost| cost.total()));
         self.duration.count(record.duration);
@@ -153,8 +153,8 @@ impl Tally {
         self.requests += other.requests;
         self.failed += other.failed;
         self.refused += other.refused;
-        self.input += other.input;
-        self.output += other.output;
+        self.input = self.input.saturating_add(other.input);
+        self.output = self.output.saturating_add(other.output);
         self.charge(other.cost);
         self.duration.add(&other.duration);
         self.first_token.add(&other.first_token);
@@ -177,7 +177,7 @@ impl Tally {
         let mut told: Map<String, Value> =
             counts.into_iter().chain(tokens).map(|(name, count)| (name.to_owned(), Value::from(count))).collect();
         told.insert("requests_per_second".to_owned(), each(self.requests).into());
-        told.insert("tokens_per_second".to_owned(), each(self.input + self.output).into());
+        told.insert("tokens_per_second".to_owned(), each(self.input.saturating_add(self.output)).into());
         let per_hour = |Usd(cost)| Usd(cost * 3_600_000 / over.as_millis());
         told.insert("cost".to_owned(), self.cost.map(Usd::approximate).into());
         told.insert("cost_per_hour".to_owned(), self.cost.map(per_hour).map(Usd::approximate).into());

@@ -146,3 +146,18 @@ async fn a_redirect_that_knows_no_host_is_a_refusal() {
     assert_eq!((answer.status, answer.json()["error"]["code"].as_str()), (400, Some("invalid_host")), "{answer:?}");
     assert_eq!(running.stop()[0]["end"], "rejected");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_user_in_a_host_is_refused_and_told_nowhere() {
+    let running = start(&rules(&[], "[{}]"));
+    for request in [
+        "GET http://sk-canary@gateway/a HTTP/1.1\r\nHost: gateway\r\n\r\n",
+        "GET /a HTTP/1.1\r\nHost: sk-canary:pw@gateway\r\n\r\n",
+    ] {
+        let answer = ask(&running, request).await;
+        assert_eq!(answer.status, 400, "{answer:?}");
+        assert!(!answer.text().contains("canary"), "{answer:?}");
+    }
+    let log = running.stop();
+    assert!(log.len() == 2 && !format!("{log:?}").contains("canary"), "{log:?}");
+}
