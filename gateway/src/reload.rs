@@ -124,8 +124,9 @@ impl Watch {
         let (wake, events) = mpsc::channel(1);
         let (writing, folder) = (Writing::default(), folder_of(path));
         let (told, waker) = (writing.clone(), wake.clone());
+        let followed = path.to_owned();
         let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-            if event.map_or(true, |event| told.follow(&event)) {
+            if event.map_or(true, |event| told.follow(&event, &followed)) {
                 // a full channel means that a look is due already
                 waker.try_send(()).unwrap_or_default();
             }

@@ -429,7 +429,8 @@ mod tests {
 
     #[test]
     fn what_anthropic_tells_apart_and_in_two_events_is_put_together() {
-        let whole = r#"{"input_tokens":25,"cache_read_input_tokens":1000,"cache_creation_input_tokens":5,"output_tokens":15}"#;
+        let whole =
+            r#"{"input_tokens":25,"cache_read_input_tokens":1000,"cache_creation_input_tokens":5,"output_tokens":15}"#;
         let expected = Usage { input: 1030, output: 15, cached: 1000, reasoning: 0, cache_written: 5 };
         assert_eq!(Usage::read(whole), Some(expected));
         let begun = read_event(

@@ -72,7 +72,7 @@ impl Process {
 
     /// Bytes of its access log.
     pub(crate) fn log_length(&self) -> io::Result<u64> {
-        Ok(self.folder.path().join("log").metadata()?.len())
+        Ok(self.folder.path().join("logs/log").metadata()?.len())
     }
 }
 
@@ -97,7 +97,9 @@ pub(crate) fn serve(folder: &Path, telemetry: &str) -> io::Result<()> {
         telemetry: telemetry == "on",
         ..Options::default()
     };
-    let log = Box::new(File::create(folder.join("log"))?);
+    // A folder of its own: events of the manifests' folder are the gateway's business.
+    std::fs::create_dir_all(folder.join("logs"))?;
+    let log = Box::new(File::create(folder.join("logs/log"))?);
     let gateway = Gateway::start(options, log, Arc::new(|_: &str| ())).map_err(io::Error::other)?;
     println!("{}", gateway.address(PORT).expect("the manifests have this port"));
     io::stdin().read_to_end(&mut Vec::new())?;

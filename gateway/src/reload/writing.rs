@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -21,8 +21,9 @@ const CLOSING_IS_TOLD: bool = cfg!(target_os = "linux");
 pub(super) struct Writing(Arc<Mutex<HashMap<OsString, Instant>>>);
 
 impl Writing {
-    /// Takes an event in; whether it is worth a look at the contents.
-    pub(super) fn follow(&self, event: &Event) -> bool {
+    /// Takes an event in; whether it is worth a look at the contents of this file or folder. A log in the same folder
+    /// is not.
+    pub(super) fn follow(&self, event: &Event, path: &Path) -> bool {
         let written = match event.kind {
             EventKind::Modify(ModifyKind::Data(_)) => true,
             EventKind::Modify(ModifyKind::Name(_)) | EventKind::Remove(_) => false,
@@ -31,6 +32,11 @@ impl Writing {
             EventKind::Access(_) => return false,
             _ => return true,
         };
+        let counts = |of: &PathBuf| is_manifest(of) || of.file_name() == path.file_name();
+        let content = !matches!(event.kind, EventKind::Modify(ModifyKind::Name(_)) | EventKind::Remove(_));
+        if content && !event.paths.iter().any(counts) {
+            return false;
+        }
         let mut files = self.files();
         for name in event.paths.iter().filter_map(|path| path.file_name()) {
             if written {
@@ -62,6 +68,9 @@ mod tests {
     use super::*;
     use notify::event::{CreateKind, DataChange, RemoveKind};
 
+    /// What is followed.
+    const ALL: &str = "/manifests";
+
     fn event(kind: EventKind, name: &str) -> Event {
         Event::new(kind).add_path(Path::new("/manifests").join(name))
     }
@@ -71,20 +80,28 @@ mod tests {
         let written = EventKind::Modify(ModifyKind::Data(DataChange::Any));
         let closed = EventKind::Access(AccessKind::Close(AccessMode::Write));
         let (file, writing) = (Path::new("a.yaml"), Writing::default());
-        assert!(writing.follow(&event(EventKind::Create(CreateKind::File), "a.yaml")));
+        assert!(writing.follow(&event(EventKind::Create(CreateKind::File), "a.yaml"), Path::new(ALL)));
         assert!(!writing.is_going_on(file), "a link is never closed");
         for end in [closed, EventKind::Remove(RemoveKind::File)] {
-            assert!(writing.follow(&event(written, "a.yaml")));
-            assert!(writing.follow(&event(written, "b.yaml")));
+            assert!(writing.follow(&event(written, "a.yaml"), Path::new(ALL)));
+            assert!(writing.follow(&event(written, "b.yaml"), Path::new(ALL)));
             assert_eq!(writing.is_going_on(file), CLOSING_IS_TOLD);
-            assert!(writing.follow(&event(end, "a.yaml")));
+            assert!(writing.follow(&event(end, "a.yaml"), Path::new(ALL)));
             assert!(!writing.is_going_on(file), "the other file is not asked for");
         }
     }
 
     #[test]
+    fn a_log_beside_the_manifests_wakes_nobody_unless_it_is_what_is_followed() {
+        let writing = Writing::default();
+        let written = event(EventKind::Modify(ModifyKind::Data(DataChange::Any)), "gateway.log");
+        assert!(!writing.follow(&written, Path::new(ALL)));
+        assert!(writing.follow(&written, Path::new("/manifests/gateway.log")));
+    }
+
+    #[test]
     fn who_only_reads_wakes_nobody() {
         let opened = EventKind::Access(AccessKind::Open(AccessMode::Any));
-        assert!(!Writing::default().follow(&event(opened, "a.yaml")));
+        assert!(!Writing::default().follow(&event(opened, "a.yaml"), Path::new(ALL)));
     }
 }
