@@ -238,7 +238,7 @@ impl Serialize for Record {
             }
         }
         map.serialize_entry("src.addr", &self.peer)?;
-        map.serialize_entry("http.method", self.method.as_str())?;
+        map.serialize_entry("http.method", shortened(self.method.as_str()))?;
         map.serialize_entry("http.host", &self.host)?;
         map.serialize_entry("http.path", &self.path)?;
         map.serialize_entry("http.version", &format_args!("{:?}", self.version))?;

@@ -5,11 +5,12 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use http::Method;
 use serde_json::{Value, json};
 
 use super::exchange::{self, Filter};
 use super::window::Window;
-use crate::record::{Record, timestamp};
+use crate::record::{Record, shortened, timestamp};
 
 /// Exchanges that are kept.
 pub const KEPT: usize = 500;
@@ -130,6 +131,9 @@ impl Kept {
 /// Takes out what is nobody's business here, and what is too long.
 fn slim(record: &mut Record) {
     (record.request_body, record.response_body, record.kept) = (None, None, None);
+    if let Ok(method) = Method::from_bytes(shortened(record.method.as_str()).as_bytes()) {
+        record.method = method;
+    }
     for text in [&mut record.host, &mut record.path, &mut record.request_id] {
         shorten(text);
     }

@@ -120,7 +120,7 @@ fn gather<'b>(sums: &mut BTreeMap<&'b str, Tally>, bucket: &'b BTreeMap<Box<str>
     }
 }
 
-/// Over the whole window, busiest first.
+/// Over the whole window, the busiest, those first.
 fn table(sums: &BTreeMap<&str, Tally>) -> Vec<Value> {
     let mut rows: Vec<_> = sums.iter().collect();
     rows.sort_by_key(|(_, tally)| std::cmp::Reverse(tally.requests));
@@ -129,7 +129,7 @@ fn table(sums: &BTreeMap<&str, Tally>) -> Vec<Value> {
         row["name"] = Value::from(*name);
         row
     };
-    rows.into_iter().map(row).collect()
+    rows.into_iter().take(MAX_NAMES).map(row).collect()
 }
 
 impl Tally {

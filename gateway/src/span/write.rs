@@ -7,6 +7,9 @@ use super::{MAX_TEXT, Span, Value};
 use crate::otlp::wire::Message;
 use crate::record::{Record, cut};
 
+/// Longest name of a span, in bytes.
+const MAX_NAME: usize = 256;
+
 /// A span as `opentelemetry.proto.trace.v1.Span`.
 pub fn span(span: &Span, record: &Record, to: &mut Message) {
     let begin = record.time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
@@ -20,7 +23,7 @@ pub fn span(span: &Span, record: &Record, to: &mut Message) {
     if span.parent != 0 {
         to.bytes(4, &span.parent.to_be_bytes());
     }
-    to.bytes(5, span.name.as_bytes());
+    to.bytes(5, cut(&span.name, MAX_NAME).as_bytes());
     to.varint(6, kind);
     to.fixed64(7, nanos(span.started));
     to.fixed64(8, nanos(span.ended));

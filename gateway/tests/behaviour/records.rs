@@ -74,3 +74,13 @@ async fn who_leaves_at_once_after_a_whole_request_has_a_record_too() {
     .await
     .unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_method_is_told_at_any_length() {
+    let running = start(&pool(&[], ""));
+    let request = format!("{} /v1/models HTTP/1.1\r\nHost: a\r\n\r\n", "M".repeat(10_000));
+    let address = running.address();
+    tokio::task::spawn_blocking(move || raw(address, request.as_bytes())).await.unwrap();
+    let log = running.stop();
+    assert_eq!((log.len(), log[0]["http.method"].as_str().map(str::len)), (1, Some(128)), "{log:?}");
+}
