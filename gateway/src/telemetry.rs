@@ -143,6 +143,10 @@ pub fn start(
     Ok((sink, exposition, thread))
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "to be woken for each record would cost the request path more than the rest"
+)]
 fn run(
     records: &Receiver<Box<Record>>,
     shared: &Shared,
