@@ -86,6 +86,12 @@ impl Kept {
         }
     }
 
+    /// Bytes of the headers that are kept.
+    pub(crate) fn weight(&self) -> usize {
+        let headers = self.request_headers.iter().chain([&self.response_headers]).flatten();
+        headers.map(|(name, value)| name.as_str().len() + value.len()).sum()
+    }
+
     /// What expressions see of the finished exchange.
     #[must_use]
     pub fn scope<'a>(&'a self, record: &'a Record) -> Scope<'a> {

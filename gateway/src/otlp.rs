@@ -6,7 +6,7 @@
 mod call;
 mod lane;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 pub mod wire;
 
 use std::io;

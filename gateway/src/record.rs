@@ -179,6 +179,14 @@ impl Record {
         self.upstream_model.as_deref().or(self.requested_model.as_deref())
     }
 
+    /// Bytes of bodies and headers that it holds; nothing else of it is large.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        let bodies =
+            self.request_body.as_ref().map_or(0, |body| body.len()) + self.response_body.as_ref().map_or(0, Vec::len);
+        bodies + self.kept.as_ref().map_or(0, |kept| kept.weight())
+    }
+
     /// When it began.
     #[must_use]
     pub fn since_epoch(&self) -> Duration {

@@ -1,15 +1,16 @@
 //! Where records go: one thread per gateway that prices and counts them and writes the access log.
-//! The queue is bounded, and so is what waits for the log; what finds no room is not logged, which is counted, and never
-//! holds up a request.
+//! The queue is bounded, by number and by bytes, and so is what waits for the log; what finds no room is not logged, which
+//! is counted, and never holds up a request.
 
 mod core;
 mod log;
 
 use std::io::{self, Write};
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
@@ -17,7 +18,7 @@ use crate::cost::Catalogs;
 use crate::metrics::Metrics;
 use crate::metrics::family;
 use crate::metrics::write::Text;
-use crate::otlp::{Counts, Exporter};
+use crate::otlp::{Counts, Dropped, Exporter};
 use crate::page::recent::Recent;
 use crate::record::Record;
 
@@ -26,15 +27,21 @@ pub use log::Form;
 
 /// Records that may wait for the thread.
 const QUEUE: usize = 65_536;
+/// Bytes of bodies and headers in the records that wait.
+const MOST_HELD: usize = 64 << 20;
 /// How long records are gathered while more come.
-const GATHER: std::time::Duration = std::time::Duration::from_millis(10);
+const GATHER: Duration = Duration::from_millis(10);
 
 /// What the thread, the request path and the scraper share.
 #[derive(Debug, Default)]
 struct Shared {
     metrics: Mutex<Metrics>,
     catalogs: ArcSwap<Catalogs>,
-    dropped: AtomicU64,
+    /// Bytes of bodies and headers in the queue.
+    held: AtomicUsize,
+    /// Records that are not logged.
+    dropped: Arc<AtomicU64>,
+    spans: Arc<Counts>,
     cores: Mutex<Vec<Arc<Core>>>,
 }
 
@@ -84,39 +91,49 @@ impl Sink {
         if self.muted {
             return;
         }
-        if let Err(TrySendError::Full(mut record) | TrySendError::Disconnected(mut record)) =
-            self.queue.try_send(record)
-        {
-            self.shared.dropped.fetch_add(1, Relaxed);
-            self.shared.count(&mut record);
+        // most records hold nothing, and touch nothing that the cores share
+        let weight = record.weight();
+        if weight > 0 && self.shared.held.fetch_add(weight, Relaxed) + weight > MOST_HELD {
+            return self.count_alone(record);
         }
+        if let Err(TrySendError::Full(record) | TrySendError::Disconnected(record)) = self.queue.try_send(record) {
+            self.count_alone(record);
+        }
+    }
+
+    /// For a record that nobody will log or trace.
+    #[cold]
+    fn count_alone(&self, mut record: Box<Record>) {
+        self.shared.held.fetch_sub(record.weight(), Relaxed);
+        self.shared.dropped.fetch_add(1, Relaxed);
+        if record.tracing.is_some() {
+            self.shared.spans.dropped(Dropped::QueueFull, 1 + record.attempts.len() as u64);
+        }
+        self.shared.count(&mut record);
     }
 }
 
 /// The scraper's view of what is counted.
 #[derive(Debug, Clone)]
-pub struct Exposition {
-    shared: Arc<Shared>,
-    spans: Arc<Counts>,
-}
+pub struct Exposition(Arc<Shared>);
 
 impl Exposition {
     /// From now on exchanges are priced by these.
     pub fn price_by(&self, catalogs: Catalogs) {
-        self.shared.catalogs.store(Arc::new(catalogs));
+        self.0.catalogs.store(Arc::new(catalogs));
     }
 
     /// Writes all families of this moment.
     pub fn write(&self, text: &mut Text) {
-        let cores = self.shared.cores().clone();
-        let counted = self.shared.metrics().counted();
+        let cores = self.0.cores().clone();
+        let counted = self.0.metrics().counted();
         let in_flight: u64 = cores.iter().map(|core| core.in_flight()).sum();
         text.values(&family::IN_FLIGHT, [("", in_flight)]);
         counted.write_first(text);
         counted.write_rest(text);
         core::write(&cores, text);
-        text.values(&family::LOG_DROPS, [("", self.shared.dropped.load(Relaxed))]);
-        self.spans.write(text);
+        text.values(&family::LOG_DROPS, [("", self.0.dropped.load(Relaxed))]);
+        self.0.spans.write(text);
         text.values(&family::BUILD, [(concat!("tag=\"", env!("CARGO_PKG_VERSION"), "\""), 1)]);
     }
 }
@@ -132,10 +149,10 @@ pub fn start(
     recent: Option<Recent>,
 ) -> io::Result<(Sink, Exposition, JoinHandle<()>)> {
     let (queue, records) = sync_channel(QUEUE);
-    let shared = Arc::new(Shared::default());
+    let shared = Arc::new(Shared { spans: traces.counts(), ..Shared::default() });
     let sink = Sink { queue, shared: shared.clone(), core: Arc::default(), muted: false };
-    let exposition = Exposition { shared: shared.clone(), spans: traces.counts() };
-    let log = log::Log::start(log, form)?;
+    let exposition = Exposition(shared.clone());
+    let log = log::Log::start(log, form, shared.dropped.clone())?;
     let thread = std::thread::Builder::new().name("telemetry".into()).spawn(move || {
         run(&records, &shared, &mut traces, log, recent.as_ref());
         traces.finish();
@@ -159,17 +176,53 @@ fn run(
         let mut batch = Some(first);
         while let Some(first) = batch {
             for mut record in std::iter::once(first).chain(records.try_iter()) {
+                shared.held.fetch_sub(record.weight(), Relaxed);
                 shared.count(&mut record);
                 traces.export(&record);
-                let lost = log.tell(&record);
-                shared.dropped.fetch_add(lost, Relaxed);
+                log.tell(&record);
                 if let Some(recent) = recent {
                     recent.keep(record);
                 }
             }
-            shared.dropped.fetch_add(log.flush(), Relaxed);
+            log.flush();
             std::thread::sleep(GATHER);
             batch = records.try_recv().ok();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A sink with room for one record, which nobody takes.
+    fn sink() -> (Sink, Receiver<Box<Record>>) {
+        let (queue, records) = sync_channel(1);
+        (Sink { queue, shared: Arc::default(), core: Arc::default(), muted: false }, records)
+    }
+
+    fn with_body(bytes: usize) -> Box<Record> {
+        Box::new(Record { response_body: Some(vec![0; bytes]), ..Record::empty() })
+    }
+
+    #[test]
+    fn records_that_wait_hold_no_more_than_their_share_of_memory() {
+        let (sink, records) = sink();
+        sink.send(with_body(MOST_HELD + 1));
+        assert!(records.try_recv().is_err() && sink.shared.dropped.load(Relaxed) == 1);
+        sink.send(with_body(MOST_HELD));
+        sink.send(with_body(1));
+        assert_eq!((sink.shared.dropped.load(Relaxed), sink.shared.held.load(Relaxed)), (2, MOST_HELD));
+        assert_eq!(records.try_iter().count(), 1);
+    }
+
+    #[test]
+    fn spans_of_a_record_without_room_are_counted_as_dropped() {
+        let (sink, _records) = sink();
+        let traced = || Box::new(crate::otlp::tests::record(1, Duration::ZERO, 0));
+        sink.send(traced());
+        assert_eq!(sink.shared.spans.read().1.map(|(_, count)| count).sum::<u64>(), 0);
+        sink.send(traced());
+        assert_eq!(sink.shared.spans.read().1.map(|(_, count)| count).sum::<u64>(), 1);
     }
 }

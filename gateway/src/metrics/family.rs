@@ -94,7 +94,7 @@ families! {
     TLS_HANDSHAKE = "tls_handshake_duration_seconds", CONNECT, "", "TLS handshakes with clients.";
     SYNCHRONIZED = "config_synchronized", Kind::Gauge, "", "Whether what is served is what the manifests say.";
     RELOADS = "config_reloads", Kind::Counter, "`result` (`taken`, `refused`)", "Reloads of the manifests.";
-    LOG_DROPS = "access_log_dropped", Kind::Counter, "", "Records that were counted and not logged: the log was too slow.";
+    LOG_DROPS = "access_log_dropped", Kind::Counter, "", "Records that were counted and not logged: the log was too slow, or took nothing.";
     SPANS_EXPORTED = "spans_exported", Kind::Counter, "", "Spans that a collector took.";
     SPANS_DROPPED = "spans_dropped", Kind::Counter, "`reason`", "Spans that no collector got.";
     FOLDED = "metrics_folded", Kind::Counter, "`group` (`http`, `gen_ai`, `tokens`, `backend`, `models`)", "Records counted as `unknown` because there were series enough.";

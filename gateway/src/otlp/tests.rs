@@ -14,7 +14,7 @@ fn exporter() -> Exporter {
 }
 
 /// A traced record with an answer of this size in its span.
-fn record(port: u16, timeout: Duration, body: usize) -> Record {
+pub(crate) fn record(port: u16, timeout: Duration, body: usize) -> Record {
     let (endpoint, _) = crate::otel::locate(&format!("http://127.0.0.1:{port}"), Protocol::Grpc).unwrap();
     let (protocol, path) = (Protocol::Grpc, GRPC_PATH.into());
     let collector = Collector { endpoint, protocol, path, headers: Vec::new(), timeout, resource: Vec::new() };

@@ -1,8 +1,9 @@
-//! The access log: one line per record, as JSON or as text. A log that is closed or slow holds up nobody: neither requests nor
-//! the counting, only the thread that writes.
+//! The access log: one line per record, as JSON or as text. A log that is closed or slow holds up nobody: neither requests
+//! nor the counting, only the thread that writes. Lines that it did not take are counted.
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
@@ -41,25 +42,29 @@ pub(super) struct Log {
 struct Waiting {
     state: Mutex<State>,
     changed: Condvar,
+    /// Lines that are in no log.
+    lost: Arc<AtomicU64>,
 }
 
 #[derive(Debug, Default)]
 struct State {
     bytes: Vec<u8>,
+    /// How many lines they are.
+    lines: u64,
     ended: bool,
 }
 
 impl Log {
     /// Starts the thread that writes.
-    pub(super) fn start(to: Box<dyn Write + Send>, form: Form) -> io::Result<Self> {
-        let waiting = Arc::new(Waiting::default());
+    pub(super) fn start(to: Box<dyn Write + Send>, form: Form, lost: Arc<AtomicU64>) -> io::Result<Self> {
+        let waiting = Arc::new(Waiting { lost, ..Waiting::default() });
         let theirs = waiting.clone();
         let thread = std::thread::Builder::new().name("log".into()).spawn(move || theirs.write(to))?;
         Ok(Self { form, lines: Vec::with_capacity(2 * BATCH), told: 0, waiting, thread: Some(thread) })
     }
 
-    /// Appends the record's line, unless the access log's filter says that there is none; returns how many were lost.
-    pub(super) fn tell(&mut self, record: &Record) -> u64 {
+    /// Appends the record's line, unless the access log's filter says that there is none.
+    pub(super) fn tell(&mut self, record: &Record) {
         let written = match (&record.kept, self.form) {
             (None, Form::Json) => serde_json::to_writer(&mut self.lines, record).is_ok(),
             (None, Form::Text) => self.put_text(serde_json::to_value(record).ok()),
@@ -72,21 +77,24 @@ impl Log {
             self.lines.push(b'\n');
             self.told += 1;
         }
-        if self.lines.len() >= BATCH { self.flush() } else { 0 }
+        if self.lines.len() >= BATCH {
+            self.flush();
+        }
     }
 
-    /// Hands over what was told; returns how many lines found no room.
-    pub(super) fn flush(&mut self) -> u64 {
+    /// Hands over what was told, where there is room.
+    pub(super) fn flush(&mut self) {
         let told = std::mem::take(&mut self.told);
         let mut state = self.waiting.state();
-        let room = state.bytes.len() + self.lines.len() <= MOST_WAITING;
-        if room {
+        if state.bytes.len() + self.lines.len() <= MOST_WAITING {
             state.bytes.extend_from_slice(&self.lines);
+            state.lines += told;
+        } else {
+            self.waiting.lost.fetch_add(told, Relaxed);
         }
         drop(state);
         self.waiting.changed.notify_one();
         self.lines.clear();
-        if room { 0 } else { told }
     }
 
     fn put_text(&mut self, line: Option<Value>) -> bool {
@@ -121,9 +129,11 @@ impl Waiting {
                 return;
             }
             std::mem::swap(&mut bytes, &mut state.bytes);
+            let lines = std::mem::take(&mut state.lines);
             drop(state);
-            // nobody could be told about a log that is closed
-            let _written = to.write_all(&bytes).and_then(|()| to.flush());
+            if to.write_all(&bytes).and_then(|()| to.flush()).is_err() {
+                self.lost.fetch_add(lines, Relaxed);
+            }
             bytes.clear();
         }
     }

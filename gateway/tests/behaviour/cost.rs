@@ -114,3 +114,19 @@ async fn a_log_that_takes_nothing_holds_up_neither_requests_nor_counting_nor_the
     .unwrap();
     drop(nobody_reads);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lines_that_a_log_refuses_are_counted() {
+    let mock = provider("a", SCRIPT).await;
+    let (gone, pipe) = std::io::pipe().unwrap();
+    drop(gone);
+    let running = crate::support::start_logging(&pool(&[&mock], ""), Box::new(pipe), |_| ());
+    tokio::task::spawn_blocking(move || {
+        for _ in 0..3 {
+            assert_eq!(chat(running.address(), ASK).status, 200);
+        }
+        running.metrics_once(|text| text.contains("\nagentgateway_access_log_dropped_total 3\n"));
+    })
+    .await
+    .unwrap();
+}
