@@ -118,10 +118,14 @@ impl Rejection {
     }
 }
 
-/// The OpenAI error object.
+/// The OpenAI error object; of a 429 with the `type` and `code` that clients take for a rate limit.
 #[must_use]
 pub fn object(status: StatusCode, code: &str, message: &str) -> Bytes {
-    let kind = if status.is_server_error() { "server_error" } else { "invalid_request_error" };
+    let (kind, code) = match status {
+        StatusCode::TOO_MANY_REQUESTS => ("requests", "rate_limit_exceeded"),
+        _ if status.is_server_error() => ("server_error", code),
+        _ => ("invalid_request_error", code),
+    };
     let body = serde_json::json!({"error": {"message": message, "type": kind, "param": null, "code": code}});
     body.to_string().into()
 }

@@ -1,7 +1,7 @@
 //! Whether the client got what the serving provider sent, and saw it end as it ended: nothing is lost, nothing is
 //! invented. Knows what a gateway may do: hide usage that the client did not ask for, tell an error behind a stream that
-//! broke off, answer by an error of its own when the provider gave no whole answer, and put a provider's error that is
-//! no JSON into an object.
+//! broke off, answer by an error of its own when the provider gave no whole answer (with the status that an earlier one
+//! gave, if it likes), and put a provider's error that is no JSON into an object.
 
 use serde_json::Value;
 
@@ -32,7 +32,8 @@ fn difference(exchange: &Exchange, served: &Served) -> Option<(String, String)> 
         return stream(exchange, served);
     }
     let status = exchange.status().unwrap_or(0);
-    let unanswered = !served.whole && (status >= 500 || served.attempts == 0);
+    let told_before = served.before.contains(&status);
+    let unanswered = !served.whole && (status >= 500 || served.attempts == 0 || told_before);
     let no_json = served.whole && status >= 400 && serde_json::from_slice::<Value>(&served.sent).is_err();
     if (unanswered || no_json) && exchange.end == End::Clean && is_error(&String::from_utf8_lossy(&exchange.body)) {
         return None;
@@ -202,6 +203,9 @@ mod tests {
         };
         assert!(own(502, error, &sent("{\"choices\":", Way::Broken)));
         assert!(own(400, error, &Served::default()));
+        let after_a_429 = Served { attempts: 2, before: vec![429], ..Served::default() };
+        assert!(own(429, error, &after_a_429) && !own(404, error, &after_a_429));
+        assert!(!own(429, error, &Served { sent: b"{}".to_vec(), whole: true, ..after_a_429 }));
         assert!(!own(502, error, &sent("{}", Way::Whole)));
         assert!(!own(502, "Bad Gateway", &sent("", Way::Broken)));
         assert!(own(503, error, &sent("sorry", Way::Whole)), "a provider's error that is no JSON");

@@ -17,6 +17,8 @@ pub struct Served {
     pub by: Option<String>,
     /// Upstream requests in all.
     pub attempts: usize,
+    /// Statuses of the answers before the last attempt.
+    pub before: Vec<u16>,
     /// The bytes of the last answer's body.
     pub sent: Vec<u8>,
     /// The last answer was what the provider had to say, and all of it was sent.

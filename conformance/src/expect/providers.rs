@@ -210,8 +210,12 @@ pub fn by_nonce(journals: &BTreeMap<String, Journal>) -> HashMap<&str, Served> {
     }
     requests.sort_by_key(|(_, record)| record.received_at);
     let mut found: HashMap<&str, Served> = HashMap::new();
+    let mut last: HashMap<&str, u16> = HashMap::new();
     for (name, record) in requests {
-        let served = found.entry(record.header(NONCE).unwrap_or_default()).or_default();
+        let nonce = record.header(NONCE).unwrap_or_default();
+        let served = found.entry(nonce).or_default();
+        served.before.extend(last.remove(nonce));
+        last.extend(record.status.map(|status| (nonce, status)));
         served.by = Some(name.clone());
         served.attempts += 1;
         served.sent = record.sent.concat();

@@ -125,6 +125,8 @@ async fn the_last_real_status_is_the_answer_when_the_last_provider_gives_none() 
     assert_eq!((answer.status, answer.header("retry-after")), (429, Some("3")), "{answer:?}");
     let message = answer.json()["error"]["message"].to_string();
     assert!(message.contains("provider b") && message.contains("provider a answered 429"), "{message}");
+    let kind = ["type", "code"].map(|member| answer.json()["error"][member].clone());
+    assert_eq!(kind, ["requests", "rate_limit_exceeded"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
