@@ -4,12 +4,13 @@
 //! and the [`target`] around one scenario), [`run`] (steps), [`expect`] with [`matcher`] (judging), [`outcome`],
 //! [`render`] and [`report`] (telling). [`noise`] says how punctual the host was, [`mask`] keeps secrets out of it all.
 //! [`saboteur`] and [`seam`] are the negative controls, [`trust`] tries them on the suite, a [`decoy`] is no gateway at
-//! all, [`fuzz`] makes scenarios up. [`lint`] reads manifests of any gateway of their kind. [`schema`] is for editors, [`cli`] is the command line.
+//! all, [`fuzz`] makes scenarios up. [`lint`] reads manifests of any gateway of their kind. [`cluster`] is Kubernetes. [`schema`] is for editors, [`cli`] is the command line.
 
 pub mod call;
 pub mod capability;
 pub mod cli;
 pub mod client;
+pub mod cluster;
 pub mod date;
 pub mod decoy;
 pub mod expect;

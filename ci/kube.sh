@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# What only a real Kubernetes API server can tell: the cluster tests against one that is built here (ci/kube), or the one
+# that KUBEBUILDER_ASSETS names. Fails when there is none, and when a test did not run.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+if [[ -z ${KUBEBUILDER_ASSETS:-} ]]; then
+    KUBEBUILDER_ASSETS=$(ci/kube/build.sh)
+fi
+export KUBEBUILDER_ASSETS
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+cargo test -p conformance --locked --test cluster 2>&1 | tee "$log"
+grep -qE '^test result: ok\. [1-9][0-9]* passed; 0 failed; 0 ignored' "$log" || {
+    echo "error: cluster tests were left out, or there are none" >&2
+    exit 1
+}

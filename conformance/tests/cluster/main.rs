@@ -1,0 +1,31 @@
+//! What only a real API server can tell. All tests share one, each in namespaces of its own; without the binaries
+//! (`KUBEBUILDER_ASSETS`) they are told as ignored, and `ci/kube.sh` takes that for a failure.
+
+mod objects;
+mod support;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use conformance::cluster::Assets;
+use libtest_mimic::{Arguments, Trial};
+use support::World;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let world = match Assets::find() {
+        Ok(assets) => Some(Arc::new(World::new(assets))),
+        Err(why) => {
+            eprintln!("not run: {why}");
+            None
+        }
+    };
+    let trials = [objects::TESTS].concat().into_iter().map(|(name, test)| {
+        let of_test = world.clone();
+        let trial = Trial::test(name, move || test(&of_test.expect("ignored without a server")).map_err(Into::into));
+        trial.with_ignored_flag(world.is_none())
+    });
+    let conclusion = libtest_mimic::run(&arguments, trials.collect());
+    drop(world);
+    conclusion.exit_code()
+}
