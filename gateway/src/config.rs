@@ -28,7 +28,7 @@ pub use compile::{ALLOW_PLAINTEXT, compile, is_near};
 pub use files::Files;
 pub(crate) use files::is_manifest;
 pub use manifests::{Manifests, from_sources};
-pub use status::{Condition, ListenerStatus, ObjectStatus, Report};
+pub use status::{Condition, ListenerStatus, ObjectStatus, ParentStatus, Report};
 
 /// A snapshot and what to tell about every object.
 #[derive(Debug)]

@@ -16,7 +16,7 @@ use crate::config::kind::{AGENTGATEWAY, GATEWAY_API, Kind};
 use crate::config::manifests::{Manifests, Resource, find};
 use crate::config::resources::route::{BackendRef, PathMatchType, RouteSpec, RuleSpec};
 use crate::config::resources::{Metadata, Object, ObjectReference};
-use crate::config::status::{Condition, ObjectStatus};
+use crate::config::status::{Condition, ObjectStatus, ParentStatus, parent_name};
 use crate::model::{Model, ModelRouter, Pattern};
 use crate::snapshot::{RouteEntry, Target};
 
@@ -84,7 +84,6 @@ fn give(
         status.conditions.push(Condition::no("Accepted", "NoMatchingParent", "the model has no parentRefs"));
     }
     for reference in parents {
-        let name = attach::parent_name(resource.object.metadata.namespace(), reference);
         let detached = match parents_of(manifests, gateways, resource, reference) {
             Ok(parents) => {
                 for parent in parents {
@@ -99,12 +98,14 @@ fn give(
                 None
             }
             Err(Detached::Elsewhere) => {
+                let name = parent_name(resource.object.metadata.namespace(), reference);
                 status.notes.push(format!("{name} is not served here"));
                 continue;
             }
             Err(Detached::Refused(refusal)) => Some(refusal),
         };
-        status.conditions.extend(conditions(&issues, &wrong, detached).map(|condition| condition.about(&name)));
+        let conditions = conditions(&issues, &wrong, detached).collect();
+        status.parents.push(ParentStatus { parent: reference.clone(), conditions });
     }
     status
 }
