@@ -24,7 +24,7 @@ pub mod status;
 pub mod view;
 
 pub(crate) use compile::conditions_of;
-pub use compile::{ALLOW_PLAINTEXT, compile, is_near};
+pub use compile::{ALLOW_PLAINTEXT, compile, is_near, tell};
 pub use files::Files;
 pub(crate) use files::is_manifest;
 pub use manifests::{Manifests, from_sources};

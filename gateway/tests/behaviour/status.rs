@@ -6,6 +6,7 @@ mod agentgateway;
 mod backend_refs;
 mod gateways;
 mod parents;
+mod profile;
 mod rules;
 
 use std::io::{Read, Write};
@@ -198,4 +199,9 @@ fn routes_say_which_references_resolve() {
 #[test]
 fn backends_and_policies_say_what_takes_effect() {
     check(agentgateway::ROWS);
+}
+
+#[test]
+fn the_gateway_apis_conformance_profile_holds() {
+    check(profile::ROWS);
 }
