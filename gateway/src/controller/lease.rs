@@ -159,7 +159,8 @@ impl Election {
         if let Some(spec) = &mut seen.lease.spec {
             spec.holder_identity = Some(String::new());
         }
-        let given = self.leases.replace(NAME, &PostParams::default(), &seen.lease);
+        let params = PostParams::default();
+        let given = self.leases.replace(NAME, &params, &seen.lease);
         let _told = tokio::time::timeout(self.term, given).await;
     }
 }

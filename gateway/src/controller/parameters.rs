@@ -90,8 +90,10 @@ impl Plan {
 
     /// Lays over an object what was said about its kind.
     pub(super) fn overlay(&self, object: &mut Value) {
-        for (_, over) in self.overlays.iter().filter(|(kind, _)| object["kind"] == *kind) {
-            lay_over(object, over);
+        for (kind, over) in &self.overlays {
+            if object["kind"] == *kind {
+                lay_over(object, over);
+            }
         }
     }
 }
