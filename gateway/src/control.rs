@@ -102,12 +102,11 @@ fn in_brief(problems: &[Problem]) -> String {
 /// Objects that are served in part or not at all are never silent.
 pub(crate) fn tell_troubles(status: &[ObjectStatus], notices: &Notices) {
     for object in status {
-        let listeners = object.listeners.iter().flat_map(|listener| &listener.conditions);
         let told = |condition: &&Condition| !condition.good() || condition.reason == "PartiallyValid";
         for note in &object.notes {
             notices(&format!("note: {} {}: {note}", object.kind.name(), object.id()));
         }
-        for condition in object.conditions.iter().chain(listeners).filter(told) {
+        for condition in object.every_condition().filter(told) {
             let (kind, id) = (object.kind.name(), object.id());
             let value = if condition.status { "True" } else { "False" };
             let (type_, reason, message) = (condition.type_, condition.reason, &condition.message);

@@ -20,6 +20,8 @@ mod control;
 pub mod controller;
 pub mod cors;
 pub mod cost;
+#[cfg(feature = "schema")]
+pub mod crds;
 pub mod decode;
 pub mod edit;
 pub mod error;

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 /// AgentgatewayParameters.spec; other fields than these are passed over.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ParametersSpec {
     /// Prices of models.
@@ -68,6 +69,7 @@ pub struct ShutdownSpec {
 
 /// `modelCatalog`
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CatalogSpec {
     /// Later ones override earlier ones.
@@ -77,6 +79,7 @@ pub struct CatalogSpec {
 
 /// Where a catalog is.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CatalogSource {
     /// In a ConfigMap beside the parameters.
@@ -85,6 +88,7 @@ pub struct CatalogSource {
 
 /// A key of a ConfigMap.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CatalogMap {
     /// The ConfigMap's name.
