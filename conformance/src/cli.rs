@@ -361,7 +361,7 @@ pub struct ControllerArgs {
     /// The data plane's image where AgentgatewayParameters name no other
     #[arg(long, value_name = "IMAGE", env = "WINDTUNNEL_IMAGE", default_value = concat!("windtunnel:", env!("CARGO_PKG_VERSION")))]
     pub image: String,
-    /// Print the roles that it and its data planes need
+    /// Print what lets it work, and its data planes read: a service account, roles and a binding
     #[arg(long)]
     pub rbac: bool,
 }

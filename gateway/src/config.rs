@@ -23,7 +23,7 @@ mod secret;
 pub mod status;
 pub mod view;
 
-pub(crate) use compile::conditions_of;
+pub(crate) use compile::{OUR_CLASS, conditions_of, parameters, serves};
 pub use compile::{ALLOW_PLAINTEXT, compile, is_near, tell};
 pub use files::Files;
 pub(crate) use files::is_manifest;

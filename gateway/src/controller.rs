@@ -7,6 +7,7 @@ mod event;
 mod infrastructure;
 mod lease;
 mod parameters;
+pub mod rbac;
 mod reconcile;
 mod status;
 mod world;
@@ -28,9 +29,6 @@ use crate::kubernetes::client::{ConnectError, connect};
 use crate::kubernetes::objects::Key;
 use crate::kubernetes::watch::{Change, News, WHOLE, Watches};
 use crate::server::{Notices, Signals, told};
-
-/// What the controller may do, and what its data planes may: manifests to be applied as they are.
-pub const RBAC: &str = include_str!("controller/rbac.yaml");
 
 /// How long news is collected before it is acted on.
 const SETTLE: Duration = Duration::from_millis(20);

@@ -49,7 +49,7 @@ pub(super) const CONTROLLER_EXAMPLES: &str = "\
 It finds the cluster as kubectl does (KUBECONFIG), or by the service account of its Pod.
 
 Examples:
-  windtunnel controller --rbac | kubectl apply -f -
+  windtunnel controller --rbac --namespace windtunnel-system | kubectl apply -f -
   windtunnel controller --namespace windtunnel-system --image registry.example/windtunnel:1
   kubectl get lease windtunnel-controller               who leads";
 

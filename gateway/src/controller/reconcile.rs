@@ -12,6 +12,7 @@ use super::deploy::{Deployments, said};
 use super::event::{self, Warning};
 use super::infrastructure::{self, Deployed, MANAGER};
 use super::parameters::Plan;
+use super::rbac;
 use super::status::Told;
 use super::world::{World, own_class, regarding};
 use crate::config::kind::Kind;
@@ -137,7 +138,7 @@ impl Writer {
         let ours = manifests.gateways.iter().filter(|gateway| serves(manifests, &gateway.object.spec.gateway_class_name));
         // in an order of its own, lest it is written again for nothing
         let accounts: BTreeMap<&str, _> = ours.filter_map(|gateway| Some((&*gateway.id, gateway.id.split_once('/')?))).collect();
-        let binding = infrastructure::data_plane_binding(accounts.into_values());
+        let binding = rbac::data_plane_binding(accounts.into_values());
         self.deployments.apply(&self.client, &binding).await.map(|_| ()).map_err(|error| error.to_string())
     }
 
