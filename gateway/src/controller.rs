@@ -25,8 +25,8 @@ use self::deploy::Touched;
 use self::lease::Election;
 use self::reconcile::Writer;
 use self::world::World;
+use crate::config::Key;
 use crate::kubernetes::client::{ConnectError, connect};
-use crate::kubernetes::objects::Key;
 use crate::kubernetes::watch::{Change, News, WHOLE, Watches};
 use crate::server::{Notices, Signals, told};
 
@@ -69,8 +69,7 @@ pub fn run(options: &Options) -> Result<(), Error> {
         let mut signals = Signals::new()?;
         let client = connect().await?;
         let namespace = options.namespace.clone().unwrap_or_else(|| client.default_namespace().to_owned());
-        let (election, leading) =
-            Election::new(client.clone(), &namespace, options.identity.clone(), options.lease);
+        let (election, leading) = Election::new(client.clone(), &namespace, options.identity.clone(), options.lease);
         let (stop, stopped) = oneshot::channel();
         let election = tokio::spawn(election.run(stopped, told));
         let controller = Controller::start(client, options, leading, std::sync::Arc::new(told));
@@ -159,10 +158,27 @@ impl Controller {
         }
     }
 
+    /// Follows the Secrets and ConfigMaps that objects refer to now; whether others than before.
+    fn follow_named(&mut self) -> bool {
+        let named = self.world.named().clone();
+        if named == self.named {
+            return false;
+        }
+        self.watches.want(&named);
+        for gone in self.named.difference(&named) {
+            self.world.forget(gone);
+        }
+        self.named = named;
+        true
+    }
+
     /// Writes what has to be written, for as long as we lead.
     async fn pass(&mut self) {
         while let Ok(change) = self.changes.try_recv() {
             self.take(&change);
+        }
+        if self.follow_named() {
+            return self.due_if(true);
         }
         self.due = None;
         let mut leading = self.leading.clone();

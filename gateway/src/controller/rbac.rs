@@ -36,9 +36,7 @@ pub fn manifest(namespace: &str) -> Value {
 
 /// What data planes read it reads as well, and nobody may bind a role to others beyond what it may do itself.
 fn rules() -> Vec<Value> {
-    let rule = |group: &str, resources: &[&str], verbs: &[&str]| {
-        json!({"apiGroups": [group], "resources": resources, "verbs": verbs})
-    };
+    let rule = |group: &str, resources: &[&str], verbs: &[&str]| json!({"apiGroups": [group], "resources": resources, "verbs": verbs});
     let mut rules = data_plane()["rules"].as_array().cloned().unwrap_or_default();
     let applied = ["get", "list", "watch", "create", "patch"];
     rules.extend([
