@@ -57,6 +57,20 @@ impl Error {
             other => other.to_string(),
         }
     }
+
+    /// Whether the server refused what it was given, for what it is: not for want of rights, time or luck.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        const OTHER_REASONS: [u16; 6] = [401, 403, 404, 409, 429, 503];
+        match self {
+            Self::Api(error) => match &**error {
+                kube::Error::Api(status) => !OTHER_REASONS.contains(&status.code),
+                _ => false,
+            },
+            Self::NoObject(_) => true,
+            Self::Kubeconfig(_) | Self::Never { .. } => false,
+        }
+    }
 }
 
 /// A client of that kubeconfig.
@@ -86,6 +100,15 @@ impl Objects {
     /// When the kubeconfig cannot be used.
     pub async fn of(kubeconfig: &Path) -> Result<Self, Error> {
         Ok(Self { client: client(kubeconfig).await?, kinds: std::sync::Arc::default() })
+    }
+
+    /// With the rights of the kubeconfig that `KUBECONFIG` names.
+    ///
+    /// # Errors
+    /// When it cannot be used.
+    pub async fn of_environment() -> Result<Self, Error> {
+        let config = Config::from_kubeconfig(&KubeConfigOptions::default()).await?;
+        Ok(Self { client: Client::try_from(config)?, kinds: std::sync::Arc::default() })
     }
 
     /// The client below.
