@@ -33,6 +33,7 @@ pub mod health;
 pub mod hint;
 pub mod http2;
 pub mod json;
+pub mod kubernetes;
 pub mod listen;
 pub mod loaded;
 pub mod metrics;

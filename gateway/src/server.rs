@@ -53,6 +53,18 @@ pub enum Error {
         /// Why not.
         source: io::Error,
     },
+    /// The address of a page cannot be had.
+    #[error(
+        "cannot listen on {address} for {what}: {source}; another address is said with `--{what} ADDR:PORT` (port 0: any)"
+    )]
+    Page {
+        /// `metrics`, `ready` or `admin`, as its flag.
+        what: String,
+        /// Where.
+        address: SocketAddr,
+        /// Why not.
+        source: io::Error,
+    },
     /// `--upstream-ca` cannot be used.
     #[error(transparent)]
     Tls(#[from] crate::tls::TlsError),
@@ -251,7 +263,7 @@ fn tell_idle(snapshot: &Snapshot, options: &Options, notices: &Notices) {
 }
 
 fn admin_listener(what: &str, address: SocketAddr, notices: &Notices) -> Result<TcpListener, Error> {
-    let failed = |source| Error::Listen { what: what.into(), address, source };
+    let failed = |source| Error::Page { what: what.into(), address, source };
     let listener = TcpListener::bind(address).map_err(failed)?;
     listener.set_nonblocking(true).map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;

@@ -86,6 +86,17 @@ impl Kind {
         KINDS.into_iter().find(|kind| kind.name() == name)
     }
 
+    /// The kind's name in URLs and in RBAC rules.
+    pub fn plural(self) -> String {
+        let name = self.name().to_ascii_lowercase();
+        match self {
+            GatewayClass => name + "es",
+            AgentgatewayPolicy => "agentgatewaypolicies".to_owned(),
+            AgentgatewayParameters => name,
+            _ => name + "s",
+        }
+    }
+
     /// The API group.
     pub fn group(self) -> &'static str {
         match self {

@@ -84,28 +84,86 @@ pub(super) fn id_of(kind: Kind, metadata: &Metadata) -> Arc<str> {
 }
 
 impl Manifests {
+    /// Adds an object after all others of its list.
     fn add(&mut self, placed: Placed, id: Arc<str>, place: String, order: usize) {
-        let kind = placed.kind;
-        match placed.manifest {
-            Manifest::GatewayClass(object) => self.classes.push(Resource { kind, id, object, order, place }),
-            Manifest::Gateway(object) => self.gateways.push(Resource { kind, id, object, order, place }),
-            Manifest::HTTPRoute(object) | Manifest::AIRoute(object) => {
-                self.routes.push(Resource { kind, id, object, order, place });
-            }
-            Manifest::ReferenceGrant(object) => self.grants.push(Resource { kind, id, object, order, place }),
-            Manifest::Secret(object) => self.secrets.push(Resource { kind, id, object, order, place }),
-            Manifest::ConfigMap(object) => self.config_maps.push(Resource { kind, id, object, order, place }),
-            Manifest::Namespace(object) => self.namespaces.push(Resource { kind, id, object, order, place }),
-            Manifest::Service(object) => self.services.push(Resource { kind, id, object, order, place }),
-            Manifest::EndpointSlice(object) => self.slices.push(Resource { kind, id, object, order, place }),
-            Manifest::AgentgatewayBackend(object) => self.backends.push(Resource { kind, id, object, order, place }),
-            Manifest::AgentgatewayPolicy(object) => self.policies.push(Resource { kind, id, object, order, place }),
-            Manifest::AgentgatewayParameters(object) => {
-                self.parameters.push(Resource { kind, id, object, order, place });
-            }
-            Manifest::AgentgatewayModel(object) => self.models.push(Resource { kind, id, object, order, place }),
+        self.fill(placed.manifest, Slot { kind: placed.kind, id, order, place, sorted: false });
+    }
+
+    /// Adds an object, or takes the place of the one of that kind and id. Lists that are filled this way only are sorted
+    /// by id, whatever order objects came in.
+    pub(crate) fn put(&mut self, kind: Kind, id: Arc<str>, manifest: Manifest, order: usize) {
+        let place = format!("{} {id}", kind.name());
+        self.fill(manifest, Slot { kind, id, order, place, sorted: true });
+    }
+
+    /// Lets go of an object that was [`Manifests::put`] here.
+    pub(crate) fn remove(&mut self, kind: Kind, id: &str) {
+        match kind {
+            Kind::GatewayClass => remove(&mut self.classes, kind, id),
+            Kind::Gateway => remove(&mut self.gateways, kind, id),
+            Kind::HTTPRoute | Kind::AIRoute => remove(&mut self.routes, kind, id),
+            Kind::ReferenceGrant => remove(&mut self.grants, kind, id),
+            Kind::Secret => remove(&mut self.secrets, kind, id),
+            Kind::ConfigMap => remove(&mut self.config_maps, kind, id),
+            Kind::Namespace => remove(&mut self.namespaces, kind, id),
+            Kind::Service => remove(&mut self.services, kind, id),
+            Kind::EndpointSlice => remove(&mut self.slices, kind, id),
+            Kind::AgentgatewayBackend => remove(&mut self.backends, kind, id),
+            Kind::AgentgatewayPolicy => remove(&mut self.policies, kind, id),
+            Kind::AgentgatewayParameters => remove(&mut self.parameters, kind, id),
+            Kind::AgentgatewayModel => remove(&mut self.models, kind, id),
         }
     }
+
+    fn fill(&mut self, manifest: Manifest, slot: Slot) {
+        match manifest {
+            Manifest::GatewayClass(object) => slot.fill(&mut self.classes, object),
+            Manifest::Gateway(object) => slot.fill(&mut self.gateways, object),
+            Manifest::HTTPRoute(object) | Manifest::AIRoute(object) => slot.fill(&mut self.routes, object),
+            Manifest::ReferenceGrant(object) => slot.fill(&mut self.grants, object),
+            Manifest::Secret(object) => slot.fill(&mut self.secrets, object),
+            Manifest::ConfigMap(object) => slot.fill(&mut self.config_maps, object),
+            Manifest::Namespace(object) => slot.fill(&mut self.namespaces, object),
+            Manifest::Service(object) => slot.fill(&mut self.services, object),
+            Manifest::EndpointSlice(object) => slot.fill(&mut self.slices, object),
+            Manifest::AgentgatewayBackend(object) => slot.fill(&mut self.backends, object),
+            Manifest::AgentgatewayPolicy(object) => slot.fill(&mut self.policies, object),
+            Manifest::AgentgatewayParameters(object) => slot.fill(&mut self.parameters, object),
+            Manifest::AgentgatewayModel(object) => slot.fill(&mut self.models, object),
+        }
+    }
+}
+
+/// A [`Resource`] to be, without its object.
+struct Slot {
+    kind: Kind,
+    id: Arc<str>,
+    order: usize,
+    place: String,
+    sorted: bool,
+}
+
+impl Slot {
+    fn fill<T>(self, list: &mut Vec<Resource<T>>, object: Box<T>) {
+        let at = if self.sorted { position(list, self.kind, &self.id) } else { Err(list.len()) };
+        let Self { kind, id, order, place, .. } = self;
+        let resource = Resource { kind, id, object, order, place };
+        match at {
+            Ok(at) => list[at] = resource,
+            Err(at) => list.insert(at, resource),
+        }
+    }
+}
+
+fn remove<T>(list: &mut Vec<Resource<T>>, kind: Kind, id: &str) {
+    if let Ok(at) = position(list, kind, id) {
+        list.remove(at);
+    }
+}
+
+/// Where an object stands in a sorted list, or where it would.
+fn position<T>(list: &[Resource<T>], kind: Kind, id: &str) -> Result<usize, usize> {
+    list.binary_search_by(|resource| (&*resource.id, resource.kind).cmp(&(id, kind)))
 }
 
 /// The object of that `namespace/name`.

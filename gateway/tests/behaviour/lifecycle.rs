@@ -199,5 +199,7 @@ fn a_start_that_cannot_be_names_every_reason() {
         options.config = folder.path().to_owned();
         options.metrics = Some(address);
     });
-    assert!(error.to_string().starts_with(&format!("cannot listen on {address} for metrics: ")), "{error}");
+    let error = error.to_string();
+    assert!(error.starts_with(&format!("cannot listen on {address} for metrics: ")), "{error}");
+    assert!(error.contains("--metrics ADDR:PORT"), "{error}");
 }
