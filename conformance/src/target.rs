@@ -126,8 +126,8 @@ impl Target {
 
     /// Reaches its cluster, where its manifests are objects on one.
     pub async fn reached(mut self) -> Result<Target, NoCluster> {
-        if let Some(kubernetes) = self.file.kubernetes.clone() {
-            self.cluster = Some(Arc::new(Cluster::reach(&self, &kubernetes).await?));
+        if self.file.kubernetes.is_some() {
+            self.cluster = Some(Arc::new(Cluster::reach(&self).await?));
         }
         Ok(self)
     }

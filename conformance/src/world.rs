@@ -47,6 +47,9 @@ pub enum WorldError {
     /// The cluster.
     #[error("the cluster: {0}")]
     Cluster(#[from] crate::cluster::Error),
+    /// A cluster of the scenario's own.
+    #[error(transparent)]
+    NoCluster(#[from] crate::target::NoCluster),
     /// The scenario asks for something that cannot be.
     #[error("{0}")]
     Scenario(String),

@@ -10,6 +10,7 @@ use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, GroupVersionKind,
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::discovery::{ApiCapabilities, Scope, pinned_kind};
 use kube::{Client, Config};
+use serde::Deserialize;
 use serde_json::Value;
 
 /// Who wrote what, in `managedFields`.
@@ -139,12 +140,8 @@ impl Objects {
     /// # Errors
     /// At the first that is no object or that the server refuses.
     pub async fn apply_yaml(&self, text: &str) -> Result<(), Error> {
-        use serde::Deserialize;
-        for document in serde_yaml::Deserializer::from_str(text) {
-            let object = Value::deserialize(document).map_err(|error| Error::NoObject(error.to_string()))?;
-            if !object.is_null() {
-                self.apply(&object).await?;
-            }
+        for object in documents(text)?.iter().filter(|object| !object.is_null()) {
+            self.apply(object).await?;
         }
         Ok(())
     }
@@ -266,6 +263,12 @@ impl Objects {
         };
         Ok((self.api(&version, &kind, object["metadata"]["namespace"].as_str()).await?, name))
     }
+}
+
+/// The documents of a YAML text.
+fn documents(text: &str) -> Result<Vec<Value>, Error> {
+    let read = |document| Value::deserialize(document).map_err(|error| Error::NoObject(error.to_string()));
+    serde_yaml::Deserializer::from_str(text).map(read).collect()
 }
 
 /// The status of a condition in `status.conditions`.

@@ -1,21 +1,23 @@
 //! The cluster behind a target whose manifests are objects: the one that `KUBECONFIG` names, else an API server of our
 //! own with the CRDs; and the target's controller beside it. What the objects are is the scenarios' business.
 
-use std::path::PathBuf;
 use std::process::Stdio;
-use std::time::Instant;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
 use tokio::process::Child;
+use tokio::sync::Mutex;
 
 use super::command::{Places, command, values};
-use super::{Launch, Lines, Target};
+use super::{Launch, Target};
 use crate::cluster::{ApiServer, Assets, Error, NoServer, Objects};
+use crate::scenario::ClusterEvent;
 
 /// Names the cluster.
 const KUBECONFIG: &str = "KUBECONFIG";
+/// Version and kind of CRDs.
+const CRD: (&str, &str) = ("apiextensions.k8s.io/v1", "CustomResourceDefinition");
 
 /// The manifests are objects on a cluster.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
@@ -59,8 +61,8 @@ pub struct Cluster {
     /// What `KUBECONFIG` must be for processes that use it.
     pub kubeconfig: String,
     /// Ended when dropped, as the controller is.
-    _server: Option<ApiServer>,
-    _controller: Option<(Child, Lines)>,
+    server: Option<Mutex<ApiServer>>,
+    controller: Mutex<Option<Child>>,
 }
 
 impl Cluster {
@@ -68,33 +70,85 @@ impl Cluster {
     ///
     /// # Errors
     /// When neither is there.
-    pub async fn reach(target: &Target, kubernetes: &Kubernetes) -> Result<Self, NoCluster> {
-        let named = std::env::var(KUBECONFIG).ok().filter(|named| !named.is_empty());
-        let (objects, kubeconfig, server) = match named {
-            Some(named) => (Objects::of_environment().await?, named, None),
-            None => {
-                let (server, kubeconfig) = own().await?;
-                (Objects::of(&kubeconfig).await?, kubeconfig.display().to_string(), Some(server))
-            }
+    pub async fn reach(target: &Target) -> Result<Self, NoCluster> {
+        let Some(kubeconfig) = std::env::var(KUBECONFIG).ok().filter(|named| !named.is_empty()) else {
+            return Self::own(target).await;
         };
+        let (server, controller) = (None, Mutex::default());
+        let cluster = Self { objects: Objects::of_environment().await?, kubeconfig, server, controller };
+        cluster.inhabited(target).await
+    }
+
+    /// One of our own, which knows the kinds of the Gateway API and ours.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub async fn own(target: &Target) -> Result<Self, NoCluster> {
+        let server = ApiServer::start(&Assets::find()?).await?;
+        let path = server.kubeconfig()?;
+        let (objects, kubeconfig) = (Objects::of(&path).await?, path.display().to_string());
+        crds(&objects, server.assets()).await?;
+        let (server, controller) = (Some(Mutex::new(server)), Mutex::default());
+        Self { objects, kubeconfig, server, controller }.inhabited(target).await
+    }
+
+    /// With the class of the target's Gateways, and its controller.
+    async fn inhabited(self, target: &Target) -> Result<Self, NoCluster> {
+        let kubernetes = target.file.kubernetes.clone().unwrap_or_default();
         if let Some(class) = &kubernetes.class {
-            class_exists(&objects, class).await?;
+            class_exists(&self.objects, class).await?;
         }
-        let controller = match kubernetes.controller.as_slice() {
-            [] => None,
-            words => Some(controller(target, words, &kubeconfig)?),
-        };
-        Ok(Self { objects, kubeconfig, _server: server, _controller: controller })
+        *self.controller.lock().await = self.controller(target)?;
+        Ok(self)
+    }
+
+    /// Whether it was started by us.
+    #[must_use]
+    pub fn is_ours(&self) -> bool {
+        self.server.is_some()
+    }
+
+    /// Something happens to it; only to one of our own.
+    ///
+    /// # Errors
+    /// When it does not happen.
+    pub async fn undergo(&self, event: &ClusterEvent, target: &Target) -> Result<(), NoCluster> {
+        let Some(server) = &self.server else { return Ok(()) };
+        let mut server = server.lock().await;
+        match event {
+            ClusterEvent::Outage => server.outage().await?,
+            ClusterEvent::Restore => {
+                server.restart().await?;
+                crds(&self.objects, server.assets()).await?;
+            }
+            ClusterEvent::LeaderKilled => {
+                let next = self.controller(target)?;
+                if let Some(mut leader) = std::mem::replace(&mut *self.controller.lock().await, next) {
+                    leader.kill().await?;
+                }
+            }
+            ClusterEvent::CrdDeleted(name) => self.objects.delete(CRD.0, CRD.1, "", name).await?,
+        }
+        Ok(())
+    }
+
+    /// Starts the target's controller, if it has one.
+    fn controller(&self, target: &Target) -> std::io::Result<Option<Child>> {
+        let words = target.file.kubernetes.iter().flat_map(|kubernetes| &kubernetes.controller);
+        let words: Vec<String> = words.cloned().collect();
+        if words.is_empty() {
+            return Ok(None);
+        }
+        let mut command = command(&words, &values(target, &Launch::default(), &Places::default()));
+        // what it has to say is on standard error; an open input ends with us, even when we are killed
+        let command = command.env(KUBECONFIG, &self.kubeconfig).stdin(Stdio::piped()).stdout(Stdio::null());
+        command.stderr(Stdio::null()).spawn().map(Some)
     }
 }
 
-/// An API server of our own that knows the kinds of the Gateway API and ours.
-async fn own() -> Result<(ApiServer, PathBuf), NoCluster> {
-    let server = ApiServer::start(&Assets::find()?).await?;
-    let kubeconfig = server.kubeconfig()?;
-    let objects = Objects::of(&kubeconfig).await?;
-    objects.apply_crds(&server.assets().gateway_api()).await?;
-    Ok((server, kubeconfig))
+/// The kinds of the Gateway API and ours.
+async fn crds(objects: &Objects, assets: &Assets) -> Result<(), Error> {
+    objects.apply_crds(&assets.gateway_api()).await
 }
 
 async fn class_exists(objects: &Objects, class: &Class) -> Result<(), Error> {
@@ -105,16 +159,4 @@ async fn class_exists(objects: &Objects, class: &Class) -> Result<(), Error> {
     let (metadata, spec) = (json!({"name": class.name}), json!({"controllerName": class.controller}));
     let class = json!({"apiVersion": VERSION, "kind": "GatewayClass", "metadata": metadata, "spec": spec});
     objects.apply(&class).await.map(|_| ())
-}
-
-fn controller(target: &Target, words: &[String], kubeconfig: &str) -> std::io::Result<(Child, Lines)> {
-    let vars = values(target, &Launch::default(), &Places::default());
-    let mut command = command(words, &vars);
-    let mut child = command.env(KUBECONFIG, kubeconfig).stdin(Stdio::piped()).spawn()?;
-    let output = Lines::default();
-    if let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) {
-        output.read(stdout, Instant::now());
-        output.read(stderr, Instant::now());
-    }
-    Ok((child, output))
 }

@@ -20,7 +20,7 @@ use crate::mask::Secrets;
 use crate::saboteur::{Saboteur, Seam as Side};
 use crate::scenario::Scenario;
 use crate::seam::{self, Context, Hop, Seam};
-use crate::target::{Instance, Launch, LaunchError, Place, Started, Target};
+use crate::target::{Cluster, Instance, Launch, LaunchError, Place, Started, Target};
 use crate::telemetry::Metrics;
 use crate::vars::Vars;
 
@@ -152,7 +152,11 @@ async fn ground(
         tokio::time::sleep(target.file.reload.unwrap_or(SILENT)).await;
     }
     let mut launch = launch(scenario, folder.path(), &manifests, &upstreams)?;
-    let mut placed = target.cluster.as_ref().map(|cluster| Placed::new(cluster, &scenario.id.value));
+    let mut placed = match &target.cluster {
+        Some(_) if scenario.disturbs_cluster() => Some(Arc::new(Cluster::own(target).await?)),
+        shared => shared.clone(),
+    }
+    .map(|cluster| Placed::new(&cluster, &scenario.id.value));
     if let Some(placed) = &mut placed {
         match place(placed, &text).await {
             Ok(place) => launch.place = place,

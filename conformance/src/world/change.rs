@@ -48,6 +48,9 @@ impl World {
             let resumed = self.mock(&name.value)?.resume_listening().await;
             resumed.map_err(WorldError::io(format!("provider {} cannot listen again", name.value)))?;
         }
+        if let (Some(event), Some(placed)) = (&change.cluster, &self.placed) {
+            placed.cluster().undergo(&event.value, &self.target).await?;
+        }
         let reload = self.configure(change).await?;
         let signal = change.signal.as_ref().and_then(|signal| seam::configuration::signal(self.saboteur, signal.value));
         if let Some(signal) = signal
