@@ -35,7 +35,7 @@ pub enum Command {
     Explain(ExplainArgs),
     /// Write a new scenario that runs as it is
     New(NewArgs),
-    /// Print the JSON Schema of a kind of file, for editors
+    /// Print the JSON Schema of a kind of file, for editors, or the CRDs, for kubectl
     Schema {
         /// The kind of file
         #[arg(value_enum, default_value_t = crate::schema::Kind::Scenario)]

@@ -1,11 +1,12 @@
 //! JSON Schemas of the files that people write, and of the report: for editors, made from the types that read them.
-//! Owns the four documents; shapes that no derive could know are in `forms`, names from the tables in `names`.
+//! Owns the four documents, and prints the gateway's CRDs; shapes that no derive could know are in `forms`, names from the tables in `names`.
 //! A test holds schema and reader together: each key that one knows, the other knows.
 
 pub mod forms;
 pub mod names;
 
 use clap::ValueEnum;
+use gateway::crds::crds;
 use mock_providers::script::Config;
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
@@ -26,23 +27,34 @@ pub enum Kind {
     Target,
     /// A report of `run --report json=…`.
     Report,
+    /// The CustomResourceDefinitions of agentgateway's kinds, for `kubectl apply --server-side -f -`.
+    Crds,
 }
 
 impl Kind {
-    /// The schema.
+    /// The schema; several CRDs are a list of them.
     pub fn schema(self) -> Value {
         match self {
             Kind::Scenario => document::<Scenario>("A Windtunnel scenario", read()),
             Kind::Mock => document::<Config>("A configuration of Windtunnel's mock providers", read()),
             Kind::Target => document::<TargetFile>("A Windtunnel target", read()),
             Kind::Report => document::<Report>("A Windtunnel report", read().for_serialize()),
+            Kind::Crds => crds().into(),
         }
     }
 
     /// The schema as text, as it is printed and committed.
     pub fn text(self) -> String {
-        format!("{:#}\n", self.schema())
+        match self {
+            Kind::Crds => crds().iter().map(yaml).collect(),
+            _ => format!("{:#}\n", self.schema()),
+        }
     }
+}
+
+/// A document of several.
+fn yaml(value: &Value) -> String {
+    format!("---\n{}", serde_yaml::to_string(value).expect("JSON is YAML"))
 }
 
 /// Of files that are read.

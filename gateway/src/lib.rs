@@ -19,6 +19,8 @@ pub mod config;
 mod control;
 pub mod cors;
 pub mod cost;
+#[cfg(feature = "schema")]
+pub mod crds;
 pub mod decode;
 pub mod edit;
 pub mod error;

@@ -164,6 +164,17 @@ impl Objects {
         self.established().await
     }
 
+    /// Applies the CRDs of agentgateway's kinds, and waits until they can be used.
+    ///
+    /// # Errors
+    /// When the server refuses one.
+    pub async fn apply_our_crds(&self) -> Result<(), Error> {
+        for crd in gateway::crds::crds() {
+            self.apply(&crd).await?;
+        }
+        self.established().await
+    }
+
     /// Waits until every CRD can be used.
     ///
     /// # Errors

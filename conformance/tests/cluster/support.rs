@@ -1,4 +1,4 @@
-//! One API server for all tests, with the CRDs of the Gateway API, and a runtime to talk to it.
+//! One API server for all tests, with the CRDs of the Gateway API and our own, and a runtime to talk to it.
 
 use std::future::Future;
 use std::path::PathBuf;
@@ -69,6 +69,7 @@ impl World {
         let kubeconfig = server.kubeconfig()?;
         let objects = Objects::of(&kubeconfig).await?;
         objects.apply_crds(&self.assets.gateway_api()).await?;
+        objects.apply_our_crds().await?;
         Ok((server, kubeconfig))
     }
 }

@@ -8,6 +8,7 @@ use super::meta::{ObjectReference, Present, SecretString};
 
 /// AgentgatewayBackend.spec; exactly one kind of backend.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct BackendSpec {
     /// LLM providers.
@@ -29,6 +30,7 @@ pub struct BackendSpec {
 
 /// A plain HTTP host.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct StaticSpec {
     /// Host name or address.
@@ -41,6 +43,7 @@ pub struct StaticSpec {
 
 /// One provider or groups of them.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AiSpec {
     /// The single form.
@@ -51,6 +54,7 @@ pub struct AiSpec {
 
 /// Providers that share the load.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct GroupSpec {
     /// 1 to 16.
@@ -59,6 +63,7 @@ pub struct GroupSpec {
 
 /// One provider; `name` and `policies` belong to the group form only.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ProviderSpec {
     /// Unique in its group.
@@ -93,6 +98,7 @@ pub struct ProviderSpec {
 
 /// `openai`
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct OpenAiSpec {
     /// Replaces the client's.
@@ -103,6 +109,7 @@ pub struct OpenAiSpec {
 
 /// `anthropic`
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AnthropicSpec {
     /// Replaces the client's.
@@ -111,6 +118,7 @@ pub struct AnthropicSpec {
 
 /// `azureopenai`
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AzureOpenAiSpec {
     /// `NAME.openai.azure.com`
@@ -123,6 +131,7 @@ pub struct AzureOpenAiSpec {
 
 /// Policies of a backend or of a provider.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct BackendPolicies {
     /// Credentials towards the upstream.
@@ -151,6 +160,7 @@ pub struct BackendPolicies {
 
 /// `policies.auth`: one way to authenticate.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AuthSpec {
     /// Inline key.
@@ -179,6 +189,7 @@ pub struct AuthSpec {
 
 /// A Secret and the data key to read.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SecretRef {
     /// Secret name.
@@ -195,6 +206,7 @@ pub struct SecretRef {
 
 /// Where a key goes.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct LocationSpec {
     /// A header.
@@ -207,6 +219,7 @@ pub struct LocationSpec {
 
 /// A header that carries a key.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct HeaderLocation {
     /// Header name.
@@ -217,6 +230,7 @@ pub struct HeaderLocation {
 
 /// `policies.tcp`
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TcpSpec {
     /// For TCP and TLS together; 10 s when absent.
@@ -227,6 +241,7 @@ pub struct TcpSpec {
 
 /// `policies.http`
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct HttpSpec {
     /// HTTP/1.1 when absent.
@@ -237,6 +252,7 @@ pub struct HttpSpec {
 
 /// `policies.http.version`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum HttpVersion {
     /// HTTP/1.1.
     #[serde(rename = "HTTP1")]
@@ -248,6 +264,7 @@ pub enum HttpVersion {
 
 /// `policies.tls`; an empty block is TLS with the system's roots.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TlsSpec {
     /// Server name.
@@ -270,6 +287,7 @@ pub struct TlsSpec {
 
 /// What is not verified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum SkipVerifySpec {
     /// Nothing is.
     All,
@@ -279,6 +297,7 @@ pub enum SkipVerifySpec {
 
 /// `policies.health`
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct HealthSpec {
     /// CEL: which answers are failures.
@@ -289,6 +308,7 @@ pub struct HealthSpec {
 
 /// `policies.health.eviction`
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct EvictionSpec {
     /// 3 s when absent.
@@ -303,6 +323,7 @@ pub struct EvictionSpec {
 
 /// `policies.ai`
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AiPolicies {
     /// Path suffix → what the request is.
@@ -327,6 +348,7 @@ pub struct AiPolicies {
 
 /// What a request is; `TextCompletions` and `Moderations` are our own additions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum RouteType {
     /// A chat completion.
     Completions,

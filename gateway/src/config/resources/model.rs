@@ -8,6 +8,7 @@ use super::policy::LocalReference;
 
 /// AgentgatewayModel.spec; a concrete model has a `provider`, a virtual one stands for others.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ModelSpec {
     /// Gateways, or rules of HTTPRoutes with the backendRef `AgentgatewayModel *`.
@@ -39,6 +40,7 @@ pub struct ModelSpec {
 
 /// `match`
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ModelMatchSpec {
     /// A name, `prefix*`, `*suffix` or `*`.
@@ -47,6 +49,7 @@ pub struct ModelMatchSpec {
 
 /// `visibility`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum Visibility {
     /// Listed, and clients may ask for it.
     Public,
@@ -56,6 +59,7 @@ pub enum Visibility {
 
 /// `provider`; all but `OpenAI` and `Custom` are not supported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[expect(missing_docs, reason = "the names are the providers themselves")]
 pub enum ModelProvider {
     OpenAI,
@@ -82,6 +86,7 @@ pub enum ModelProvider {
 
 /// `custom`
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CustomSpec {
     /// 1 to 6: what the provider can be asked for.
@@ -95,6 +100,7 @@ pub struct CustomSpec {
 
 /// One of `custom.formats`.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct FormatSpec {
     /// What it is.
@@ -106,6 +112,7 @@ pub struct FormatSpec {
 
 /// `custom.formats[].type`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum FormatType {
     /// Chat completions.
     Completions,
@@ -125,6 +132,7 @@ pub enum FormatType {
 
 /// `policies`: credentials, health and TLS are implemented.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ModelPolicies {
     /// Credentials towards the provider.
@@ -149,6 +157,7 @@ pub struct ModelPolicies {
 
 /// `virtualModel`; exactly one of the three.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct VirtualSpec {
     /// By share.
@@ -161,6 +170,7 @@ pub struct VirtualSpec {
 
 /// `virtualModel.weighted`
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct WeightedModels {
     /// 1 to 64.
@@ -169,6 +179,7 @@ pub struct WeightedModels {
 
 /// A model with its share.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct WeightedModel {
     /// A concrete model of the same namespace.
@@ -181,6 +192,7 @@ pub struct WeightedModel {
 
 /// `virtualModel.failover`
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct FailoverModels {
     /// 1 to 64.
@@ -189,6 +201,7 @@ pub struct FailoverModels {
 
 /// A model with its priority.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct FailoverModel {
     /// A concrete model of the same namespace.

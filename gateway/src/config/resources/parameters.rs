@@ -4,6 +4,7 @@ use serde::Deserialize;
 
 /// AgentgatewayParameters.spec; other fields are the deployment's business.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ParametersSpec {
     /// Prices of models.
@@ -12,6 +13,7 @@ pub struct ParametersSpec {
 
 /// `modelCatalog`
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CatalogSpec {
     /// Later ones override earlier ones.
@@ -21,6 +23,7 @@ pub struct CatalogSpec {
 
 /// Where a catalog is.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CatalogSource {
     /// In a ConfigMap beside the parameters.
@@ -29,6 +32,7 @@ pub struct CatalogSource {
 
 /// A key of a ConfigMap.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CatalogMap {
     /// The ConfigMap's name.

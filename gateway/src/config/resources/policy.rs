@@ -10,6 +10,7 @@ use super::route::RetrySpec;
 
 /// AgentgatewayPolicy.spec
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PolicySpec {
     /// Objects by name; this or `targetSelectors`.
@@ -30,6 +31,7 @@ pub struct PolicySpec {
 
 /// Targets by label.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TargetSelector {
     /// Group of the targets.
@@ -45,6 +47,7 @@ pub struct TargetSelector {
 
 /// `traffic`: timeouts, retry and client keys are implemented, the rest is reported.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TrafficSpec {
     /// Deadlines.
@@ -87,6 +90,7 @@ pub struct TrafficSpec {
 
 /// `traffic.phase`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum Phase {
     /// After the route is known.
     PostRouting,
@@ -96,6 +100,7 @@ pub enum Phase {
 
 /// `traffic.timeouts`
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TrafficTimeouts {
     /// Whole request.
@@ -106,6 +111,7 @@ pub struct TrafficTimeouts {
 
 /// `traffic.apiKeyAuthentication`
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ApiKeySpec {
     /// `Strict` when absent.
@@ -122,6 +128,7 @@ pub struct ApiKeySpec {
 
 /// `traffic.apiKeyAuthentication.mode`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum KeyMode {
     /// A key is needed.
     Strict,
@@ -133,6 +140,7 @@ pub enum KeyMode {
 
 /// An object of the same namespace.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct LocalReference {
     /// Its name.
@@ -141,6 +149,7 @@ pub struct LocalReference {
 
 /// `frontend`: of `http` the body limit is implemented, the rest is reported part by part.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct FrontendSpec {
     /// Limits of HTTP.
@@ -165,6 +174,7 @@ pub struct FrontendSpec {
 
 /// `frontend.metrics`
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct MetricsSpec {
     /// What is added to the labels.
@@ -173,6 +183,7 @@ pub struct MetricsSpec {
 
 /// `frontend.metrics.attributes`
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct LabelsSpec {
     /// By name and CEL.
@@ -182,6 +193,7 @@ pub struct LabelsSpec {
 
 /// `frontend.accessLog`
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AccessLogSpec {
     /// CEL: which exchanges are told of.
@@ -194,6 +206,7 @@ pub struct AccessLogSpec {
 
 /// `frontend.tracing`
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TracingSpec {
     /// The collector as an object; this or `url`.
@@ -219,6 +232,7 @@ pub struct TracingSpec {
 
 /// How spans travel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum TracingProtocol {
     /// OTLP over gRPC.
     #[serde(rename = "GRPC")]
@@ -230,6 +244,7 @@ pub enum TracingProtocol {
 
 /// `accessLog.attributes`, `tracing.attributes`
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AttributesSpec {
     /// By name and CEL.
@@ -242,6 +257,7 @@ pub struct AttributesSpec {
 
 /// A member of the log with its value.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AttributeSpec {
     /// Its name.
@@ -252,6 +268,7 @@ pub struct AttributeSpec {
 
 /// `frontend.http`
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct FrontendHttp {
     /// Bytes of a body that is held.

@@ -6,6 +6,7 @@ use super::meta::{ObjectReference, Present};
 
 /// HTTPRoute.spec and AIRoute.spec
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RouteSpec {
     /// The Gateways it wants to attach to.
@@ -23,6 +24,7 @@ pub struct RouteSpec {
 
 /// One rule.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RuleSpec {
     /// For policies that target it.
@@ -46,6 +48,7 @@ pub struct RuleSpec {
 
 /// `sessionPersistence` (GEP-1619).
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SessionPersistenceSpec {
     /// Name of the cookie or header; one of our own when absent.
@@ -63,6 +66,7 @@ pub struct SessionPersistenceSpec {
 
 /// Where a session value travels.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum SessionType {
     /// In a cookie.
     #[default]
@@ -73,6 +77,7 @@ pub enum SessionType {
 
 /// `sessionPersistence.cookieConfig`
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CookieSpec {
     /// `Session` when absent.
@@ -81,6 +86,7 @@ pub struct CookieSpec {
 
 /// How long a browser keeps a cookie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum CookieLifetime {
     /// Until it is closed.
     Session,
@@ -90,6 +96,7 @@ pub enum CookieLifetime {
 
 /// Conditions that hold together.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct MatchSpec {
     /// Prefix `/` when absent.
@@ -106,6 +113,7 @@ pub struct MatchSpec {
 
 /// Condition on the path.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PathMatchSpec {
     /// `PathPrefix` when absent.
@@ -117,6 +125,7 @@ pub struct PathMatchSpec {
 
 /// How a path is compared.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum PathMatchType {
     /// The whole path.
     Exact,
@@ -129,6 +138,7 @@ pub enum PathMatchType {
 
 /// Condition on a header or query parameter.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ValueMatchSpec {
     /// `Exact` when absent.
@@ -142,6 +152,7 @@ pub struct ValueMatchSpec {
 
 /// How a value is compared.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum ValueMatchType {
     /// Byte equality.
     #[default]
@@ -152,6 +163,7 @@ pub enum ValueMatchType {
 
 /// One filter.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct FilterSpec {
     /// Says which of the fields counts.
@@ -177,6 +189,7 @@ pub struct FilterSpec {
 
 /// What a filter does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum FilterType {
     /// Headers towards the backend.
     RequestHeaderModifier,
@@ -200,6 +213,7 @@ pub enum FilterType {
 
 /// Header changes.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct HeaderModifierSpec {
     /// Replace.
@@ -215,6 +229,7 @@ pub struct HeaderModifierSpec {
 
 /// A header with a value.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct HeaderSpec {
     /// Name.
@@ -225,6 +240,7 @@ pub struct HeaderSpec {
 
 /// RequestRedirect
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RedirectSpec {
     /// `http` or `https`.
@@ -241,6 +257,7 @@ pub struct RedirectSpec {
 
 /// URLRewrite
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RewriteSpec {
     /// New host.
@@ -251,6 +268,7 @@ pub struct RewriteSpec {
 
 /// How a path is replaced.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PathModifierSpec {
     /// Says which of the fields counts.
@@ -264,6 +282,7 @@ pub struct PathModifierSpec {
 
 /// What of a path is replaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum PathModifierType {
     /// All of it.
     ReplaceFullPath,
@@ -273,6 +292,7 @@ pub enum PathModifierType {
 
 /// RequestMirror
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct MirrorSpec {
     /// Where copies go.
@@ -285,6 +305,7 @@ pub struct MirrorSpec {
 
 /// A share.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct FractionSpec {
     /// So many.
@@ -295,6 +316,7 @@ pub struct FractionSpec {
 
 /// A backend without a share.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct BackendObject {
     /// As in [`BackendRef`].
@@ -311,6 +333,7 @@ pub struct BackendObject {
 
 /// CORS
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CorsSpec {
     /// Origins, `*` in place of the host's left labels or alone.
@@ -333,6 +356,7 @@ pub struct CorsSpec {
 
 /// Where traffic goes, with its share.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct BackendRef {
     /// Core for an HTTPRoute.
@@ -362,6 +386,7 @@ impl BackendRef {
 
 /// Deadlines, as GEP-2257 durations.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TimeoutsSpec {
     /// Whole request.
@@ -372,6 +397,7 @@ pub struct TimeoutsSpec {
 
 /// Retries.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RetrySpec {
     /// Statuses to retry.
