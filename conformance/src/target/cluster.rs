@@ -148,7 +148,8 @@ impl Cluster {
 
 /// The kinds of the Gateway API and ours.
 async fn crds(objects: &Objects, assets: &Assets) -> Result<(), Error> {
-    objects.apply_crds(&assets.gateway_api()).await
+    objects.apply_crds(&assets.gateway_api()).await?;
+    objects.apply_our_crds().await
 }
 
 async fn class_exists(objects: &Objects, class: &Class) -> Result<(), Error> {

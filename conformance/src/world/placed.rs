@@ -84,7 +84,7 @@ impl Placed {
             if place.is_some_and(|place| self.objects[place] == object) {
                 continue;
             }
-            match self.apply(&object).await {
+            match self.apply(&object, place.is_none()).await {
                 Ok(different) if different => changed.push(self.told(&object)),
                 Ok(_) => {}
                 Err(error) if error.is_refusal() => return Ok(Placing::Refused(self.refusal(&object, &error))),
@@ -126,8 +126,8 @@ impl Placed {
         }
     }
 
-    /// Applies one; whether it is different now, for those who look at more than status and bookkeeping.
-    async fn apply(&mut self, object: &Value) -> Result<bool, cluster::Error> {
+    /// Applies one; whether it is different now, status and bookkeeping aside.
+    async fn apply(&mut self, object: &Value, new: bool) -> Result<bool, cluster::Error> {
         let (kind, namespace, name) = manifest::key(object);
         if kind == "Namespace" {
             self.namespaces.insert(name.to_owned());
@@ -137,10 +137,9 @@ impl Placed {
             self.namespaces.insert(namespace.to_owned());
         }
         let version = object["apiVersion"].as_str().unwrap_or_default();
-        let before = self.cluster.objects.get(version, kind, namespace, name).await?;
+        let before = if new { None } else { self.cluster.objects.get(version, kind, namespace, name).await? };
         let after = self.cluster.objects.apply(object).await?;
-        let version = |object: &Value| object["metadata"]["resourceVersion"].clone();
-        Ok(before.is_none_or(|before| version(&before) != version(&after)))
+        Ok(before.is_none_or(|before| essence(before) != essence(after)))
     }
 
     async fn delete(&self, object: &Value) -> Result<(), cluster::Error> {
@@ -158,6 +157,18 @@ impl Placed {
     fn refusal(&self, object: &Value, error: &cluster::Error) -> String {
         format!("the API server refuses {}: {}", self.told(object), self.names.told(&error.message()))
     }
+}
+
+/// An object without what the server and controllers write beside it.
+fn essence(mut object: Value) -> Value {
+    if let Some(object) = object.as_object_mut() {
+        object.shift_remove("status");
+    }
+    if let Some(metadata) = object["metadata"].as_object_mut() {
+        metadata.shift_remove("managedFields");
+        metadata.shift_remove("resourceVersion");
+    }
+    object
 }
 
 /// The documents of a text.
