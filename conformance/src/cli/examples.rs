@@ -43,6 +43,7 @@ pub(super) const GATEWAY_EXAMPLES: &str = "\
 Examples:
   windtunnel gateway --config manifests/ --check
   windtunnel gateway --config manifests/ --listen 80=127.0.0.1:8080
+  windtunnel gateway --config kubernetes --gateway default/agentgateway-proxy --bind 0.0.0.0
   windtunnel gateway --config all.yaml --connect-to api.openai.com:443=127.0.0.1:9443 --upstream-ca ca.pem";
 
 pub(super) const MOCK_EXAMPLES: &str = "\

@@ -93,7 +93,8 @@ pub fn compile(manifests: &Manifests, previous: Option<&Snapshot>) -> Compiled {
     status.extend(policies.status);
     let (catalogs, parameters) = catalog::compile(manifests);
     status.extend(parameters);
-    Compiled { snapshot: assemble(listeners), catalogs, status }
+    let looked_up = manifests.take_looked_up();
+    Compiled { snapshot: assemble(listeners), catalogs, status, looked_up }
 }
 
 fn assemble(listeners: BTreeMap<u16, Vec<Listener>>) -> Snapshot {
