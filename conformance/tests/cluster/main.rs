@@ -1,7 +1,11 @@
 //! What only a real API server can tell. All tests share one, each in namespaces of its own; without the binaries
 //! (`KUBEBUILDER_ASSETS`) they are told as ignored, and `ci/kube.sh` takes that for a failure.
 
+mod data_plane;
+mod data_plane_rights;
+mod data_plane_scale;
 mod objects;
+mod plane;
 mod support;
 
 use std::process::ExitCode;
@@ -20,11 +24,15 @@ fn main() -> ExitCode {
             None
         }
     };
-    let trials = [objects::TESTS].concat().into_iter().map(|(name, test)| {
-        let of_test = world.clone();
-        let trial = Trial::test(name, move || test(&of_test.expect("ignored without a server")).map_err(Into::into));
-        trial.with_ignored_flag(world.is_none())
-    });
+    let trials = [objects::TESTS, data_plane::TESTS, data_plane_rights::TESTS, data_plane_scale::TESTS]
+        .concat()
+        .into_iter()
+        .map(|(name, test)| {
+            let of_test = world.clone();
+            let trial =
+                Trial::test(name, move || test(&of_test.expect("ignored without a server")).map_err(Into::into));
+            trial.with_ignored_flag(world.is_none())
+        });
     let conclusion = libtest_mimic::run(&arguments, trials.collect());
     drop(world);
     conclusion.exit_code()
