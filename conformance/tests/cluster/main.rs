@@ -1,6 +1,7 @@
 //! What only a real API server can tell. All tests share one, each in namespaces of its own; without the binaries
 //! (`KUBEBUILDER_ASSETS`) they are told as ignored, and `ci/kube.sh` takes that for a failure.
 
+mod crds;
 mod objects;
 mod support;
 
@@ -20,7 +21,7 @@ fn main() -> ExitCode {
             None
         }
     };
-    let trials = [objects::TESTS].concat().into_iter().map(|(name, test)| {
+    let trials = [objects::TESTS, crds::TESTS].concat().into_iter().map(|(name, test)| {
         let of_test = world.clone();
         let trial = Trial::test(name, move || test(&of_test.expect("ignored without a server")).map_err(Into::into));
         trial.with_ignored_flag(world.is_none())
