@@ -7,6 +7,8 @@ mod crds;
 mod docs;
 #[path = "authoring/files.rs"]
 mod files;
+#[path = "authoring/manifests.rs"]
+mod manifests;
 #[path = "authoring/schema.rs"]
 mod schema;
 #[path = "authoring/values.rs"]

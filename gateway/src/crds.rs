@@ -15,7 +15,7 @@ use crate::config::resources::parameters::ParametersSpec;
 use crate::config::resources::policy::PolicySpec;
 use crate::config::resources::route::RouteSpec;
 
-pub use rules::RULES;
+pub use rules::{RULES, Rule};
 
 /// A column of `kubectl get`: its title and where its text is found.
 type Column = (&'static str, &'static str);

@@ -2,6 +2,8 @@
 //! and explains the objects.
 
 mod broken;
+#[path = "../authoring/manifests.rs"]
+mod manifests;
 
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -16,10 +18,12 @@ use crate::support::{Failure, Test, World};
 pub(crate) const TESTS: &[Test] = &[
     ("crds::the_api_server_takes_every_definition_as_structural", structural),
     ("crds::the_objects_of_the_tutorials_are_taken_as_they_are", tutorials),
+    ("crds::the_manifests_of_the_suite_are_taken_but_for_those_that_are_wrong_on_purpose", suite),
     ("crds::each_rule_refuses_what_breaks_it_and_says_what_to_do", each_rule),
     ("crds::what_is_too_much_or_too_little_is_refused", bounds),
     ("crds::what_the_gateway_does_not_support_yet_is_taken", unsupported),
     ("crds::a_misspelt_field_is_refused", misspelt),
+    ("crds::a_map_may_lose_its_last_field", emptied),
     ("crds::kubectl_shows_the_columns_of_the_tutorials", columns),
     ("crds::kubectl_knows_short_names_and_the_category", names),
     ("crds::kubectl_explains_fields", explained),
@@ -72,6 +76,34 @@ fn tutorials(world: &World) -> Result<(), Failure> {
         }
         let route = objects.get(VERSION, "AIRoute", "crds-tutorials", "openai-route").await?.ok_or("no AIRoute")?;
         assert_eq!(route["spec"]["rules"][0]["backendRefs"][0].get("kind"), None, "nothing is filled in");
+        Ok(())
+    })
+}
+
+/// Manifests of scenarios that are about objects which are wrong, and the end of what the server says.
+const WRONG: [(&str, &str); 2] = [
+    ("scenarios/cl/CL-02.yaml", ".spec.ai.provider.port: expected numeric (int or float), got string"),
+    ("scenarios/cl/CL-06.yaml", ".spec.traffic.retry.atempts: field not declared in schema"),
+];
+
+fn suite(world: &World) -> Result<(), Failure> {
+    world.block_on(async {
+        let objects = world.namespace("crds-suite").await?;
+        let kinds: Vec<Value> = crds().iter().map(|crd| crd["spec"]["names"]["kind"].clone()).collect();
+        let mut refused = Vec::new();
+        let ours = manifests::all().into_iter().filter(|(_, object)| kinds.contains(&object["kind"]));
+        for (at, (file, mut object)) in ours.enumerate() {
+            object["apiVersion"] = json!(VERSION);
+            object["metadata"] = json!({"name": format!("n{at}"), "namespace": "crds-suite"});
+            if let Err(error) = objects.apply(&object).await {
+                refused.push((file, error.message()));
+            }
+        }
+        refused.sort();
+        assert_eq!(refused.len(), WRONG.len(), "{refused:#?}");
+        for ((file, said), (of, ends)) in refused.iter().zip(WRONG) {
+            assert!(file == of && said.ends_with(ends), "{file}: {said}");
+        }
         Ok(())
     })
 }
@@ -162,6 +194,25 @@ fn misspelt(world: &World) -> Result<(), Failure> {
     let (done, said) = kubectl(world, &["apply", "--server-side", "-f", "-"], &object)?;
     assert!(!done && said.contains(".spec.ai.provider.openai.modle: field not declared in schema"), "{said}");
     Ok(())
+}
+
+fn emptied(world: &World) -> Result<(), Failure> {
+    world.block_on(async {
+        let objects = world.namespace("crds-emptied").await?;
+        for (full, empty) in [
+            ("{ai: {provider: {openai: {model: a}}}}", "{ai: {provider: {openai: {}}}}"),
+            (
+                "{static: {host: a, port: 1}, policies: {tls: {sni: a}}}",
+                "{static: {host: a, port: 1}, policies: {tls: {}}}",
+            ),
+        ] {
+            objects.delete(VERSION, "AgentgatewayBackend", "crds-emptied", "one").await?;
+            objects.apply(&object("AgentgatewayBackend", "crds-emptied", full)).await?;
+            let empty = object("AgentgatewayBackend", "crds-emptied", empty);
+            assert_eq!(objects.apply(&empty).await?["spec"], empty["spec"]);
+        }
+        Ok(())
+    })
 }
 
 fn columns(world: &World) -> Result<(), Failure> {

@@ -108,7 +108,12 @@ impl<'s> Shapes<'s> {
         }
         if let Some(fields) = schema["properties"].as_object() {
             let fields = fields.iter().map(|(name, field)| (name.clone(), self.field(type_, name, field).into()));
-            shape.insert("properties".to_owned(), Value::Object(fields.collect()));
+            let fields: Map<String, Value> = fields.collect();
+            // server-side apply makes null of a map that loses its last field, unless the map is one value
+            if !shape.contains_key("required") && fields.values().all(|field| field.get("properties").is_none()) {
+                shape.insert("x-kubernetes-map-type".to_owned(), "atomic".into());
+            }
+            shape.insert("properties".to_owned(), fields.into());
             if schema["additionalProperties"] != json!(false) {
                 shape.insert(KEEP.to_owned(), true.into());
             }

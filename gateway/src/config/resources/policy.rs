@@ -272,7 +272,7 @@ pub struct AttributeSpec {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct FrontendHttp {
-    /// Most bytes of a body that is held in memory; 2097152 (2 MiB) when absent.
+    /// Most bytes of a request body that is held in memory; 67108864 (64 MiB) when absent, and at most.
     pub max_buffer_size: Option<u64>,
     /// Not supported.
     pub http1_max_headers: Option<Present>,
