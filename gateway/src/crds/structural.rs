@@ -8,7 +8,8 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value, json};
 
-use super::rules::{self, Held};
+use super::bounds::{self, Held};
+use super::rules;
 use crate::config::resources::{Present, SecretString};
 
 /// Keeps fields that the schema does not name.
@@ -123,7 +124,7 @@ impl<'s> Shapes<'s> {
     /// A field of a type, within its bounds.
     fn field(&self, type_: &str, name: &str, schema: &Value) -> Map<String, Value> {
         let mut shape = self.structural(schema, "");
-        match rules::held(type_, name) {
+        match bounds::held(type_, name) {
             Some(Held::Object) => drop(shape.insert("type".to_owned(), "object".into())),
             Some(Held::Text) => {
                 shape.remove(KEEP);
@@ -136,7 +137,7 @@ impl<'s> Shapes<'s> {
             }
             None => {}
         }
-        shape.extend(rules::bounds(type_, name));
+        shape.extend(bounds::of(type_, name));
         shape
     }
 }
