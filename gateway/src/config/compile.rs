@@ -42,6 +42,7 @@ use crate::certificate::server_config;
 use crate::cost::Catalog;
 use crate::snapshot::{Bind, Listener, Snapshot};
 
+pub(crate) use class::{OUR_CLASS, is_ours as serves, parameters};
 pub use endpoint::{ALLOW_PLAINTEXT, is_near};
 pub(crate) use order::key as conditions_of;
 
