@@ -71,8 +71,7 @@ pub fn run(options: &Options) -> Result<(), Error> {
         let mut signals = Signals::new()?;
         let client = connect().await?;
         let namespace = options.namespace.clone().unwrap_or_else(|| client.default_namespace().to_owned());
-        let (election, leading) =
-            Election::new(client.clone(), &namespace, options.identity.clone(), options.lease);
+        let (election, leading) = Election::new(client.clone(), &namespace, options.identity.clone(), options.lease);
         let (stop, stopped) = oneshot::channel();
         let election = tokio::spawn(election.run(stopped, told));
         let controller = Controller::start(client, options, leading, std::sync::Arc::new(told));

@@ -106,7 +106,8 @@ impl Deployments {
 
 async fn write(client: &Client, wanted: &Value, place: &Place) -> Result<DynamicObject, DeployError> {
     let (kind, namespace, name) = place;
-    let refused = |error: kube::Error| DeployError::Refused { kind: kind.clone(), name: name.clone(), why: said(error) };
+    let refused =
+        |error: kube::Error| DeployError::Refused { kind: kind.clone(), name: name.clone(), why: said(error) };
     let api = api(client, wanted, place);
     let found = api.get_opt(name).await.map_err(refused)?;
     if found.is_some_and(|found| !is_ours(&found, wanted)) {

@@ -53,9 +53,10 @@ impl Deployed<'_> {
     }
 
     fn service(&self) -> Value {
-        let ports = self.ports.iter().map(|port| {
-            json!({"name": format!("port-{port}"), "port": port, "targetPort": port, "protocol": "TCP"})
-        });
+        let ports = self
+            .ports
+            .iter()
+            .map(|port| json!({"name": format!("port-{port}"), "port": port, "targetPort": port, "protocol": "TCP"}));
         json!({
             "apiVersion": "v1",
             "kind": "Service",

@@ -167,7 +167,9 @@ impl Election {
 
 /// An item whenever the Lease is another one; how it is now, a read tells.
 fn changes(leases: &Api<Lease>) -> impl Stream<Item = ()> + use<> {
-    watch_object(leases.clone(), NAME).default_backoff().filter_map(|change| std::future::ready(change.ok().map(|_| ())))
+    watch_object(leases.clone(), NAME)
+        .default_backoff()
+        .filter_map(|change| std::future::ready(change.ok().map(|_| ())))
 }
 
 #[cfg(test)]

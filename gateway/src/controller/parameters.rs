@@ -179,7 +179,8 @@ mod tests {
 
     #[test]
     fn an_image_is_taken_apart_and_put_together() {
-        for text in ["windtunnel:1", "registry.example:5000/team/windtunnel:1", "a.b/windtunnel@sha256:00", "team/tunnel"]
+        for text in
+            ["windtunnel:1", "registry.example:5000/team/windtunnel:1", "a.b/windtunnel@sha256:00", "team/tunnel"]
         {
             assert_eq!(Image::read(text).to_string(), text);
         }
@@ -198,7 +199,10 @@ mod tests {
         plan.take(&read(json!({"replicas": 2, "logging": {"level": "debug", "format": "text"}, "env": env})));
         plan.take(&read(json!({"replicas": 3, "logging": {"format": "json"}, "env": [{"name": "A", "value": "own"}]})));
         plan.take(&read(json!({"shutdown": {"min": 10, "max": 40}})));
-        assert_eq!((plan.replicas, plan.log_level.as_deref(), plan.log_format.as_deref()), (Some(3), Some("debug"), Some("json")));
+        assert_eq!(
+            (plan.replicas, plan.log_level.as_deref(), plan.log_format.as_deref()),
+            (Some(3), Some("debug"), Some("json"))
+        );
         assert_eq!(plan.env, [json!({"name": "A", "value": "own"}), json!({"name": "B", "value": "class"})]);
         assert_eq!((plan.grace, plan.drain), (10, 30));
     }
@@ -206,7 +210,10 @@ mod tests {
     #[test]
     fn an_overlay_merges_by_key_and_by_name_and_removes_with_null() {
         let mut base = json!({"a": {"keep": 1, "go": 2}, "list": [{"name": "x", "v": 1}], "plain": [1]});
-        lay_over(&mut base, &json!({"a": {"go": null, "new": {"deep": 1}}, "list": [{"name": "x", "w": 2}, {"name": "y"}], "plain": [2]}));
+        lay_over(
+            &mut base,
+            &json!({"a": {"go": null, "new": {"deep": 1}}, "list": [{"name": "x", "w": 2}, {"name": "y"}], "plain": [2]}),
+        );
         let expected = json!({"a": {"keep": 1, "new": {"deep": 1}}, "list": [{"name": "x", "v": 1, "w": 2}, {"name": "y"}], "plain": [2]});
         assert_eq!(base, expected);
     }

@@ -134,9 +134,11 @@ impl Writer {
 
     /// Lets the service accounts of our Gateways read what a data plane reads.
     async fn bind(&mut self, manifests: &Manifests) -> Result<(), String> {
-        let ours = manifests.gateways.iter().filter(|gateway| serves(manifests, &gateway.object.spec.gateway_class_name));
+        let ours =
+            manifests.gateways.iter().filter(|gateway| serves(manifests, &gateway.object.spec.gateway_class_name));
         // in an order of its own, lest it is written again for nothing
-        let accounts: BTreeMap<&str, _> = ours.filter_map(|gateway| Some((&*gateway.id, gateway.id.split_once('/')?))).collect();
+        let accounts: BTreeMap<&str, _> =
+            ours.filter_map(|gateway| Some((&*gateway.id, gateway.id.split_once('/')?))).collect();
         let binding = infrastructure::data_plane_binding(accounts.into_values());
         self.deployments.apply(&self.client, &binding).await.map(|_| ()).map_err(|error| error.to_string())
     }

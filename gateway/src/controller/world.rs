@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::config::kind::{AGENTGATEWAY, CONTROLLER, GATEWAY_API, Kind};
 use crate::config::resources::ObjectReference;
-use crate::config::{Compiled, Condition, ObjectStatus, ParentStatus, compile, serves};
+use crate::config::{Condition, ObjectStatus, ParentStatus, serves, tell};
 use crate::kubernetes::objects::{Key, Objects, Unreadable, id_of};
 use crate::kubernetes::watch::{Change, News, WHOLE, Watched};
 
@@ -105,7 +105,7 @@ impl World {
     /// What there is to say of every object.
     pub(super) fn status(&mut self) -> Vec<ObjectStatus> {
         if self.status.is_none() {
-            let Compiled { mut status, .. } = compile(self.objects.manifests(), None);
+            let mut status = tell(self.objects.manifests());
             let unreadable = self.objects.unreadable().iter();
             status.extend(unreadable.filter_map(|(key, unreadable)| self.of_unreadable(key, unreadable)));
             self.status = Some(status);

@@ -25,7 +25,10 @@ fn all_objects_have_the_gateways_name_labels_and_owner() {
         assert_eq!((&metadata["labels"][GATEWAY_NAME], &metadata["labels"]["team"]), (&json!("llm"), &json!("blue")));
         assert_eq!(metadata["annotations"]["note"], "own");
         let owner = &metadata["ownerReferences"][0];
-        assert_eq!((&owner["kind"], &owner["uid"], &owner["controller"]), (&json!("Gateway"), &json!("1-2"), &json!(true)));
+        assert_eq!(
+            (&owner["kind"], &owner["uid"], &owner["controller"]),
+            (&json!("Gateway"), &json!("1-2"), &json!(true))
+        );
     }
 }
 
@@ -46,9 +49,12 @@ fn the_pod_needs_no_right_that_it_does_not_have_and_outlives_its_drain() {
     assert_eq!(pod["securityContext"]["sysctls"][0]["name"], "net.ipv4.ip_unprivileged_port_start");
     let container = &pod["containers"][0];
     assert_eq!(container["args"], json!(["gateway", "--config", "kubernetes", "--gateway", "team/llm"]));
-    let rights = json!({"allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true, "capabilities": {"drop": ["ALL"]}});
+    let rights =
+        json!({"allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true, "capabilities": {"drop": ["ALL"]}});
     assert_eq!(container["securityContext"], rights);
-    let set = |name: &str| container["env"].as_array().unwrap().iter().find(|each| each["name"] == name).unwrap()["value"].clone();
+    let set = |name: &str| {
+        container["env"].as_array().unwrap().iter().find(|each| each["name"] == name).unwrap()["value"].clone()
+    };
     assert_eq!((set("WINDTUNNEL_GRACE"), set("WINDTUNNEL_DRAIN")), (json!("5s"), json!("60s")));
     assert_eq!(pod["terminationGracePeriodSeconds"], 75);
 }
@@ -71,11 +77,20 @@ fn parameters_reach_the_objects_and_overlays_come_last() {
     let pod = &deployment["spec"]["template"]["spec"];
     let container = &pod["containers"][0];
     assert_eq!((&deployment["spec"]["replicas"], &container["image"]), (&json!(3), &json!("registry.example/image:2")));
-    assert_eq!((&container["imagePullPolicy"], &container["resources"]["limits"]["memory"]), (&json!("Never"), &json!("1Gi")));
+    assert_eq!(
+        (&container["imagePullPolicy"], &container["resources"]["limits"]["memory"]),
+        (&json!("Never"), &json!("1Gi"))
+    );
     assert_eq!(container["env"][0], json!({"name": "WINDTUNNEL_BIND", "value": "::"}));
     assert!(container["env"].as_array().unwrap().contains(&json!({"name": "LOG_FORMAT", "value": "text"})));
-    assert_eq!((&service["spec"]["type"], &service["metadata"]["annotations"]["cloud"]), (&json!("ClusterIP"), &json!("inside")));
-    assert_eq!((&pod["securityContext"]["runAsUser"], &pod["securityContext"]["runAsNonRoot"]), (&Value::Null, &json!(true)));
+    assert_eq!(
+        (&service["spec"]["type"], &service["metadata"]["annotations"]["cloud"]),
+        (&json!("ClusterIP"), &json!("inside"))
+    );
+    assert_eq!(
+        (&pod["securityContext"]["runAsUser"], &pod["securityContext"]["runAsNonRoot"]),
+        (&Value::Null, &json!(true))
+    );
 }
 
 #[test]
@@ -83,8 +98,10 @@ fn an_address_is_the_load_balancers_else_the_services_own() {
     let own = json!({"spec": {"clusterIPs": ["10.0.0.7"]}});
     assert_eq!(addresses(&own), [json!({"type": "IPAddress", "value": "10.0.0.7"})]);
     let mut outside = own.clone();
-    outside["status"] = json!({"loadBalancer": {"ingress": [{"hostname": "lb.example"}, {"ip": "192.0.2.1", "hostname": "x"}]}});
-    let expected = [json!({"type": "Hostname", "value": "lb.example"}), json!({"type": "IPAddress", "value": "192.0.2.1"})];
+    outside["status"] =
+        json!({"loadBalancer": {"ingress": [{"hostname": "lb.example"}, {"ip": "192.0.2.1", "hostname": "x"}]}});
+    let expected =
+        [json!({"type": "Hostname", "value": "lb.example"}), json!({"type": "IPAddress", "value": "192.0.2.1"})];
     assert_eq!(addresses(&outside), expected);
     assert_eq!(addresses(&json!({"spec": {"clusterIPs": ["None"]}})), Vec::<Value>::new());
 }

@@ -87,7 +87,8 @@ fn entries_of_others_stay_and_ours_for_parents_that_are_gone_go() {
 fn conditions_of_types_that_others_write_stay_and_ours_that_are_not_told_go() {
     let mut status = object(Kind::Gateway, 3);
     status.conditions.push(Condition::yes("Accepted", "Accepted", "fine"));
-    let there = json!({"conditions": [{"type": "ResolvedRefs", "status": "True"}, {"type": "Billed", "status": "True"}]});
+    let there =
+        json!({"conditions": [{"type": "ResolvedRefs", "status": "True"}, {"type": "Billed", "status": "True"}]});
     let written = missing(&status, &there).unwrap();
     let types: Vec<_> = written["conditions"].as_array().unwrap().iter().map(|each| &each["type"]).collect();
     assert_eq!(types, ["Accepted", "Billed"]);
