@@ -280,9 +280,12 @@ pub struct LintArgs {
 #[derive(Debug, Args)]
 #[command(after_help = examples::GATEWAY_EXAMPLES)]
 pub struct GatewayArgs {
-    /// A manifest file, or a folder of them; watched for changes
-    #[arg(long, value_name = "FILE|DIR", env = "WINDTUNNEL_CONFIG")]
+    /// A manifest file, or a folder of them, watched for changes; or `kubernetes`: the objects of a cluster
+    #[arg(long, value_name = "FILE|DIR|kubernetes", env = "WINDTUNNEL_CONFIG")]
     pub config: PathBuf,
+    /// Serve only this Gateway of the cluster; default is all of our class
+    #[arg(long, value_name = "NS/NAME", env = "WINDTUNNEL_GATEWAY", value_parser = object_id)]
+    pub gateway: Option<String>,
     /// Only say whether the manifests are right (exit code 0) or not (1)
     #[arg(long)]
     pub check: bool,
@@ -361,7 +364,7 @@ pub struct ControllerArgs {
     /// The data plane's image where AgentgatewayParameters name no other
     #[arg(long, value_name = "IMAGE", env = "WINDTUNNEL_IMAGE", default_value = concat!("windtunnel:", env!("CARGO_PKG_VERSION")))]
     pub image: String,
-    /// Print the roles that it and its data planes need
+    /// Print what lets it work, and its data planes read: a service account, roles and a binding
     #[arg(long)]
     pub rbac: bool,
 }
@@ -491,6 +494,16 @@ fn place(text: &str) -> Result<Place, String> {
 
 fn rule(text: &str) -> Result<&'static crate::lint::Rule, String> {
     crate::lint::Rule::named(text).ok_or_else(|| format!("no rule is called `{text}`; see `windtunnel lint --list`"))
+}
+
+fn object_id(text: &str) -> Result<String, String> {
+    let named = |(namespace, name): (&str, &str)| !namespace.is_empty() && !name.is_empty() && !name.contains('/');
+    let good = text.split_once('/').is_some_and(named);
+    if good {
+        Ok(text.to_owned())
+    } else {
+        Err("a Gateway is NAMESPACE/NAME, as in default/agentgateway-proxy".to_owned())
+    }
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

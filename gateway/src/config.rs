@@ -5,7 +5,7 @@
 //! status; it never fails as a whole, a bad object only breaks what refers to it. Watching files
 //! and swapping snapshots is the caller's business.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -23,11 +23,11 @@ mod secret;
 pub mod status;
 pub mod view;
 
-pub(crate) use compile::conditions_of;
 pub use compile::{ALLOW_PLAINTEXT, compile, is_near, tell};
+pub(crate) use compile::{OUR_CLASS, conditions_of, parameters, serves};
 pub use files::Files;
 pub(crate) use files::is_manifest;
-pub use manifests::{Manifests, from_sources};
+pub use manifests::{Key, Manifests, from_sources};
 pub use status::{Condition, ListenerStatus, ObjectStatus, ParentStatus, Report};
 
 /// A snapshot and what to tell about every object.
@@ -39,6 +39,8 @@ pub struct Compiled {
     pub catalogs: HashMap<Arc<str>, Catalog>,
     /// Every object with conditions or notes, in document order within a kind.
     pub status: Vec<ObjectStatus>,
+    /// The Secrets, ConfigMaps and Services that references led to, whether they are there or not.
+    pub looked_up: BTreeSet<Key>,
 }
 
 /// Reads a file, or a folder's `*.yaml`, `*.yml` and `*.json` by name.

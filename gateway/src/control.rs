@@ -9,13 +9,13 @@ use tokio::sync::oneshot;
 use tokio::task::{LocalSet, spawn_local};
 
 use crate::admin::Admin;
-use crate::config::{self, Condition, Files, ObjectStatus};
+use crate::config::{self, Compiled, Condition, Files, ObjectStatus};
 use crate::loaded::Loaded;
 use crate::options::Options;
 use crate::ports::Ports;
 use crate::prices::Prices;
-use crate::reload::Follower;
 use crate::server::{Notices, listed};
+use crate::source::{Change, Source};
 use crate::worker::Shared;
 use crate::yaml::Problem;
 
@@ -24,7 +24,7 @@ pub(crate) struct Control {
     pub(crate) shared: Arc<Shared>,
     pub(crate) ports: Arc<Ports>,
     pub(crate) options: Options,
-    pub(crate) follower: Follower,
+    pub(crate) source: Source,
     pub(crate) loaded: Loaded,
     pub(crate) prices: Prices,
 }
@@ -41,7 +41,7 @@ impl Control {
             let reloads = async {
                 loop {
                     tokio::select! {
-                        files = self.follower.changed() => self.reload(&files),
+                        change = self.source.changed() => self.reload(&change),
                         files = self.prices.changed() => self.reprice(&files),
                     }
                 }
@@ -51,7 +51,23 @@ impl Control {
     }
 
     /// Takes the new manifests over, or keeps the old ones and says why.
-    fn reload(&mut self, files: &Files) {
+    fn reload(&mut self, change: &Change) {
+        match change {
+            Change::Files(files) => self.reload_files(files),
+            Change::Objects => self.recompile(),
+        }
+    }
+
+    fn recompile(&mut self) {
+        let previous = self.shared.snapshot.load();
+        if let Source::Cluster(cluster) = &mut self.source
+            && let Some(compiled) = cluster.compile(&previous)
+        {
+            self.serve(compiled);
+        }
+    }
+
+    fn reload_files(&mut self, files: &Files) {
         if let Some(why) = files.half_written() {
             return self.refuse(&why, &why);
         }
@@ -60,16 +76,24 @@ impl Control {
             Err(problems) => return self.refuse(&listed(&problems), &in_brief(&problems)),
         };
         let compiled = config::compile(&manifests, Some(&self.shared.snapshot.load()));
+        self.serve(compiled);
+    }
+
+    /// Swaps the snapshot, unless an address cannot be had.
+    fn serve(&mut self, compiled: Compiled) {
         let snapshot = Arc::new(compiled.snapshot);
         let serve = || self.shared.snapshot.store(snapshot.clone());
         if let Err(error) = self.ports.follow(&snapshot, &self.options, serve) {
             // the address may become free without an edit
-            self.follower.forget();
+            self.source.forget();
             let why = error.to_string();
             return self.refuse(&why, &why);
         }
         self.prices.take_own(compiled.catalogs);
-        tell_troubles(&compiled.status, &self.ports.notices);
+        // a cluster changes often, and has told already what is new
+        if matches!(self.source, Source::Files(_)) {
+            tell_troubles(&compiled.status, &self.ports.notices);
+        }
         let generation = self.loaded.take(compiled.status);
         (self.ports.notices)(&format!("reloaded generation={generation}"));
     }
@@ -101,16 +125,18 @@ fn in_brief(problems: &[Problem]) -> String {
 
 /// Objects that are served in part or not at all are never silent.
 pub(crate) fn tell_troubles(status: &[ObjectStatus], notices: &Notices) {
-    for object in status {
-        let told = |condition: &&Condition| !condition.good() || condition.reason == "PartiallyValid";
-        for note in &object.notes {
-            notices(&format!("note: {} {}: {note}", object.kind.name(), object.id()));
-        }
-        for condition in object.every_condition().filter(told) {
-            let (kind, id) = (object.kind.name(), object.id());
-            let value = if condition.status { "True" } else { "False" };
-            let (type_, reason, message) = (condition.type_, condition.reason, &condition.message);
-            notices(&format!("warning: {kind} {id}: {type_}={value} {reason}: {message}"));
-        }
-    }
+    status.iter().flat_map(troubles).for_each(|line| notices(&line));
+}
+
+/// What there is to say of an object.
+pub(crate) fn troubles(object: &ObjectStatus) -> Vec<String> {
+    let (kind, id) = (object.kind.name(), object.id());
+    let told = |condition: &&Condition| !condition.good() || condition.reason == "PartiallyValid";
+    let notes = object.notes.iter().map(|note| format!("note: {kind} {id}: {note}"));
+    let conditions = object.every_condition().filter(told).map(|condition| {
+        let value = if condition.status { "True" } else { "False" };
+        let (type_, reason, message) = (condition.type_, condition.reason, &condition.message);
+        format!("warning: {kind} {id}: {type_}={value} {reason}: {message}")
+    });
+    notes.chain(conditions).collect()
 }

@@ -7,6 +7,7 @@ mod event;
 mod infrastructure;
 mod lease;
 mod parameters;
+pub mod rbac;
 mod reconcile;
 mod status;
 mod world;
@@ -24,13 +25,10 @@ use self::deploy::Touched;
 use self::lease::Election;
 use self::reconcile::Writer;
 use self::world::World;
+use crate::config::Key;
 use crate::kubernetes::client::{ConnectError, connect};
-use crate::kubernetes::objects::Key;
 use crate::kubernetes::watch::{Change, News, WHOLE, Watches};
 use crate::server::{Notices, Signals, told};
-
-/// What the controller may do, and what its data planes may: manifests to be applied as they are.
-pub const RBAC: &str = include_str!("controller/rbac.yaml");
 
 /// How long news is collected before it is acted on.
 const SETTLE: Duration = Duration::from_millis(20);
@@ -160,10 +158,27 @@ impl Controller {
         }
     }
 
+    /// Follows the Secrets and ConfigMaps that objects refer to now; whether others than before.
+    fn follow_named(&mut self) -> bool {
+        let named = self.world.named().clone();
+        if named == self.named {
+            return false;
+        }
+        self.watches.want(&named);
+        for gone in self.named.difference(&named) {
+            self.world.forget(gone);
+        }
+        self.named = named;
+        true
+    }
+
     /// Writes what has to be written, for as long as we lead.
     async fn pass(&mut self) {
         while let Ok(change) = self.changes.try_recv() {
             self.take(&change);
+        }
+        if self.follow_named() {
+            return self.due_if(true);
         }
         self.due = None;
         let mut leading = self.leading.clone();

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::kubernetes::Scope;
 use crate::otel::Environment;
 use crate::telemetry::Form;
 
@@ -13,6 +14,8 @@ use crate::telemetry::Form;
 pub struct Options {
     /// A manifest file, or a folder of them; watched.
     pub config: PathBuf,
+    /// Objects of a cluster are served instead of `config`.
+    pub cluster: Option<Scope>,
     /// Address for listeners that `listen` does not name.
     pub bind: IpAddr,
     /// Where a listener port really listens; port 0 lets the system choose.
@@ -58,6 +61,7 @@ impl Default for Options {
         let local = IpAddr::V4(Ipv4Addr::LOCALHOST);
         Self {
             config: PathBuf::new(),
+            cluster: None,
             bind: local,
             listen: Vec::new(),
             connect_to: Vec::new(),

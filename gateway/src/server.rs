@@ -15,8 +15,10 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::LocalSet;
 
 use crate::admin::Admin;
-use crate::config;
+use crate::config::Compiled;
 use crate::control::{Control, tell_troubles};
+use crate::kubernetes::client::ConnectError;
+use crate::kubernetes::cluster::Cluster;
 use crate::listen::{self, Command};
 use crate::loaded::Loaded;
 use crate::options::Options;
@@ -24,8 +26,8 @@ use crate::otlp::{Exporter, Setup};
 use crate::page::{Page, recent::Recent};
 use crate::ports::Ports;
 use crate::prices::Prices;
-use crate::reload::Follower;
 use crate::snapshot::Snapshot;
+use crate::source::Source;
 use crate::telemetry::{self, Sink};
 use crate::upstream::Pool;
 use crate::worker::{Shared, Worker};
@@ -43,6 +45,9 @@ pub enum Error {
     /// The manifests cannot be loaded; all problems at once.
     #[error("{}", listed(.0))]
     Config(Vec<Problem>),
+    /// The cluster cannot be asked.
+    #[error(transparent)]
+    Cluster(#[from] ConnectError),
     /// An address cannot be had.
     #[error("cannot listen on {address} for {what}: {source}")]
     Listen {
@@ -93,16 +98,23 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// Loads the manifests, listens, and serves. Ready when it returns.
+    /// Loads the manifests from files, listens, and serves. Ready when it returns.
     ///
     /// # Errors
     /// When the manifests are wrong or an address cannot be had.
     pub fn start(options: Options, log: Box<dyn Write + Send>, notices: Notices) -> Result<Self, Error> {
-        let (follower, files) = Follower::new(&options.config);
-        let manifests = files.load().map_err(Error::Config)?;
-        drop(files);
-        let compiled = config::compile(&manifests, None);
+        let (source, compiled) = Source::files(&options.config).map_err(Error::Config)?;
         tell_troubles(&compiled.status, &notices);
+        Self::serve(source, compiled, options, log, notices)
+    }
+
+    fn serve(
+        source: Source,
+        compiled: Compiled,
+        options: Options,
+        log: Box<dyn Write + Send>,
+        notices: Notices,
+    ) -> Result<Self, Error> {
         tell_idle(&compiled.snapshot, &options, &notices);
         let roots = options.upstream_ca.as_deref().map(crate::tls::read_roots).transpose()?.unwrap_or_default();
         let traces = Exporter::start(Setup {
@@ -141,7 +153,7 @@ impl Gateway {
         let pages = pages.map(|(what, address, page)| Ok((admin_listener(what, address, &ports.notices)?, page)));
         let pages = pages.collect::<Result<Vec<_>, Error>>()?;
         let (stop_control, stopped) = oneshot::channel();
-        let control = Control { shared, ports: ports.clone(), options: options.clone(), follower, loaded, prices };
+        let control = Control { shared, ports: ports.clone(), options: options.clone(), source, loaded, prices };
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let control = std::thread::Builder::new().name("control".into()).spawn(move || {
             control.run(&runtime, pages, stopped);
@@ -200,7 +212,18 @@ pub fn run(options: Options) -> Result<(), Error> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut signals = Signals::new()?;
-        let gateway = Gateway::start(options, Box::new(io::stdout()), Arc::new(told))?;
+        let (log, notices): (_, Notices) = (Box::new(io::stdout()), Arc::new(told));
+        let gateway = match options.cluster.clone() {
+            None => Gateway::start(options, log, notices)?,
+            Some(scope) => {
+                let opened = tokio::select! {
+                    opened = Cluster::open(&scope, &notices) => opened?,
+                    () = signals.next() => return Ok(told("stopped")),
+                };
+                let (cluster, compiled) = opened;
+                Gateway::serve(Source::Cluster(Box::new(cluster)), compiled, options, log, notices)?
+            }
+        };
         signals.next().await;
         gateway.drain();
         told("draining");

@@ -1,7 +1,8 @@
 //! All objects of a configuration, by kind, with where each was written. Finds objects that are
 //! written twice; knows nothing of what the objects mean.
 
-use std::collections::HashMap;
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::kind::{Kind, Manifest};
@@ -48,7 +49,14 @@ pub struct Manifests {
     pub policies: Vec<Resource<Object<PolicySpec>>>,
     pub parameters: Vec<Resource<Object<ParametersSpec>>>,
     pub models: Vec<Resource<Object<ModelSpec>>>,
+    /// The Gateway (`namespace/name`) that is served; all of our class when there is none.
+    pub only: Option<Arc<str>>,
+    /// What was looked for by name since it was last asked.
+    looked_up: RefCell<BTreeSet<Key>>,
 }
+
+/// Names an object: its kind and its `namespace/name`.
+pub type Key = (Kind, Arc<str>);
 
 /// Reads manifests from texts; one bad document refuses them all.
 pub fn from_sources(sources: &[Source]) -> Result<Manifests, Vec<Problem>> {
@@ -84,6 +92,33 @@ pub(super) fn id_of(kind: Kind, metadata: &Metadata) -> Arc<str> {
 }
 
 impl Manifests {
+    /// A Secret that something refers to.
+    pub(super) fn secret(&self, namespace: &str, name: &str) -> Option<&Resource<Secret>> {
+        self.look_up(Kind::Secret, namespace, name);
+        find(&self.secrets, namespace, name)
+    }
+
+    /// A ConfigMap that something refers to.
+    pub(super) fn config_map(&self, namespace: &str, name: &str) -> Option<&Resource<ConfigMap>> {
+        self.look_up(Kind::ConfigMap, namespace, name);
+        find(&self.config_maps, namespace, name)
+    }
+
+    /// A Service that something refers to.
+    pub(super) fn service(&self, namespace: &str, name: &str) -> Option<&Resource<Object<ServiceSpec>>> {
+        self.look_up(Kind::Service, namespace, name);
+        find(&self.services, namespace, name)
+    }
+
+    /// The Secrets, ConfigMaps and Services that were looked for since the last call, there or not.
+    pub(crate) fn take_looked_up(&self) -> BTreeSet<Key> {
+        self.looked_up.take()
+    }
+
+    fn look_up(&self, kind: Kind, namespace: &str, name: &str) {
+        self.looked_up.borrow_mut().insert((kind, format!("{namespace}/{name}").into()));
+    }
+
     /// Adds an object after all others of its list.
     fn add(&mut self, placed: Placed, id: Arc<str>, place: String, order: usize) {
         self.fill(placed.manifest, Slot { kind: placed.kind, id, order, place, sorted: false });
@@ -168,5 +203,7 @@ fn position<T>(list: &[Resource<T>], kind: Kind, id: &str) -> Result<usize, usiz
 
 /// The object of that `namespace/name`.
 pub(super) fn find<'m, T>(all: &'m [Resource<T>], namespace: &str, name: &str) -> Option<&'m Resource<T>> {
-    all.iter().find(|resource| resource.id.split_once('/') == Some((namespace, name)))
+    let named = |id: &str| id.strip_prefix(namespace).and_then(|rest| rest.strip_prefix('/')) == Some(name);
+    let length = namespace.len() + 1 + name.len();
+    all.iter().find(|resource| resource.id.len() == length && named(&resource.id))
 }

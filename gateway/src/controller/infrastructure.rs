@@ -15,8 +15,6 @@ pub(super) const GATEWAY_NAME: &str = "gateway.networking.k8s.io/gateway-name";
 pub(super) const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 /// Its value.
 pub(super) const MANAGER: &str = "windtunnel";
-/// The ClusterRole that data planes read with.
-pub(super) const DATA_PLANE: &str = "windtunnel-data-plane";
 /// The user of the image.
 const USER: u32 = 65532;
 /// Seconds that a Pod has beyond its drain to write its log and to end.
@@ -179,19 +177,6 @@ impl Deployed<'_> {
         labels.extend(own.map(|(key, value)| (key.to_owned(), value.to_owned())));
         labels
     }
-}
-
-/// What binds the service accounts of all Gateways to what data planes may read: one object, so none is left behind.
-pub(super) fn data_plane_binding<'a>(accounts: impl Iterator<Item = (&'a str, &'a str)>) -> Value {
-    let accounts =
-        accounts.map(|(namespace, name)| json!({"kind": "ServiceAccount", "namespace": namespace, "name": name}));
-    json!({
-        "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": "ClusterRoleBinding",
-        "metadata": {"name": DATA_PLANE, "labels": {MANAGED_BY: MANAGER}},
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": DATA_PLANE},
-        "subjects": accounts.collect::<Vec<_>>(),
-    })
 }
 
 /// Where a Service can be reached, as a Gateway's status has it: what its load balancer says, else its own address.

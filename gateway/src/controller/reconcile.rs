@@ -12,13 +12,13 @@ use super::deploy::{Deployments, said};
 use super::event::{self, Warning};
 use super::infrastructure::{self, Deployed, MANAGER};
 use super::parameters::Plan;
+use super::rbac;
 use super::status::Told;
 use super::world::{World, own_class, regarding};
 use crate::config::kind::Kind;
 use crate::config::resources::Object;
 use crate::config::resources::gateway::GatewaySpec;
-use crate::config::{Condition, Manifests, OUR_CLASS, ObjectStatus, parameters, serves};
-use crate::kubernetes::objects::Key;
+use crate::config::{Condition, Key, Manifests, OUR_CLASS, ObjectStatus, parameters, serves};
 
 /// Status writes under way at a time.
 const AT_ONCE: usize = 16;
@@ -44,7 +44,7 @@ impl Writer {
     /// Makes everything as it is to be; what could not be done.
     pub(super) async fn pass(&mut self, world: &mut World) -> Vec<String> {
         let mut failures = Vec::new();
-        if !world.objects().manifests().classes.iter().any(|class| &*class.id == OUR_CLASS) {
+        if !world.manifests().classes.iter().any(|class| &*class.id == OUR_CLASS) {
             failures.extend(self.make_class().await.err());
         }
         let mut status = world.status();
@@ -58,7 +58,7 @@ impl Writer {
                 }
             }
         }
-        failures.extend(self.bind(world.objects().manifests()).await.err());
+        failures.extend(self.bind(world.manifests()).await.err());
         let now = k8s_openapi::jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
         let none = Vec::new();
         let writes = status.iter().filter_map(|status| {
@@ -81,11 +81,11 @@ impl Writer {
     }
 
     /// Applies what a Gateway is deployed as, if it is accepted; the addresses it has.
-    async fn deploy(&mut self, world: &mut World, status: &mut ObjectStatus) -> Result<Vec<Value>, String> {
+    async fn deploy(&mut self, world: &World, status: &mut ObjectStatus) -> Result<Vec<Value>, String> {
         let accepted = status.condition("Accepted").is_some_and(|condition| condition.status);
         let key: Key = (Kind::Gateway, status.id().into());
         let uid = world.fact(&key).map(|fact| fact.uid.clone());
-        let manifests = world.objects().manifests();
+        let manifests = world.manifests();
         let gateway = manifests.gateways.iter().find(|gateway| gateway.id == key.1);
         let (Some(gateway), Some(uid), true) = (gateway, uid, accepted) else { return Ok(Vec::new()) };
         let deployed = self.deployed(manifests, &gateway.object, status, &uid);
@@ -139,7 +139,7 @@ impl Writer {
         // in an order of its own, lest it is written again for nothing
         let accounts: BTreeMap<&str, _> =
             ours.filter_map(|gateway| Some((&*gateway.id, gateway.id.split_once('/')?))).collect();
-        let binding = infrastructure::data_plane_binding(accounts.into_values());
+        let binding = rbac::data_plane_binding(accounts.into_values());
         self.deployments.apply(&self.client, &binding).await.map(|_| ()).map_err(|error| error.to_string())
     }
 

@@ -9,8 +9,8 @@ use serde_json::Value;
 
 use crate::config::kind::{AGENTGATEWAY, CONTROLLER, GATEWAY_API, Kind};
 use crate::config::resources::ObjectReference;
-use crate::config::{Condition, ObjectStatus, ParentStatus, serves, tell};
-use crate::kubernetes::objects::{Key, Objects, Unreadable, id_of};
+use crate::config::{Condition, Key, Manifests, ObjectStatus, ParentStatus, serves, tell};
+use crate::kubernetes::objects::{Objects, Unreadable, id_of};
 use crate::kubernetes::watch::{Change, News, WHOLE, Watched};
 
 /// All that is known.
@@ -20,8 +20,8 @@ pub(super) struct World {
     facts: HashMap<Key, Fact>,
     /// Kinds that were listed, or that the server does not know.
     told: HashSet<Watched>,
-    /// What the objects compile to, until one of them changes.
-    status: Option<Vec<ObjectStatus>>,
+    /// What there is to say of the objects, and the Secrets and ConfigMaps they refer to, until one of them changes.
+    compiled: Option<(Vec<ObjectStatus>, BTreeSet<Key>)>,
 }
 
 /// What the API server knows of an object.
@@ -72,10 +72,13 @@ impl World {
             }
             News::Deleted(object) => drop(self.facts.remove(&(kind, id_of(kind, object)))),
             News::Unknown => changed |= self.told.insert(change.watched.clone()),
-            News::Applied(_) | News::Failed(_) => {}
+            // what may not be read is as good as not there
+            News::Failed(_) if change.watched.only.is_some() => changed |= self.told.insert(change.watched.clone()),
+            News::Applied(_) => drop(self.told.insert(change.watched.clone())),
+            News::Failed(_) => {}
         }
         if self.objects.take(change) {
-            self.status = None;
+            self.compiled = None;
             changed = true;
         }
         changed
@@ -88,8 +91,8 @@ impl World {
     }
 
     /// The objects that can be read.
-    pub(super) fn objects(&mut self) -> &mut Objects {
-        &mut self.objects
+    pub(super) fn manifests(&self) -> &Manifests {
+        self.objects.manifests()
     }
 
     /// What the API server knows of an object.
@@ -104,13 +107,31 @@ impl World {
 
     /// What there is to say of every object.
     pub(super) fn status(&mut self) -> Vec<ObjectStatus> {
-        if self.status.is_none() {
-            let mut status = tell(self.objects.manifests());
+        self.compiled().0.clone()
+    }
+
+    /// The Secrets and ConfigMaps that are referred to.
+    pub(super) fn named(&mut self) -> &BTreeSet<Key> {
+        &self.compiled().1
+    }
+
+    /// Lets go of an object that is not referred to any more.
+    pub(super) fn forget(&mut self, key: &Key) {
+        self.told.remove(&Watched { kind: key.0, only: Some(key.1.clone()) });
+        self.objects.remove(key);
+        self.compiled = None;
+    }
+
+    fn compiled(&mut self) -> &(Vec<ObjectStatus>, BTreeSet<Key>) {
+        let compiled = self.compiled.take().unwrap_or_else(|| {
+            let manifests = self.objects.manifests();
+            let mut status = tell(manifests);
             let unreadable = self.objects.unreadable().iter();
             status.extend(unreadable.filter_map(|(key, unreadable)| self.of_unreadable(key, unreadable)));
-            self.status = Some(status);
-        }
-        self.status.clone().unwrap_or_default()
+            let looked_up = manifests.take_looked_up().into_iter();
+            (status, looked_up.filter(|(kind, _)| matches!(kind, Kind::Secret | Kind::ConfigMap)).collect())
+        });
+        self.compiled.insert(compiled)
     }
 
     fn of_unreadable(&self, key: &Key, unreadable: &Unreadable) -> Option<ObjectStatus> {

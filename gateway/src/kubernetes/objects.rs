@@ -11,11 +11,8 @@ use serde::de::DeserializeSeed;
 use serde_json::{Map, Value, json};
 
 use super::watch::{Change, News, Watched};
-use crate::config::Manifests;
 use crate::config::kind::{CORE, Kind};
-
-/// Names an object.
-pub type Key = (Kind, Arc<str>);
+use crate::config::{Key, Manifests};
 
 /// An object that cannot be read as its kind is defined here.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +35,14 @@ pub struct Objects {
 }
 
 impl Objects {
+    /// Of one Gateway (`namespace/name`), or of all.
+    #[must_use]
+    pub fn of(gateway: Option<Arc<str>>) -> Self {
+        let mut objects = Self::default();
+        objects.manifests.only = gateway;
+        objects
+    }
+
     /// What the compile step reads.
     #[must_use]
     pub fn manifests(&self) -> &Manifests {
@@ -105,7 +110,10 @@ impl Objects {
             Err(error) => {
                 self.manifests.remove(kind, &key.1);
                 let generation = object.metadata.generation;
-                self.unreadable.insert(key, Unreadable { generation, why: error.to_string() });
+                // what a reader says of a value may repeat it
+                let secret = kind == Kind::Secret;
+                let why = if secret { "it is not formed as a Secret is".to_owned() } else { error.to_string() };
+                self.unreadable.insert(key, Unreadable { generation, why });
             }
         }
         true

@@ -17,6 +17,7 @@ use kube::{Client, Error as ClientError};
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::task::{AbortHandle, JoinSet};
 
+use crate::config::Key;
 use crate::config::kind::Kind;
 
 /// The kinds that are followed as a whole. Secrets and ConfigMaps are followed by name: others than those that are
@@ -123,7 +124,7 @@ impl Watches {
     }
 
     /// Follows exactly these single objects from now on; those that were followed before go on undisturbed.
-    pub fn want(&mut self, wanted: &BTreeSet<(Kind, Arc<str>)>) {
+    pub fn want(&mut self, wanted: &BTreeSet<Key>) {
         self.named.retain(|watched, task| {
             let still = watched.only.as_ref().is_some_and(|id| wanted.contains(&(watched.kind, id.clone())));
             if !still {

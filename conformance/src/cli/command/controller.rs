@@ -9,7 +9,8 @@ use crate::cli::ControllerArgs;
 
 pub(super) fn controller(args: ControllerArgs) -> Result<ExitCode, Error> {
     if args.rbac {
-        return print(controller::RBAC).map(|()| ExitCode::SUCCESS);
+        let manifest = controller::rbac::manifest(args.namespace.as_deref().unwrap_or("default"));
+        return print(&format!("{manifest:#}\n")).map(|()| ExitCode::SUCCESS);
     }
     let options = Options {
         identity: args.identity.unwrap_or_else(identity),

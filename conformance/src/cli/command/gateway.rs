@@ -1,15 +1,30 @@
 //! `windtunnel gateway`: the reference gateway in this process.
 
+use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use gateway::Options;
+use gateway::kubernetes::{self, Scope};
 
 use super::{Error, print};
 use crate::cli::GatewayArgs;
 
+/// `--config` that is no file.
+const CLUSTER: &str = "kubernetes";
+
 pub(super) fn gateway(args: GatewayArgs) -> Result<ExitCode, Error> {
+    let cluster = (args.config == Path::new(CLUSTER)).then(|| Scope { gateway: args.gateway.clone().map(Into::into) });
+    if cluster.is_none() && args.gateway.is_some() {
+        return Err(Error::Input(
+            "--gateway goes with --config kubernetes only: files are served as a whole".to_owned(),
+        ));
+    }
     if args.check {
-        return check(&args);
+        return match &cluster {
+            Some(scope) => check_cluster(scope),
+            None => check(&args),
+        };
     }
     if args.until_stdin_ends {
         std::thread::spawn(end_with_stdin);
@@ -18,6 +33,7 @@ pub(super) fn gateway(args: GatewayArgs) -> Result<ExitCode, Error> {
     let otel = otel.map_err(|error| Error::Input(error.to_string()))?;
     let options = Options {
         config: args.config,
+        cluster,
         bind: args.bind,
         listen: args.listen,
         connect_to: args.connect_to,
@@ -61,4 +77,13 @@ fn check(args: &GatewayArgs) -> Result<ExitCode, Error> {
             Ok(ExitCode::FAILURE)
         }
     }
+}
+
+fn check_cluster(scope: &Scope) -> Result<ExitCode, Error> {
+    let runtime = tokio::runtime::Runtime::new().map_err(Error::io("no runtime".to_owned()))?;
+    let notices: gateway::server::Notices = Arc::new(|line: &str| eprintln!("{line}"));
+    let report = runtime.block_on(kubernetes::check(scope, &notices));
+    let report = report.map_err(|error| Error::Input(error.to_string()))?;
+    print(&report.to_string())?;
+    Ok(ExitCode::from(u8::from(!report.ok())))
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::class;
-use crate::config::manifests::{Manifests, Resource, find};
+use crate::config::manifests::{Manifests, Resource};
 use crate::config::resources::Object;
 use crate::config::resources::parameters::{CatalogSource, ParametersSpec};
 use crate::config::status::ObjectStatus;
@@ -56,7 +56,7 @@ fn of_parameters(
 fn of_source(manifests: &Manifests, namespace: &str, source: &CatalogSource) -> Result<Catalog, String> {
     let reference = source.config_map.as_ref().ok_or("it names no configMap")?;
     let (name, key) = (&reference.name, reference.key.as_deref().unwrap_or(KEY));
-    let map = find(&manifests.config_maps, namespace, name);
+    let map = manifests.config_map(namespace, name);
     let map = map.ok_or_else(|| format!("ConfigMap {namespace}/{name} not found"))?;
     let text = map.object.data.as_ref().and_then(|data| data.get(key));
     let text = text.ok_or_else(|| format!("ConfigMap {namespace}/{name} has no key `{key}`"))?;

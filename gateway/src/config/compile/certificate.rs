@@ -9,7 +9,7 @@ use super::Refusal;
 use super::grant::Reference;
 use crate::certificate;
 use crate::config::kind::{CORE, Kind};
-use crate::config::manifests::{Manifests, find};
+use crate::config::manifests::Manifests;
 use crate::config::resources::ObjectReference;
 use crate::config::resources::gateway::{ListenerSpec, TlsMode};
 use crate::config::secret;
@@ -71,7 +71,7 @@ fn one(manifests: &Manifests, own: &str, reference: &ObjectReference) -> Result<
     };
     permission.check(manifests)?;
     let told = |what: &str| invalid(format!("Secret {namespace}/{name}: {what}"));
-    let found = find(&manifests.secrets, namespace, name);
+    let found = manifests.secret(namespace, name);
     let secret = &found.ok_or_else(|| invalid(format!("Secret {namespace}/{name} not found")))?.object;
     if secret.type_.as_deref().is_some_and(|type_| type_ != TLS_SECRET) {
         return Err(told(&format!("its type is not {TLS_SECRET}")));

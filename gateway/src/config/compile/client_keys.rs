@@ -8,7 +8,7 @@ use serde::de::IgnoredAny;
 
 use super::Refusal;
 use crate::auth::{ClientKeys, KeyDigest, Mode};
-use crate::config::manifests::{Manifests, find};
+use crate::config::manifests::Manifests;
 use crate::config::resources::SecretString;
 use crate::config::resources::backend::LocationSpec;
 use crate::config::resources::policy::{ApiKeySpec, KeyMode};
@@ -22,7 +22,7 @@ pub(super) fn compile(manifests: &Manifests, namespace: &str, spec: &ApiKeySpec)
     }
     let Some(reference) = &spec.secret_ref else { return Err(Refusal::invalid("secretRef is needed")) };
     let id = format!("{namespace}/{}", reference.name);
-    let secret = find(&manifests.secrets, namespace, &reference.name);
+    let secret = manifests.secret(namespace, &reference.name);
     let secret = secret.ok_or_else(|| Refusal::invalid(format!("secret {id} not found")))?;
     let digests = secret::entries(&secret.object).map(|(name, value)| {
         let unreadable = |why| Refusal::invalid(format!("secret {id}: the entry {name} {why}"));

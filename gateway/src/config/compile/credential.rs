@@ -9,7 +9,6 @@ use super::Refusal;
 use super::grant::Reference;
 use super::provider::Surroundings;
 use crate::config::kind::CORE;
-use crate::config::manifests::find;
 use crate::config::resources::SecretString;
 use crate::config::resources::backend::{AuthSpec, LocationSpec, SecretRef};
 use crate::config::secret;
@@ -102,7 +101,7 @@ fn from_secret(around: &Surroundings<'_>, reference: &SecretRef) -> Result<Secre
         to_name: name,
     };
     permission.check(manifests).map_err(|refusal| refusal.message)?;
-    let secret = find(&manifests.secrets, target, name).ok_or_else(|| format!("secret {target}/{name} not found"))?;
+    let secret = manifests.secret(target, name).ok_or_else(|| format!("secret {target}/{name} not found"))?;
     secret::api_key(&secret.object, reference.key.as_deref())
 }
 

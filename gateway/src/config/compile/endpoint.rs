@@ -9,7 +9,7 @@ use rustls_pki_types::pem::PemObject;
 
 use super::{Refusal, hostname, limits};
 use crate::config::kind::CORE;
-use crate::config::manifests::{Manifests, find};
+use crate::config::manifests::Manifests;
 use crate::config::resources::ObjectReference;
 use crate::config::resources::backend::{HttpSpec, HttpVersion, SkipVerifySpec, TcpSpec, TlsSpec};
 use crate::snapshot::{Credential, Endpoint, Protocol, SkipVerify, UpstreamTls};
@@ -100,7 +100,7 @@ fn roots<'m>(manifests: &'m Manifests, namespace: &str, reference: &ObjectRefere
         return Err(Refusal::new("InvalidCACertificateRef", message));
     }
     let name = &reference.name;
-    let map = find(&manifests.config_maps, namespace, name);
+    let map = manifests.config_map(namespace, name);
     let pem = map.and_then(|map| map.object.data.as_ref()?.get("ca.crt"));
     let Some(pem) = pem else {
         let what = if map.is_some() { "has no `ca.crt`" } else { "not found" };

@@ -63,7 +63,8 @@ pub(super) fn compile(manifests: &Manifests, ports: Ports) -> Vec<GatewayDraft<'
 
 fn draft<'m>(manifests: &'m Manifests, gateway: &'m Resource<Object<GatewaySpec>>) -> GatewayDraft<'m> {
     let spec = &gateway.object.spec;
-    let served = class::is_ours(manifests, &spec.gateway_class_name);
+    let meant = manifests.only.as_ref().is_none_or(|only| *only == gateway.id);
+    let served = meant && class::is_ours(manifests, &spec.gateway_class_name);
     let refused = if served { check(manifests, &gateway.object).err() } else { None };
     let mut listeners = Vec::new();
     let mut names = HashSet::new();
@@ -76,7 +77,8 @@ fn draft<'m>(manifests: &'m Manifests, gateway: &'m Resource<Object<GatewaySpec>
     }
     let mut status = ObjectStatus::of(gateway);
     if !served {
-        status.notes.push(format!("skipped: class `{}` is not served here", spec.gateway_class_name));
+        let what = if meant { format!("class `{}`", spec.gateway_class_name) } else { "this Gateway".to_owned() };
+        status.notes.push(format!("skipped: {what} is not served here"));
     }
     if spec.allowed_listeners.is_some() || spec.default_scope.is_some() {
         status.notes.push("allowedListeners and defaultScope are not supported yet".to_owned());

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use super::{Refusal, endpoint};
-use crate::config::manifests::{Manifests, find};
+use crate::config::manifests::Manifests;
 use crate::config::resources::core::{EndpointSlice, ServicePort};
 use crate::snapshot::{Credential, Endpoint, Protocol, StaticBackend, Target};
 
@@ -21,7 +21,7 @@ pub(super) fn targets(
     let Some(port) = port else {
         return Err(Refusal::new("UnsupportedValue", "port is required in Service backendRef"));
     };
-    let Some(service) = find(&manifests.services, namespace, name) else {
+    let Some(service) = manifests.service(namespace, name) else {
         return Err(Refusal::new("BackendNotFound", format!("Service {namespace}/{name} not found")));
     };
     let spec = &service.object.spec;

@@ -3,6 +3,9 @@
 use serde::Deserialize;
 use serde_json::Value;
 
+#[cfg(feature = "schema")]
+use super::meta::Present;
+
 /// AgentgatewayParameters.spec; other fields than these are passed over.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -15,24 +18,30 @@ pub struct ParametersSpec {
     /// Pods of the data plane; whoever scales the Deployment decides when absent.
     pub replicas: Option<u32>,
     /// Resources of the container, as a Pod has them.
+    #[cfg_attr(feature = "schema", schemars(with = "Option<Present>"))]
     pub resources: Option<Value>,
     /// Environment of the container, as a Pod has it; wins over what is set without it.
     #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<Present>"))]
     pub env: Vec<Value>,
     /// What is logged, and how.
     pub logging: Option<LoggingSpec>,
     /// How long a Pod takes to stop.
     pub shutdown: Option<ShutdownSpec>,
     /// Laid over the Deployment: objects key by key, lists of named objects name by name, null removes.
+    #[cfg_attr(feature = "schema", schemars(with = "Option<Present>"))]
     pub deployment: Option<Value>,
     /// Laid over the Service in the same way.
+    #[cfg_attr(feature = "schema", schemars(with = "Option<Present>"))]
     pub service: Option<Value>,
     /// Laid over the ServiceAccount in the same way.
+    #[cfg_attr(feature = "schema", schemars(with = "Option<Present>"))]
     pub service_account: Option<Value>,
 }
 
 /// `image`
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ImageSpec {
     /// Host, and port where it has one.
@@ -49,6 +58,7 @@ pub struct ImageSpec {
 
 /// `logging`
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct LoggingSpec {
     /// What `RUST_LOG` is set to; the access log has no levels.
@@ -59,6 +69,7 @@ pub struct LoggingSpec {
 
 /// `shutdown`, in seconds.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ShutdownSpec {
     /// How long new requests are still taken.
