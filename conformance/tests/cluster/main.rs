@@ -2,7 +2,9 @@
 //! (`KUBEBUILDER_ASSETS`) they are told as ignored, and `ci/kube.sh` takes that for a failure.
 
 mod objects;
+mod stage;
 mod support;
+mod tutorials;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -20,7 +22,7 @@ fn main() -> ExitCode {
             None
         }
     };
-    let trials = [objects::TESTS].concat().into_iter().map(|(name, test)| {
+    let trials = [objects::TESTS, tutorials::TESTS].concat().into_iter().map(|(name, test)| {
         let of_test = world.clone();
         let trial = Trial::test(name, move || test(&of_test.expect("ignored without a server")).map_err(Into::into));
         trial.with_ignored_flag(world.is_none())
