@@ -7,7 +7,9 @@ mod data_plane_rights;
 mod data_plane_scale;
 mod objects;
 mod plane;
+mod stage;
 mod support;
+mod tutorials;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -22,6 +24,7 @@ const TESTS: &[&[Test]] = &[
     data_plane_rights::TESTS,
     data_plane_scale::TESTS,
     objects::TESTS,
+    tutorials::TESTS,
 ];
 
 fn main() -> ExitCode {
