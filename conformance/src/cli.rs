@@ -47,6 +47,8 @@ pub enum Command {
     Lint(LintArgs),
     /// Run the reference gateway
     Gateway(Box<GatewayArgs>),
+    /// Deploy the Gateways of a Kubernetes cluster, and write the status of its objects
+    Controller(ControllerArgs),
     /// Run mock providers
     Mock(MockArgs),
     /// Run a decoy: something that is no gateway, to try the suite on
@@ -346,6 +348,27 @@ pub struct GatewayArgs {
     pub workers: Option<u32>,
 }
 
+/// Flags of `controller`.
+#[derive(Debug, Args)]
+#[command(after_help = examples::CONTROLLER_EXAMPLES)]
+pub struct ControllerArgs {
+    /// Who it is among the controllers of the cluster; default is the host's name and the process id
+    #[arg(long, value_name = "NAME", env = "WINDTUNNEL_IDENTITY", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub identity: Option<String>,
+    /// Where its Lease is; default is the namespace of the Pod or kubeconfig
+    #[arg(long, value_name = "NAMESPACE", env = "WINDTUNNEL_NAMESPACE")]
+    pub namespace: Option<String>,
+    /// How long another controller waits for a leader that has fallen silent; a second at least
+    #[arg(long, value_name = "TIME", env = "WINDTUNNEL_LEASE", default_value = "15s", value_parser = term)]
+    pub lease: Duration,
+    /// The data plane's image where AgentgatewayParameters name no other
+    #[arg(long, value_name = "IMAGE", env = "WINDTUNNEL_IMAGE", default_value = concat!("windtunnel:", env!("CARGO_PKG_VERSION")))]
+    pub image: String,
+    /// Print what lets it work, and its data planes read: a service account, roles and a binding
+    #[arg(long)]
+    pub rbac: bool,
+}
+
 /// How lines of the access log are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum LogForm {
@@ -485,6 +508,13 @@ fn object_id(text: &str) -> Result<String, String> {
 
 fn duration(text: &str) -> Result<Duration, String> {
     Span::parse(text).map(|span| span.0).ok_or_else(|| "a duration has a unit: 250ms, 1.5s, 2m".to_owned())
+}
+
+/// A Lease counts in whole seconds.
+fn term(text: &str) -> Result<Duration, String> {
+    let term = duration(text)?;
+    let whole = term.subsec_nanos() == 0 && term.as_secs() > 0;
+    whole.then_some(term).ok_or_else(|| "a Lease counts in whole seconds: 1s, 15s".to_owned())
 }
 
 #[cfg(test)]

@@ -23,12 +23,12 @@ mod secret;
 pub mod status;
 pub mod view;
 
-pub(crate) use compile::conditions_of;
-pub use compile::{ALLOW_PLAINTEXT, compile, is_near};
+pub use compile::{ALLOW_PLAINTEXT, compile, is_near, tell};
+pub(crate) use compile::{OUR_CLASS, conditions_of, parameters, serves};
 pub use files::Files;
 pub(crate) use files::is_manifest;
 pub use manifests::{Key, Manifests, from_sources};
-pub use status::{Condition, ListenerStatus, ObjectStatus, Report};
+pub use status::{Condition, ListenerStatus, ObjectStatus, ParentStatus, Report};
 
 /// A snapshot and what to tell about every object.
 #[derive(Debug)]

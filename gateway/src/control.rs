@@ -132,10 +132,9 @@ pub(crate) fn tell_troubles(status: &[ObjectStatus], notices: &Notices) {
 /// What there is to say of an object.
 pub(crate) fn troubles(object: &ObjectStatus) -> Vec<String> {
     let (kind, id) = (object.kind.name(), object.id());
-    let listeners = object.listeners.iter().flat_map(|listener| &listener.conditions);
     let told = |condition: &&Condition| !condition.good() || condition.reason == "PartiallyValid";
     let notes = object.notes.iter().map(|note| format!("note: {kind} {id}: {note}"));
-    let conditions = object.conditions.iter().chain(listeners).filter(told).map(|condition| {
+    let conditions = object.every_condition().filter(told).map(|condition| {
         let value = if condition.status { "True" } else { "False" };
         let (type_, reason, message) = (condition.type_, condition.reason, &condition.message);
         format!("warning: {kind} {id}: {type_}={value} {reason}: {message}")

@@ -17,6 +17,7 @@ pub mod certificate;
 pub mod commit;
 pub mod config;
 mod control;
+pub mod controller;
 pub mod cors;
 pub mod cost;
 #[cfg(feature = "schema")]

@@ -198,7 +198,7 @@ impl Gateway {
 }
 
 /// Writes a notice; nobody to read it is no reason to end.
-fn told(line: &str) {
+pub(crate) fn told(line: &str) {
     let _unread = writeln!(io::stderr(), "{line}");
 }
 
@@ -242,17 +242,17 @@ pub fn run(options: Options) -> Result<(), Error> {
 }
 
 /// SIGTERM and SIGINT.
-struct Signals {
+pub(crate) struct Signals {
     term: Signal,
     int: Signal,
 }
 
 impl Signals {
-    fn new() -> io::Result<Self> {
+    pub(crate) fn new() -> io::Result<Self> {
         Ok(Self { term: signal(SignalKind::terminate())?, int: signal(SignalKind::interrupt())? })
     }
 
-    async fn next(&mut self) {
+    pub(crate) async fn next(&mut self) {
         tokio::select! { _ = self.term.recv() => (), _ = self.int.recv() => () }
     }
 }

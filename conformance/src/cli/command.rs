@@ -1,5 +1,6 @@
 //! The commands, one file each. Every command returns its exit code or an [`Error`] that means 2.
 
+mod controller;
 mod decoy;
 mod explain;
 mod fuzz;
@@ -53,6 +54,7 @@ pub fn dispatch(cli: Cli) -> Result<ExitCode, Error> {
         Command::Report(args) => report::report(&args),
         Command::Lint(args) => lint::lint(&args),
         Command::Gateway(args) => gateway::gateway(*args),
+        Command::Controller(args) => controller::controller(args),
         Command::Mock(args) => mock::mock(&args),
         Command::Decoy(args) => decoy::decoy(&args),
         Command::Completions { shell } => {

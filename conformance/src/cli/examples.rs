@@ -46,6 +46,14 @@ Examples:
   windtunnel gateway --config kubernetes --gateway default/agentgateway-proxy --bind 0.0.0.0
   windtunnel gateway --config all.yaml --connect-to api.openai.com:443=127.0.0.1:9443 --upstream-ca ca.pem";
 
+pub(super) const CONTROLLER_EXAMPLES: &str = "\
+It finds the cluster as kubectl does (KUBECONFIG), or by the service account of its Pod.
+
+Examples:
+  windtunnel controller --rbac --namespace windtunnel-system | kubectl apply -f -
+  windtunnel controller --namespace windtunnel-system --image registry.example/windtunnel:1
+  kubectl get lease windtunnel-controller               who leads";
+
 pub(super) const MOCK_EXAMPLES: &str = "\
 Examples:
   windtunnel mock                                       an OpenAI-compatible provider on 127.0.0.1:8090

@@ -31,14 +31,18 @@ mod target;
 mod tracing;
 mod verdict;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
+use self::conflict::Ports;
 use self::provider::HealthPool;
-use super::Compiled;
 use super::manifests::Manifests;
+use super::{Compiled, ObjectStatus};
 use crate::certificate::server_config;
+use crate::cost::Catalog;
 use crate::snapshot::{Bind, Listener, Snapshot};
 
+pub(crate) use class::{OUR_CLASS, is_ours as serves, parameters};
 pub use endpoint::{ALLOW_PLAINTEXT, is_near};
 pub(crate) use order::key as conditions_of;
 
@@ -65,12 +69,30 @@ impl Refusal {
     }
 }
 
-/// Turns objects into what the request path uses; `previous` lends its providers' health.
+/// Turns objects into what the request path uses; `previous` lends its providers' health. All Gateways are served
+/// by one process and so share its ports.
 pub fn compile(manifests: &Manifests, previous: Option<&Snapshot>) -> Compiled {
+    let Parts { listeners, catalogs, status } = parts(manifests, previous, Ports::Shared);
+    Compiled { snapshot: assemble(listeners), catalogs, status, looked_up: manifests.take_looked_up() }
+}
+
+/// What there is to tell of all objects where each Gateway is served by a process of its own, as in a cluster.
+pub fn tell(manifests: &Manifests) -> Vec<ObjectStatus> {
+    parts(manifests, None, Ports::Own).status
+}
+
+/// What objects become, still without sockets in mind.
+struct Parts {
+    listeners: BTreeMap<u16, Vec<Listener>>,
+    catalogs: HashMap<Arc<str>, Catalog>,
+    status: Vec<ObjectStatus>,
+}
+
+fn parts(manifests: &Manifests, previous: Option<&Snapshot>, ports: Ports) -> Parts {
     let policies = policy::compile(manifests);
     let mut pool = HealthPool::of(previous);
     let backends = backend::compile(manifests, &policies, &mut pool);
-    let mut gateways = listener::compile(manifests);
+    let mut gateways = listener::compile(manifests, ports);
     let models = model::compile(manifests, &mut gateways, &mut pool);
     let context = attach::Context { manifests, policies: &policies, backends: &backends, models: &models };
     let routes = attach::attach(&context, &mut gateways);
@@ -93,8 +115,7 @@ pub fn compile(manifests: &Manifests, previous: Option<&Snapshot>) -> Compiled {
     status.extend(policies.status);
     let (catalogs, parameters) = catalog::compile(manifests);
     status.extend(parameters);
-    let looked_up = manifests.take_looked_up();
-    Compiled { snapshot: assemble(listeners), catalogs, status, looked_up }
+    Parts { listeners, catalogs, status }
 }
 
 fn assemble(listeners: BTreeMap<u16, Vec<Listener>>) -> Snapshot {

@@ -111,7 +111,7 @@ impl Manifests {
     }
 
     /// The Secrets, ConfigMaps and Services that were looked for since the last call, there or not.
-    pub(super) fn take_looked_up(&self) -> BTreeSet<Key> {
+    pub(crate) fn take_looked_up(&self) -> BTreeSet<Key> {
         self.looked_up.take()
     }
 

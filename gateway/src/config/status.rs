@@ -1,10 +1,11 @@
-//! Status conditions of objects, and the table that `--check` prints of them.
+//! What every object is told: conditions of its own, about each of its parents, and of its listeners, in all that a
+//! Kubernetes status needs save the time; and the table that `--check` prints of them.
 
 use std::fmt;
 
 use super::kind::Kind;
 use super::manifests::Resource;
-use super::resources::Object;
+use super::resources::{Object, ObjectReference};
 
 /// One condition.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,26 +18,17 @@ pub struct Condition {
     pub reason: &'static str,
     /// For people.
     pub message: String,
-    /// `Kind namespace/name` of the parent or ancestor it is about.
-    pub parent: Option<String>,
 }
 
 impl Condition {
     /// A condition that holds.
     pub fn yes(type_: &'static str, reason: &'static str, message: impl Into<String>) -> Self {
-        Self { type_, status: true, reason, message: message.into(), parent: None }
+        Self { type_, status: true, reason, message: message.into() }
     }
 
     /// A condition that does not hold.
     pub fn no(type_: &'static str, reason: &'static str, message: impl Into<String>) -> Self {
         Self { status: false, ..Self::yes(type_, reason, message) }
-    }
-
-    /// The same, about one parent.
-    #[must_use]
-    pub fn about(mut self, parent: &str) -> Self {
-        self.parent = Some(parent.to_owned());
-        self
     }
 
     /// Whether it is as it should be: some conditions are good when False, and one is a hint only.
@@ -47,6 +39,15 @@ impl Condition {
             _ => self.status,
         }
     }
+}
+
+/// What is told about one parent of a route or model, or one target of a policy.
+#[derive(Debug, Clone)]
+pub struct ParentStatus {
+    /// The reference as the object has it, nothing filled in; a policy's target with group and namespace.
+    pub parent: ObjectReference,
+    /// The conditions about it.
+    pub conditions: Vec<Condition>,
 }
 
 /// Status of one listener of a Gateway.
@@ -75,8 +76,10 @@ pub struct ObjectStatus {
     pub name: String,
     /// `metadata.generation` that the conditions are about (their `observedGeneration`); files have none.
     pub generation: Option<i64>,
-    /// Its conditions, parent by parent.
+    /// Its own conditions; a route, model or policy has some only while it names no parent.
     pub conditions: Vec<Condition>,
+    /// For routes and models one entry for each parentRef that is ours, for policies one for each target.
+    pub parents: Vec<ParentStatus>,
     /// For Gateways.
     pub listeners: Vec<ListenerStatus>,
     /// What is worth knowing but wrong for nobody: shadowed rules, ignored objects.
@@ -93,6 +96,7 @@ impl ObjectStatus {
             name: name.to_owned(),
             generation: resource.object.metadata.generation,
             conditions: Vec::new(),
+            parents: Vec::new(),
             listeners: Vec::new(),
             notes: Vec::new(),
         }
@@ -103,16 +107,40 @@ impl ObjectStatus {
         if self.namespace.is_empty() { self.name.clone() } else { format!("{}/{}", self.namespace, self.name) }
     }
 
-    /// Whether every condition is as it should be.
-    pub fn ok(&self) -> bool {
-        let mut listeners = self.listeners.iter().flat_map(|listener| &listener.conditions);
-        self.conditions.iter().all(Condition::good) && listeners.all(Condition::good)
+    /// Its own conditions, then those about each parent with the name of that parent; without its listeners'.
+    pub fn told(&self) -> impl Iterator<Item = (Option<String>, &Condition)> {
+        let of_parents = self.parents.iter().flat_map(|about| {
+            let name = parent_name(&self.namespace, &about.parent);
+            about.conditions.iter().map(move |condition| (Some(name.clone()), condition))
+        });
+        self.conditions.iter().map(|condition| (None, condition)).chain(of_parents)
     }
 
-    /// The first condition of a type.
-    pub fn condition(&self, type_: &str) -> Option<&Condition> {
-        self.conditions.iter().find(|condition| condition.type_ == type_)
+    /// Every condition: its own, its parents' and its listeners'.
+    pub fn every_condition(&self) -> impl Iterator<Item = &Condition> {
+        let parents = self.parents.iter().flat_map(|about| &about.conditions);
+        let listeners = self.listeners.iter().flat_map(|listener| &listener.conditions);
+        self.conditions.iter().chain(parents).chain(listeners)
     }
+
+    /// Whether every condition is as it should be.
+    pub fn ok(&self) -> bool {
+        self.every_condition().all(Condition::good)
+    }
+
+    /// The first condition of a type, not of a listener.
+    pub fn condition(&self, type_: &str) -> Option<&Condition> {
+        self.told().map(|(_, condition)| condition).find(|condition| condition.type_ == type_)
+    }
+}
+
+/// How a parent is written for people: `Kind namespace/name#section:port`.
+pub(super) fn parent_name(own: &str, parent: &ObjectReference) -> String {
+    let kind = parent.kind.as_deref().unwrap_or(Kind::Gateway.name());
+    let namespace = parent.namespace.as_deref().unwrap_or(own);
+    let section = parent.section_name.as_ref().map(|section| format!("#{section}")).unwrap_or_default();
+    let port = parent.port.map(|port| format!(":{port}")).unwrap_or_default();
+    format!("{kind} {namespace}/{}{section}{port}", parent.name)
 }
 
 /// What `--check` prints and decides.
@@ -150,12 +178,11 @@ impl fmt::Display for Report {
 type Row = [String; 6];
 
 fn object_rows(object: &ObjectStatus) -> Vec<Row> {
-    let several = object.conditions.iter().any(|condition| condition.parent != object.conditions[0].parent);
+    let several = object.parents.len() > 1;
     let mut rows: Vec<Row> = object
-        .conditions
-        .iter()
-        .map(|condition| {
-            let about = condition.parent.as_ref().filter(|_| several).map(|parent| format!("[{parent}] "));
+        .told()
+        .map(|(parent, condition)| {
+            let about = parent.filter(|_| several).map(|parent| format!("[{parent}] "));
             row(object, condition.type_.to_owned(), condition, about.unwrap_or_default() + &condition.message)
         })
         .collect();

@@ -4,8 +4,9 @@
 
 use serde_json::{Map, Value, json};
 
-use super::kind::{CONTROLLER, Kind};
-use super::status::{Condition, ListenerStatus, ObjectStatus};
+use super::kind::{CONTROLLER, GATEWAY_API, Kind};
+use super::resources::ObjectReference;
+use super::status::{Condition, ListenerStatus, ObjectStatus, ParentStatus};
 
 /// All objects with their status.
 pub fn list(objects: &[ObjectStatus]) -> Value {
@@ -49,45 +50,32 @@ fn listener(listener: &ListenerStatus, generation: Option<i64>) -> Value {
     })
 }
 
-/// One entry for each parent or ancestor, in the order in which they are told of.
+/// One entry for each parent or ancestor.
 fn by_parent(object: &ObjectStatus, reference: &str) -> Vec<Value> {
-    let mut parents: Vec<&str> = Vec::new();
-    for parent in object.conditions.iter().filter_map(|condition| condition.parent.as_deref()) {
-        if !parents.contains(&parent) {
-            parents.push(parent);
-        }
-    }
-    let entry = |parent: &str| {
-        let own = object.conditions.iter().filter(|condition| condition.parent.as_deref() == Some(parent));
-        let conditions = conditions(own, object.generation);
-        json!({reference: parent_ref(parent), "controllerName": CONTROLLER, "conditions": conditions})
+    let entry = |about: &ParentStatus| {
+        let conditions = conditions(about.conditions.iter(), object.generation);
+        json!({reference: parent_ref(&about.parent), "controllerName": CONTROLLER, "conditions": conditions})
     };
-    parents.into_iter().map(entry).collect()
+    object.parents.iter().map(entry).collect()
 }
 
-/// `Kind namespace/name#section:port`, taken apart.
-fn parent_ref(parent: &str) -> Value {
-    let (kind, place) = parent.split_once(' ').unwrap_or(("", parent));
-    let (place, port) = match place.rsplit_once(':') {
-        Some((place, port)) => (place, port.parse::<u16>().ok()),
-        None => (place, None),
-    };
-    let (place, section) = place.split_once('#').map_or((place, None), |(place, section)| (place, Some(section)));
-    let (namespace, name) = place.split_once('/').unwrap_or(("", place));
-    let mut reference = Map::new();
-    let group = Kind::named(kind).map(|kind| Value::from(kind.group()));
-    let namespace = Some(namespace).filter(|namespace| !namespace.is_empty());
+/// The reference as it is written, with the group and kind that an API server would fill in.
+fn parent_ref(parent: &ObjectReference) -> Value {
+    let mut reference = json!({
+        "group": parent.group.as_deref().unwrap_or(GATEWAY_API),
+        "kind": parent.kind.as_deref().unwrap_or(Kind::Gateway.name()),
+        "name": parent.name,
+    });
     for (key, value) in [
-        ("group", group),
-        ("kind", Some(Value::from(kind))),
-        ("namespace", namespace.map(Value::from)),
-        ("name", Some(Value::from(name))),
-        ("sectionName", section.map(Value::from)),
-        ("port", port.map(Value::from)),
+        ("namespace", parent.namespace.as_deref().map(Value::from)),
+        ("sectionName", parent.section_name.as_deref().map(Value::from)),
+        ("port", parent.port.map(Value::from)),
     ] {
-        reference.extend(value.map(|value| (key.to_owned(), value)));
+        if let Some(value) = value {
+            reference[key] = value;
+        }
     }
-    Value::Object(reference)
+    reference
 }
 
 fn conditions<'c>(conditions: impl Iterator<Item = &'c Condition>, generation: Option<i64>) -> Vec<Value> {
@@ -111,27 +99,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parents_are_taken_apart() {
+    fn parents_are_told_as_they_are_written() {
         let full = json!({
-            "group": "gateway.networking.k8s.io", "kind": "Gateway", "namespace": "a", "name": "g", "sectionName": "s", "port": 80,
+            "group": "agentgateway.dev", "kind": "AIRoute", "namespace": "a", "name": "g", "sectionName": "s", "port": 80,
         });
-        assert_eq!(parent_ref("Gateway a/g#s:80"), full);
-        let plain = json!({"group": "agentgateway.dev", "kind": "AgentgatewayBackend", "namespace": "a", "name": "b"});
-        assert_eq!(parent_ref("AgentgatewayBackend a/b"), plain);
+        let parent: ObjectReference = serde_json::from_value(full.clone()).unwrap();
+        assert_eq!(parent_ref(&parent), full);
+        let plain = ObjectReference { name: "g".to_owned(), ..ObjectReference::default() };
+        assert_eq!(parent_ref(&plain), json!({"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "g"}));
     }
 
     #[test]
     fn conditions_are_told_parent_by_parent_and_about_their_generation() {
-        let said = |parent| Condition::yes("Accepted", "Accepted", "").about(parent);
+        let about = |name: &str, conditions| ParentStatus {
+            parent: ObjectReference { name: name.to_owned(), ..ObjectReference::default() },
+            conditions,
+        };
+        let accepted = || Condition::yes("Accepted", "Accepted", "");
         let route = ObjectStatus {
             kind: Kind::HTTPRoute,
             namespace: "a".to_owned(),
             name: "r".to_owned(),
             generation: Some(3),
-            conditions: vec![
-                said("Gateway a/one"),
-                said("Gateway a/two"),
-                Condition::no("ResolvedRefs", "X", "").about("Gateway a/one"),
+            conditions: Vec::new(),
+            parents: vec![
+                about("one", vec![accepted(), Condition::no("ResolvedRefs", "X", "")]),
+                about("two", vec![accepted()]),
             ],
             listeners: Vec::new(),
             notes: Vec::new(),

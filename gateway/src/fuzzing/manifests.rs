@@ -33,7 +33,7 @@ pub fn manifests(text: &str) -> bool {
 /// Every object has a name, and every condition a reason; what is not as it should be says why.
 fn told(status: &[ObjectStatus]) {
     for object in status {
-        for condition in object.conditions.iter().chain(object.listeners.iter().flat_map(|one| &one.conditions)) {
+        for condition in object.every_condition() {
             assert!(!condition.reason.is_empty(), "{object:?}");
             assert!(condition.good() || !condition.message.is_empty(), "{object:?}");
         }

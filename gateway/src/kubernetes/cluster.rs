@@ -261,8 +261,9 @@ impl Cluster {
             format!("warning: {} {id}: not served, it cannot be read here: {}", kind.name(), unreadable.why)
         });
         // other Gateways have processes of their own, which tell what concerns them
-        let ours =
-            |object: &&config::ObjectStatus| self.objects.manifests().only.is_none() || !object.conditions.is_empty();
+        let ours = |object: &&config::ObjectStatus| {
+            self.objects.manifests().only.is_none() || object.every_condition().next().is_some()
+        };
         let of_objects = compiled.status.iter().filter(ours).flat_map(troubles);
         let lines: BTreeSet<String> = unreadable.chain(of_objects).collect();
         lines.difference(&self.voice.told).for_each(|line| (self.voice.notices)(line));

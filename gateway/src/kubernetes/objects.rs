@@ -120,7 +120,7 @@ impl Objects {
     }
 }
 
-pub(super) fn id_of(kind: Kind, object: &DynamicObject) -> Arc<str> {
+pub(crate) fn id_of(kind: Kind, object: &DynamicObject) -> Arc<str> {
     let name = object.metadata.name.as_deref().unwrap_or_default();
     if kind.namespaced() {
         format!("{}/{name}", object.metadata.namespace.as_deref().unwrap_or("default")).into()

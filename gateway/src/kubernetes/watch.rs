@@ -17,8 +17,8 @@ use kube::{Client, Error as ClientError};
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::task::{AbortHandle, JoinSet};
 
-use crate::config::Key;
 use super::objects::id_of;
+use crate::config::Key;
 use crate::config::kind::Kind;
 
 /// The kinds that are followed as a whole. Secrets and ConfigMaps are followed by name: others than those that are

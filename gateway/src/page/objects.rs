@@ -31,7 +31,7 @@ pub fn listeners(snapshot: &Snapshot, loaded: &Loaded, address: impl Fn(u16) -> 
             "tls": served.and(bind).is_some_and(|bind| bind.tls.is_some()),
             "hostname": host(served.and_then(|listener| listener.hostname.as_ref())),
             "attached_routes": status.attached_routes,
-            "conditions": status.conditions.iter().map(condition).collect::<Vec<_>>(),
+            "conditions": status.conditions.iter().map(|one| condition(None, one)).collect::<Vec<_>>(),
         })
     });
     json!({"listeners": told.collect::<Vec<_>>()})
@@ -49,12 +49,10 @@ pub fn configuration(loaded: &Loaded) -> Value {
 
 fn object(object: &ObjectStatus) -> Value {
     let of_listeners = object.listeners.iter().flat_map(|listener| {
-        listener.conditions.iter().map(|one| {
-            let mut told = condition(one);
-            told["parent"] = format!("listener {}", listener.name).into();
-            told
-        })
+        let parent = format!("listener {}", listener.name);
+        listener.conditions.iter().map(move |one| condition(Some(parent.clone()), one))
     });
+    let own = object.told().map(|(parent, one)| condition(parent, one));
     json!({
         "kind": object.kind.name(),
         "apiVersion": object.kind.api_version(),
@@ -62,18 +60,18 @@ fn object(object: &ObjectStatus) -> Value {
         "name": object.name,
         "generation": object.generation,
         "ok": object.ok(),
-        "conditions": object.conditions.iter().map(condition).chain(of_listeners).collect::<Vec<_>>(),
+        "conditions": own.chain(of_listeners).collect::<Vec<_>>(),
         "notes": object.notes,
     })
 }
 
-fn condition(condition: &Condition) -> Value {
+fn condition(parent: Option<String>, condition: &Condition) -> Value {
     json!({
         "type": condition.type_,
         "status": if condition.status { "True" } else { "False" },
         "reason": condition.reason,
         "message": condition.message,
-        "parent": condition.parent,
+        "parent": parent,
         "good": condition.good(),
     })
 }

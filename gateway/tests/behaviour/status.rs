@@ -6,6 +6,7 @@ mod agentgateway;
 mod backend_refs;
 mod gateways;
 mod parents;
+mod profile;
 mod rules;
 
 use std::io::{Read, Write};
@@ -114,16 +115,15 @@ fn manifests(given: &[&str], up: u16) -> String {
 /// Everything that is told of an object, a line each.
 fn lines(object: &ObjectStatus) -> Vec<String> {
     let id = format!("{} {}", object.kind.name(), object.id());
-    let line = |about: Option<&str>, condition: &Condition| {
+    let line = |about: Option<String>, condition: &Condition| {
         let about = about.map(|about| format!(" [{about}]")).unwrap_or_default();
         let status = if condition.status { "True" } else { "False" };
         format!("{id}{about} {}={status}/{}", condition.type_, condition.reason)
     };
-    let mut lines: Vec<_> =
-        object.conditions.iter().map(|condition| line(condition.parent.as_deref(), condition)).collect();
+    let mut lines: Vec<_> = object.told().map(|(parent, condition)| line(parent, condition)).collect();
     for listener in &object.listeners {
-        let name = listener.name.as_str();
-        lines.extend(listener.conditions.iter().map(|condition| line(Some(name), condition)));
+        let name = &listener.name;
+        lines.extend(listener.conditions.iter().map(|condition| line(Some(name.clone()), condition)));
         let kinds: Vec<_> = listener.supported_kinds.iter().map(|kind| kind.name()).collect();
         lines.push(format!("{id} [{name}] attachedRoutes={}", listener.attached_routes));
         lines.push(format!("{id} [{name}] supportedKinds={}", kinds.join(",")));
@@ -199,4 +199,9 @@ fn routes_say_which_references_resolve() {
 #[test]
 fn backends_and_policies_say_what_takes_effect() {
     check(agentgateway::ROWS);
+}
+
+#[test]
+fn the_gateway_apis_conformance_profile_holds() {
+    check(profile::ROWS);
 }

@@ -207,6 +207,100 @@ spec:
 }
 
 #[test]
+fn gateways_with_a_process_each_are_in_nobodys_way() {
+    let gateway = |name: &str, listeners: &str| {
+        format!(
+            "kind: Gateway\nmetadata: {{name: {name}}}\nspec: {{gatewayClassName: agentgateway, listeners: [{listeners}]}}\n---\n"
+        )
+    };
+    let http = |name: &str| format!("{{name: {name}, port: 8080, protocol: HTTP}}");
+    let text =
+        gateway("one", &http("a")) + &gateway("two", &http("a")) + &gateway("three", &(http("a") + "," + &http("b")));
+    let manifests = super::parse(&text).unwrap();
+    let accepted = |status: Vec<gateway::config::ObjectStatus>| -> Vec<bool> {
+        status.iter().map(|gateway| gateway.condition("Accepted").unwrap().status).collect()
+    };
+    assert_eq!(accepted(gateway::config::tell(&manifests)), [true, true, false], "only its own listeners conflict");
+    assert_eq!(accepted(gateway::config::compile(&manifests, None).status), [true, false, false], "they share a port");
+}
+
+#[test]
+fn every_condition_is_about_the_generation_of_its_object_and_every_parent_is_told_as_written() {
+    let text = "
+kind: Gateway
+metadata: {name: gw, generation: GENERATION}
+spec: {gatewayClassName: agentgateway, listeners: [{name: http, port: 8080, protocol: HTTP}]}
+---
+kind: HTTPRoute
+metadata: {name: r, generation: GENERATION}
+spec:
+  parentRefs:
+  - {name: gw}
+  - {group: gateway.networking.k8s.io, kind: Gateway, name: gw, namespace: default, sectionName: http, port: 8080}
+  - {name: gw, sectionName: gone}
+---
+kind: AgentgatewayPolicy
+metadata: {name: p, generation: GENERATION}
+spec: {targetRefs: [{group: gateway.networking.k8s.io, kind: HTTPRoute, name: r}], traffic: {timeouts: {request: 9s}}}
+";
+    for generation in [1, 2] {
+        let compiled = compile(&text.replace("GENERATION", &generation.to_string()));
+        let list = gateway::config::view::list(&compiled.status);
+        let mut generations = Vec::new();
+        observed(&list, &mut generations);
+        assert_eq!(generations, vec![generation; 2 + 4 + 3 * 2 + 2], "{list}");
+        let parents = &list["items"][1]["status"]["parents"];
+        let parent = |index: usize| &parents[index]["parentRef"];
+        let own = serde_json::json!({"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "gw"});
+        assert_eq!(*parent(0), own, "what is not written is not told");
+        let all = (&parent(1)["namespace"], &parent(1)["sectionName"], &parent(1)["port"]);
+        assert_eq!(all, (&"default".into(), &"http".into(), &8080.into()));
+        assert_eq!(
+            (&parent(2)["sectionName"], parents[2]["conditions"][0]["reason"].as_str()),
+            (&"gone".into(), Some("NoMatchingParent"))
+        );
+        let ancestor = &list["items"][2]["status"]["ancestors"][0]["ancestorRef"];
+        assert_eq!((&ancestor["kind"], &ancestor["name"]), (&"HTTPRoute".into(), &"r".into()));
+    }
+}
+
+/// Every `observedGeneration` in it.
+fn observed(value: &serde_json::Value, into: &mut Vec<i64>) {
+    match value {
+        serde_json::Value::Object(fields) => fields.iter().for_each(|(key, value)| match key.as_str() {
+            "observedGeneration" => into.extend(value.as_i64()),
+            _ => observed(value, into),
+        }),
+        serde_json::Value::Array(values) => values.iter().for_each(|value| observed(value, into)),
+        _ => {}
+    }
+}
+
+#[test]
+fn a_listener_that_is_added_changed_or_taken_away_is_told_as_it_is_now() {
+    let told = |listeners: &str| {
+        let compiled = compile(&format!(
+            "kind: Gateway\nmetadata: {{name: gw}}\nspec: {{gatewayClassName: agentgateway, listeners: [{listeners}]}}\n---\n{}",
+            route(&format!(
+                "{{parentRefs: [{{name: gw}}, {{name: gw, sectionName: two}}], hostnames: [a.example.com], rules: [{{backendRefs: [{REF}]}}]}}"
+            ))
+        ));
+        let listeners = &status(&compiled, "Gateway", "gw").listeners;
+        let counts: Vec<_> =
+            listeners.iter().map(|listener| format!("{}={}", listener.name, listener.attached_routes)).collect();
+        let accepted = status(&compiled, "HTTPRoute", "r").parents.iter().map(|about| about.conditions[0].reason);
+        (counts.join(" "), accepted.collect::<Vec<_>>().join(" "))
+    };
+    let (one, two) = ("{name: one, port: 8080, protocol: HTTP}", "{name: two, port: 8081, protocol: HTTP");
+    let pair = |counts: &str, reasons: &str| (counts.to_owned(), reasons.to_owned());
+    assert_eq!(told(one), pair("one=1", "Accepted NoMatchingParent"));
+    assert_eq!(told(&format!("{one}, {two}}}")), pair("one=1 two=1", "Accepted Accepted"));
+    let elsewhere = format!("{one}, {two}, hostname: b.example.com}}");
+    assert_eq!(told(&elsewhere), pair("one=1 two=0", "Accepted NoMatchingListenerHostname"));
+    assert_eq!(told(&format!("{two}}}")), pair("two=1", "Accepted Accepted"));
+}
+
+#[test]
 fn namespaces_are_admitted_by_label() {
     let cases = [
         ("{}", true),

@@ -63,9 +63,9 @@ fn status<'c>(compiled: &'c Compiled, kind: &str, name: &str) -> &'c ObjectStatu
 
 /// `Accepted=True/Valid ResolvedRefs=…` of an object.
 fn conditions(compiled: &Compiled, kind: &str, name: &str) -> String {
-    let conditions = status(compiled, kind, name).conditions.iter();
-    let words: Vec<_> = conditions
-        .map(|condition| {
+    let words: Vec<_> = status(compiled, kind, name)
+        .told()
+        .map(|(_, condition)| {
             let value = if condition.status { "True" } else { "False" };
             format!("{}={value}/{}", condition.type_, condition.reason)
         })

@@ -37,7 +37,7 @@ fn only<'s>(snapshot: &'s Snapshot, name: &str) -> &'s AiBackend {
 
 fn message(text: &str, name: &str) -> String {
     let compiled = served(text);
-    let bad = status(&compiled, "AgentgatewayModel", name).conditions.iter().find(|condition| !condition.status);
+    let bad = status(&compiled, "AgentgatewayModel", name).every_condition().find(|condition| !condition.status);
     bad.map_or_else(String::new, |condition| format!("{}/{}: {}", condition.type_, condition.reason, condition.message))
 }
 

@@ -82,7 +82,7 @@ fn a_protective_part_that_is_not_implemented_closes_its_routes() {
         assert_eq!(closed, rule.route.ends_with("/r"), "{}", rule.route);
     }
     assert_eq!(conditions(&compiled, "AgentgatewayPolicy", "p"), "Accepted=False/Invalid Attached=True/Attached");
-    let message = &status(&compiled, "AgentgatewayPolicy", "p").conditions[0].message;
+    let message = &status(&compiled, "AgentgatewayPolicy", "p").condition("Accepted").unwrap().message;
     assert!(message.contains("traffic.apiKeyAuthentication") && message.contains("500"), "{message}");
 }
 

@@ -105,7 +105,7 @@ fn what_is_wrong_with_a_tracing_is_told_by_its_place() {
         let accepted = if reason == "Invalid" { "False" } else { "True" };
         let expected = format!("Accepted={accepted}/{reason} Attached=True/Attached");
         assert_eq!(conditions(&compiled, "AgentgatewayPolicy", "p"), expected, "{tracing}");
-        let message = &status(&compiled, "AgentgatewayPolicy", "p").conditions[0].message;
+        let message = &status(&compiled, "AgentgatewayPolicy", "p").condition("Accepted").unwrap().message;
         assert!(message.contains(told), "{tracing}: {message}");
     }
 }

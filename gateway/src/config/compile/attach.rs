@@ -15,7 +15,7 @@ use crate::config::kind::{GATEWAY_API, Kind};
 use crate::config::manifests::{Manifests, Resource};
 use crate::config::resources::route::{RouteSpec, RuleSpec};
 use crate::config::resources::{Object, ObjectReference};
-use crate::config::status::{Condition, ObjectStatus};
+use crate::config::status::{Condition, ObjectStatus, ParentStatus, parent_name};
 use crate::snapshot::{Hostname, Match, RouteEntry};
 
 /// What routes are compiled against.
@@ -87,28 +87,19 @@ fn attach_route(
         status.conditions.push(Condition::no("Accepted", "NoMatchingParent", "the route has no parentRefs"));
     }
     for parent in &spec.parent_refs {
-        let name = parent_name(route.object.metadata.namespace(), parent);
         let refused = match attach_parent(context, gateways, &draft, parent) {
             Ok(()) => None,
             Err(Detached::Refused(refusal)) => Some(refusal),
             Err(Detached::Elsewhere) => {
+                let name = parent_name(route.object.metadata.namespace(), parent);
                 status.notes.push(format!("{name} is not served here"));
                 continue;
             }
         };
-        let conditions = draft.verdict.conditions(refused.as_ref());
-        status.conditions.extend(conditions.map(|condition| condition.about(&name)));
+        let conditions = draft.verdict.conditions(refused.as_ref()).collect();
+        status.parents.push(ParentStatus { parent: parent.clone(), conditions });
     }
     status
-}
-
-/// How a parent is written in status.
-pub(super) fn parent_name(own: &str, parent: &ObjectReference) -> String {
-    let kind = parent.kind.as_deref().unwrap_or("Gateway");
-    let namespace = parent.namespace.as_deref().unwrap_or(own);
-    let section = parent.section_name.as_ref().map(|section| format!("#{section}")).unwrap_or_default();
-    let port = parent.port.map(|port| format!(":{port}")).unwrap_or_default();
-    format!("{kind} {namespace}/{}{section}{port}", parent.name)
 }
 
 /// Why a route or a model does not attach to a parent.

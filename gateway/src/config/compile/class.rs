@@ -10,7 +10,7 @@ use crate::config::resources::{Object, ObjectReference};
 use crate::config::status::{Condition, ObjectStatus};
 
 /// The class that is ours also without a GatewayClass.
-const OUR_CLASS: &str = "agentgateway";
+pub(crate) const OUR_CLASS: &str = "agentgateway";
 
 /// The status of every GatewayClass.
 pub(super) fn status(manifests: &Manifests) -> Vec<ObjectStatus> {
@@ -31,7 +31,7 @@ pub(super) fn status(manifests: &Manifests) -> Vec<ObjectStatus> {
 }
 
 /// The class `agentgateway`, or one whose GatewayClass names our controller.
-pub(super) fn is_ours(manifests: &Manifests, name: &str) -> bool {
+pub(crate) fn is_ours(manifests: &Manifests, name: &str) -> bool {
     match manifests.classes.iter().find(|class| &*class.id == name) {
         Some(class) => class.object.spec.controller_name == CONTROLLER,
         None => name == OUR_CLASS,
@@ -57,7 +57,7 @@ pub(super) fn check_parameters(manifests: &Manifests, gateway: &Object<GatewaySp
 }
 
 /// The parameters that are there: those of the class, then those of the Gateway itself.
-pub(super) fn parameters<'m>(
+pub(crate) fn parameters<'m>(
     manifests: &'m Manifests,
     gateway: &Object<GatewaySpec>,
 ) -> impl Iterator<Item = &'m Resource<Object<ParametersSpec>>> {

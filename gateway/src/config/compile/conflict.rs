@@ -1,11 +1,20 @@
 //! Listeners that cannot be told apart. Within one Gateway none of them is served: the Gateway API forbids to pick
-//! a winner. Between Gateways, which share their ports here, the older one keeps what it has. HTTPS listeners whose
+//! a winner. Between Gateways that share their ports the older one keeps what it has. HTTPS listeners whose
 //! host names overlap are served and told: a client's connection may be for the other one.
 
 use super::listener::{GatewayDraft, ListenerDraft};
 use super::order::Ages;
 use super::{Refusal, hostname};
 use crate::snapshot::Hostname;
+
+/// Whether Gateways are in each other's way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ports {
+    /// One process serves all Gateways.
+    Shared,
+    /// Each Gateway has a process of its own.
+    Own,
+}
 
 /// What a listener needs for itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,7 +25,7 @@ struct Spot {
 }
 
 /// Marks every listener that is in another's way; `ages` are the Gateways'.
-pub(super) fn mark(gateways: &mut [GatewayDraft<'_>], ages: &Ages) {
+pub(super) fn mark(gateways: &mut [GatewayDraft<'_>], ages: &Ages, ports: Ports) {
     let mut oldest_first: Vec<&mut GatewayDraft<'_>> = gateways.iter_mut().filter(|gateway| gateway.usable()).collect();
     oldest_first.sort_by_key(|gateway| ages.of(gateway.order));
     let mut taken: Vec<Spot> = Vec::new();
@@ -29,7 +38,9 @@ pub(super) fn mark(gateways: &mut [GatewayDraft<'_>], ages: &Ages) {
             let before = || taken.iter().find_map(|spot| clash(own, spot, "of an older Gateway"));
             listener.conflict = among.or_else(before);
         }
-        taken.extend(gateway.listeners.iter().filter_map(spot));
+        if ports == Ports::Shared {
+            taken.extend(gateway.listeners.iter().filter_map(spot));
+        }
         mark_overlaps(gateway);
     }
 }

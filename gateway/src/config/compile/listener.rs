@@ -4,8 +4,9 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::certificate::{self, Shelf};
+use super::conflict::{self, Ports};
 use super::order::{Entry, ages};
-use super::{Refusal, class, conflict, hostname};
+use super::{Refusal, class, hostname};
 use crate::config::kind::{GATEWAY_API, Kind};
 use crate::config::manifests::{Manifests, Resource};
 use crate::config::resources::Object;
@@ -52,11 +53,11 @@ pub(super) struct ListenerDraft<'m> {
 }
 
 /// Prepares every Gateway for its routes.
-pub(super) fn compile(manifests: &Manifests) -> Vec<GatewayDraft<'_>> {
+pub(super) fn compile(manifests: &Manifests, ports: Ports) -> Vec<GatewayDraft<'_>> {
     let gateways = &manifests.gateways;
     let mut drafts: Vec<_> = gateways.iter().map(|gateway| draft(manifests, gateway)).collect();
     let ages = ages(gateways.iter().map(|gateway| (gateway.order, &gateway.object.metadata, &gateway.id)));
-    conflict::mark(&mut drafts, &ages);
+    conflict::mark(&mut drafts, &ages, ports);
     drafts
 }
 

@@ -15,7 +15,7 @@ use crate::config::manifests::{Manifests, Resource};
 use crate::config::resources::Object;
 use crate::config::resources::backend::BackendPolicies;
 use crate::config::resources::policy::{FrontendSpec, Phase, PolicySpec, TrafficSpec};
-use crate::config::status::{Condition, ObjectStatus};
+use crate::config::status::{Condition, ObjectStatus, ParentStatus};
 use crate::snapshot::Retry;
 use crate::tracing::Tracing;
 use crate::worker::BODY_LIMIT;
@@ -164,8 +164,13 @@ fn add<'m>(
     let (traffic, mut issues) = read_traffic(manifests, policy);
     if let Err(refusal) = usable(spec) {
         policies.close(manifests, policy, &traffic, &refusal);
-        status.conditions.push(Condition::no("Accepted", "Invalid", refusal.message));
-        status.conditions.push(Condition::no("Attached", "Pending", "the policy is not accepted"));
+        let accepted = Condition::no("Accepted", "Invalid", refusal.message);
+        let conditions = vec![accepted, Condition::no("Attached", "Pending", "the policy is not accepted")];
+        let targets = target::of(manifests, policy).into_iter();
+        status.parents = targets.map(|(parent, _)| ParentStatus { parent, conditions: conditions.clone() }).collect();
+        if status.parents.is_empty() {
+            status.conditions = conditions;
+        }
         return status;
     }
     issues.extend(target_issues(spec));
@@ -181,7 +186,7 @@ fn add<'m>(
         (false, false) => Condition::no("Accepted", "Invalid", issues.join("; ")),
     };
     let mut targets = Vec::new();
-    for (name, target) in target::of(manifests, policy) {
+    for (parent, target) in target::of(manifests, policy) {
         let attached = match target {
             Ok(target) => {
                 targets.push(target);
@@ -189,8 +194,7 @@ fn add<'m>(
             }
             Err(why) => Condition::no("Attached", "Pending", why),
         };
-        status.conditions.push(accepted.clone().about(&name));
-        status.conditions.push(attached.about(&name));
+        status.parents.push(ParentStatus { parent, conditions: vec![accepted.clone(), attached] });
     }
     for target in targets {
         match target.kind {

@@ -17,8 +17,11 @@ pub(super) struct TargetOf {
     pub(super) section: Option<String>,
 }
 
-/// A target with the name it is written by, or why it cannot be had.
-type Found = (String, Result<TargetOf, String>);
+/// Stands for the name where a selector finds nothing.
+const ALL: &str = "*";
+
+/// The reference that status tells of, and the target or why it cannot be had.
+type Found = (ObjectReference, Result<TargetOf, String>);
 
 /// Every target of a policy; a selector that finds nothing is one that cannot be had.
 pub(super) fn of(manifests: &Manifests, policy: &Resource<Object<PolicySpec>>) -> Vec<Found> {
@@ -32,42 +35,46 @@ pub(super) fn of(manifests: &Manifests, policy: &Resource<Object<PolicySpec>>) -
 fn by_name(manifests: &Manifests, namespace: &str, reference: &ObjectReference) -> Found {
     let kind = reference.kind.as_deref().unwrap_or_default();
     let id: Arc<str> = format!("{namespace}/{}", reference.name).into();
-    let name = format!("{kind} {id}{}", hash(reference.section_name.as_deref()));
+    let mut told = ObjectReference { namespace: Some(namespace.to_owned()), ..reference.clone() };
     let Some(kind) = known(kind, reference.group.as_deref()) else {
-        return (name, Err(format!("a {kind} cannot be the target of a policy here")));
+        return (told, Err(format!("a {kind} cannot be the target of a policy here")));
     };
+    told.group = Some(kind.group().to_owned());
     if !candidates(manifests, kind).iter().any(|(other, _)| **other == id) {
         let why = format!("{} {id} not found", kind.name());
-        return (name, Err(why));
+        return (told, Err(why));
     }
-    (name, with_section(manifests, TargetOf { kind, id, section: reference.section_name.clone() }))
+    (told, with_section(manifests, TargetOf { kind, id, section: reference.section_name.clone() }))
 }
 
 fn by_label(manifests: &Manifests, namespace: &str, selector: &TargetSelector) -> Vec<Found> {
-    let section = hash(selector.section_name.as_deref());
+    let told = |group: Option<&str>, name: &str| ObjectReference {
+        group: group.map(str::to_owned),
+        kind: Some(selector.kind.clone()),
+        namespace: Some(namespace.to_owned()),
+        name: name.to_owned(),
+        section_name: selector.section_name.clone(),
+        port: None,
+    };
     let Some(kind) = known(&selector.kind, selector.group.as_deref()) else {
         let why = format!("a {} cannot be the target of a policy here", selector.kind);
-        return vec![(format!("{} {namespace}/*{section}", selector.kind), Err(why))];
+        return vec![(told(selector.group.as_deref(), ALL), Err(why))];
     };
     let fits = |metadata: &Metadata| {
         let mut wanted = selector.match_labels.iter();
         metadata.namespace() == namespace && wanted.all(|(key, value)| metadata.label(key) == Some(value.as_str()))
     };
-    let found = candidates(manifests, kind).into_iter().filter(|(_, metadata)| fits(metadata)).map(|(id, _)| {
+    let found = candidates(manifests, kind).into_iter().filter(|(_, metadata)| fits(metadata)).map(|(id, metadata)| {
         let target = TargetOf { kind, id: id.clone(), section: selector.section_name.clone() };
-        (format!("{} {id}{section}", kind.name()), with_section(manifests, target))
+        (told(Some(kind.group()), &metadata.name), with_section(manifests, target))
     });
     let found: Vec<Found> = found.collect();
     if found.is_empty() {
         let labels: Vec<_> = selector.match_labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
         let why = format!("no {} in namespace {namespace} has the labels {}", kind.name(), labels.join(", "));
-        return vec![(format!("{} {namespace}/*{section}", kind.name()), Err(why))];
+        return vec![(told(Some(kind.group()), ALL), Err(why))];
     }
     found
-}
-
-fn hash(section: Option<&str>) -> String {
-    section.map(|section| format!("#{section}")).unwrap_or_default()
 }
 
 /// The kinds that policies may target; an absent group is the kind's own.

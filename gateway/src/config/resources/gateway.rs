@@ -43,9 +43,9 @@ pub struct GatewaySpec {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Infrastructure {
     /// For the deployment.
-    pub labels: Option<Present>,
+    pub labels: Option<BTreeMap<String, String>>,
     /// For the deployment.
-    pub annotations: Option<Present>,
+    pub annotations: Option<BTreeMap<String, String>>,
     /// An AgentgatewayParameters.
     pub parameters_ref: Option<ObjectReference>,
 }

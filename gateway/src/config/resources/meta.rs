@@ -90,7 +90,7 @@ impl<'de> Deserialize<'de> for Present {
 }
 
 /// A reference to another object: parent, backend, secret, policy target.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ObjectReference {

@@ -237,13 +237,16 @@ pub(super) const ROWS: &[Row] = &[
             GW,
             "AgentgatewayPolicy p: {targetRefs: [{kind: Gateway, name: gw}], targetSelectors: [{kind: Gateway}], traffic: {timeouts: {request: 9s}}}",
         ],
-        &["AgentgatewayPolicy p Accepted=False/Invalid", "AgentgatewayPolicy p Attached=False/Pending"],
+        &[
+            "AgentgatewayPolicy p [Gateway gw] Accepted=False/Invalid",
+            "AgentgatewayPolicy p [Gateway gw] Attached=False/Pending",
+        ],
         None,
     ),
     row(
         "a policy that says nothing",
         &[GW, R, B, "AgentgatewayPolicy p: {targetRefs: [{kind: Gateway, name: gw}]}"],
-        &["AgentgatewayPolicy p Accepted=False/Invalid"],
+        &["AgentgatewayPolicy p [Gateway gw] Accepted=False/Invalid"],
         Some(("a", 200)),
     ),
     row(
@@ -254,7 +257,7 @@ pub(super) const ROWS: &[Row] = &[
             B,
             "AgentgatewayPolicy p: {targetRefs: [{kind: Gateway, name: gw}, {kind: HTTPRoute, name: r}], traffic: {apiKeyAuthentication: {secretRef: {name: keys}}}}",
         ],
-        &["AgentgatewayPolicy p Accepted=False/Invalid"],
+        &["AgentgatewayPolicy p [Gateway gw] Accepted=False/Invalid"],
         Some(("a", 500)),
     ),
     row(
@@ -265,7 +268,7 @@ pub(super) const ROWS: &[Row] = &[
             B,
             "AgentgatewayPolicy p: {targetRefs: [{kind: Gateway, name: gw, namespace: default}], traffic: {timeouts: {request: 9s}}}",
         ],
-        &["AgentgatewayPolicy p Accepted=False/Invalid"],
+        &["AgentgatewayPolicy p [Gateway gw] Accepted=False/Invalid"],
         Some(("a", 200)),
     ),
     row(

@@ -1,7 +1,7 @@
 //! Models meet their parents: which router a model belongs to, and the route that leads to a listener's router.
 //! An HTTPRoute's rule leads to its router by the backendRef `AgentgatewayModel *`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::super::attach::{self, Context, Detached};
@@ -16,7 +16,7 @@ use crate::config::kind::{AGENTGATEWAY, GATEWAY_API, Kind};
 use crate::config::manifests::{Manifests, Resource, find};
 use crate::config::resources::route::{BackendRef, PathMatchType, RouteSpec, RuleSpec};
 use crate::config::resources::{Metadata, Object, ObjectReference};
-use crate::config::status::{Condition, ObjectStatus};
+use crate::config::status::{Condition, ObjectStatus, ParentStatus, parent_name};
 use crate::model::{Model, ModelRouter, Pattern};
 use crate::snapshot::{RouteEntry, Target};
 
@@ -32,6 +32,9 @@ pub(in super::super) struct Models {
 
 /// The route and, where it has one, the name of the rule.
 type Parent = (Arc<str>, Option<String>);
+
+/// The listeners that have counted a model, each once; a model that is not accepted counts nowhere.
+type Counted = Option<HashSet<Arc<str>>>;
 
 impl Models {
     /// What the backendRef of a rule means.
@@ -83,9 +86,9 @@ fn give(
     if parents.is_empty() {
         status.conditions.push(Condition::no("Accepted", "NoMatchingParent", "the model has no parentRefs"));
     }
+    let mut counted: Counted = issues.accepted.is_empty().then(HashSet::new);
     for reference in parents {
-        let name = attach::parent_name(resource.object.metadata.namespace(), reference);
-        let detached = match parents_of(manifests, gateways, resource, reference) {
+        let detached = match parents_of(manifests, gateways, resource, reference, &mut counted) {
             Ok(parents) => {
                 for parent in parents {
                     let members = members.entry(parent).or_default();
@@ -99,12 +102,14 @@ fn give(
                 None
             }
             Err(Detached::Elsewhere) => {
+                let name = parent_name(resource.object.metadata.namespace(), reference);
                 status.notes.push(format!("{name} is not served here"));
                 continue;
             }
             Err(Detached::Refused(refusal)) => Some(refusal),
         };
-        status.conditions.extend(conditions(&issues, &wrong, detached).map(|condition| condition.about(&name)));
+        let conditions = conditions(&issues, &wrong, detached).collect();
+        status.parents.push(ParentStatus { parent: reference.clone(), conditions });
     }
     status
 }
@@ -134,10 +139,11 @@ fn parents_of(
     gateways: &mut [GatewayDraft<'_>],
     model: &ModelResource,
     parent: &ObjectReference,
+    counted: &mut Counted,
 ) -> Result<Vec<Parent>, Detached> {
     let kind = parent.kind.as_deref().unwrap_or(Kind::Gateway.name());
     match (parent.group.as_deref().unwrap_or(GATEWAY_API), kind) {
-        (GATEWAY_API, "Gateway") => listeners(manifests, gateways, model, parent),
+        (GATEWAY_API, "Gateway") => listeners(manifests, gateways, model, parent, counted),
         (GATEWAY_API, "HTTPRoute") => rule(manifests, model, parent).map(|rule| vec![rule]).map_err(Detached::Refused),
         _ => Err(attach::refuse("InvalidKind", format!("a {kind} cannot be the parent of a model here"))),
     }
@@ -148,6 +154,7 @@ fn listeners(
     gateways: &mut [GatewayDraft<'_>],
     model: &ModelResource,
     parent: &ObjectReference,
+    counted: &mut Counted,
 ) -> Result<Vec<Parent>, Detached> {
     let own = model.object.metadata.namespace();
     let id = format!("{}/{}", parent.namespace.as_deref().unwrap_or(own), parent.name);
@@ -166,12 +173,13 @@ fn listeners(
         ));
     }
     named.retain(|listener| usable && listener.admits(manifests, namespace, Kind::AgentgatewayModel, own).is_ok());
-    if named.is_empty() {
+    if !named.iter().any(|listener| listener.accepted()) {
         return Err(attach::refuse("NotAllowedByListeners", "Parent listener not usable or not permitted"));
     }
     let parents = named.into_iter().map(|listener| {
-        listener.attached += 1;
-        (listener_route(&id, &listener.name), None)
+        let route = listener_route(&id, &listener.name);
+        listener.attached += usize::from(counted.as_mut().is_some_and(|counted| counted.insert(route.clone())));
+        (route, None)
     });
     Ok(parents.collect())
 }
