@@ -127,7 +127,9 @@ fn not_claimed(loaded: &Loaded, target: &Target) -> Option<String> {
         _ if target.file.attach.is_some() && !loaded.scenario.connect_to.is_empty() => {
             Some("the target is not started by us: it does not know where upstreams are".to_owned())
         }
-        _ if loaded.scenario.disturbs_cluster() && !target.cluster.as_ref().is_some_and(|cluster| cluster.is_ours()) => {
+        _ if loaded.scenario.disturbs_cluster()
+            && !target.cluster.as_ref().is_some_and(|cluster| cluster.is_ours()) =>
+        {
             Some("the cluster is not ours: nothing may happen to it".to_owned())
         }
         // An endpoint that nobody knows is not "not ready".

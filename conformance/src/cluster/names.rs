@@ -109,7 +109,8 @@ mod tests {
 
     #[test]
     fn an_object_is_in_the_namespace_that_it_names_or_in_the_default_one() {
-        let map = |metadata: Value| names().object(&json!({"kind": "ConfigMap", "metadata": metadata}))["metadata"].clone();
+        let map =
+            |metadata: Value| names().object(&json!({"kind": "ConfigMap", "metadata": metadata}))["metadata"].clone();
         assert_eq!(map(json!({"name": "m"})), json!({"name": "m", "namespace": "wt-fo-01-3f2a11-default"}));
         assert_eq!(map(json!({"name": "m", "namespace": "a"}))["namespace"], "wt-fo-01-3f2a11-a");
         let namespace = json!({"kind": "Namespace", "metadata": {"name": "a", "labels": {"name": "a"}}});

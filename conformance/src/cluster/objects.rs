@@ -278,7 +278,9 @@ impl Objects {
 
 /// The documents of a YAML text.
 fn documents(text: &str) -> Result<Vec<Value>, Error> {
-    let read = |document: serde_yaml::Deserializer<'_>| Value::deserialize(document).map_err(|error| Error::NoObject(error.to_string()));
+    let read = |document: serde_yaml::Deserializer<'_>| {
+        Value::deserialize(document).map_err(|error| Error::NoObject(error.to_string()))
+    };
     serde_yaml::Deserializer::from_str(text).map(read).collect()
 }
 

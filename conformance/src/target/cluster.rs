@@ -140,9 +140,8 @@ impl Cluster {
             return Ok(None);
         }
         let mut command = command(&words, &values(target, &Launch::default(), &Places::default()));
-        // what it has to say is on standard error; an open input ends with us, even when we are killed
-        let command = command.env(KUBECONFIG, &self.kubeconfig).stdin(Stdio::piped()).stdout(Stdio::null());
-        command.stderr(Stdio::null()).spawn().map(Some)
+        // what it finds out is in status
+        command.env(KUBECONFIG, &self.kubeconfig).stdout(Stdio::null()).stderr(Stdio::null()).spawn().map(Some)
     }
 }
 

@@ -204,23 +204,26 @@ impl World {
     /// Waits until the target says of each of these objects that it has taken or refused the last change.
     async fn all_taken(&self, from: usize, objects: &[String]) -> Reload {
         let says = &self.target.file.says;
-        let Some(Pattern(taken)) = says.taken.as_ref().filter(|_| !objects.is_empty()) else {
-            return if objects.is_empty() { Reload::Taken } else { self.reloaded(from).await };
+        let names_them = |taken: &&Pattern| taken.0.capture_names().flatten().any(|name| name == "objects");
+        let Some(Pattern(taken)) = says.taken.as_ref().filter(names_them) else {
+            return self.reloaded(from).await;
         };
-        let named = |line: &str, object: &str| {
+        let refused = |line: &str| says.refused.as_ref().is_some_and(|refused| refused.0.is_match(line));
+        let said = |line: &str, object: &str| {
             let all = taken.captures(line).and_then(|found| found.name("objects"));
-            all.is_some_and(|all| all.as_str().split(", ").any(|named| named == object))
+            refused(line) || all.is_some_and(|all| all.as_str().split(", ").any(|named| named == object))
         };
         let each = async {
             for object in objects {
-                self.gateway.output.find(from, |line| named(line, object)).await?;
+                let (line, text) = self.gateway.output.find(from, |line| said(line, object)).await?;
+                if refused(&text) {
+                    return Some(Reload::Refused(self.gateway.output.text(line)));
+                }
             }
-            Some(())
+            Some(Reload::Taken)
         };
-        match tokio::time::timeout(TAKEN, each).await {
-            Ok(Some(())) => Reload::Taken,
-            Ok(None) | Err(_) => Reload::Silent,
-        }
+        let ended = tokio::time::timeout(TAKEN, each).await;
+        ended.ok().flatten().unwrap_or(Reload::Silent)
     }
 }
 

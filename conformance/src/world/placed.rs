@@ -62,7 +62,9 @@ impl Placed {
         let mut gateways = self.objects.iter().filter(|object| object["kind"] == "Gateway").map(manifest::key);
         match (gateways.next(), gateways.next()) {
             (Some((_, namespace, name)), None) => Ok(format!("{namespace}/{name}")),
-            _ => Err(WorldError::Scenario("on a cluster a scenario has exactly one Gateway: its data plane".to_owned())),
+            _ => {
+                Err(WorldError::Scenario("on a cluster a scenario has exactly one Gateway: its data plane".to_owned()))
+            }
         }
     }
 
@@ -150,7 +152,8 @@ impl Placed {
 
     fn told(&self, object: &Value) -> String {
         let (kind, namespace, name) = manifest::key(object);
-        let id = if object["metadata"].get("namespace").is_some() { format!("{namespace}/{name}") } else { name.to_owned() };
+        let id =
+            if object["metadata"].get("namespace").is_some() { format!("{namespace}/{name}") } else { name.to_owned() };
         self.names.told(&format!("{kind} {id}"))
     }
 

@@ -104,7 +104,8 @@ fn target(name: &str) -> Result<Target, Error> {
         "reference" => Target::reference(&exe),
         "kubernetes" => Target::kubernetes(&exe),
         "docker" => {
-            let message = format!("target `{name}` is not there yet; there are `reference`, `kubernetes` and target files");
+            let message =
+                format!("target `{name}` is not there yet; there are `reference`, `kubernetes` and target files");
             return Err(Error::Input(message));
         }
         file => Target::load(std::path::Path::new(file), &exe),
