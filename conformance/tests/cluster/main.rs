@@ -1,7 +1,12 @@
 //! What only a real API server can tell. All tests share one, each in namespaces of its own; without the binaries
 //! (`KUBEBUILDER_ASSETS`) they are told as ignored, and `ci/kube.sh` takes that for a failure.
 
+mod crds;
+mod data_plane;
+mod data_plane_rights;
+mod data_plane_scale;
 mod objects;
+mod plane;
 mod stage;
 mod support;
 mod tutorials;
@@ -11,7 +16,16 @@ use std::sync::Arc;
 
 use conformance::cluster::Assets;
 use libtest_mimic::{Arguments, Trial};
-use support::World;
+use support::{Test, World};
+
+const TESTS: &[&[Test]] = &[
+    crds::TESTS,
+    data_plane::TESTS,
+    data_plane_rights::TESTS,
+    data_plane_scale::TESTS,
+    objects::TESTS,
+    tutorials::TESTS,
+];
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
@@ -22,7 +36,7 @@ fn main() -> ExitCode {
             None
         }
     };
-    let trials = [objects::TESTS, tutorials::TESTS].concat().into_iter().map(|(name, test)| {
+    let trials = TESTS.concat().into_iter().map(|(name, test)| {
         let of_test = world.clone();
         let trial = Trial::test(name, move || test(&of_test.expect("ignored without a server")).map_err(Into::into));
         trial.with_ignored_flag(world.is_none())
