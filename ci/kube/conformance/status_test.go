@@ -45,7 +45,8 @@ func TestStatus(t *testing.T) {
 	options.AllowCRDsMismatch = true
 	options.SupportedFeatures = suite.FeaturesSet{}
 	options.SupportedFeatures.Insert(features.SupportGateway, features.SupportGatewayPort8080,
-		features.SupportHTTPRoute, features.SupportHTTPRouteParentRefPort, features.SupportReferenceGrant)
+		features.SupportHTTPRoute, features.SupportHTTPRouteDestinationPortMatching, features.SupportHTTPRouteParentRefPort,
+		features.SupportReferenceGrant)
 	official, err := suite.NewConformanceTestSuite(options)
 	if err != nil {
 		t.Fatal(err)
