@@ -25,7 +25,6 @@ var statusOnly = []string{
 	"GatewaySecretReferenceGrantSpecific",
 	"GatewayWithAttachedRoutes",
 	"GatewayWithAttachedRoutesWithPort8080",
-	"HTTPRouteDisallowedKind",
 	"HTTPRouteInvalidCrossNamespaceParentRef",
 	"HTTPRouteInvalidParentRefNotMatchingListenerPort",
 	"HTTPRouteInvalidParentRefNotMatchingSectionName",
@@ -44,12 +43,10 @@ func TestStatus(t *testing.T) {
 	options.GatewayClassName = "agentgateway"
 	options.CleanupBaseResources = false
 	options.AllowCRDsMismatch = true
-	supported := suite.FeaturesSet{}
-	for _, test := range chosen {
-		supported.Insert(test.Features...)
-	}
-	supported.Insert(features.SupportGateway, features.SupportHTTPRoute, features.SupportReferenceGrant)
-	options.SupportedFeatures = supported
+	options.SupportedFeatures = suite.FeaturesSet{}
+	options.SupportedFeatures.Insert(features.SupportGateway, features.SupportGatewayPort8080,
+		features.SupportHTTPRoute, features.SupportHTTPRouteDestinationPortMatching, features.SupportHTTPRouteParentRefPort,
+		features.SupportReferenceGrant)
 	official, err := suite.NewConformanceTestSuite(options)
 	if err != nil {
 		t.Fatal(err)
