@@ -3,6 +3,7 @@
 
 mod objects;
 mod support;
+mod target;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -20,7 +21,7 @@ fn main() -> ExitCode {
             None
         }
     };
-    let trials = [objects::TESTS].concat().into_iter().map(|(name, test)| {
+    let trials = [objects::TESTS, target::TESTS].concat().into_iter().map(|(name, test)| {
         let of_test = world.clone();
         let trial = Trial::test(name, move || test(&of_test.expect("ignored without a server")).map_err(Into::into));
         trial.with_ignored_flag(world.is_none())
