@@ -9,6 +9,7 @@ mod objects;
 mod plane;
 mod stage;
 mod support;
+mod target;
 mod tutorials;
 
 use std::process::ExitCode;
@@ -24,6 +25,7 @@ const TESTS: &[&[Test]] = &[
     data_plane_rights::TESTS,
     data_plane_scale::TESTS,
     objects::TESTS,
+    target::TESTS,
     tutorials::TESTS,
 ];
 
