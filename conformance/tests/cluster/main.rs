@@ -1,7 +1,9 @@
 //! What only a real API server can tell. All tests share one, each in namespaces of its own; without the binaries
 //! (`KUBEBUILDER_ASSETS`) they are told as ignored, and `ci/kube.sh` takes that for a failure.
 
+mod controller;
 mod objects;
+mod process;
 mod support;
 
 use std::process::ExitCode;
@@ -20,7 +22,7 @@ fn main() -> ExitCode {
             None
         }
     };
-    let trials = [objects::TESTS].concat().into_iter().map(|(name, test)| {
+    let trials = [controller::TESTS, objects::TESTS].concat().into_iter().map(|(name, test)| {
         let of_test = world.clone();
         let trial = Trial::test(name, move || test(&of_test.expect("ignored without a server")).map_err(Into::into));
         trial.with_ignored_flag(world.is_none())
