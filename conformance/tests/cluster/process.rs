@@ -68,10 +68,12 @@ impl Controller {
     }
 
     async fn wait_for(&mut self, words: &str) -> Result<(), Failure> {
-        match timeout(PATIENCE, self.said.wait_for(|said| said.contains(words))).await {
-            Ok(Ok(_)) => Ok(()),
-            _ => Err(format!("the controller never said {words:?}, but: {}", *self.said.borrow()).into()),
+        let said = timeout(PATIENCE, self.said.wait_for(|said| said.contains(words))).await;
+        if matches!(said, Ok(Ok(_))) {
+            return Ok(());
         }
+        drop(said);
+        Err(format!("the controller never said {words:?}, but: {}", *self.said.borrow()).into())
     }
 
     /// Ends it as a machine that fails does.
