@@ -106,6 +106,8 @@ capabilities! {
     "telemetry.trace_context": "W3C trace context is passed on",
     "hot_reload.file": "changed manifests and secrets are used without a restart",
     "config.strict": "unknown keys are refused or warned of",
+    "config.files": "manifests are files: half of one, or one that cannot be read, changes nothing",
+    "config.kubernetes": "manifests are objects on an API server",
     "config.start": "a target with a broken configuration is never ready",
     "readiness": "readiness follows the listeners",
     "drain": "SIGTERM lets requests in flight end",

@@ -69,8 +69,8 @@ pub struct RunArgs {
     /// The value of a scenario's variable, instead of the one in its file (may be given several times)
     #[arg(long = "var", value_name = "NAME=VALUE")]
     pub variables: Vec<String>,
-    /// The gateway under test: `reference`, or a target file
-    #[arg(long, value_name = "reference|FILE", env = "WINDTUNNEL_TARGET", default_value = "reference")]
+    /// The gateway under test: `reference`, `kubernetes`, or a target file
+    #[arg(long, value_name = "reference|kubernetes|FILE", env = "WINDTUNNEL_TARGET", default_value = "reference")]
     pub target: String,
     /// Also scenarios that take long
     #[arg(long, env = "WINDTUNNEL_LONG", value_parser = clap::builder::BoolishValueParser::new())]
@@ -134,8 +134,8 @@ pub struct TrustArgs {
 #[derive(Debug, Args)]
 #[command(after_help = examples::FUZZ_EXAMPLES)]
 pub struct FuzzArgs {
-    /// The gateway under test: `reference`, or a target file
-    #[arg(long, value_name = "reference|FILE", env = "WINDTUNNEL_TARGET", default_value = "reference")]
+    /// The gateway under test: `reference`, `kubernetes`, or a target file
+    #[arg(long, value_name = "reference|kubernetes|FILE", env = "WINDTUNNEL_TARGET", default_value = "reference")]
     pub target: String,
     /// So many random cases
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..))]

@@ -127,6 +127,11 @@ fn not_claimed(loaded: &Loaded, target: &Target) -> Option<String> {
         _ if target.file.attach.is_some() && !loaded.scenario.connect_to.is_empty() => {
             Some("the target is not started by us: it does not know where upstreams are".to_owned())
         }
+        _ if loaded.scenario.disturbs_cluster()
+            && !target.cluster.as_ref().is_some_and(|cluster| cluster.is_ours()) =>
+        {
+            Some("the cluster is not ours: nothing may happen to it".to_owned())
+        }
         // An endpoint that nobody knows is not "not ready".
         _ if loaded.scenario.asks(Endpoint::Ready) && target.file.telemetry.ready.is_none() => {
             Some("the target file does not say where readiness is".to_owned())
@@ -134,7 +139,7 @@ fn not_claimed(loaded: &Loaded, target: &Target) -> Option<String> {
         _ if loaded.scenario.asks(Endpoint::Metrics) && target.file.telemetry.metrics.is_none() => {
             Some("the target file does not say where metrics are".to_owned())
         }
-        _ if loaded.scenario.statuses().next().is_some() && target.file.status.is_none() => {
+        _ if loaded.scenario.statuses().next().is_some() && !target.tells_status() => {
             Some("the target file does not say how status is read".to_owned())
         }
         _ => None,
@@ -188,12 +193,13 @@ async fn play(
     };
     // The evidence outlives a scenario that has no end of its own.
     let failures = match tokio::time::timeout(limit, player.whole(&loaded.scenario)).await {
-        Ok(failures) => failures?,
-        Err(_) => vec![unfinished(loaded, limit)],
+        Ok(failures) => failures,
+        Err(_) => Ok(vec![unfinished(loaded, limit)]),
     };
-    let transcript = if failures.is_empty() { Transcript::default() } else { player.transcript() };
+    let good = failures.as_ref().is_ok_and(Vec::is_empty);
+    let transcript = if good { Transcript::default() } else { player.transcript() };
     player.world.stop().await;
-    Ok((failures, transcript))
+    Ok((failures?, transcript))
 }
 
 /// A scenario being played.

@@ -22,7 +22,7 @@ use crate::schema::{forms, names};
 use expect::{FinalExpect, StatusExpect};
 
 pub use request::{CloseAfter, Endpoint, Request, SlowRead, SlowWrite};
-pub use step::{Change, ExitExpect, Half, ObjectRef, Repeat, Signal, Step, WaitUntil};
+pub use step::{Change, ClusterEvent, ExitExpect, Half, ObjectRef, Repeat, Signal, Step, WaitUntil};
 
 /// A value together with where it stands in the file.
 #[derive(Debug, Clone)]
@@ -130,6 +130,11 @@ impl Scenario {
                 || step.wait_until.as_ref().is_some_and(|wait| wait.exited.is_some())
         };
         self.expect.memory.is_some() || self.all_steps().any(process)
+    }
+
+    /// Whether a step does something to the cluster itself.
+    pub fn disturbs_cluster(&self) -> bool {
+        self.all_steps().any(|step| step.change.as_ref().is_some_and(|change| change.cluster.is_some()))
     }
 
     /// Whether a step asks one of the target's own endpoints.

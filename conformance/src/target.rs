@@ -2,6 +2,7 @@
 //! Owns what it claims and declares; a running one is an [`Instance`]. Reached only through sockets, files, signals
 //! and its output, so that any gateway can stand here.
 
+mod cluster;
 mod command;
 mod file;
 mod instance;
@@ -15,9 +16,10 @@ use std::sync::Arc;
 use gateway::yaml::{self, Problem, Source, did_you_mean};
 use serde_json::Value;
 
+pub use cluster::{Class, Cluster, Kubernetes, NoCluster};
 pub use command::{Checked, check};
 pub use file::{ExpectedFailure, Pattern, Quirk, Supports, TargetFile, Telemetry};
-pub use instance::{Instance, Launch, LaunchError, Started, resident};
+pub use instance::{Instance, Launch, LaunchError, Place, Started, resident};
 pub use lines::Lines;
 pub use status::{ObjectName, StatusSource, read as read_status};
 
@@ -36,15 +38,25 @@ pub struct Target {
     pub argument: Option<String>,
     /// This binary: `${windtunnel}` in commands.
     pub exe: PathBuf,
+    /// Where its manifests are objects.
+    pub cluster: Option<Arc<Cluster>>,
 }
 
 /// The reference gateway's target file.
 const REFERENCE: &str = include_str!("target/reference.yaml");
+/// The same on Kubernetes.
+const KUBERNETES: &str = include_str!("target/kubernetes.yaml");
 
 impl Target {
     /// The reference gateway of this binary.
     pub fn reference(exe: &Path) -> Result<Target, Problems> {
         Target::read(Source::new("reference.yaml", REFERENCE), exe)
+    }
+
+    /// The reference gateway of this binary on Kubernetes.
+    pub fn kubernetes(exe: &Path) -> Result<Target, Problems> {
+        let target = Target::read(Source::new("kubernetes.yaml", KUBERNETES), exe)?;
+        Ok(Target { argument: Some("kubernetes".to_owned()), ..target })
     }
 
     /// From a target file.
@@ -64,7 +76,7 @@ impl Target {
         let file: TargetFile = yaml::read(&source, document).map_err(|problem| Problems(vec![problem]))?;
         let problems = problems(&source, &file);
         if problems.is_empty() {
-            Ok(Target { file, version: None, argument: None, exe: exe.to_owned() })
+            Ok(Target { file, version: None, argument: None, exe: exe.to_owned(), cluster: None })
         } else {
             Err(Problems(problems))
         }
@@ -97,6 +109,11 @@ impl Target {
         usual.chain(declared).collect()
     }
 
+    /// Whether it can be asked for the status of objects.
+    pub fn tells_status(&self) -> bool {
+        self.file.status.is_some() || self.file.kubernetes.is_some()
+    }
+
     /// Whether several scenarios may run at once: each has a process of its own.
     pub fn concurrent(&self) -> bool {
         self.file.start.is_some()
@@ -105,6 +122,14 @@ impl Target {
     /// The known failure of a scenario.
     pub fn expected_failure(&self, id: &str) -> Option<&ExpectedFailure> {
         self.file.expected_failures.iter().map(|failure| &failure.value).find(|failure| failure.id == id)
+    }
+
+    /// Reaches its cluster, where its manifests are objects on one.
+    pub async fn reached(mut self) -> Result<Target, NoCluster> {
+        if self.file.kubernetes.is_some() {
+            self.cluster = Some(Arc::new(Cluster::reach(&self).await?));
+        }
+        Ok(self)
     }
 
     /// Asks for its version, once for a run.
@@ -180,6 +205,8 @@ const REFERENCES: &[&str] = &[
     "metrics",
     "ready",
     "admin",
+    "gateway",
+    "kubeconfig",
     "object.kind",
     "object.group",
     "object.namespace",
@@ -231,7 +258,9 @@ mod tests {
     #[test]
     fn the_reference_gateway_is_a_target_like_any_other() {
         let target = Target::reference(Path::new("windtunnel")).expect("its own file is right");
-        assert!(CAPABILITIES.iter().all(|capability| target.claims(capability.name)) && target.concurrent());
+        let lacking = CAPABILITIES.iter().filter(|capability| !target.claims(capability.name));
+        assert_eq!(lacking.map(|capability| capability.name).collect::<Vec<_>>(), ["config.kubernetes"]);
+        assert!(target.concurrent());
         assert_eq!(target.options()["timeout_status"], serde_json::json!([504]));
     }
 

@@ -3,6 +3,7 @@
 
 mod build;
 mod change;
+mod placed;
 mod status;
 
 pub(crate) use build::random;
@@ -27,6 +28,7 @@ use crate::seam::{self, Context, Seam};
 use crate::target::{self, Checked, Instance, Launch, LaunchError, Started, Target};
 use crate::telemetry::{Metrics, records};
 use crate::vars::Vars;
+use placed::Placed;
 
 /// Something of ours went wrong; never the target's fault.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +44,12 @@ pub enum WorldError {
         /// Why it failed.
         source: std::io::Error,
     },
+    /// The cluster.
+    #[error("the cluster: {0}")]
+    Cluster(#[from] crate::cluster::Error),
+    /// A cluster of the scenario's own.
+    #[error(transparent)]
+    NoCluster(#[from] crate::target::NoCluster),
     /// The scenario asks for something that cannot be.
     #[error("{0}")]
     Scenario(String),
@@ -83,6 +91,8 @@ pub struct World {
     root: Arc<Roots>,
     folder: tempfile::TempDir,
     launch: Launch,
+    /// Its objects, where the target's manifests are objects on a cluster.
+    placed: Option<Placed>,
     /// What the target printed in its lives before the present one.
     past: Vec<(Duration, String)>,
     client_seams: BTreeMap<u16, Seam>,
@@ -154,7 +164,10 @@ impl World {
             return String::new();
         };
         let answer = client::get(address, path, self.origin).await;
-        let text = String::from_utf8_lossy(&answer.body).into_owned();
+        let mut text = String::from_utf8_lossy(&answer.body).into_owned();
+        if self.placed.is_some() {
+            text = text.replace(&self.launch.place.prefix, "");
+        }
         match self.saboteur {
             Some(saboteur) => seam::telemetry::text(saboteur, text, &self.leak()),
             None => text,
@@ -211,9 +224,12 @@ impl World {
         self.mocks.get(name).ok_or_else(|| WorldError::Scenario(format!("no provider is called `{name}`")))
     }
 
-    /// Takes the target down.
+    /// Takes the target down, and its objects away.
     pub async fn stop(mut self) {
         self.gateway.kill().await;
+        if let Some(placed) = &mut self.placed {
+            placed.remove().await;
+        }
     }
 }
 

@@ -1,10 +1,14 @@
 //! What those who write scenarios and target files rely on: schemas, skeletons, files outside the repository, values
 //! from the command line and the environment, and the examples of the documentation.
 
+#[path = "authoring/crds.rs"]
+mod crds;
 #[path = "authoring/docs.rs"]
 mod docs;
 #[path = "authoring/files.rs"]
 mod files;
+#[path = "authoring/manifests.rs"]
+mod manifests;
 #[path = "authoring/schema.rs"]
 mod schema;
 #[path = "authoring/values.rs"]

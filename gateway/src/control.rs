@@ -63,7 +63,8 @@ impl Control {
         if let Source::Cluster(cluster) = &mut self.source
             && let Some(compiled) = cluster.compile(&previous)
         {
-            self.serve(compiled);
+            let news = format!(" objects={}", cluster.news());
+            self.serve(compiled, &news);
         }
     }
 
@@ -76,11 +77,11 @@ impl Control {
             Err(problems) => return self.refuse(&listed(&problems), &in_brief(&problems)),
         };
         let compiled = config::compile(&manifests, Some(&self.shared.snapshot.load()));
-        self.serve(compiled);
+        self.serve(compiled, "");
     }
 
-    /// Swaps the snapshot, unless an address cannot be had.
-    fn serve(&mut self, compiled: Compiled) {
+    /// Swaps the snapshot, unless an address cannot be had; says so with what is new.
+    fn serve(&mut self, compiled: Compiled, news: &str) {
         let snapshot = Arc::new(compiled.snapshot);
         let serve = || self.shared.snapshot.store(snapshot.clone());
         if let Err(error) = self.ports.follow(&snapshot, &self.options, serve) {
@@ -95,7 +96,7 @@ impl Control {
             tell_troubles(&compiled.status, &self.ports.notices);
         }
         let generation = self.loaded.take(compiled.status);
-        (self.ports.notices)(&format!("reloaded generation={generation}"));
+        (self.ports.notices)(&format!("reloaded generation={generation}{news}"));
     }
 
     /// Takes the new prices over, or keeps the old ones and says why.

@@ -1,7 +1,9 @@
 //! The CustomResourceDefinitions of agentgateway's kinds, made from the types that read the objects, so that the API
 //! server and the gateway cannot disagree about a field. Owns names and columns; what a schema looks like is in
-//! [`structural`], what no type can say in [`rules`], what the controller writes in [`status`]. Knows no cluster.
+//! [`structural`], what no type can say in [`rules`] and [`bounds`], what the controller writes in [`status`]. Knows no
+//! cluster.
 
+mod bounds;
 mod rules;
 mod status;
 mod structural;
@@ -15,7 +17,7 @@ use crate::config::resources::parameters::ParametersSpec;
 use crate::config::resources::policy::PolicySpec;
 use crate::config::resources::route::RouteSpec;
 
-pub use rules::RULES;
+pub use rules::{RULES, Rule};
 
 /// A column of `kubectl get`: its title and where its text is found.
 type Column = (&'static str, &'static str);
@@ -37,7 +39,8 @@ const DEFINITIONS: [Definition; 5] = [
         kind: Kind::AgentgatewayBackend,
         plural: "agentgatewaybackends",
         short: "agbe",
-        about: "Where requests go: LLM providers with their priorities, or a plain host. Routes name it in `backendRefs`.",
+        about: "Where requests go: LLM providers with their priorities, or a plain host. Routes name it in `backendRefs`. \
+                What is not supported is taken, and told in the status.",
         spec: structural::of::<BackendSpec>,
         status: status::conditions,
         columns: &[("Accepted", r#".status.conditions[?(@.type=="Accepted")].status"#)],
@@ -46,7 +49,8 @@ const DEFINITIONS: [Definition; 5] = [
         kind: Kind::AgentgatewayPolicy,
         plural: "agentgatewaypolicies",
         short: "agpol",
-        about: "Timeouts, retries, client keys, telemetry and the like for Gateways, routes or backends of its namespace.",
+        about: "Timeouts, retries, client keys, telemetry and the like for Gateways, routes or backends of its namespace. \
+                What is not supported is taken, and told in the status.",
         spec: structural::of::<PolicySpec>,
         status: status::ancestors,
         columns: &[

@@ -10,6 +10,7 @@ use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, GroupVersionKind,
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::discovery::{ApiCapabilities, Scope, pinned_kind};
 use kube::{Client, Config};
+use serde::Deserialize;
 use serde_json::Value;
 
 /// Who wrote what, in `managedFields`.
@@ -57,6 +58,20 @@ impl Error {
             other => other.to_string(),
         }
     }
+
+    /// Whether the server refused what it was given, for what it is: not for want of rights, time or luck.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        const OTHER_REASONS: [u16; 6] = [401, 403, 404, 409, 429, 503];
+        match self {
+            Self::Api(error) => match &**error {
+                kube::Error::Api(status) => !OTHER_REASONS.contains(&status.code),
+                _ => false,
+            },
+            Self::NoObject(_) => true,
+            Self::Kubeconfig(_) | Self::Never { .. } => false,
+        }
+    }
 }
 
 /// A client of that kubeconfig.
@@ -88,6 +103,15 @@ impl Objects {
         Ok(Self { client: client(kubeconfig).await?, kinds: std::sync::Arc::default() })
     }
 
+    /// With the rights of the kubeconfig that `KUBECONFIG` names.
+    ///
+    /// # Errors
+    /// When it cannot be used.
+    pub async fn of_environment() -> Result<Self, Error> {
+        let config = Config::from_kubeconfig(&KubeConfigOptions::default()).await?;
+        Ok(Self { client: Client::try_from(config)?, kinds: std::sync::Arc::default() })
+    }
+
     /// The client below.
     #[must_use]
     pub fn client(&self) -> &Client {
@@ -116,12 +140,8 @@ impl Objects {
     /// # Errors
     /// At the first that is no object or that the server refuses.
     pub async fn apply_yaml(&self, text: &str) -> Result<(), Error> {
-        use serde::Deserialize;
-        for document in serde_yaml::Deserializer::from_str(text) {
-            let object = Value::deserialize(document).map_err(|error| Error::NoObject(error.to_string()))?;
-            if !object.is_null() {
-                self.apply(&object).await?;
-            }
+        for object in documents(text)?.iter().filter(|object| !object.is_null()) {
+            self.apply(object).await?;
         }
         Ok(())
     }
@@ -254,6 +274,14 @@ impl Objects {
         };
         Ok((self.api(&version, &kind, object["metadata"]["namespace"].as_str()).await?, name))
     }
+}
+
+/// The documents of a YAML text.
+fn documents(text: &str) -> Result<Vec<Value>, Error> {
+    let read = |document: serde_yaml::Deserializer<'_>| {
+        Value::deserialize(document).map_err(|error| Error::NoObject(error.to_string()))
+    };
+    serde_yaml::Deserializer::from_str(text).map(read).collect()
 }
 
 /// The status of a condition in `status.conditions`.

@@ -15,7 +15,8 @@ fn found(text: &str) -> BTreeSet<&'static str> {
 
 /// Manifests of a file beside the gateway's tests, where they run unchanged.
 fn tutorial(name: &str) -> Source {
-    let path = format!("{}/../gateway/tests/config/{name}", env!("CARGO_MANIFEST_DIR"));
+    let file = name.trim_start_matches("tutorial-");
+    let path = format!("{}/../docs/tutorials/{file}", env!("CARGO_MANIFEST_DIR"));
     Source::new(name, std::fs::read_to_string(path).expect("a tutorial"))
 }
 

@@ -134,6 +134,12 @@ impl Check<'_> {
         for name in change.script.keys() {
             self.provider_key(name);
         }
+        if change.half.is_some() || change.text.is_some() {
+            self.needs("config.files", "text in place of manifests");
+        }
+        if change.cluster.is_some() {
+            self.needs("config.kubernetes", "what happens to a cluster");
+        }
     }
 
     fn wait(&mut self, step: &At<Step>, wait: &WaitUntil) {

@@ -105,6 +105,23 @@ pub struct Change {
     /// Do not wait until the target has taken the configuration.
     #[serde(default)]
     pub quiet: bool,
+    /// Something happens to the cluster that holds the manifests; the scenario then has one of its own.
+    #[serde(default)]
+    pub cluster: Option<At<ClusterEvent>>,
+}
+
+/// What may happen to a cluster.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ClusterEvent {
+    /// The API server is gone; what it knows stays.
+    Outage,
+    /// The API server and all CRDs are there again.
+    Restore,
+    /// The controller is killed; another one stands by.
+    LeaderKilled,
+    /// The CRD of this name is deleted, and with it its objects.
+    CrdDeleted(String),
 }
 
 /// A half-written file.

@@ -70,6 +70,8 @@ pub(super) fn values(target: &Target, launch: &Launch, places: &Places) -> Vars 
     vars.set("listeners", pairs(&mut places.listeners.iter().map(|(port, address)| (port.to_string(), *address))));
     vars.set("providers", pairs(&mut launch.providers.iter().map(|(name, address)| (name.clone(), *address))));
     vars.set("connect_to", launch.connect_to.join(","));
+    vars.set("gateway", launch.place.gateway.clone());
+    vars.set("kubeconfig", launch.place.kubeconfig.clone());
     let text = |address: Option<&SocketAddr>| address.map(ToString::to_string).unwrap_or_default();
     vars.set("listener", text(places.listeners.values().next()));
     vars.set("provider", text(launch.providers.values().next()));

@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::StatusSource;
+use super::{Kubernetes, StatusSource};
 use crate::scenario::At;
 use crate::scenario::text::{Span, optional_duration};
 use crate::schema::names;
@@ -52,6 +52,9 @@ pub struct TargetFile {
     /// A process for each scenario.
     #[serde(default)]
     pub start: Option<At<Start>>,
+    /// The manifests are objects on a cluster; the process of each scenario reads them there.
+    #[serde(default)]
+    pub kubernetes: Option<Kubernetes>,
     /// A gateway that runs already.
     #[serde(default)]
     pub attach: Option<At<Attach>>,

@@ -31,6 +31,19 @@ pub struct Launch {
     pub upstream_ca: PathBuf,
     /// Providers as the target reaches them.
     pub providers: BTreeMap<String, SocketAddr>,
+    /// Where its manifests are objects: which, and on which cluster.
+    pub place: Place,
+}
+
+/// The place of a scenario's objects on a cluster; all empty where there is none.
+#[derive(Debug, Clone, Default)]
+pub struct Place {
+    /// `NAMESPACE/NAME` of the Gateway.
+    pub gateway: String,
+    /// The way to the cluster.
+    pub kubeconfig: String,
+    /// What is before the scenario's namespaces, and is left out of whatever is told.
+    pub prefix: String,
 }
 
 /// Why a target did not start.
@@ -282,7 +295,7 @@ fn spawn(target: &Target, launch: &Launch, origin: Instant) -> Result<(Instance,
     let log = target.file.telemetry.log.as_ref().map(|file| PathBuf::from(vars.text(&file.display().to_string())));
     let log = log.map(|file| (lines::length(&file), file));
     let mut child = command.stdin(Stdio::piped()).spawn().map_err(failed)?;
-    let output = Lines::default();
+    let output = Lines::without(&launch.place.prefix);
     if let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) {
         output.read(stdout, origin);
         output.read(stderr, origin);

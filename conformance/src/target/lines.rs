@@ -28,15 +28,23 @@ pub struct Lines {
     count: Arc<watch::Sender<usize>>,
     /// Streams that have not ended.
     open: Arc<watch::Sender<usize>>,
+    /// Left out of every line; empty when nothing is.
+    without: Arc<str>,
 }
 
 impl Default for Lines {
     fn default() -> Lines {
-        Lines { lines: Arc::default(), count: Arc::new(watch::channel(0).0), open: Arc::new(watch::channel(0).0) }
+        Lines::without("")
     }
 }
 
 impl Lines {
+    /// Lines that are kept without this text.
+    pub fn without(text: &str) -> Lines {
+        let (count, open) = (Arc::new(watch::channel(0).0), Arc::new(watch::channel(0).0));
+        Lines { lines: Arc::default(), count, open, without: text.into() }
+    }
+
     /// Of a target whose output nobody can read.
     pub fn none() -> Lines {
         Lines::default()
@@ -99,7 +107,10 @@ impl Lines {
     }
 
     fn push(&self, origin: Instant, line: &[u8]) {
-        let text = String::from_utf8_lossy(line).trim_end().to_owned();
+        let mut text = String::from_utf8_lossy(line).trim_end().to_owned();
+        if !self.without.is_empty() {
+            text = text.replace(&*self.without, "");
+        }
         let mut kept = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.lines.len() < KEPT && kept.bytes + text.len() <= BYTES {
             kept.bytes += text.len();

@@ -12,6 +12,7 @@ use mock_providers::tls::{RunCa, without_http2};
 use mock_providers::{MockProvider, Options};
 use serde_json::Value;
 
+use super::placed::{Placed, Placing};
 use super::{FILE, FOLDER, READY, SILENT, World, WorldError, provider, write};
 use crate::load::{self, Loaded};
 use crate::manifest::{self, Manifests};
@@ -19,7 +20,7 @@ use crate::mask::Secrets;
 use crate::saboteur::{Saboteur, Seam as Side};
 use crate::scenario::Scenario;
 use crate::seam::{self, Context, Hop, Seam};
-use crate::target::{Instance, Launch, Started, Target};
+use crate::target::{Cluster, Instance, Launch, LaunchError, Place, Started, Target};
 use crate::telemetry::Metrics;
 use crate::vars::Vars;
 
@@ -43,8 +44,14 @@ pub(super) async fn world(
     saboteur: Option<Saboteur>,
     hidden: &Secrets,
 ) -> Result<World, WorldError> {
-    let ground = ground(loaded, target, saboteur, hidden).await?;
-    let gateway = Instance::start(target, &ground.launch, ground.origin).await?;
+    let mut ground = ground(loaded, target, saboteur, hidden).await?;
+    let gateway = match Instance::start(target, &ground.launch, ground.origin).await {
+        Ok(gateway) => gateway,
+        Err(error) => {
+            ground.remove().await;
+            return Err(error.into());
+        }
+    };
     let client_seams = client_seams(&gateway, ground.context.as_ref()).await?;
     let mut vars = ground.vars;
     if let Some(address) = gateway.listeners.values().next() {
@@ -67,6 +74,7 @@ pub(super) async fn world(
         root: Arc::clone(&loaded.root),
         folder: ground.folder,
         launch: ground.launch,
+        placed: ground.placed,
         past: Vec::new(),
         client_seams,
         _upstream_seams: ground.upstreams.seams,
@@ -82,8 +90,14 @@ pub(super) async fn start_only(
     within: Duration,
     hidden: &Secrets,
 ) -> Result<Started, WorldError> {
-    let ground = ground(loaded, target, None, hidden).await?;
-    Ok(Instance::try_start(target, &ground.launch, ground.origin, within).await?)
+    let mut ground = match ground(loaded, target, None, hidden).await {
+        // what the API server refuses is not served either
+        Err(WorldError::Launch(LaunchError::Ended { output, .. })) => return Ok(Started::Ended(Some(1), output)),
+        ground => ground?,
+    };
+    let started = Instance::try_start(target, &ground.launch, ground.origin, within).await;
+    ground.remove().await;
+    Ok(started?)
 }
 
 /// All that stands before the target is started.
@@ -97,6 +111,16 @@ struct Ground {
     traps: BTreeMap<String, MockProvider>,
     manifests: Manifests,
     launch: Launch,
+    placed: Option<Placed>,
+}
+
+impl Ground {
+    /// Takes away what is on a cluster.
+    async fn remove(&mut self) {
+        if let Some(placed) = &mut self.placed {
+            placed.remove().await;
+        }
+    }
 }
 
 async fn ground(
@@ -127,8 +151,31 @@ async fn ground(
         std::fs::write(file, &text).map_err(WorldError::io("the manifests cannot be written"))?;
         tokio::time::sleep(target.file.reload.unwrap_or(SILENT)).await;
     }
-    let launch = launch(scenario, folder.path(), &manifests, &upstreams)?;
-    Ok(Ground { origin, folder, vars, secrets, context, upstreams, traps, manifests, launch })
+    let mut launch = launch(scenario, folder.path(), &manifests, &upstreams)?;
+    let mut placed = match &target.cluster {
+        Some(_) if scenario.disturbs_cluster() => Some(Arc::new(Cluster::own(target).await?)),
+        shared => shared.clone(),
+    }
+    .map(|cluster| Placed::new(&cluster, &scenario.id.value));
+    if let Some(placed) = &mut placed {
+        match place(placed, &text).await {
+            Ok(place) => launch.place = place,
+            Err(error) => {
+                placed.remove().await;
+                return Err(error);
+            }
+        }
+    }
+    Ok(Ground { origin, folder, vars, secrets, context, upstreams, traps, manifests, launch, placed })
+}
+
+/// Puts the first manifests on the cluster.
+async fn place(placed: &mut Placed, text: &str) -> Result<Place, WorldError> {
+    if let Placing::Refused(output) = placed.hold(text).await? {
+        return Err(LaunchError::Ended { status: "its manifests were refused".to_owned(), output }.into());
+    }
+    let kubeconfig = placed.cluster().kubeconfig.clone();
+    Ok(Place { gateway: placed.gateway()?, kubeconfig, prefix: placed.prefix().to_owned() })
 }
 
 /// Variables, options and random secrets.
@@ -301,6 +348,7 @@ fn launch(
         connect_to,
         upstream_ca,
         providers: upstreams.addresses.clone(),
+        place: Place::default(),
     })
 }
 

@@ -5,12 +5,13 @@ use std::time::Duration;
 use mock_providers::script::Provider;
 use serde_json::Value;
 
+use super::placed::Placing;
 use super::{FILE, FOLDER, SILENT, World, WorldError, build, provider, write};
 use crate::manifest;
 use crate::saboteur::Saboteur;
 use crate::scenario::{Change, Signal};
 use crate::seam;
-use crate::target::Instance;
+use crate::target::{Instance, Pattern};
 
 /// The longest wait for a target to say that it has taken a change.
 const TAKEN: Duration = Duration::from_secs(5);
@@ -46,6 +47,9 @@ impl World {
         for name in change.start.iter().chain(&change.heal) {
             let resumed = self.mock(&name.value)?.resume_listening().await;
             resumed.map_err(WorldError::io(format!("provider {} cannot listen again", name.value)))?;
+        }
+        if let (Some(event), Some(placed)) = (&change.cluster, &self.placed) {
+            placed.cluster().undergo(&event.value, &self.target).await?;
         }
         let reload = self.configure(change).await?;
         let signal = change.signal.as_ref().and_then(|signal| seam::configuration::signal(self.saboteur, signal.value));
@@ -90,7 +94,16 @@ impl World {
             None => seam::configuration::reaching(self.saboteur, &before, &self.manifests),
         };
         let mut printed = self.gateway.output.len();
-        if let Some(text) = text {
+        let mut changed = None;
+        if let (Some(text), Some(placed)) = (&text, &mut self.placed) {
+            if change.half.is_some() {
+                return Err(WorldError::Scenario("a cluster holds whole objects, never half of one".to_owned()));
+            }
+            match placed.hold(text).await? {
+                Placing::Changed(objects) => changed = Some(objects),
+                Placing::Refused(why) => return self.spoil_reload(Some(Reload::Refused(why))).await,
+            }
+        } else if let Some(text) = text {
             if let Some(half) = change.half {
                 self.half(&text, half.bytes).await?;
                 // What was said about the half is no answer to the whole.
@@ -98,7 +111,11 @@ impl World {
             }
             self.write(&text)?;
         }
-        let reload = if change.quiet { None } else { Some(self.reloaded(printed).await) };
+        let reload = match changed {
+            _ if change.quiet => None,
+            Some(objects) => Some(self.all_taken(printed, &objects).await),
+            None => Some(self.reloaded(printed).await),
+        };
         self.spoil_reload(reload).await
     }
 
@@ -180,6 +197,33 @@ impl World {
             Ok(Some(_)) => Reload::Taken,
             Ok(None) | Err(_) => Reload::Silent,
         }
+    }
+}
+
+impl World {
+    /// Waits until the target says of each of these objects that it has taken or refused the last change.
+    async fn all_taken(&self, from: usize, objects: &[String]) -> Reload {
+        let says = &self.target.file.says;
+        let names_them = |taken: &&Pattern| taken.0.capture_names().flatten().any(|name| name == "objects");
+        let Some(Pattern(taken)) = says.taken.as_ref().filter(names_them) else {
+            return self.reloaded(from).await;
+        };
+        let refused = |line: &str| says.refused.as_ref().is_some_and(|refused| refused.0.is_match(line));
+        let said = |line: &str, object: &str| {
+            let all = taken.captures(line).and_then(|found| found.name("objects"));
+            refused(line) || all.is_some_and(|all| all.as_str().split(", ").any(|named| named == object))
+        };
+        let each = async {
+            for object in objects {
+                let (line, text) = self.gateway.output.find(from, |line| said(line, object)).await?;
+                if refused(&text) {
+                    return Some(Reload::Refused(self.gateway.output.text(line)));
+                }
+            }
+            Some(Reload::Taken)
+        };
+        let ended = tokio::time::timeout(TAKEN, each).await;
+        ended.ok().flatten().unwrap_or(Reload::Silent)
     }
 }
 

@@ -14,7 +14,10 @@ impl World {
         let group =
             manifest::api_version(kind).and_then(|version| version.split_once('/')).map_or("", |(group, _)| group);
         let object = ObjectName { kind, group, namespace: wanted.namespace(), name: &wanted.name };
-        let mut reading = read_status(&self.target, &self.launch, &self.gateway, object, self.origin).await?;
+        let mut reading = match &self.placed {
+            Some(placed) => placed.read(object).await?,
+            None => read_status(&self.target, &self.launch, &self.gateway, object, self.origin).await?,
+        };
         let page = self.target.file.status.as_ref().is_some_and(|source| source.value.http.is_some());
         // An API server counts generations itself; a target that reads files is not asked for what it was given.
         let generation = match &reading {

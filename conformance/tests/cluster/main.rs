@@ -2,16 +2,35 @@
 //! (`KUBEBUILDER_ASSETS`) they are told as ignored, and `ci/kube.sh` takes that for a failure.
 
 mod controller;
+mod crds;
+mod data_plane;
+mod data_plane_rights;
+mod data_plane_scale;
 mod objects;
+mod plane;
 mod process;
+mod stage;
 mod support;
+mod target;
+mod tutorials;
 
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use conformance::cluster::Assets;
 use libtest_mimic::{Arguments, Trial};
-use support::World;
+use support::{Test, World};
+
+const TESTS: &[&[Test]] = &[
+    controller::TESTS,
+    crds::TESTS,
+    data_plane::TESTS,
+    data_plane_rights::TESTS,
+    data_plane_scale::TESTS,
+    objects::TESTS,
+    target::TESTS,
+    tutorials::TESTS,
+];
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
@@ -22,7 +41,7 @@ fn main() -> ExitCode {
             None
         }
     };
-    let trials = [controller::TESTS, objects::TESTS].concat().into_iter().map(|(name, test)| {
+    let trials = TESTS.concat().into_iter().map(|(name, test)| {
         let of_test = world.clone();
         let trial = Trial::test(name, move || test(&of_test.expect("ignored without a server")).map_err(Into::into));
         trial.with_ignored_flag(world.is_none())

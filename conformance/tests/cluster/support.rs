@@ -31,6 +31,11 @@ impl World {
         self.runtime.block_on(test)
     }
 
+    /// What servers are started from.
+    pub(crate) fn assets(&self) -> &Assets {
+        &self.assets
+    }
+
     /// The shared server, started by the first who asks.
     pub(crate) fn server(&self) -> Result<&ApiServer, Failure> {
         self.started().map(|(server, _)| server)

@@ -73,8 +73,7 @@ impl Refusal {
 /// by one process and so share its ports.
 pub fn compile(manifests: &Manifests, previous: Option<&Snapshot>) -> Compiled {
     let Parts { listeners, catalogs, status } = parts(manifests, previous, Ports::Shared);
-    let looked_up = manifests.take_looked_up();
-    Compiled { snapshot: assemble(listeners), catalogs, status, looked_up }
+    Compiled { snapshot: assemble(listeners), catalogs, status, looked_up: manifests.take_looked_up() }
 }
 
 /// What there is to tell of all objects where each Gateway is served by a process of its own, as in a cluster.

@@ -8,7 +8,8 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value, json};
 
-use super::rules::{self, Held};
+use super::bounds::{self, Held};
+use super::rules;
 use crate::config::resources::{Present, SecretString};
 
 /// Keeps fields that the schema does not name.
@@ -108,7 +109,12 @@ impl<'s> Shapes<'s> {
         }
         if let Some(fields) = schema["properties"].as_object() {
             let fields = fields.iter().map(|(name, field)| (name.clone(), self.field(type_, name, field).into()));
-            shape.insert("properties".to_owned(), Value::Object(fields.collect()));
+            let fields: Map<String, Value> = fields.collect();
+            // server-side apply makes null of a map that loses its last field, unless the map is one value
+            if !shape.contains_key("required") && fields.values().all(|field| field.get("properties").is_none()) {
+                shape.insert("x-kubernetes-map-type".to_owned(), "atomic".into());
+            }
+            shape.insert("properties".to_owned(), fields.into());
             if schema["additionalProperties"] != json!(false) {
                 shape.insert(KEEP.to_owned(), true.into());
             }
@@ -118,7 +124,7 @@ impl<'s> Shapes<'s> {
     /// A field of a type, within its bounds.
     fn field(&self, type_: &str, name: &str, schema: &Value) -> Map<String, Value> {
         let mut shape = self.structural(schema, "");
-        match rules::held(type_, name) {
+        match bounds::held(type_, name) {
             Some(Held::Object) => drop(shape.insert("type".to_owned(), "object".into())),
             Some(Held::Text) => {
                 shape.remove(KEEP);
@@ -131,7 +137,7 @@ impl<'s> Shapes<'s> {
             }
             None => {}
         }
-        shape.extend(rules::bounds(type_, name));
+        shape.extend(bounds::of(type_, name));
         shape
     }
 }

@@ -169,10 +169,10 @@ proptest! {
         file in 0usize..5, line in any::<usize>(), other in any::<usize>(), how in 0..3,
     ) {
         const FILES: [&str; 5] = [
-            include_str!("../../tests/config/tutorial-000.yaml"),
-            include_str!("../../tests/config/tutorial-002.yaml"),
-            include_str!("../../tests/config/tutorial-003.yaml"),
-            include_str!("../../tests/config/tutorial-004.yaml"),
+            include_str!("../../../docs/tutorials/000.yaml"),
+            include_str!("../../../docs/tutorials/002.yaml"),
+            include_str!("../../../docs/tutorials/003.yaml"),
+            include_str!("../../../docs/tutorials/004.yaml"),
             include_str!("connection.yaml"),
         ];
         let mut lines: Vec<&str> = FILES[file].lines().collect();

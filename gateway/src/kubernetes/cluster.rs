@@ -30,6 +30,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const TRY_AGAIN: Duration = Duration::from_secs(1);
 /// How often a start says what it waits for.
 const WORD: Duration = Duration::from_secs(5);
+/// Most changed objects that are told by name.
+const TOLD: usize = 100;
 /// A trouble that comes again after so long is told again: troubles come every few seconds while they last.
 const FORGOTTEN: Duration = Duration::from_secs(30);
 
@@ -59,6 +61,8 @@ pub(crate) struct Cluster {
     named: BTreeSet<Key>,
     /// Something changed that is not compiled yet.
     due: bool,
+    /// What changed, by name, where it has one.
+    news: BTreeSet<String>,
     /// Until when names without an answer are waited for.
     patience: Instant,
     try_again: Option<Instant>,
@@ -80,6 +84,7 @@ impl Cluster {
             cluster.follow(&compiled);
             if cluster.missing().next().is_none() {
                 cluster.due = false;
+                cluster.news.clear();
                 cluster.tell(&compiled);
                 return Ok((cluster, compiled));
             }
@@ -113,6 +118,7 @@ impl Cluster {
             answers: HashMap::new(),
             named: BTreeSet::new(),
             due: true,
+            news: BTreeSet::new(),
             patience: Instant::now(),
             try_again: None,
             voice: Voice { notices: notices.clone(), troubles: HashMap::new(), told: BTreeSet::new() },
@@ -154,6 +160,16 @@ impl Cluster {
         Some(compiled)
     }
 
+    /// The objects that were new in what was compiled last, the first of them by name.
+    pub(crate) fn news(&mut self) -> String {
+        let news = std::mem::take(&mut self.news);
+        let mut told: Vec<String> = news.iter().take(TOLD).cloned().collect();
+        if news.len() > TOLD {
+            told.push(format!("and {} more", news.len() - TOLD));
+        }
+        told.join(", ")
+    }
+
     /// What was compiled could not be served for now.
     pub(crate) fn forget(&mut self) {
         self.try_again = Some(Instant::now() + TRY_AGAIN);
@@ -188,7 +204,10 @@ impl Cluster {
             News::Listed(_) | News::Applied(_) | News::Deleted(_) => {
                 self.answers.insert(watched.clone(), Answer::Listed);
                 let matters = self.relevance.matters(change, self.objects.manifests());
-                self.due |= self.objects.take(change) && matters;
+                if self.objects.take(change) && matters {
+                    self.due = true;
+                    self.news.extend(change.object());
+                }
             }
         }
     }

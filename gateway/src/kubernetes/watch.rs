@@ -17,6 +17,7 @@ use kube::{Client, Error as ClientError};
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::task::{AbortHandle, JoinSet};
 
+use super::objects::id_of;
 use crate::config::Key;
 use crate::config::kind::Kind;
 
@@ -67,6 +68,19 @@ pub struct Change {
     pub watched: Watched,
     /// What.
     pub news: News,
+}
+
+impl Change {
+    /// The object that it is about, where it is about one: its kind and `namespace/name`.
+    #[must_use]
+    pub fn object(&self) -> Option<String> {
+        let kind = self.watched.kind;
+        match &self.news {
+            _ if self.watched.only.is_some() => Some(self.watched.to_string()),
+            News::Applied(object) | News::Deleted(object) => Some(format!("{} {}", kind.name(), id_of(kind, object))),
+            News::Listed(_) | News::Unknown | News::Failed(_) => None,
+        }
+    }
 }
 
 /// What a watcher has to tell.

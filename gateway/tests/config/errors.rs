@@ -12,19 +12,19 @@ fn failure(text: &str) -> String {
 
 #[test]
 fn the_typo_of_a_tutorial_is_shown_with_line_and_column() {
-    insta::assert_snapshot!(failure(include_str!("tutorial-001.yaml")));
+    insta::assert_snapshot!(failure(include_str!("../../../docs/tutorials/001.yaml")));
 }
 
 #[test]
 fn a_manifest_cut_off_by_an_editor_is_shown_with_line_and_column() {
-    let text = include_str!("tutorial-001.yaml");
+    let text = include_str!("../../../docs/tutorials/001.yaml");
     let cut = text.find("        - name: openai-all-models").expect("in the tutorial") + 12;
     insta::assert_snapshot!(failure(&text[..cut]));
 }
 
 #[test]
 fn a_misspelt_key_is_answered_with_the_right_one() {
-    let text = include_str!("tutorial-004.yaml").replacen("model:", "modle:", 1);
+    let text = include_str!("../../../docs/tutorials/004.yaml").replacen("model:", "modle:", 1);
     insta::assert_snapshot!(failure(&text));
 }
 
@@ -138,7 +138,7 @@ proptest! {
 
     #[test]
     fn a_manifest_cut_anywhere_never_panics(at in 0usize..1200) {
-        let text = include_str!("tutorial-004.yaml");
+        let text = include_str!("../../../docs/tutorials/004.yaml");
         if let Ok(manifests) = parse(text.get(..at).unwrap_or(text)) {
             config::compile(&manifests, None);
         }

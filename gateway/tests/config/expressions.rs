@@ -15,7 +15,7 @@ spec: {ai: {provider: {openai: {}}}, policies: {health: {eviction: {duration: 9s
 ";
 
 fn message(compiled: &gateway::config::Compiled, kind: &str, name: &str) -> String {
-    let condition = &status(compiled, kind, name).condition("Accepted").unwrap();
+    let condition = &status(compiled, kind, name).condition("Accepted").expect("a condition");
     format!("{}: {}", condition.reason, condition.message)
 }
 

@@ -30,7 +30,9 @@ fn sent(credential: &Credential) -> (&str, &HeaderValue) {
 #[test]
 fn route_llm_traffic_to_openai() {
     let namespace = "enterprise-agentgateway";
-    let text = gateway("agentgateway", namespace, 8080) + &secret(namespace) + include_str!("tutorial-000.yaml");
+    let text = gateway("agentgateway", namespace, 8080)
+        + &secret(namespace)
+        + include_str!("../../../docs/tutorials/000.yaml");
     let compiled = compile(&text);
     let provider = ai(&first_target(&compiled)).groups[0][0].clone();
     assert_eq!((&*provider.endpoint.host, provider.endpoint.port), ("api.openai.com", 443));
@@ -44,7 +46,8 @@ fn route_llm_traffic_to_openai() {
 #[test]
 fn llm_routing_and_observability_once_its_typo_is_mended() {
     let namespace = "agentgateway-system";
-    let mended = include_str!("tutorial-001.yaml").replace("openai: {}\n        model", "openai:\n        model");
+    let mended =
+        include_str!("../../../docs/tutorials/001.yaml").replace("openai: {}\n        model", "openai:\n        model");
     let compiled = compile(&(gateway("agentgateway", namespace, 8080) + &secret(namespace) + &mended));
     assert_eq!(ai(&first_target(&compiled)).groups[0][0].model.as_deref(), Some("gpt-4o"));
     insta::assert_snapshot!(table(compiled));
@@ -52,7 +55,7 @@ fn llm_routing_and_observability_once_its_typo_is_mended() {
 
 #[test]
 fn your_first_ai_route() {
-    let compiled = compile(&(secret("agentgateway-system") + include_str!("tutorial-002.yaml")));
+    let compiled = compile(&(secret("agentgateway-system") + include_str!("../../../docs/tutorials/002.yaml")));
     assert_eq!(ai(&first_target(&compiled)).groups[0][0].model.as_deref(), Some("gpt-4o-mini"));
     insta::assert_snapshot!(table(compiled));
 }
@@ -61,7 +64,7 @@ fn your_first_ai_route() {
 fn configure_the_openai_llm_provider_with_an_ai_route() {
     let secret = "kind: Secret\nmetadata: {name: openai-api-key, namespace: agentgateway-system}\n\
                   stringData: {apiKey: sk-test}\n---\n";
-    let compiled = compile(&(secret.to_owned() + include_str!("tutorial-003.yaml")));
+    let compiled = compile(&(secret.to_owned() + include_str!("../../../docs/tutorials/003.yaml")));
     let rule = &rules(&compiled.snapshot)[0];
     assert!(rule.openai_paths_only);
     assert!(
@@ -74,7 +77,8 @@ fn configure_the_openai_llm_provider_with_an_ai_route() {
 
 #[test]
 fn load_balance_across_two_local_models() {
-    let text = gateway("agentgateway-proxy", "agentgateway-system", 80) + include_str!("tutorial-004.yaml");
+    let text =
+        gateway("agentgateway-proxy", "agentgateway-system", 80) + include_str!("../../../docs/tutorials/004.yaml");
     let compiled = compile(&text);
     let rules = rules(&compiled.snapshot);
     assert_eq!(&*rules[0].route, "agentgateway-system/local-llm", "the older of equal matches wins");

@@ -12,7 +12,7 @@ use crate::run::Setting;
 
 pub(super) fn fuzz(args: &FuzzArgs) -> Result<ExitCode, Error> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Error::io("no runtime"))?;
-    let target = runtime.block_on(super::run::target(&args.target)?.identified());
+    let target = runtime.block_on(super::run::ready(&args.target))?;
     let saboteur = args.sabotage.as_deref().map(saboteur).transpose()?;
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
     let number = |number: u32| usize::try_from(number).unwrap_or(1);

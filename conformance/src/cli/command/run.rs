@@ -20,7 +20,7 @@ use crate::target::Target;
 
 pub(super) fn run(args: &RunArgs) -> Result<ExitCode, Error> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Error::io("no runtime"))?;
-    let target = runtime.block_on(target(&args.target)?.identified());
+    let target = runtime.block_on(ready(&args.target))?;
     let mut plan = plan(args, target)?;
     let mut scenarios = match select(args) {
         Ok(scenarios) if scenarios.is_empty() => {
@@ -91,13 +91,21 @@ fn known_failures(target: &Target, scenarios: &[Loaded]) -> Result<(), Error> {
     }
 }
 
+/// The target of this name, with its cluster and its version.
+pub(super) async fn ready(name: &str) -> Result<Arc<Target>, Error> {
+    let reached = target(name)?.reached().await;
+    Ok(reached.map_err(|error| Error::Input(error.to_string()))?.identified().await)
+}
+
 /// The target of this name.
-pub(super) fn target(name: &str) -> Result<Target, Error> {
+fn target(name: &str) -> Result<Target, Error> {
     let exe = std::env::current_exe().map_err(Error::io("the path of this program is unknown"))?;
     let target = match name {
         "reference" => Target::reference(&exe),
-        "kubernetes" | "docker" => {
-            let message = format!("target `{name}` is not there yet; there are `reference` and target files");
+        "kubernetes" => Target::kubernetes(&exe),
+        "docker" => {
+            let message =
+                format!("target `{name}` is not there yet; there are `reference`, `kubernetes` and target files");
             return Err(Error::Input(message));
         }
         file => Target::load(std::path::Path::new(file), &exe),

@@ -6,14 +6,14 @@ use serde::Deserialize;
 
 use super::meta::{ObjectReference, Present, SecretString};
 
-/// AgentgatewayBackend.spec; exactly one kind of backend.
+/// Exactly one of `ai`, `static` and the kinds that are not supported yet.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct BackendSpec {
-    /// LLM providers.
+    /// LLM providers: requests are read as LLM requests, and tokens are counted.
     pub ai: Option<AiSpec>,
-    /// A plain HTTP host.
+    /// A plain HTTP host: requests are forwarded as they are.
     #[serde(rename = "static")]
     pub static_: Option<StaticSpec>,
     /// Not supported.
@@ -24,7 +24,7 @@ pub struct BackendSpec {
     pub aws: Option<Present>,
     /// Not supported.
     pub a2a: Option<Present>,
-    /// Policies of this backend.
+    /// What holds for all of its providers: credentials, TLS, health, timeouts.
     pub policies: Option<BackendPolicies>,
 }
 
@@ -33,9 +33,9 @@ pub struct BackendSpec {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct StaticSpec {
-    /// Host name or address.
+    /// Host name or IP address; goes with `port`.
     pub host: Option<String>,
-    /// Port.
+    /// Port, 1 to 65535; goes with `host`.
     pub port: Option<u16>,
     /// Not supported.
     pub unix_path: Option<Present>,
@@ -46,9 +46,9 @@ pub struct StaticSpec {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AiSpec {
-    /// The single form.
+    /// One provider. Its policies are in `spec.policies`. Excludes `groups`.
     pub provider: Option<ProviderSpec>,
-    /// Priority groups, best first.
+    /// 1 to 8 groups, best first: a group is used while every group before it is out. Excludes `provider`.
     pub groups: Option<Vec<GroupSpec>>,
 }
 
@@ -57,22 +57,22 @@ pub struct AiSpec {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct GroupSpec {
-    /// 1 to 16.
+    /// 1 to 16 providers that share the load; of two at random the better one is taken.
     pub providers: Vec<ProviderSpec>,
 }
 
-/// One provider; `name` and `policies` belong to the group form only.
+/// One provider: exactly one kind, and where it is reached.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ProviderSpec {
-    /// Unique in its group.
+    /// Unique in its group; policies name it as `sectionName`. For providers of `groups` only.
     pub name: Option<String>,
-    /// OpenAI or compatible.
+    /// OpenAI, or any server that speaks its API: for your own set `host` and `port` too.
     pub openai: Option<OpenAiSpec>,
-    /// Azure OpenAI.
+    /// Azure OpenAI with its v1 API.
     pub azureopenai: Option<AzureOpenAiSpec>,
-    /// Anthropic.
+    /// Anthropic, or a server that speaks its API.
     pub anthropic: Option<AnthropicSpec>,
     /// Not supported.
     pub azure: Option<Present>,
@@ -84,46 +84,47 @@ pub struct ProviderSpec {
     pub bedrock: Option<Present>,
     /// Not supported.
     pub custom: Option<Present>,
-    /// Another host than the provider's own; needs `port`.
+    /// Host name or IP address instead of the provider's own; goes with `port`. Plain HTTP unless
+    /// `policies.tls` is set.
     pub host: Option<String>,
-    /// Needs `host`.
+    /// Port of `host`, 1 to 65535.
     pub port: Option<u16>,
-    /// The full upstream path.
+    /// The full upstream path for every request. Excludes `pathPrefix`.
     pub path: Option<String>,
-    /// Instead of `/v1`; needs `host`.
+    /// Stands in place of `/v1` in the provider's usual paths; needs `host`. Excludes `path`.
     pub path_prefix: Option<String>,
-    /// Policies of this provider.
+    /// What holds for this provider only, over the policies of the backend. For providers of `groups` only.
     pub policies: Option<BackendPolicies>,
 }
 
-/// `openai`
+/// OpenAI or compatible.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct OpenAiSpec {
-    /// Replaces the client's.
+    /// The model that is asked for, whatever the client wrote. The client's when absent.
     pub model: Option<String>,
     /// Not supported.
     pub moderation: Option<Present>,
 }
 
-/// `anthropic`
+/// Anthropic.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AnthropicSpec {
-    /// Replaces the client's.
+    /// The model that is asked for, whatever the client wrote. The client's when absent.
     pub model: Option<String>,
 }
 
-/// `azureopenai`
+/// Azure OpenAI.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AzureOpenAiSpec {
-    /// `NAME.openai.azure.com`
+    /// Host name of the resource: `NAME.openai.azure.com`.
     pub endpoint: String,
-    /// Replaces the client's model.
+    /// The deployment that is asked for, whatever model the client wrote. The client's model when absent.
     pub deployment_name: Option<String>,
     /// `v1` when absent; the only one supported.
     pub api_version: Option<String>,
@@ -134,13 +135,13 @@ pub struct AzureOpenAiSpec {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct BackendPolicies {
-    /// Credentials towards the upstream.
+    /// Credentials towards the upstream. When absent, the client’s own are passed on.
     pub auth: Option<AuthSpec>,
-    /// TLS towards the upstream.
+    /// TLS towards the upstream. When absent: TLS for the providers’ own hosts, plain HTTP for others.
     pub tls: Option<TlsSpec>,
-    /// Eviction.
+    /// Which answers are failures, and when a provider is left out for a while.
     pub health: Option<HealthSpec>,
-    /// LLM policies.
+    /// How LLM requests are treated.
     pub ai: Option<AiPolicies>,
     /// Connecting to the upstream.
     pub tcp: Option<TcpSpec>,
@@ -158,18 +159,18 @@ pub struct BackendPolicies {
     pub ext_proc: Option<Present>,
 }
 
-/// `policies.auth`: one way to authenticate.
+/// One way to authenticate.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AuthSpec {
-    /// Inline key.
+    /// The key itself. Whoever can read the object can read it: better in a Secret, by `secretRef`.
     pub key: Option<SecretString>,
-    /// Key from a Secret.
+    /// The Secret that holds the key. A change of it takes effect at once.
     pub secret_ref: Option<SecretRef>,
-    /// The client's own credentials.
+    /// The client's own credentials are passed on.
     pub passthrough: Option<Present>,
-    /// Where the key goes.
+    /// The header that carries the key; `Authorization: Bearer …` (Anthropic: `x-api-key`) when absent.
     pub location: Option<LocationSpec>,
     /// Not supported.
     pub credentials: Option<Present>,
@@ -192,11 +193,11 @@ pub struct AuthSpec {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SecretRef {
-    /// Secret name.
+    /// Name of the Secret.
     pub name: String,
-    /// The referrer's when absent.
+    /// Namespace of the Secret, the own one when absent. Another one needs a ReferenceGrant there.
     pub namespace: Option<String>,
-    /// Data key; the usual ones when absent.
+    /// Data key that is read. When absent the first that is there of `Authorization`, `apiKey` and `api-key`.
     pub key: Option<String>,
     /// Core when absent.
     pub group: Option<String>,
@@ -224,7 +225,7 @@ pub struct LocationSpec {
 pub struct HeaderLocation {
     /// Header name.
     pub name: String,
-    /// Put before the key, as `Bearer `.
+    /// Put before the key, with its blank: `Bearer `. Nothing when absent.
     pub prefix: Option<String>,
 }
 
@@ -233,7 +234,7 @@ pub struct HeaderLocation {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TcpSpec {
-    /// For TCP and TLS together; 10 s when absent.
+    /// For TCP and TLS together, as `5s`; at least 100ms, 10s when absent.
     pub connect_timeout: Option<String>,
     /// Not supported.
     pub keepalive: Option<Present>,
@@ -267,11 +268,11 @@ pub enum HttpVersion {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TlsSpec {
-    /// Server name.
+    /// Server name to ask for and to verify; the host when absent.
     pub sni: Option<String>,
-    /// What is not verified.
+    /// What of the certificate is not verified; for tests only.
     pub insecure_skip_verify: Option<SkipVerifySpec>,
-    /// ConfigMaps with `ca.crt`.
+    /// ConfigMaps of the same namespace whose `ca.crt` is trusted instead of the system’s roots.
     pub ca_certificate_refs: Option<Vec<ObjectReference>>,
     /// Not supported.
     pub mtls_certificate_ref: Option<Present>,
@@ -300,7 +301,7 @@ pub enum SkipVerifySpec {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct HealthSpec {
-    /// CEL: which answers are failures.
+    /// CEL on the answer: when true it counts as a failure. When absent every 5xx and every call without an answer does.
     pub unhealthy_condition: Option<String>,
     /// When and for how long a provider leaves the rotation.
     pub eviction: Option<EvictionSpec>,
@@ -311,13 +312,13 @@ pub struct HealthSpec {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct EvictionSpec {
-    /// 3 s when absent.
+    /// How long a provider is left out, as `30s`; at least 1s, 3s when absent.
     pub duration: Option<String>,
-    /// 0–100.
+    /// Health in percent, 0 to 100, with which it returns; what it had when absent.
     pub restore_health: Option<u32>,
-    /// Failures in a row.
+    /// So many failures in a row evict. With no threshold at all, one does.
     pub consecutive_failures: Option<u32>,
-    /// 0–100.
+    /// A health below this percentage, 0 to 100, evicts.
     pub health_threshold: Option<u32>,
 }
 
@@ -326,7 +327,8 @@ pub struct EvictionSpec {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AiPolicies {
-    /// Path suffix → what the request is.
+    /// What a request is, by the end of its path: `/v1/embeddings: Embeddings`. The longest fits, `*` fits all.
+    /// Everything is a chat completion when absent.
     pub routes: Option<BTreeMap<String, RouteType>>,
     /// Not supported.
     pub prompt: Option<Present>,

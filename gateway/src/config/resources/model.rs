@@ -6,20 +6,20 @@ use super::backend::{AuthSpec, HealthSpec, TlsSpec};
 use super::meta::{ObjectReference, Present};
 use super::policy::LocalReference;
 
-/// AgentgatewayModel.spec; a concrete model has a `provider`, a virtual one stands for others.
+/// A concrete model has a `provider`, a virtual one stands for others.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ModelSpec {
-    /// Gateways, or rules of HTTPRoutes with the backendRef `AgentgatewayModel *`.
+    /// Gateways, or rules of HTTPRoutes with the backendRef `AgentgatewayModel *`, that offer the model.
     #[serde(default)]
     pub parent_refs: Vec<ObjectReference>,
-    /// The object's name when absent.
+    /// Which model names of clients mean this one; the object's name when absent.
     #[serde(rename = "match")]
     pub match_: Option<ModelMatchSpec>,
-    /// `Public` when absent.
+    /// Whether clients may ask for it; `Public` when absent.
     pub visibility: Option<Visibility>,
-    /// Who serves it.
+    /// Who serves it; excludes `virtualModel`.
     pub provider: Option<ModelProvider>,
     /// Not supported.
     pub azure: Option<Present>,
@@ -27,14 +27,14 @@ pub struct ModelSpec {
     pub vertexai: Option<Present>,
     /// Not supported.
     pub bedrock: Option<Present>,
-    /// For provider `Custom`.
+    /// What a provider `Custom` can be asked for; for that one only.
     pub custom: Option<CustomSpec>,
-    /// Address and base path of the provider: `https://host/v1`.
+    /// Address and base path of the provider, `https://host/v1`. Needed for `Custom`; the provider’s own when absent.
     #[serde(rename = "baseURL")]
     pub base_url: Option<String>,
     /// Policies of a concrete model.
     pub policies: Option<ModelPolicies>,
-    /// The models that a virtual one stands for.
+    /// The models that this one stands for; excludes `provider`.
     pub virtual_model: Option<VirtualSpec>,
 }
 

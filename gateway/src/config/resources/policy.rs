@@ -8,22 +8,22 @@ use super::backend::{BackendPolicies, LocationSpec};
 use super::meta::{ObjectReference, Present};
 use super::route::RetrySpec;
 
-/// AgentgatewayPolicy.spec
+/// What holds for the targets; at least one of `traffic`, `frontend` and `backend`.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PolicySpec {
-    /// Objects by name; this or `targetSelectors`.
+    /// 1 to 16 objects of one kind by name, of the same namespace; this or `targetSelectors`.
     #[serde(default)]
     pub target_refs: Vec<ObjectReference>,
-    /// Objects by label.
+    /// 1 to 16 selectors of objects of one kind by label, of the same namespace; this or `targetRefs`.
     #[serde(default)]
     pub target_selectors: Vec<TargetSelector>,
     /// Not supported.
     pub strategy: Option<Present>,
-    /// What happens to requests.
+    /// What happens to requests, for Gateways, listeners, routes and their rules; the nearest to the request wins.
     pub traffic: Option<TrafficSpec>,
-    /// What happens at the port, and telemetry.
+    /// What happens at the port, and telemetry; for Gateways only.
     pub frontend: Option<FrontendSpec>,
     /// What happens towards backends.
     pub backend: Option<BackendPolicies>,
@@ -45,14 +45,15 @@ pub struct TargetSelector {
     pub section_name: Option<String>,
 }
 
-/// `traffic`: timeouts, retry and client keys are implemented, the rest is reported.
+/// What happens to requests: timeouts, retry and client keys. What is not supported is told in the status; where it
+/// should protect, requests are refused.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TrafficSpec {
-    /// Deadlines.
+    /// How long requests may take.
     pub timeouts: Option<TrafficTimeouts>,
-    /// Retries.
+    /// Which failures are tried again.
     pub retry: Option<RetrySpec>,
     /// `PostRouting` when absent.
     pub phase: Option<Phase>,
@@ -62,7 +63,7 @@ pub struct TrafficSpec {
     pub jwt_authentication: Option<Present>,
     /// Not supported, protective.
     pub basic_authentication: Option<Present>,
-    /// Client keys.
+    /// Keys that clients must show.
     pub api_key_authentication: Option<ApiKeySpec>,
     /// Not supported, protective.
     pub ext_auth: Option<Present>,
@@ -103,9 +104,9 @@ pub enum Phase {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TrafficTimeouts {
-    /// Whole request.
+    /// Longest time for a request with all its tries, as `60s`; at least 1ms, none when absent.
     pub request: Option<String>,
-    /// Pause within an answer.
+    /// Longest pause within an answer, as `30s`; an addition of this gateway.
     pub response_idle: Option<String>,
 }
 
@@ -114,15 +115,15 @@ pub struct TrafficTimeouts {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ApiKeySpec {
-    /// `Strict` when absent.
+    /// What becomes of a request without a good key; `Strict` when absent.
     pub mode: Option<KeyMode>,
-    /// The Secret of which every entry is a key.
+    /// The Secret of which every entry is a key: as it is, or as JSON with `key` or `keyHash`.
     pub secret_ref: Option<LocalReference>,
     /// Not supported.
     pub secret_selector: Option<Present>,
     /// Not supported.
     pub config_map_selector: Option<Present>,
-    /// `Authorization: Bearer …` when absent.
+    /// Where the client shows its key; `Authorization: Bearer …` when absent.
     pub location: Option<LocationSpec>,
 }
 
@@ -196,9 +197,9 @@ pub struct LabelsSpec {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AccessLogSpec {
-    /// CEL: which exchanges are told of.
+    /// CEL: only exchanges for which it is true are told; all when absent.
     pub filter: Option<String>,
-    /// What is told of them.
+    /// What is told beside the usual fields, and what not.
     pub attributes: Option<AttributesSpec>,
     /// Not supported.
     pub otlp: Option<Present>,
@@ -211,20 +212,20 @@ pub struct AccessLogSpec {
 pub struct TracingSpec {
     /// The collector as an object; this or `url`.
     pub backend_ref: Option<ObjectReference>,
-    /// The collector as a URL.
+    /// The collector as a URL, `http://host:4317`; this or `backendRef`.
     pub url: Option<String>,
     /// `GRPC` when absent.
     pub protocol: Option<TracingProtocol>,
-    /// Of HTTP, `/v1/traces` when absent.
+    /// Path for protocol `HTTP`; `/v1/traces` when absent.
     pub path: Option<String>,
     /// What spans tell.
     pub attributes: Option<AttributesSpec>,
     /// What the gateway says of itself.
     #[serde(default)]
     pub resources: Vec<AttributeSpec>,
-    /// CEL: which requests without a trace are traced.
+    /// CEL: true or a share from 0 to 1 of the requests without a trace to trace; none when absent.
     pub random_sampling: Option<String>,
-    /// CEL: which requests with a trace are traced.
+    /// CEL: true or a share from 0 to 1 of the requests with a sampled trace to trace; all when absent.
     pub client_sampling: Option<String>,
     /// CEL: which exchanges are exported.
     pub filter: Option<String>,
@@ -271,7 +272,7 @@ pub struct AttributeSpec {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct FrontendHttp {
-    /// Bytes of a body that is held.
+    /// Most bytes of a request body that is held in memory; 67108864 (64 MiB) when absent, and at most.
     pub max_buffer_size: Option<u64>,
     /// Not supported.
     pub http1_max_headers: Option<Present>,

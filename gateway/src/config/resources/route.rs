@@ -4,18 +4,18 @@ use serde::Deserialize;
 
 use super::meta::{ObjectReference, Present};
 
-/// HTTPRoute.spec and AIRoute.spec
+/// Which requests of which Gateways go where.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RouteSpec {
-    /// The Gateways it wants to attach to.
+    /// The Gateways it wants to attach to, or listeners of them (`sectionName`).
     #[serde(default)]
     pub parent_refs: Vec<ObjectReference>,
-    /// Hosts; the listener's when empty.
+    /// Host names, `*.example.com` for all below; the listener's when empty.
     #[serde(default)]
     pub hostnames: Vec<String>,
-    /// One catch-all rule when absent.
+    /// 1 to 16 rules; the best match of all routes of a listener wins. One that takes every request when absent.
     #[serde(default)]
     pub rules: Vec<RuleSpec>,
     /// Not supported.
@@ -27,20 +27,20 @@ pub struct RouteSpec {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RuleSpec {
-    /// For policies that target it.
+    /// Unique in its route; policies name it as `sectionName`.
     pub name: Option<String>,
-    /// Any of them; prefix `/` when empty.
+    /// Any of them must hold; path prefix `/` when empty.
     #[serde(default)]
     pub matches: Vec<MatchSpec>,
     /// Changes to request and response.
     #[serde(default)]
     pub filters: Vec<FilterSpec>,
-    /// Where the traffic goes.
+    /// Where the requests go, by share.
     #[serde(default)]
     pub backend_refs: Vec<BackendRef>,
-    /// Deadlines.
+    /// How long requests may take.
     pub timeouts: Option<TimeoutsSpec>,
-    /// Retries.
+    /// Which failures are tried again.
     pub retry: Option<RetrySpec>,
     /// Sessions return to their target.
     pub session_persistence: Option<SessionPersistenceSpec>,
@@ -369,7 +369,7 @@ pub struct BackendRef {
     pub name: String,
     /// For Services.
     pub port: Option<u16>,
-    /// 1 when absent.
+    /// Its share in relation to the others, 0 to 1000000; 1 when absent.
     pub weight: Option<u32>,
     /// For this share only.
     #[serde(default)]
@@ -389,9 +389,9 @@ impl BackendRef {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TimeoutsSpec {
-    /// Whole request.
+    /// For the whole request with all its tries, as `60s`; `0s` or absent: none.
     pub request: Option<String>,
-    /// One attempt.
+    /// For one try, up to the head of the answer, as `10s`; `0s` or absent: none.
     pub backend_request: Option<String>,
 }
 
@@ -400,12 +400,12 @@ pub struct TimeoutsSpec {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RetrySpec {
-    /// Statuses to retry.
+    /// Statuses to try again, 400 to 599.
     #[serde(default)]
     pub codes: Vec<u16>,
-    /// Tries after the first.
+    /// Tries after the first; 1 when absent.
     pub attempts: Option<u32>,
-    /// Wait between tries.
+    /// Wait between tries, as `100ms`.
     pub backoff: Option<String>,
     /// CEL; policies only.
     pub precondition: Option<String>,
