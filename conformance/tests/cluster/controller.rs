@@ -1,4 +1,5 @@
-//! `windtunnel controller` with the rights that it asks for, on a real API server.
+//! `windtunnel controller` with the rights that it asks for, on a real API server. Tests that share the server have a
+//! leader each, so none is given flags that would have it write other things than the others.
 
 use conformance::cluster::{ApiServer, Assets, Objects};
 use serde_json::{Value, json};
@@ -139,15 +140,14 @@ async fn event(objects: &Objects, object: &Value, condition: &Value) -> Result<V
 fn parameters(world: &World) -> Result<(), Failure> {
     world.block_on(async {
         let objects = world.namespace("parameters").await?;
-        let _controller =
-            Controller::start(world.server()?, "parameters", &["--image", "registry.example/a:1"]).await?;
+        let _controller = Controller::start(world.server()?, "parameters", &[]).await?;
         let parameters = |tag: &str, replicas: u32| {
             json!({
                 "apiVersion": "agentgateway.dev/v1alpha1",
                 "kind": "AgentgatewayParameters",
                 "metadata": {"name": "small", "namespace": "parameters"},
                 "spec": {
-                    "image": {"repository": "own", "tag": tag},
+                    "image": {"registry": "registry.example", "repository": "own", "tag": tag},
                     "replicas": replicas,
                     "service": {"spec": {"type": "ClusterIP"}},
                 },
