@@ -55,14 +55,14 @@ fn structural(world: &World) -> Result<(), Failure> {
 }
 
 fn tutorials(world: &World) -> Result<(), Failure> {
-    let mended = include_str!("../../../gateway/tests/config/tutorial-001.yaml")
-        .replace("openai: {}\n        model", "openai:\n        model");
+    let mended =
+        include_str!("../../../docs/tutorials/001.yaml").replace("openai: {}\n        model", "openai:\n        model");
     let texts = [
-        include_str!("../../../gateway/tests/config/tutorial-000.yaml"),
+        include_str!("../../../docs/tutorials/000.yaml"),
         &mended,
-        include_str!("../../../gateway/tests/config/tutorial-002.yaml"),
-        include_str!("../../../gateway/tests/config/tutorial-003.yaml"),
-        include_str!("../../../gateway/tests/config/tutorial-004.yaml"),
+        include_str!("../../../docs/tutorials/002.yaml"),
+        include_str!("../../../docs/tutorials/003.yaml"),
+        include_str!("../../../docs/tutorials/004.yaml"),
     ];
     world.block_on(async {
         let objects = world.namespace("crds-tutorials").await?;
