@@ -12,7 +12,7 @@ mod reconcile;
 mod status;
 mod world;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
 use kube::Client;
@@ -27,7 +27,7 @@ use self::reconcile::Writer;
 use self::world::World;
 use crate::config::Key;
 use crate::kubernetes::client::{ConnectError, connect};
-use crate::kubernetes::watch::{Change, News, WHOLE, Watches};
+use crate::kubernetes::watch::{Change, News, WHOLE, Watched, Watches};
 use crate::server::{Notices, Signals, told};
 
 /// How long news is collected before it is acted on.
@@ -93,6 +93,8 @@ struct Controller {
     touched: UnboundedReceiver<Touched>,
     leading: watch::Receiver<bool>,
     notices: Notices,
+    /// What cannot be followed, told once.
+    failing: HashSet<Watched>,
     /// When there is something to be done.
     due: Option<Instant>,
     pause: Duration,
@@ -114,6 +116,7 @@ impl Controller {
             touched,
             leading,
             notices,
+            failing: HashSet::new(),
             due: None,
             pause: SETTLE,
             failures: Vec::new(),
@@ -144,8 +147,12 @@ impl Controller {
     }
 
     fn take(&mut self, change: &Change) {
-        if let News::Failed(why) = &change.news {
-            (self.notices)(&format!("warning: {} cannot be followed: {why}; tried again", change.watched));
+        match &change.news {
+            News::Failed(why) if self.failing.insert(change.watched.clone()) => {
+                (self.notices)(&format!("warning: {} cannot be followed: {why}; tried again", change.watched));
+            }
+            News::Failed(_) => {}
+            _ => drop(self.failing.remove(&change.watched)),
         }
         let changed = self.world.take(change);
         self.due_if(changed);

@@ -3,7 +3,7 @@
 //! Reading order: [`snapshot`] (what is served), [`config`] (how manifests become a snapshot), then the story
 //! of a request in [`proxy`]: [`listen`] (with [`certificate`] and [`http2`]) → match ([`route`], [`auth`], by model name [`model`]) → [`admit`] → choose ([`select`], [`health`], [`affinity`]) →
 //! [`send`] and [`receive`] (with [`failover`] and its [`tries`] around them) → [`commit`], [`relay`] (of an [`answer`], with [`tap`]) → [`record`] (to [`telemetry`]).
-//! [`server`] starts and stops all of it; [`reload`] follows the manifests in files, [`kubernetes`] those of a cluster, and [`loaded`] tells what became of them; [`page`] shows all of it.
+//! [`controller`] deploys gateways in a cluster. [`server`] starts and stops all of it; [`reload`] follows the manifests in files, [`kubernetes`] those of a cluster, and [`loaded`] tells what became of them; [`page`] shows all of it.
 
 pub mod access_log;
 pub mod admin;

@@ -218,7 +218,10 @@ pub fn run(options: Options) -> Result<(), Error> {
             Some(scope) => {
                 let opened = tokio::select! {
                     opened = Cluster::open(&scope, &notices) => opened?,
-                    () = signals.next() => return Ok(told("stopped")),
+                    () = signals.next() => {
+                        told("stopped");
+                        return Ok(());
+                    }
                 };
                 let (cluster, compiled) = opened;
                 Gateway::serve(Source::Cluster(Box::new(cluster)), compiled, options, log, notices)?

@@ -1,14 +1,17 @@
 //! What only a real API server can tell. All tests share one, each in namespaces of its own; without the binaries
 //! (`KUBEBUILDER_ASSETS`) they are told as ignored, and `ci/kube.sh` takes that for a failure.
 
+mod controller;
 mod crds;
 mod data_plane;
 mod data_plane_rights;
 mod data_plane_scale;
 mod objects;
 mod plane;
+mod process;
 mod stage;
 mod support;
+mod target;
 mod tutorials;
 
 use std::process::ExitCode;
@@ -19,11 +22,13 @@ use libtest_mimic::{Arguments, Trial};
 use support::{Test, World};
 
 const TESTS: &[&[Test]] = &[
+    controller::TESTS,
     crds::TESTS,
     data_plane::TESTS,
     data_plane_rights::TESTS,
     data_plane_scale::TESTS,
     objects::TESTS,
+    target::TESTS,
     tutorials::TESTS,
 ];
 

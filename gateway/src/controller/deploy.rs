@@ -17,7 +17,7 @@ use kube::{Client, Resource};
 use serde_json::Value;
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::infrastructure::{GATEWAY_NAME, MANAGED_BY, MANAGER};
+use super::infrastructure::{FIELD_MANAGER, GATEWAY_NAME, MANAGED_BY, MANAGER};
 
 /// Names an object that is applied: its kind, namespace and name.
 pub(super) type Place = (String, String, String);
@@ -114,7 +114,7 @@ async fn write(client: &Client, wanted: &Value, place: &Place) -> Result<Dynamic
         let (kind, namespace, name) = (kind.clone(), namespace.clone(), name.clone());
         return Err(DeployError::Taken { kind, namespace, name });
     }
-    api.patch(name, &PatchParams::apply(MANAGER).force(), &Patch::Apply(wanted)).await.map_err(refused)
+    api.patch(name, &PatchParams::apply(FIELD_MANAGER).force(), &Patch::Apply(wanted)).await.map_err(refused)
 }
 
 fn api(client: &Client, object: &Value, (kind, namespace, _): &Place) -> Api<DynamicObject> {

@@ -15,6 +15,8 @@ pub(super) const GATEWAY_NAME: &str = "gateway.networking.k8s.io/gateway-name";
 pub(super) const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 /// Its value.
 pub(super) const MANAGER: &str = "windtunnel";
+/// Who wrote a field, in `managedFields`.
+pub(super) const FIELD_MANAGER: &str = "windtunnel-controller";
 /// The user of the image.
 const USER: u32 = 65532;
 /// Seconds that a Pod has beyond its drain to write its log and to end.

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::deploy::{Deployments, said};
 use super::event::{self, Warning};
-use super::infrastructure::{self, Deployed, MANAGER};
+use super::infrastructure::{self, Deployed, FIELD_MANAGER};
 use super::parameters::Plan;
 use super::rbac;
 use super::status::Told;
@@ -161,7 +161,7 @@ impl Writer {
         let (kind, id) = write.key.clone();
         let (namespace, name) = id.split_once('/').unwrap_or(("", &id));
         let patch = json!({"metadata": {"resourceVersion": write.version}, "status": write.status});
-        let params = PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
+        let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
         let written = api(&self.client, kind, namespace).patch_status(name, &params, &Patch::Merge(&patch)).await;
         let written = match written {
             Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => return (write.key, Ok(None)),

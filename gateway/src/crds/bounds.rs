@@ -49,8 +49,11 @@ const DURATIONS: &[(&str, &[&str])] = &[
     ("SessionPersistenceSpec", &["absoluteTimeout"]),
 ];
 
+/// Keywords of a schema with their numbers.
+type Bounds = &'static [(&'static str, u32)];
+
 /// How many, how long, how much: the field's bounds.
-const BOUNDS: &[(&str, &str, &[(&str, u32)])] = &[
+const BOUNDS: &[(&str, &str, Bounds)] = &[
     ("StaticSpec", "host", TEXT),
     ("StaticSpec", "port", PORT),
     ("AiSpec", "groups", &[("minItems", 1), ("maxItems", 8)]),
@@ -101,11 +104,11 @@ const BOUNDS: &[(&str, &str, &[(&str, u32)])] = &[
     ("MirrorSpec", "percent", &[("minimum", 0), ("maximum", 100)]),
 ];
 
-const TEXT: &[(&str, u32)] = &[("minLength", 1), ("maxLength", 256)];
-const NAME: &[(&str, u32)] = &[("minLength", 1), ("maxLength", 253)];
-const KIND: &[(&str, u32)] = &[("minLength", 1), ("maxLength", 63)];
-const PATH: &[(&str, u32)] = &[("minLength", 1), ("maxLength", 1024)];
-const PORT: &[(&str, u32)] = &[("minimum", 1)];
+const TEXT: Bounds = &[("minLength", 1), ("maxLength", 256)];
+const NAME: Bounds = &[("minLength", 1), ("maxLength", 253)];
+const KIND: Bounds = &[("minLength", 1), ("maxLength", 63)];
+const PATH: Bounds = &[("minLength", 1), ("maxLength", 1024)];
+const PORT: Bounds = &[("minimum", 1)];
 
 /// The bounds of a field.
 pub(super) fn of(type_: &str, field: &str) -> Map<String, Value> {
