@@ -55,8 +55,8 @@ fn structural(world: &World) -> Result<(), Failure> {
 }
 
 fn tutorials(world: &World) -> Result<(), Failure> {
-    let mended = include_str!("../../../docs/tutorials/001.yaml")
-        .replace("openai: {}\n        model", "openai:\n        model");
+    let mended =
+        include_str!("../../../docs/tutorials/001.yaml").replace("openai: {}\n        model", "openai:\n        model");
     let texts = [
         include_str!("../../../docs/tutorials/000.yaml"),
         &mended,
