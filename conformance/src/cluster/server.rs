@@ -172,7 +172,10 @@ impl ApiServer {
             "contexts": [{"name": name, "context": {"cluster": "own", "user": name}}],
             "current-context": name,
         });
-        std::fs::write(&path, config.to_string())?;
+        // whoever reads the one of the same user meanwhile finds it whole
+        let new = tempfile::NamedTempFile::new_in(self.folder.path())?;
+        std::fs::write(&new, config.to_string())?;
+        new.persist(&path)?;
         Ok(path)
     }
 

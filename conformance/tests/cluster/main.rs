@@ -7,6 +7,7 @@ mod data_plane;
 mod data_plane_rights;
 mod data_plane_scale;
 mod objects;
+mod official;
 mod plane;
 mod process;
 mod stage;
@@ -28,6 +29,7 @@ const TESTS: &[&[Test]] = &[
     data_plane_rights::TESTS,
     data_plane_scale::TESTS,
     objects::TESTS,
+    official::TESTS,
     target::TESTS,
     tutorials::TESTS,
 ];
