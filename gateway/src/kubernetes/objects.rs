@@ -11,7 +11,7 @@ use serde::de::DeserializeSeed;
 use serde_json::{Map, Value, json};
 
 use super::watch::{Change, News, Watched};
-use crate::config::kind::{CORE, Kind};
+use crate::config::kind::{CORE, Kind, Manifest};
 use crate::config::{Key, Manifests};
 
 /// An object that cannot be read as its kind is defined here.
@@ -101,23 +101,42 @@ impl Objects {
         if self.known.insert(key.clone(), digest) == Some(digest) {
             return false;
         }
-        match kind.deserialize(essence) {
+        let read = kind.deserialize(&essence).map_err(|error| match kind {
+            // what a reader says of a value may repeat it
+            Kind::Secret => "it is not formed as a Secret is".to_owned(),
+            _ => error.to_string(),
+        });
+        let read = match read {
+            Err(why) if kind == Kind::AgentgatewayPolicy => closed(&essence, &why).ok_or(why),
+            read => read,
+        };
+        match read {
             Ok(manifest) => {
                 self.unreadable.remove(&key);
                 self.order += 1;
                 self.manifests.put(kind, key.1, manifest, self.order);
             }
-            Err(error) => {
+            Err(why) => {
                 self.manifests.remove(kind, &key.1);
-                let generation = object.metadata.generation;
-                // what a reader says of a value may repeat it
-                let secret = kind == Kind::Secret;
-                let why = if secret { "it is not formed as a Secret is".to_owned() } else { error.to_string() };
-                self.unreadable.insert(key, Unreadable { generation, why });
+                self.unreadable.insert(key, Unreadable { generation: object.metadata.generation, why });
             }
         }
         true
     }
+}
+
+/// What stands in for a policy that cannot be read: it closes its targets, as it may have been meant to protect them.
+fn closed(essence: &Value, why: &str) -> Option<Manifest> {
+    let spec: Map<_, _> = ["targetRefs", "targetSelectors"]
+        .into_iter()
+        .filter_map(|key| Some((key.to_owned(), essence["spec"].get(key)?.clone())))
+        .collect();
+    let object = json!({"metadata": essence["metadata"], "spec": spec});
+    let Ok(Manifest::AgentgatewayPolicy(mut policy)) = Kind::AgentgatewayPolicy.deserialize(object) else {
+        return None;
+    };
+    policy.spec.unreadable = Some(why.to_owned());
+    Some(Manifest::AgentgatewayPolicy(policy))
 }
 
 pub(crate) fn id_of(kind: Kind, object: &DynamicObject) -> Arc<str> {
@@ -211,6 +230,27 @@ mod tests {
         assert!(ids(&objects).is_empty());
         assert!(objects.take(&applied(backend("a", "m-1", "1"))));
         assert!(objects.unreadable().is_empty() && ids(&objects) == ["ns/a"]);
+    }
+
+    #[test]
+    fn a_policy_that_cannot_be_read_closes_what_it_targets() {
+        let policy = |traffic: Value| {
+            let target = json!({"group": "gateway.networking.k8s.io", "kind": "HTTPRoute", "name": "route"});
+            let object = json!({
+                "metadata": {"name": "p", "namespace": "ns"},
+                "spec": {"targetRefs": [target], "traffic": traffic},
+            });
+            let object: DynamicObject = serde_json::from_value(object).expect("an object");
+            change(Kind::AgentgatewayPolicy, News::Applied(Box::new(object)))
+        };
+        let mut objects = Objects::default();
+        assert!(objects.take(&policy(json!({"authenticationOfTomorrow": {}}))));
+        let status = crate::config::tell(objects.manifests());
+        let accepted = status[0].every_condition().find(|condition| condition.type_ == "Accepted").expect("it is told");
+        assert!(!accepted.status && accepted.message.contains("authenticationOfTomorrow"), "{accepted:?}");
+        assert!(objects.manifests().policies[0].object.spec.unreadable.is_some() && objects.unreadable().is_empty());
+        assert!(objects.take(&policy(json!({"timeouts": {"request": "5s"}}))));
+        assert!(objects.manifests().policies[0].object.spec.unreadable.is_none());
     }
 
     #[test]

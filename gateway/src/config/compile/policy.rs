@@ -215,6 +215,9 @@ fn add<'m>(
 }
 
 fn usable(spec: &PolicySpec) -> Result<(), Refusal> {
+    if let Some(why) = &spec.unreadable {
+        return Err(Refusal::invalid(format!("it cannot be read: {why}; the routes it targets answer 500")));
+    }
     if spec.target_refs.is_empty() == spec.target_selectors.is_empty() {
         return Err(Refusal::invalid("exactly one of targetRefs and targetSelectors must be set"));
     }
@@ -241,6 +244,8 @@ fn read_traffic(manifests: &Manifests, policy: &Resource<Object<PolicySpec>>) ->
     let (id, spec) = (&policy.id, &policy.object.spec);
     let mut traffic = Traffic::default();
     let mut issues = Vec::new();
+    // it may have been meant to protect
+    traffic.closed = spec.unreadable.as_ref().map(|why| format!("AgentgatewayPolicy {id} cannot be read: {why}"));
     if spec.strategy.is_some() {
         issues.push("strategy is not supported yet".to_owned());
     }

@@ -27,6 +27,9 @@ pub struct PolicySpec {
     pub frontend: Option<FrontendSpec>,
     /// What happens towards backends.
     pub backend: Option<BackendPolicies>,
+    /// Why the rest of it could not be read: what it targets is closed. Never said by a manifest.
+    #[serde(skip)]
+    pub unreadable: Option<String>,
 }
 
 /// Targets by label.
