@@ -4,7 +4,7 @@
 use conformance::cluster::{ApiServer, Assets, Objects};
 use serde_json::{Value, json};
 
-use crate::process::Controller;
+use crate::process::{LEADING, candidate, leader, leads};
 use crate::support::{Failure, Test, World};
 
 pub(crate) const TESTS: &[Test] = &[
@@ -60,7 +60,7 @@ async fn read(objects: &Objects, version: &str, kind: &str, namespace: &str) -> 
 fn deployed(world: &World) -> Result<(), Failure> {
     world.block_on(async {
         let objects = world.namespace("deployed").await?;
-        let _controller = Controller::start(world.server()?, "deployed", &[]).await?;
+        let _controller = leader(world.server()?, "deployed", &[]).await?;
         objects.apply(&gateway("deployed", &[80])).await?;
         let gateway_ = programmed(&objects, "deployed").await?;
         let deployment = read(&objects, "apps/v1", "Deployment", "deployed").await?;
@@ -91,7 +91,7 @@ fn deployed(world: &World) -> Result<(), Failure> {
 fn routes(world: &World) -> Result<(), Failure> {
     world.block_on(async {
         let objects = world.namespace("routes").await?;
-        let _controller = Controller::start(world.server()?, "routes", &[]).await?;
+        let _controller = leader(world.server()?, "routes", &[]).await?;
         objects.apply(&gateway("routes", &[80])).await?;
         let service = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "there", "namespace": "routes"}, "spec": {"ports": [{"port": 80}]}});
         objects.apply(&service).await?;
@@ -140,7 +140,7 @@ async fn event(objects: &Objects, object: &Value, condition: &Value) -> Result<V
 fn parameters(world: &World) -> Result<(), Failure> {
     world.block_on(async {
         let objects = world.namespace("parameters").await?;
-        let _controller = Controller::start(world.server()?, "parameters", &[]).await?;
+        let _controller = leader(world.server()?, "parameters", &[]).await?;
         let parameters = |tag: &str, replicas: u32| {
             json!({
                 "apiVersion": "agentgateway.dev/v1alpha1",
@@ -180,7 +180,7 @@ fn parameters(world: &World) -> Result<(), Failure> {
 fn put_right(world: &World) -> Result<(), Failure> {
     world.block_on(async {
         let objects = world.namespace("put-right").await?;
-        let _controller = Controller::start(world.server()?, "put-right", &[]).await?;
+        let _controller = leader(world.server()?, "put-right", &[]).await?;
         objects.apply(&gateway("put-right", &[80])).await?;
         let before = programmed(&objects, "put-right").await?;
         let edit = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "llm", "namespace": "put-right"},
@@ -212,7 +212,7 @@ fn left_alone(world: &World) -> Result<(), Failure> {
         let foreign = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "llm", "namespace": "left-alone"},
             "spec": {"ports": [{"port": 1234}]}});
         objects.apply(&foreign).await?;
-        let _controller = Controller::start(world.server()?, "left-alone", &[]).await?;
+        let _controller = leader(world.server()?, "left-alone", &[]).await?;
         objects.apply(&gateway("left-alone", &[80])).await?;
         let refused = |gateway: &Value| holds(gateway, &gateway["status"]["conditions"], "Programmed", "False");
         let gateway = objects.wait(GATEWAY_API, "Gateway", "left-alone", "llm", "Programmed=False", refused).await?;
@@ -233,22 +233,22 @@ fn takes_over(world: &World) -> Result<(), Failure> {
         objects.apply_crds(&server.assets().gateway_api()).await?;
         objects.apply_our_crds().await?;
         let lease = ["--lease", "3s"];
-        let mut first = Controller::start(&server, "default", &lease).await?;
-        let mut second = Controller::stand_by(&server, "default", &lease).await?;
+        let mut first = leader(&server, "default", &lease).await?;
+        let mut second = candidate(&server, "default", &lease).await?;
         objects.apply(&gateway("default", &[80])).await?;
         programmed(&objects, "default").await?;
-        assert!(!second.leads());
+        assert!(second.notices.all().iter().all(|(_, line)| line != LEADING));
         first.kill().await?;
-        second.wait_until_leading().await?;
+        leads(&second).await?;
         objects.apply(&gateway("default", &[80, 81])).await?;
         programmed(&objects, "default").await?;
 
-        let mut third = Controller::stand_by(&server, "default", &["--lease", "30s"]).await?;
+        let third = candidate(&server, "default", &["--lease", "30s"]).await?;
         let asked = std::time::Instant::now();
         second.stop().await?;
-        third.wait_until_leading().await?;
+        leads(&third).await?;
         assert!(
-            asked.elapsed() < std::time::Duration::from_secs(3),
+            asked.elapsed() < std::time::Duration::from_secs(15),
             "the Lease was not given back: {:?}",
             asked.elapsed()
         );

@@ -87,9 +87,9 @@ fn compiles_nothing(world: &World) -> Result<(), Failure> {
         objects.apply(&json!({"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": unused})).await?;
         objects.delete("agentgateway.dev/v1alpha1", "AIRoute", namespace, "route").await?;
         until(address, "/v1/chat/completions", 404).await?;
-        let lines = plane.notices.all();
+        let lines = plane.0.notices.all();
         let reloads = lines.iter().filter(|(_, line)| line.contains("reloaded")).count();
-        assert!((1..=3).contains(&reloads), "{}", plane.notices.text(0));
+        assert!((1..=3).contains(&reloads), "{}", plane.0.notices.text(0));
         Ok(())
     })
 }
@@ -174,7 +174,7 @@ fn one_of_two(world: &World) -> Result<(), Failure> {
             [(); 4].map(|()| tokio::spawn(async move { ask(address, "/v1/chat/completions").await.ok() }))
         });
         mock.wait_until(|journal| journal.requests.len() == 8).await;
-        first.kill().await?;
+        first.0.kill().await?;
         let [of_first, of_second] = asked;
         for answer in of_first {
             assert_eq!(answer.await?, None);

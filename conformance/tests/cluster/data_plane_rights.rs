@@ -62,8 +62,8 @@ fn is_needed(world: &World) -> Result<(), Failure> {
             let kubeconfig = bound(world, &format!("needed-{resource}"), &role).await?;
             let plane = Plane::spawn(&kubeconfig, "needed/gateway")?;
             plane.says(0, &format!("cannot list resource \"{resource}\"")).await?;
-            let lines = plane.notices.all();
-            assert!(!lines.iter().any(|(_, line)| line == "serving"), "{resource}: {}", plane.notices.text(0));
+            let lines = plane.0.notices.all();
+            assert!(!lines.iter().any(|(_, line)| line == "serving"), "{resource}: {}", plane.0.notices.text(0));
         }
         Ok(())
     })

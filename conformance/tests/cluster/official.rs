@@ -6,7 +6,7 @@ use conformance::cluster::ApiServer;
 use tokio::process::Command;
 
 use crate::plane::own_server;
-use crate::process::Controller;
+use crate::process::leader;
 use crate::support::{Failure, Test, World};
 
 pub(crate) const TESTS: &[Test] = &[("official::the_tests_of_status_pass", status)];
@@ -14,10 +14,11 @@ pub(crate) const TESTS: &[Test] = &[("official::the_tests_of_status_pass", statu
 fn status(world: &World) -> Result<(), Failure> {
     world.block_on(async {
         let (server, _objects) = own_server().await?;
-        let _controller = Controller::start(&server, "default", &[]).await?;
+        let _controller = leader(&server, "default", &[]).await?;
         let output = go_test(&server).await?;
         let told = String::from_utf8_lossy(&output.stdout);
-        let count = |verdict: &str| told.lines().filter(|line| line.starts_with(&format!("    --- {verdict}: "))).count();
+        let count =
+            |verdict: &str| told.lines().filter(|line| line.starts_with(&format!("    --- {verdict}: "))).count();
         if !output.status.success() || (count("PASS"), count("SKIP")) != (16, 0) {
             return Err(format!("{told}{}", String::from_utf8_lossy(&output.stderr)).into());
         }

@@ -2,17 +2,15 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use conformance::cluster::{ApiServer, Assets, Objects};
-use conformance::target::Lines;
 use mock_providers::MockProvider;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::process::{Child, Command};
 
+use crate::process::Process;
 use crate::support::Failure;
 
 /// The longest wait for anything.
@@ -20,28 +18,27 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// The listener's port in the manifests.
 const PORT: u16 = 8080;
 
+/// How a data plane is started in all tests.
+pub(crate) const WORDS: &[&str] = &[
+    "gateway",
+    "--config=kubernetes",
+    "--until-stdin-ends",
+    "--no-admin",
+    "--workers=1",
+    "--metrics=127.0.0.1:0",
+    "--ready=127.0.0.1:0",
+    "--grace=0s",
+    "--drain=1s",
+];
+
 /// A running data plane; killed when dropped.
-pub(crate) struct Plane {
-    child: Child,
-    pub(crate) notices: Lines,
-}
+pub(crate) struct Plane(pub(crate) Process);
 
 impl Plane {
     /// Starts one for a Gateway; it may not serve yet, or never.
     pub(crate) fn spawn(kubeconfig: &Path, gateway: &str) -> Result<Self, Failure> {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_windtunnel"))
-            .args(["gateway", "--config=kubernetes", "--until-stdin-ends", "--no-admin", "--workers=1"])
-            .args([format!("--gateway={gateway}"), format!("--listen={PORT}=127.0.0.1:0")])
-            .args(["--metrics=127.0.0.1:0", "--ready=127.0.0.1:0", "--grace=0s", "--drain=1s"])
-            .env("KUBECONFIG", kubeconfig)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()?;
-        let notices = Lines::default();
-        notices.read(child.stderr.take().ok_or("no stderr")?, Instant::now());
-        Ok(Self { child, notices })
+        let (gateway, listen) = (format!("--gateway={gateway}"), format!("--listen={PORT}=127.0.0.1:0"));
+        Process::start(&[WORDS, &[&gateway, &listen]].concat(), kubeconfig).map(Self)
     }
 
     /// Starts one and waits until it serves.
@@ -51,26 +48,17 @@ impl Plane {
         Ok(plane)
     }
 
-    /// Waits for a notice that begins so, or holds it.
+    /// Waits for a notice with this in it.
     pub(crate) async fn says(&self, from: usize, text: &str) -> Result<String, Failure> {
-        let found = tokio::time::timeout(PATIENCE, self.notices.find(from, |line| line.contains(text))).await;
-        match found {
-            Ok(Some((_, line))) => Ok(line),
-            _ => Err(format!("it never says {text:?}:\n{}", self.notices.text(0)).into()),
-        }
+        self.0.says(from, text).await
     }
 
     /// Where it serves.
     pub(crate) fn address(&self) -> Result<SocketAddr, Failure> {
         let begin = format!("listening port={PORT} address=");
-        let lines = self.notices.all();
+        let lines = self.0.notices.all();
         let address = lines.iter().find_map(|(_, line)| line.strip_prefix(&begin));
-        Ok(address.ok_or_else(|| format!("it listens nowhere:\n{}", self.notices.text(0)))?.parse()?)
-    }
-
-    /// Ends it as a machine that goes away does.
-    pub(crate) async fn kill(&mut self) -> Result<(), Failure> {
-        Ok(self.child.kill().await?)
+        Ok(address.ok_or_else(|| format!("it listens nowhere:\n{}", self.0.notices.text(0)))?.parse()?)
     }
 }
 

@@ -1,13 +1,15 @@
-//! A `windtunnel controller` as a process of its own, with the rights of the service account that it asks for.
+//! Processes of `windtunnel` beside the API server: what they say, and how they end. And a controller, with the rights of
+//! the service account that it asks for.
 
+use std::path::Path;
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use conformance::cluster::{ApiServer, Objects};
+use conformance::target::Lines;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
-use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::support::Failure;
@@ -15,81 +17,78 @@ use crate::support::Failure;
 const BINARY: &str = env!("CARGO_BIN_EXE_windtunnel");
 /// Where the service account is.
 const HOME: &str = "windtunnel-system";
+/// The longest wait for a notice or an end.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A running controller; ended when dropped.
-pub(crate) struct Controller {
+/// A running process; killed when dropped.
+pub(crate) struct Process {
     child: Child,
-    /// What it said so far.
-    said: watch::Receiver<String>,
+    pub(crate) notices: Lines,
 }
 
-impl Controller {
-    /// Starts one that leads.
-    pub(crate) async fn start(server: &ApiServer, lease: &str, flags: &[&str]) -> Result<Self, Failure> {
-        let mut controller = Self::stand_by(server, lease, flags).await?;
-        controller.wait_until_leading().await?;
-        Ok(controller)
-    }
-
-    /// Starts one that may lead, with its Lease in a namespace.
-    pub(crate) async fn stand_by(server: &ApiServer, lease: &str, flags: &[&str]) -> Result<Self, Failure> {
-        grant(&Objects::of(&server.kubeconfig()?).await?).await?;
-        let user = format!("system:serviceaccount:{HOME}:windtunnel-controller");
-        let kubeconfig = server.kubeconfig_as(&user, &["system:serviceaccounts", "system:authenticated"])?;
+impl Process {
+    /// Starts `windtunnel` with these words and the rights of a kubeconfig.
+    pub(crate) fn start(words: &[&str], kubeconfig: &Path) -> Result<Self, Failure> {
         let mut child = Command::new(BINARY)
-            .args(["controller", "--namespace", lease])
-            .args(flags)
+            .args(words)
             .env("KUBECONFIG", kubeconfig)
-            .stdin(Stdio::null())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .kill_on_drop(true)
             .spawn()?;
-        let mut lines = BufReader::new(child.stderr.take().ok_or("no stderr")?).lines();
-        let (sender, said) = watch::channel(String::new());
-        tokio::spawn(async move {
-            while let Ok(Some(line)) = lines.next_line().await {
-                sender.send_modify(|said| *said += &(line + "\n"));
-            }
-        });
-        let mut controller = Self { child, said };
-        controller.wait_for("stands for election").await?;
-        Ok(controller)
+        let notices = Lines::default();
+        notices.read(child.stderr.take().ok_or("no stderr")?, Instant::now());
+        Ok(Self { child, notices })
     }
 
-    /// Whether it says that it leads.
-    pub(crate) fn leads(&self) -> bool {
-        self.said.borrow().lines().any(|line| line == "leading")
-    }
-
-    /// Waits until it says that it leads.
-    pub(crate) async fn wait_until_leading(&mut self) -> Result<(), Failure> {
-        self.wait_for("\nleading\n").await
-    }
-
-    async fn wait_for(&mut self, words: &str) -> Result<(), Failure> {
-        let said = timeout(PATIENCE, self.said.wait_for(|said| said.contains(words))).await;
-        if matches!(said, Ok(Ok(_))) {
-            return Ok(());
+    /// Waits for a notice with this in it.
+    pub(crate) async fn says(&self, from: usize, text: &str) -> Result<String, Failure> {
+        match timeout(PATIENCE, self.notices.find(from, |line| line.contains(text))).await {
+            Ok(Some((_, line))) => Ok(line),
+            _ => Err(format!("it never says {text:?}:\n{}", self.notices.text(0)).into()),
         }
-        drop(said);
-        Err(format!("the controller never said {words:?}, but: {}", *self.said.borrow()).into())
     }
 
-    /// Ends it as a machine that fails does.
+    /// Ends it as a machine that goes away does.
     pub(crate) async fn kill(&mut self) -> Result<(), Failure> {
         Ok(self.child.kill().await?)
     }
 
     /// Ends it as Kubernetes does; it has to end well.
     pub(crate) async fn stop(&mut self) -> Result<(), Failure> {
-        let id =
-            self.child.id().and_then(|id| rustix::process::Pid::from_raw(id.try_into().ok()?)).ok_or("no process")?;
-        rustix::process::kill_process(id, rustix::process::Signal::TERM)?;
+        let pid = self.child.id().and_then(|id| Pid::from_raw(id.try_into().ok()?)).ok_or("no process")?;
+        kill_process(pid, Signal::TERM)?;
         let status = timeout(PATIENCE, self.child.wait()).await??;
-        if status.success() { Ok(()) } else { Err(format!("{status}: {}", *self.said.borrow()).into()) }
+        if status.success() { Ok(()) } else { Err(format!("{status}:\n{}", self.notices.text(0)).into()) }
     }
 }
+
+/// Starts a controller that leads.
+pub(crate) async fn leader(server: &ApiServer, lease: &str, flags: &[&str]) -> Result<Process, Failure> {
+    let controller = candidate(server, lease, flags).await?;
+    leads(&controller).await?;
+    Ok(controller)
+}
+
+/// Starts a controller that may lead, with its Lease in a namespace.
+pub(crate) async fn candidate(server: &ApiServer, lease: &str, flags: &[&str]) -> Result<Process, Failure> {
+    grant(&Objects::of(&server.kubeconfig()?).await?).await?;
+    let user = format!("system:serviceaccount:{HOME}:windtunnel-controller");
+    let kubeconfig = server.kubeconfig_as(&user, &["system:serviceaccounts", "system:authenticated"])?;
+    let controller = Process::start(&[&["controller", "--namespace", lease], flags].concat(), &kubeconfig)?;
+    controller.says(0, "stands for election").await?;
+    Ok(controller)
+}
+
+/// Waits until it leads.
+pub(crate) async fn leads(controller: &Process) -> Result<(), Failure> {
+    let leading = timeout(PATIENCE, controller.notices.find(0, |line| line == LEADING)).await;
+    leading.ok().flatten().map(drop).ok_or_else(|| format!("it never leads:\n{}", controller.notices.text(0)).into())
+}
+
+/// What a leader says.
+pub(crate) const LEADING: &str = "leading";
 
 /// Applies what the controller says that it needs.
 async fn grant(objects: &Objects) -> Result<(), Failure> {

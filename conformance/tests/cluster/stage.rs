@@ -1,11 +1,10 @@
 //! What a tutorial takes for granted: a cluster of its own with the controller, kubectl, one data plane for each Gateway
 //! and a provider behind `api.openai.com`. Everything is ended when dropped.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, sync_channel};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use conformance::cluster::{ApiServer, Objects};
@@ -15,10 +14,9 @@ use mock_providers::{MockProvider, Options};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::plane::WORDS;
+use crate::process::{Process, leader};
 use crate::support::{Failure, World};
-
-/// The longest wait for a process.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A cluster for one tutorial.
 pub(crate) struct Stage {
@@ -50,9 +48,7 @@ impl Stage {
         let openai = mock_providers::start("openai", secure, Options { tls, ..Options::default() }).await?;
         let plain: Provider = serde_saphyr::from_str("{respond: {text: agentgateway works}}")?;
         let local = mock_providers::start("local", plain, Options::default()).await?;
-        let mut command = Command::new(env!("CARGO_BIN_EXE_windtunnel"));
-        command.args(["controller", "--namespace=default"]).env("KUBECONFIG", &kubeconfig);
-        let controller = Process::start(&mut command)?;
+        let controller = leader(&server, "default", &[]).await?;
         let kubectl = server.assets().kubectl();
         Ok(Self { kubectl, kubeconfig, folder, openai, local, _controller: controller, _server: server })
     }
@@ -77,20 +73,20 @@ impl Stage {
     }
 
     /// Runs `windtunnel gateway` for a Gateway `namespace/name`; ready when it returns.
-    pub(crate) fn data_plane(&self, gateway: &str, port: u16) -> Result<DataPlane, Failure> {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_windtunnel"));
-        command
-            .args(["gateway", "--config=kubernetes", "--until-stdin-ends", "--no-admin", "--workers=1"])
-            .args(["--metrics=127.0.0.1:0", "--ready=127.0.0.1:0", "--grace=1ms", "--drain=1s"])
-            .arg(format!("--gateway={gateway}"))
-            .arg(format!("--listen={port}=127.0.0.1:0"))
-            .arg(format!("--connect-to=api.openai.com:443={}", self.openai.addr()))
-            .arg(format!("--connect-to=host.docker.internal:8090={}", self.local.addr()))
-            .arg(format!("--upstream-ca={}", self.folder.path().join("ca.pem").display()))
-            .env("KUBECONFIG", &self.kubeconfig);
-        let process = Process::start(&mut command)?;
-        let address = process.notice(&format!("listening port={port} address="))?.parse()?;
-        Ok(DataPlane { address, _process: process })
+    pub(crate) async fn data_plane(&self, gateway: &str, port: u16) -> Result<DataPlane, Failure> {
+        let words = [
+            format!("--gateway={gateway}"),
+            format!("--listen={port}=127.0.0.1:0"),
+            format!("--connect-to=api.openai.com:443={}", self.openai.addr()),
+            format!("--connect-to=host.docker.internal:8090={}", self.local.addr()),
+            format!("--upstream-ca={}", self.folder.path().join("ca.pem").display()),
+        ];
+        let words: Vec<&str> = WORDS.iter().copied().chain(words.iter().map(String::as_str)).collect();
+        let process = Process::start(&words, &self.kubeconfig)?;
+        let listening = format!("listening port={port} address=");
+        let said = process.says(0, &listening).await?;
+        process.says(0, "serving").await?;
+        Ok(DataPlane { address: said[listening.len()..].parse()?, _process: process })
     }
 }
 
@@ -138,38 +134,4 @@ impl DataPlane {
 /// What the tutorials ask.
 fn question(model: &str) -> Value {
     json!({"model": model, "messages": [{"role": "user", "content": "What is AgentGateway in one sentence?"}]})
-}
-
-/// A process and what it says on stderr.
-struct Process {
-    child: Child,
-    notices: Receiver<String>,
-}
-
-impl Process {
-    fn start(command: &mut Command) -> Result<Self, Failure> {
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
-        let lines = BufReader::new(child.stderr.take().ok_or("it has a stderr")?).lines();
-        let (told, notices) = sync_channel(10_000);
-        std::thread::spawn(move || lines.map_while(Result::ok).for_each(|line| drop(told.try_send(line))));
-        Ok(Self { child, notices })
-    }
-
-    /// The rest of the next notice that begins so.
-    fn notice(&self, start: &str) -> Result<String, Failure> {
-        let mut others = String::new();
-        loop {
-            let line = self.notices.recv_timeout(PATIENCE).map_err(|why| format!("no `{start}` ({why}):\n{others}"))?;
-            match line.strip_prefix(start) {
-                Some(rest) => return Ok(rest.to_owned()),
-                None => others += &format!("{line}\n"),
-            }
-        }
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ended = self.child.kill().and_then(|()| self.child.wait());
-    }
 }

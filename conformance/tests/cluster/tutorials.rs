@@ -65,7 +65,7 @@ fn route_to_openai(world: &World) -> Result<(), Failure> {
         wait(&stage, namespace, "gateway/agentgateway", "Programmed")?;
         wait(&stage, namespace, "agentgatewaybackend/openai-backend", "Accepted")?;
         accepted(&stage, namespace, "httproute/openai")?;
-        let plane = stage.data_plane("enterprise-agentgateway/agentgateway", 8080)?;
+        let plane = stage.data_plane("enterprise-agentgateway/agentgateway", 8080).await?;
         assert_eq!(plane.chat("/openai", "gpt-4o-mini")?, "An AI gateway.");
         assert_eq!(keys(&stage), ["Bearer sk-000"]);
         Ok(())
@@ -83,7 +83,7 @@ fn mended(world: &World) -> Result<(), Failure> {
         let mended = DOCUMENTS[1].replace("openai: {}\n        model", "openai:\n        model");
         stage.kubectl("apply -f -", &mended)?;
         accepted(&stage, SYSTEM, "httproute/openai")?;
-        let plane = stage.data_plane("agentgateway-system/agentgateway", 8080)?;
+        let plane = stage.data_plane("agentgateway-system/agentgateway", 8080).await?;
         assert_eq!(plane.chat("/openai", "gpt-4o-mini")?, "An AI gateway.");
         let asked = stage.openai.journal().requests[0].model.clone();
         assert_eq!(asked.as_deref(), Some("gpt-4o"), "the backend's model, not the client's");
@@ -104,7 +104,7 @@ fn first_ai_route(world: &World) -> Result<(), Failure> {
         let table = stage.kubectl(&format!("get gateway agentgateway-proxy -n {SYSTEM}"), "")?;
         assert!(table.contains("agentgateway-proxy   agentgateway") && table.contains("True"), "{table}");
         accepted(&stage, SYSTEM, "httproute/openai-chat")?;
-        let plane = stage.data_plane("agentgateway-system/agentgateway-proxy", 8080)?;
+        let plane = stage.data_plane("agentgateway-system/agentgateway-proxy", 8080).await?;
         for model in ["gpt-4o-mini", "gpt-4o"] {
             assert_eq!(plane.chat("/openai/chat/completions", model)?, "An AI gateway.");
         }
@@ -119,7 +119,7 @@ fn secret_and_kill_switch(world: &World) -> Result<(), Failure> {
         stage.kubectl("apply -f -", DOCUMENTS[3])?;
         wait(&stage, SYSTEM, "gateway/llm-gateway", "Programmed")?;
         let route = stage.kubectl(&format!("get airoute openai-route -n {SYSTEM} -o yaml"), "")?;
-        let plane = stage.data_plane("agentgateway-system/llm-gateway", 80)?;
+        let plane = stage.data_plane("agentgateway-system/llm-gateway", 80).await?;
         let path = "/v1/chat/completions";
         assert_eq!(plane.chat(path, "gpt-4o-mini")?, "An AI gateway.");
         secret(&stage, SYSTEM, "openai-api-key", "apiKey=sk-new")?;
@@ -144,7 +144,7 @@ fn local_models(world: &World) -> Result<(), Failure> {
             wait(&stage, SYSTEM, &format!("agentgatewaybackend/{backend}"), "Accepted")?;
             accepted(&stage, SYSTEM, &format!("httproute/{backend}"))?;
         }
-        let plane = stage.data_plane("agentgateway-system/agentgateway-proxy", 80)?;
+        let plane = stage.data_plane("agentgateway-system/agentgateway-proxy", 80).await?;
         assert_eq!(plane.chat("/v1/chat/completions", "")?, "agentgateway works");
         stage.kubectl(&format!("delete httproute local-llm -n {SYSTEM}"), "")?;
         assert_eq!(plane.chat("/v1/chat/completions", "")?, "agentgateway works");
