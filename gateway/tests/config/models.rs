@@ -211,9 +211,11 @@ fn parents_are_listeners_that_admit_models_and_rules_that_lead_to_them() {
         ("{kind: HTTPRoute, name: r}", "Accepted=False/NoMatchingParent"),
         ("{kind: HTTPRoute, name: r, namespace: far}", "Accepted=False/RefNotPermitted"),
     ];
+    // an AIRoute of the same name is another object
+    let namesake = "---\nkind: AIRoute\nmetadata: {name: r}\nspec: {parentRefs: [{name: nobody}], rules: [{backendRefs: [{name: none}]}]}\n";
     for (parent, expected) in cases {
         let text = model("m", OPENAI).replace("{name: gw}", parent);
-        let compiled = served(&format!("{route}{text}"));
+        let compiled = served(&format!("{namesake}{route}{text}"));
         let told = conditions(&compiled, "AgentgatewayModel", "m");
         assert!(told.starts_with(expected), "{parent}: {told}");
         let found = routers(&compiled.snapshot).iter().any(|router| router.find("m").is_some());

@@ -13,7 +13,7 @@ use super::super::rule::{self, Issues, Sources};
 use super::super::{Refusal, matcher, verdict};
 use super::{Draft, ModelResource};
 use crate::config::kind::{AGENTGATEWAY, GATEWAY_API, Kind};
-use crate::config::manifests::{Manifests, Resource, find};
+use crate::config::manifests::{Manifests, Resource};
 use crate::config::resources::route::{BackendRef, PathMatchType, RouteSpec, RuleSpec};
 use crate::config::resources::{Metadata, Object, ObjectReference};
 use crate::config::status::{Condition, ObjectStatus, ParentStatus, parent_name};
@@ -197,7 +197,7 @@ fn rule(manifests: &Manifests, model: &ModelResource, parent: &ObjectReference) 
     if namespace != own {
         return Err(Refusal::new("RefNotPermitted", format!("HTTPRoute {id} is of another namespace")));
     }
-    let route = find(&manifests.routes, namespace, &parent.name).filter(|route| route.kind == Kind::HTTPRoute);
+    let route = manifests.routes.iter().find(|route| route.kind == Kind::HTTPRoute && *route.id == *id);
     let route = route.ok_or_else(|| Refusal::new("NoMatchingParent", format!("HTTPRoute {id} not found")))?;
     let rules = &route.object.spec.rules;
     let rule = match (&parent.section_name, rules.as_slice()) {
