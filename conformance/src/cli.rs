@@ -367,6 +367,9 @@ pub struct ControllerArgs {
     /// Print what lets it work, and its data planes read: a service account, roles and a binding
     #[arg(long)]
     pub rbac: bool,
+    /// End at once when standard input ends: for a run that may be killed itself
+    #[arg(long, hide = true)]
+    pub until_stdin_ends: bool,
 }
 
 /// How lines of the access log are written.

@@ -140,8 +140,9 @@ impl Cluster {
             return Ok(None);
         }
         let mut command = command(&words, &values(target, &Launch::default(), &Places::default()));
-        // what it finds out is in status
-        command.env(KUBECONFIG, &self.kubeconfig).stdout(Stdio::null()).stderr(Stdio::null()).spawn().map(Some)
+        // what it finds out is in status; its input ends when we do
+        command.env(KUBECONFIG, &self.kubeconfig).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        command.spawn().map(Some)
     }
 }
 

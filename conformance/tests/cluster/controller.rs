@@ -13,7 +13,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("controller::parameters_shape_the_deployment", parameters),
     ("controller::edits_of_others_are_put_right_and_nothing_is_written_twice", put_right),
     ("controller::what_belongs_to_somebody_else_is_left_alone", left_alone),
-    ("controller::one_leads_and_another_takes_over", takes_over),
+    ("controller::one_leads_another_takes_over_and_an_abandoned_one_ends", takes_over),
 ];
 
 const GATEWAY_API: &str = "gateway.networking.k8s.io/v1";
@@ -243,7 +243,7 @@ fn takes_over(world: &World) -> Result<(), Failure> {
         objects.apply(&gateway("default", &[80, 81])).await?;
         programmed(&objects, "default").await?;
 
-        let third = candidate(&server, "default", &["--lease", "30s"]).await?;
+        let mut third = candidate(&server, "default", &["--lease", "30s", "--until-stdin-ends"]).await?;
         let asked = std::time::Instant::now();
         second.stop().await?;
         leads(&third).await?;
@@ -256,6 +256,6 @@ fn takes_over(world: &World) -> Result<(), Failure> {
         assert_eq!(lease.ok_or("no Lease")?["spec"]["leaseTransitions"], 2);
         objects.apply(&gateway("default", &[80, 81, 82])).await?;
         programmed(&objects, "default").await?;
-        Ok(())
+        third.abandon().await
     })
 }

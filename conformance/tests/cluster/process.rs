@@ -55,6 +55,13 @@ impl Process {
         Ok(self.child.kill().await?)
     }
 
+    /// Ends its input, as the end of whoever started it does, and waits for its own end.
+    pub(crate) async fn abandon(&mut self) -> Result<(), Failure> {
+        drop(self.child.stdin.take());
+        timeout(PATIENCE, self.child.wait()).await??;
+        Ok(())
+    }
+
     /// Ends it as Kubernetes does; it has to end well.
     pub(crate) async fn stop(&mut self) -> Result<(), Failure> {
         let pid = self.child.id().and_then(|id| Pid::from_raw(id.try_into().ok()?)).ok_or("no process")?;

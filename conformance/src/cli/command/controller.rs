@@ -4,13 +4,16 @@ use std::process::ExitCode;
 
 use gateway::controller::{self, Options};
 
-use super::{Error, print};
+use super::{Error, print, stop};
 use crate::cli::ControllerArgs;
 
 pub(super) fn controller(args: ControllerArgs) -> Result<ExitCode, Error> {
     if args.rbac {
         let manifest = controller::rbac::manifest(args.namespace.as_deref().unwrap_or("default"));
         return print(&format!("{manifest:#}\n")).map(|()| ExitCode::SUCCESS);
+    }
+    if args.until_stdin_ends {
+        std::thread::spawn(stop::end_with_stdin);
     }
     let options = Options {
         identity: args.identity.unwrap_or_else(identity),

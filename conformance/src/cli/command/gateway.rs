@@ -7,7 +7,7 @@ use std::sync::Arc;
 use gateway::Options;
 use gateway::kubernetes::{self, Scope};
 
-use super::{Error, print};
+use super::{Error, print, stop};
 use crate::cli::GatewayArgs;
 
 /// `--config` that is no file.
@@ -27,7 +27,7 @@ pub(super) fn gateway(args: GatewayArgs) -> Result<ExitCode, Error> {
         };
     }
     if args.until_stdin_ends {
-        std::thread::spawn(end_with_stdin);
+        std::thread::spawn(stop::end_with_stdin);
     }
     let otel = gateway::otel::Environment::read(|name| std::env::var(name).ok());
     let otel = otel.map_err(|error| Error::Input(error.to_string()))?;
@@ -55,12 +55,6 @@ pub(super) fn gateway(args: GatewayArgs) -> Result<ExitCode, Error> {
         workers: args.workers.and_then(|workers| usize::try_from(workers).ok()),
     };
     gateway::run(options).map(|()| ExitCode::SUCCESS).map_err(|error| Error::Input(error.to_string()))
-}
-
-/// The other end of the pipe is closed by the system even when its owner is killed.
-fn end_with_stdin() {
-    let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
-    std::process::exit(1);
 }
 
 fn check(args: &GatewayArgs) -> Result<ExitCode, Error> {

@@ -1,4 +1,4 @@
-//! Work that SIGINT and SIGTERM end.
+//! Work that SIGINT and SIGTERM end, and processes that end with their standard input.
 
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -23,4 +23,10 @@ pub(super) async fn unless_stopped<T>(work: impl Future<Output = T>) -> Result<E
         _ = int.recv() => Ended::Stopped(128 + 2),
         _ = term.recv() => Ended::Stopped(128 + 15),
     })
+}
+
+/// The other end of the pipe is closed by the system even when its owner is killed.
+pub(super) fn end_with_stdin() {
+    let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+    std::process::exit(1);
 }
