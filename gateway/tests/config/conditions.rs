@@ -425,7 +425,7 @@ spec: {parentRefs: [{name: gw}], provider: VertexAI, vertexai: {}}
 ---
 kind: AgentgatewayParameters
 metadata: {name: p}
-spec: {}
+spec: {logging: {level: debug}}
 ---
 kind: AgentgatewayBackend
 metadata: {name: mcp}

@@ -21,6 +21,12 @@ pub(super) fn compile(manifests: &Manifests) -> (HashMap<Arc<str>, Catalog>, Vec
     for parameters in &manifests.parameters {
         let mut status = ObjectStatus::of(parameters);
         status.notes.push("describes a deployment; the gateway itself uses modelCatalog only".to_owned());
+        let logging = parameters.object.spec.logging.as_ref();
+        if logging.is_some_and(|logging| logging.level.is_some()) {
+            status
+                .notes
+                .push("logging.level changes nothing: neither the access log nor notices have levels".to_owned());
+        }
         if let Some(catalog) = of_parameters(manifests, parameters, &mut status.notes) {
             read.insert(parameters.id.clone(), catalog);
         }

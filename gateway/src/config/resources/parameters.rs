@@ -61,7 +61,7 @@ pub struct ImageSpec {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct LoggingSpec {
-    /// What `RUST_LOG` is set to; the access log has no levels.
+    /// What `RUST_LOG` is set to; the reference gateway does not read it, as neither its access log nor its notices have levels.
     pub level: Option<String>,
     /// `json` or `text`.
     pub format: Option<String>,
