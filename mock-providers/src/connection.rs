@@ -69,12 +69,13 @@ pub(crate) async fn serve(wire: &mut Wire, shared: &Shared, connection: u64) -> 
 pub(crate) async fn close(wire: &mut Wire, shared: &Shared, connection: u64, by: Peer) -> Closing {
     let closing = Closing { by, reset: false };
     shared.recorder.took(connection, wire.taken);
-    shared.recorder.closed(connection, shared.now(), closing);
     if by == Peer::Fault {
         wire.fin();
     } else {
         wire.finish().await;
     }
+    // whoever reads this may count on the FIN being on its way
+    shared.recorder.closed(connection, shared.now(), closing);
     wire.linger().await;
     closing
 }
