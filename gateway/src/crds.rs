@@ -25,7 +25,6 @@ type Column = (&'static str, &'static str);
 /// What only a person can decide about a kind.
 struct Definition {
     kind: Kind,
-    plural: &'static str,
     short: &'static str,
     /// What an object of the kind is, for `kubectl explain`.
     about: &'static str,
@@ -37,7 +36,6 @@ struct Definition {
 const DEFINITIONS: [Definition; 5] = [
     Definition {
         kind: Kind::AgentgatewayBackend,
-        plural: "agentgatewaybackends",
         short: "agbe",
         about: "Where requests go: LLM providers with their priorities, or a plain host. Routes name it in `backendRefs`. \
                 What is not supported is taken, and told in the status.",
@@ -47,7 +45,6 @@ const DEFINITIONS: [Definition; 5] = [
     },
     Definition {
         kind: Kind::AgentgatewayPolicy,
-        plural: "agentgatewaypolicies",
         short: "agpol",
         about: "Timeouts, retries, client keys, telemetry and the like for Gateways, routes or backends of its namespace. \
                 What is not supported is taken, and told in the status.",
@@ -60,7 +57,6 @@ const DEFINITIONS: [Definition; 5] = [
     },
     Definition {
         kind: Kind::AgentgatewayParameters,
-        plural: "agentgatewayparameters",
         short: "agpar",
         about: "How a Gateway is deployed, and what its models cost. A Gateway names it in `infrastructure.parametersRef`.",
         spec: structural::of::<ParametersSpec>,
@@ -69,7 +65,6 @@ const DEFINITIONS: [Definition; 5] = [
     },
     Definition {
         kind: Kind::AgentgatewayModel,
-        plural: "agentgatewaymodels",
         short: "agmodel",
         about: "A model that clients ask for by name: a provider's, or a virtual one that stands for others.",
         spec: structural::of::<ModelSpec>,
@@ -81,7 +76,6 @@ const DEFINITIONS: [Definition; 5] = [
     },
     Definition {
         kind: Kind::AIRoute,
-        plural: "airoutes",
         short: "air",
         about: "An HTTPRoute whose `backendRefs` are AgentgatewayBackends unless they say otherwise.",
         spec: structural::of::<RouteSpec>,
@@ -101,17 +95,17 @@ pub fn crds() -> Vec<Value> {
 
 impl Definition {
     fn crd(&self) -> Value {
-        let (group, singular) = (self.kind.group(), self.kind.name().to_ascii_lowercase());
+        let (group, plural, singular) = (self.kind.group(), self.kind.plural(), self.kind.name().to_ascii_lowercase());
         json!({
             "apiVersion": "apiextensions.k8s.io/v1",
             "kind": "CustomResourceDefinition",
-            "metadata": {"name": format!("{}.{group}", self.plural)},
+            "metadata": {"name": format!("{plural}.{group}")},
             "spec": {
                 "group": group,
                 "names": {
                     "kind": self.kind.name(),
                     "listKind": format!("{}List", self.kind.name()),
-                    "plural": self.plural,
+                    "plural": plural,
                     "singular": singular,
                     "shortNames": [self.short],
                     "categories": ["agentgateway"],

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use gateway::kubernetes::client::with_sources;
 use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, GroupVersionKind, ListParams, Patch, PatchParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::discovery::{ApiCapabilities, Scope, pinned_kind};
@@ -25,7 +26,7 @@ pub enum Error {
     #[error("the kubeconfig cannot be used: {0}")]
     Kubeconfig(#[from] kube::config::KubeconfigError),
     /// The server refused, or could not be reached.
-    #[error("{0}")]
+    #[error("{}", with_sources(.0))]
     Api(#[from] Box<kube::Error>),
     /// No object.
     #[error("{0}")]

@@ -46,7 +46,9 @@ pub enum NoCluster {
     #[error("{KUBECONFIG} names no cluster, and there is none of our own: {0}")]
     Server(#[from] NoServer),
     /// It cannot be used.
-    #[error("the cluster cannot be used: {0}")]
+    #[error(
+        "the cluster cannot be used: {0}; `kubectl get gatewayclass` shows whether {KUBECONFIG} leads to one that has the CRDs"
+    )]
     Objects(#[from] Error),
     /// Its kubeconfig, or a process.
     #[error("the cluster cannot be used: {0}")]

@@ -17,6 +17,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("data_plane::a_backend_that_names_a_new_secret_never_fails", new_secret),
     ("data_plane::killing_one_of_two_fails_only_what_was_in_flight_on_it", one_of_two),
     ("data_plane::a_kind_without_a_crd_is_told_and_looked_for_again", without_a_crd),
+    ("data_plane::an_api_server_that_is_away_at_the_start_is_told_and_waited_for", away_at_the_start),
 ];
 
 /// What is promised for changes.
@@ -223,4 +224,24 @@ fn without_status(mut object: Value) -> Value {
         object.remove("status");
     }
     object
+}
+
+fn away_at_the_start(world: &World) -> Result<(), Failure> {
+    world.block_on(async {
+        let folder = tempfile::tempdir()?;
+        let kubeconfig = folder.path().join("kubeconfig");
+        let config = json!({
+            "clusters": [{"name": "none", "cluster": {"server": "https://127.0.0.1:1"}}],
+            "users": [{"name": "nobody", "user": {"token": "hidden"}}],
+            "contexts": [{"name": "none", "context": {"cluster": "none", "user": "nobody"}}],
+            "current-context": "none",
+        });
+        std::fs::write(&kubeconfig, config.to_string())?;
+        let plane = Plane::spawn(&kubeconfig, "default/gateway")?;
+        plane.says(0, "Connection refused").await?;
+        plane.says(0, "waiting for the API server to list GatewayClass, Gateway, HTTPRoute").await?;
+        let said = plane.0.notices.text(0);
+        assert!(!said.contains("hidden") && !said.contains("serving"), "{said}");
+        Ok(())
+    })
 }

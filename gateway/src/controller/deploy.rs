@@ -17,6 +17,8 @@ use kube::{Client, Resource};
 use serde_json::Value;
 use tokio::sync::mpsc::UnboundedSender;
 
+use crate::kubernetes::client::with_sources;
+
 use super::infrastructure::{FIELD_MANAGER, GATEWAY_NAME, MANAGED_BY, MANAGER};
 
 /// Names an object that is applied: its kind, namespace and name.
@@ -140,7 +142,7 @@ fn is_ours(found: &DynamicObject, wanted: &Value) -> bool {
 pub(super) fn said(error: kube::Error) -> String {
     match error {
         kube::Error::Api(status) => status.message.clone(),
-        other => other.to_string(),
+        other => with_sources(&other),
     }
 }
 

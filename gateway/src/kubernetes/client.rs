@@ -29,3 +29,18 @@ pub async fn connect() -> Result<Client, ConnectError> {
     config.headers.push((USER_AGENT, HeaderValue::from_static(AGENT)));
     Client::try_from(config).map_err(|error| ConnectError::Unusable(Box::new(error)))
 }
+
+/// An error with what is behind it, each said once.
+#[must_use]
+pub fn with_sources(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        let more = error.to_string();
+        if !text.contains(&more) {
+            text = format!("{text}: {more}");
+        }
+        source = error.source();
+    }
+    text
+}

@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use super::client::{self, ConnectError};
 use super::objects::Objects;
@@ -76,9 +76,10 @@ impl Cluster {
     /// When the environment names no cluster.
     pub(crate) async fn open(scope: &Scope, notices: &Notices) -> Result<(Self, Compiled), ConnectError> {
         let mut cluster = Self::start(scope, notices).await?;
+        let mut word = Instant::now() + WORD;
         loop {
             while cluster.missing().next().is_some() {
-                cluster.wait_at_start().await;
+                cluster.wait_at_start(&mut word).await;
             }
             let compiled = config::compile(cluster.objects.manifests(), None);
             cluster.follow(&compiled);
@@ -244,13 +245,15 @@ impl Cluster {
         self.named.iter().any(|key| !self.answers.contains_key(&watched_of(key)))
     }
 
-    async fn wait_at_start(&mut self) {
-        match timeout(WORD, self.changes.recv()).await {
+    /// Takes one change; says what is waited for when it is time for that, however much else is told.
+    async fn wait_at_start(&mut self, word: &mut Instant) {
+        match timeout_at(*word, self.changes.recv()).await {
             Ok(Some(change)) => self.take(&change),
             Ok(None) => std::future::pending().await,
             Err(_) => {
                 let missing: Vec<_> = self.missing().map(|watched| watched.to_string()).collect();
                 (self.voice.notices)(&format!("waiting for the API server to list {}", missing.join(", ")));
+                *word = Instant::now() + WORD;
             }
         }
     }

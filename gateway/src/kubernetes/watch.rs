@@ -17,6 +17,7 @@ use kube::{Client, Error as ClientError};
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::task::{AbortHandle, JoinSet};
 
+use super::client::with_sources;
 use super::objects::id_of;
 use crate::config::Key;
 use crate::config::kind::Kind;
@@ -247,20 +248,6 @@ fn trouble(error: &watcher::Error) -> Trouble {
         }
         NoResourceVersion => Trouble::Failed(error.to_string()),
     }
-}
-
-/// An error with what is behind it, each said once.
-fn with_sources(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        let more = error.to_string();
-        if !text.contains(&more) {
-            text = format!("{text}: {more}");
-        }
-        source = error.source();
-    }
-    text
 }
 
 /// The library's pauses with their jitter, folded under a limit.
