@@ -75,7 +75,9 @@ impl Patience {
 pub async fn gather(backend: &Arc<Backend>, asks: Vec<Ask>, bounds: Bounds, told: impl Fn(usize)) -> Gathered {
     let patience = Arc::new(Patience { endless: AtomicUsize::new(0), bounds });
     let mut gathered = Gathered::default();
-    let (alone, by_themselves): (Vec<Ask>, Vec<Ask>) = asks.into_iter().partition(|ask| ask.way == Way::Alone);
+    let (alone, mut by_themselves): (Vec<Ask>, Vec<Ask>) = asks.into_iter().partition(|ask| ask.way == Way::Alone);
+    // After that one nothing is let in any more.
+    by_themselves.sort_by_key(|ask| matches!(ask.way, Way::Until429(_)));
     let places = Arc::new(Semaphore::new(bounds.concurrency));
     let mut running = JoinSet::new();
     for ask in alone {

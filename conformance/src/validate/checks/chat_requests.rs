@@ -70,7 +70,7 @@ pub(super) const CHECKS: &[Check] = &[
         title: "A seed is taken, and the answer repeats itself",
         anchor: API,
         recognises: &[],
-        asks: |facts| asks([by(Way::Together(2), facts.chat("Name a colour.", json!({"seed": 7, facts.limit: 8})))]),
+        asks: |facts| asks([by(Way::Together(2), facts.chat("Pick a colour.", json!({"seed": 7, facts.limit: 8})))]),
         judge: seeded,
     },
     Check {

@@ -36,7 +36,7 @@ pub(super) const CHECKS: &[Check] = &[
         level: Level::Recommended,
         title: "A message of 1 MiB is answered or refused with a JSON error",
         anchor: HTTP,
-        recognises: &[],
+        recognises: &["overflow_500"],
         asks: |facts| asks([large(facts)]),
         judge: large_message,
     },
@@ -107,8 +107,15 @@ fn large_message(case: &Case<'_>, finding: &mut Finding) {
         Some(status @ 400..=499) => {
             refused(finding, answer, &[status]);
         }
+        Some(500..=599) if names_context(answer) => finding.deviates("overflow_500", answer.refusal()),
         _ => finding.fail(format!("expected 200, or a 4xx with a JSON error; {}", answer.refusal())),
     }
+}
+
+/// Whether an error is about the length of the prompt.
+fn names_context(answer: &Answer) -> bool {
+    let message = answer.error_message().unwrap_or_default().to_ascii_lowercase();
+    ["context", "token", "too long"].iter().any(|word| message.contains(word))
 }
 
 fn http2(case: &Case<'_>, finding: &mut Finding) {

@@ -149,7 +149,8 @@ fn envelopes(case: &Case<'_>, finding: &mut Finding) {
     // Only a backend that has the path can mix it up.
     let messages = case.answer(3);
     let there = matches!(messages.status(), Some(400 | 422));
-    if there && messages.value().get("type").is_none() && messages.value().get("error").is_some() {
+    let openai = messages.value()["error"]["type"].is_string();
+    if there && openai && messages.value().get("type").is_none() {
         finding.deviates("openai_error_on_messages", "/messages has OpenAI's envelope, not Anthropic's");
     }
 }

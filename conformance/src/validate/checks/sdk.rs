@@ -8,7 +8,7 @@ use super::super::finding::Finding;
 use super::super::stream::Oddity;
 use super::asks;
 use super::streaming::long;
-use super::tools::tools;
+use super::tools::both;
 
 pub(super) const CHECKS: &[Check] = &[Check {
     id: "SDK-01",
@@ -17,7 +17,7 @@ pub(super) const CHECKS: &[Check] = &[Check {
     anchor: "openai-python 3.52, openai-node 7.55, as observed",
     recognises: &["comments_as_data", "index_missing", "index_always_zero"],
     asks: |facts| {
-        let calls = tools(facts, json!({"tool_choice": "required", "stream": true}));
+        let calls = both(facts, json!({"tool_choice": "required", "stream": true}));
         asks([facts.stream(), facts.stream_with_usage(), long(facts), calls])
     },
     judge,

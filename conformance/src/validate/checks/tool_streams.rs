@@ -44,8 +44,8 @@ pub(super) const CHECKS: &[Check] = &[
         anchor: API,
         recognises: &["cut_call_says_tool_calls", "cut_call_errors", "integer_error_code"],
         asks: |facts| {
-            let plain = tools(facts, json!({"tool_choice": "required", facts.limit: 4}));
-            asks([plain, tools(facts, json!({"tool_choice": "required", facts.limit: 4, "stream": true}))])
+            let plain = tools(facts, json!({"tool_choice": "required", facts.limit: 2}));
+            asks([plain, tools(facts, json!({"tool_choice": "required", facts.limit: 2, "stream": true}))])
         },
         judge: cut,
     },

@@ -39,7 +39,7 @@ pub const CHAT: Shape = Object(&[
         List(&Object(&[
             must("index", Count),
             must("message", MESSAGE),
-            must("finish_reason", Nullable(&Text)),
+            may("finish_reason", Nullable(&Text)),
             may("logprobs", Nullable(&Object(&[]))),
         ])),
     ),
@@ -107,7 +107,7 @@ pub const COMPLETION: Shape = Object(&[
     must("model", Text),
     must(
         "choices",
-        List(&Object(&[must("index", Count), must("text", Text), must("finish_reason", Nullable(&Text))])),
+        List(&Object(&[must("index", Count), must("text", Text), may("finish_reason", Nullable(&Text))])),
     ),
 ]);
 
