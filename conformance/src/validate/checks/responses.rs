@@ -18,7 +18,7 @@ pub(super) const CHECKS: &[Check] = &[
         level: Level::Optional,
         title: "A response is complete, with a message and its usage",
         anchor: API,
-        recognises: &[],
+        recognises: &["usage_omitted"],
         asks: |facts| asks([facts.post("/responses", json!({"input": "Say hello.", "max_output_tokens": 64, "store": false}))]),
         judge: response,
     },
@@ -27,7 +27,7 @@ pub(super) const CHECKS: &[Check] = &[
         level: Level::Optional,
         title: "The events of a response are named, numbered and in order",
         anchor: API,
-        recognises: &[],
+        recognises: &["missing_done"],
         asks: |facts| {
             let more = json!({"input": "Say hello.", "max_output_tokens": 64, "store": false, "stream": true});
             asks([facts.post("/responses", more)])
@@ -74,8 +74,13 @@ fn response(case: &Case<'_>, finding: &mut Finding) {
     let status = answer.value()["status"].as_str().unwrap_or_default();
     let known = status == "completed" || status == "incomplete";
     finding.expect(known, || format!("$.status: expected \"completed\", got \"{status}\""));
-    for misfit in RESPONSE_USAGE.misfits(&answer.value()["usage"]) {
-        finding.fail(misfit.replacen('$', "$.usage", 1));
+    match &answer.value()["usage"] {
+        Value::Null => finding.deviates("usage_omitted", "$.usage is null or missing"),
+        usage => {
+            for misfit in RESPONSE_USAGE.misfits(usage) {
+                finding.fail(misfit.replacen('$', "$.usage", 1));
+            }
+        }
     }
     let messages = items(answer, "message");
     if status == "completed" {
@@ -121,6 +126,10 @@ fn in_order(kinds: &[String], finding: &mut Finding) {
     finding.expect(begins, || format!("the first event is `{}`, not `{}`", kinds.first().map_or("", String::as_str), ORDER[0]));
     let ends = kinds.iter().filter(|kind| ENDS.contains(&kind.as_str())).count();
     let ended = kinds.last().is_some_and(|last| ENDS.contains(&last.as_str()));
+    if ends == 0 {
+        finding.deviates("missing_done", "no event ends the response");
+        return;
+    }
     finding.expect(ends == 1 && ended, || format!("expected one event that ends the response, at the end; got {ends}"));
     let first: Vec<(usize, &str)> =
         ORDER.iter().filter_map(|kind| Some((kinds.iter().position(|seen| seen == kind)?, *kind))).collect();

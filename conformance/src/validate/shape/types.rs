@@ -96,7 +96,7 @@ pub const EMBEDDINGS: Shape = Object(&[
         List(&Object(&[must("object", Word(&["embedding"])), must("index", Count), must("embedding", Any)])),
     ),
     must("model", Text),
-    must("usage", Object(&[must("prompt_tokens", Count), must("total_tokens", Count)])),
+    may("usage", Nullable(&Object(&[must("prompt_tokens", Count), must("total_tokens", Count)]))),
 ]);
 
 /// A completion of the old kind, and each of its chunks.
