@@ -87,7 +87,8 @@ pub async fn run(backend: &Arc<Backend>, setting: &Setting, told: &impl Told) ->
     answers.extend(seen.asked.into_iter().map(|(ask, answer)| (ask, Arc::new(vec![answer]))));
     outcome.requests = seen.requests + gathered.sent;
     outcome.tokens = plan.tokens;
-    outcome.checks = plan.checks.iter().map(|planned| planned.judged(&seen.facts, &answers, gathered.stopped.as_deref())).collect();
+    outcome.checks =
+        plan.checks.iter().map(|planned| planned.judged(&seen.facts, &answers, gathered.stopped.as_deref())).collect();
     outcome.stopped = gathered.stopped;
     outcome.model = seen.facts.model;
     outcome.embeddings_model = seen.facts.embeddings_model;

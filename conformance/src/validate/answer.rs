@@ -87,9 +87,7 @@ impl Answer {
         let asked = format!("{} {}", self.request.method, self.request.path);
         match &self.end {
             End::Clean | End::WeClosed => None,
-            End::TimedOut if self.head.is_none() => {
-                Some(format!("{asked}: no answer within {}", seconds(self.took)))
-            }
+            End::TimedOut if self.head.is_none() => Some(format!("{asked}: no answer within {}", seconds(self.took))),
             End::TimedOut => Some(format!("{asked}: the answer did not end within {}", seconds(self.took))),
             end => Some(format!("{asked}: {end}")),
         }
@@ -159,5 +157,9 @@ pub fn cut(text: &str, most: usize) -> String {
 
 /// A time for people.
 pub fn seconds(time: Duration) -> String {
-    if time < Duration::from_secs(1) { format!("{} ms", time.as_millis()) } else { format!("{:.0} s", time.as_secs_f64()) }
+    if time < Duration::from_secs(1) {
+        format!("{} ms", time.as_millis())
+    } else {
+        format!("{:.0} s", time.as_secs_f64())
+    }
 }

@@ -257,7 +257,15 @@ mod tests {
 
     #[test]
     fn what_both_sdks_read_is_no_problem() {
-        for odd in [": ping\n\n", "\n\n", "data:{}\n\n", "data: {\ndata: }\n\n", "data: {}\r\n\r\n", "data: {}\r\r", "x: y\n\n"] {
+        for odd in [
+            ": ping\n\n",
+            "\n\n",
+            "data:{}\n\n",
+            "data: {\ndata: }\n\n",
+            "data: {}\r\n\r\n",
+            "data: {}\r\r",
+            "x: y\n\n",
+        ] {
             assert_eq!(fates(odd), None, "{odd:?}");
         }
     }

@@ -16,7 +16,10 @@ async fn two_runs_against_the_same_backend_differ_in_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_changed_on_the_way_is_told_and_only_that() {
     let mock = provider(&json!({})).await;
-    let other = provider(&json!({"quirks": ["missing_done"], "faults": [{"extra_field": true, "when": {"path": "/v1/models"}}]})).await;
+    let other = provider(
+        &json!({"quirks": ["missing_done"], "faults": [{"extra_field": true, "when": {"path": "/v1/models"}}]}),
+    )
+    .await;
     let names = ["MOD-02", "STR-03", "CHT-01", "ERR-03"];
     let (direct, through) = (validate(mock.addr(), &names, None).await, validate(other.addr(), &names, None).await);
     let changes = changes(&direct, &through);

@@ -81,7 +81,8 @@ fn stopped(outcome: &Outcome) -> &str {
 
 #[tokio::test]
 async fn a_port_where_nobody_listens_is_told() {
-    let address = TcpListener::bind("127.0.0.1:0").await.and_then(|listener| listener.local_addr()).expect("an address");
+    let address =
+        TcpListener::bind("127.0.0.1:0").await.and_then(|listener| listener.local_addr()).expect("an address");
     let outcome = validate_with(address, &patience()).await;
     assert!(stopped(&outcome).starts_with("cannot reach http://127.0.0.1:"), "{:?}", outcome.stopped);
     assert_eq!(outcome.exit_code(), 1);
@@ -90,7 +91,11 @@ async fn a_port_where_nobody_listens_is_told() {
 #[tokio::test]
 async fn a_server_that_hangs_is_told() {
     let outcome = against("", "", Then::Hang).await;
-    assert!(stopped(&outcome).contains("no whole answer to anything: GET /models: no answer within"), "{:?}", outcome.stopped);
+    assert!(
+        stopped(&outcome).contains("no whole answer to anything: GET /models: no answer within"),
+        "{:?}",
+        outcome.stopped
+    );
 }
 
 #[tokio::test]
@@ -105,7 +110,11 @@ async fn a_server_that_resets_or_closes_is_told() {
 async fn a_server_that_answers_html_to_everything_is_told() {
     let page = whole("200 OK\r\ncontent-type: text/html", "<!doctype html><title>hello</title>");
     let outcome = against(page, "", Then::Close).await;
-    assert!(stopped(&outcome).contains("not an OpenAI-compatible API: it answers HTML to everything"), "{:?}", outcome.stopped);
+    assert!(
+        stopped(&outcome).contains("not an OpenAI-compatible API: it answers HTML to everything"),
+        "{:?}",
+        outcome.stopped
+    );
 }
 
 #[tokio::test]

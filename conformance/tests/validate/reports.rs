@@ -40,7 +40,9 @@ async fn each_form_says_the_same_in_its_own_way() {
     insta::assert_snapshot!("validate_junit", Kind::Junit.text(&outcome));
     insta::assert_snapshot!("validate_json", Kind::Json.text(&outcome));
     let page = Kind::Html.text(&outcome);
-    for part in ["id=\"STR-03\"", "class=\"fail\"", "class=\"deviation\"", "class=\"known\"", "D35 missing_done", "&gt;"] {
+    for part in
+        ["id=\"STR-03\"", "class=\"fail\"", "class=\"deviation\"", "class=\"known\"", "D35 missing_done", "&gt;"]
+    {
         assert!(page.contains(part), "no {part} in the page");
     }
     assert!(!page.contains("<script"), "a page without scripts");

@@ -31,7 +31,7 @@ pub(crate) async fn provider(overlay: &Value) -> MockProvider {
     for (name, value) in overlay.as_object().expect("a map") {
         if name == "rules" {
             let own = one["rules"].take();
-            let all = [value.as_array().expect("rules"), own.as_array().expect("rules")].concat();
+            let all = [value, &own].map(|rules| rules.as_array().expect("rules").clone()).concat();
             one["rules"] = all.into();
         } else {
             one[name] = value.clone();

@@ -23,7 +23,8 @@ pub(super) const CHECKS: &[Check] = &[
         anchor: API,
         recognises: &["developer_role_rejected", "developer_role_500"],
         asks: |facts| {
-            let messages = json!([{"role": "developer", "content": "Be brief."}, {"role": "user", "content": "Hello."}]);
+            let messages =
+                json!([{"role": "developer", "content": "Be brief."}, {"role": "user", "content": "Hello."}]);
             asks([facts.chat_of(messages, json!({}))])
         },
         judge: developer,
@@ -126,7 +127,8 @@ pub(super) const CHECKS: &[Check] = &[
         anchor: API,
         recognises: &["dimensions_refused", "unknown_fields_422"],
         asks: |facts| {
-            let more = json!({"user": "u-1", "metadata": {"k": "v"}, "store": false, "service_tier": "auto", facts.limit: 4});
+            let more =
+                json!({"user": "u-1", "metadata": {"k": "v"}, "store": false, "service_tier": "auto", facts.limit: 4});
             asks([facts.chat("Hello.", more)])
         },
         judge: labels,
@@ -189,7 +191,9 @@ fn two_choices(case: &Case<'_>, finding: &mut Finding) {
     if indexes.len() == 1 {
         finding.deviates("n_ignored", "n: 2 is answered with one choice");
     } else {
-        finding.expect(indexes == [&json!(0), &json!(1)], || format!("$.choices[*].index: expected 0 and 1, got {indexes:?}"));
+        finding.expect(indexes == [&json!(0), &json!(1)], || {
+            format!("$.choices[*].index: expected 0 and 1, got {indexes:?}")
+        });
     }
 }
 

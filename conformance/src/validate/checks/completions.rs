@@ -49,7 +49,8 @@ fn both_modes(case: &Case<'_>, finding: &mut Finding) {
     }
     let chunk = &stream.stream().chunks[0].value;
     let kind = &chunk["object"];
-    finding.expect(kind == "text_completion", || format!("$.object: expected \"text_completion\", got {kind} streamed"));
+    finding
+        .expect(kind == "text_completion", || format!("$.object: expected \"text_completion\", got {kind} streamed"));
     if first(stream.stream()).finishes.is_empty() {
         finding.deviates("missing_finish", "the stream has no finish_reason");
     }
@@ -65,5 +66,6 @@ fn two_prompts(case: &Case<'_>, finding: &mut Finding) {
     }
     let choices = answer.value()["choices"].as_array().map_or(&[][..], Vec::as_slice);
     let indexes: Vec<&Value> = choices.iter().map(|choice| &choice["index"]).collect();
-    finding.expect(indexes == [&json!(0), &json!(1)], || format!("$.choices[*].index: expected 0 and 1, got {indexes:?}"));
+    finding
+        .expect(indexes == [&json!(0), &json!(1)], || format!("$.choices[*].index: expected 0 and 1, got {indexes:?}"));
 }

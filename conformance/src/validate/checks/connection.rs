@@ -91,7 +91,8 @@ fn kept_alive(case: &Case<'_>, finding: &mut Finding) {
     if !finding.accepted(&answers[0]) {
         return;
     }
-    let announced = |answer: &Answer| answer.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"));
+    let announced =
+        |answer: &Answer| answer.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"));
     if announced(&answers[0]) {
         finding.fail("the connection is closed after each answer: every request pays for a handshake");
     } else if answers.get(1).is_none_or(|answer| answer.end != End::Clean || answer.status() != Some(200)) {

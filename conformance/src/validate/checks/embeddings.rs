@@ -111,7 +111,9 @@ fn base64(case: &Case<'_>, finding: &mut Finding) {
             return;
         };
         let Some(expected) = floats(&plain["embedding"]) else { return };
-        finding.expect(same(text, &expected), || "$.data[0].embedding: the bytes are not the numbers of the float answer".to_owned());
+        finding.expect(same(text, &expected), || {
+            "$.data[0].embedding: the bytes are not the numbers of the float answer".to_owned()
+        });
     }
 }
 

@@ -31,7 +31,11 @@ pub(super) const CHECKS: &[Check] = &[
         anchor: API,
         recognises: &[],
         asks: |facts| {
-            asks([without_messages(facts), facts.chat_of(json!([]), json!({})), facts.chat("Hello.", json!({"model": null}))])
+            asks([
+                without_messages(facts),
+                facts.chat_of(json!([]), json!({})),
+                facts.chat("Hello.", json!({"model": null})),
+            ])
         },
         judge: incomplete,
     },
@@ -131,7 +135,9 @@ fn too_long(case: &Case<'_>, finding: &mut Finding) {
         _ if answer.value()["error"]["type"] == "exceed_context_size_error" => {
             finding.deviates("overflow_exceed_context_size", answer.refusal());
         }
-        _ if refused(finding, answer, &[400, 413]) && answer.error_code().as_deref() != Some("context_length_exceeded") => {
+        _ if refused(finding, answer, &[400, 413])
+            && answer.error_code().as_deref() != Some("context_length_exceeded") =>
+        {
             let code = answer.error_code().unwrap_or_default();
             finding.note(format!("the code is `{code}`, not `context_length_exceeded`"));
         }
@@ -158,12 +164,23 @@ fn envelopes(case: &Case<'_>, finding: &mut Finding) {
 /// Judges the shape of one error.
 fn envelope(answer: &Answer, finding: &mut Finding) {
     let value = answer.value();
-    let seen = || format!("{} is answered {}: {}", answer.request.path, answer.status().unwrap_or(0), cut(&value.to_string(), 120));
+    let seen = || {
+        format!(
+            "{} is answered {}: {}",
+            answer.request.path,
+            answer.status().unwrap_or(0),
+            cut(&value.to_string(), 120)
+        )
+    };
     match value {
         Value::Array(_) => return finding.deviates("array_error", seen()),
         Value::Object(fields) if !fields.contains_key("error") => {
             let flat = fields.get("object").is_some_and(|object| object == "error");
-            return if flat { finding.deviates("flat_error", seen()) } else { finding.fail(format!("$.error: is missing; {}", seen())) };
+            return if flat {
+                finding.deviates("flat_error", seen())
+            } else {
+                finding.fail(format!("$.error: is missing; {}", seen()))
+            };
         }
         Value::Object(_) => {}
         _ => return finding.fail(answer.refusal()),

@@ -41,7 +41,8 @@ pub(super) const CHECKS: &[Check] = &[
                 "required": ["colour", "ok"],
                 "additionalProperties": false,
             });
-            let format = json!({"type": "json_schema", "json_schema": {"name": "answer", "strict": true, "schema": schema}});
+            let format =
+                json!({"type": "json_schema", "json_schema": {"name": "answer", "strict": true, "schema": schema}});
             asks([facts.chat("Name a colour.", json!({"response_format": format, facts.limit: 64}))])
         },
         judge: schema,
@@ -108,7 +109,10 @@ fn said(answer: &Answer, finding: &mut Finding) -> Option<Value> {
 fn object(case: &Case<'_>, finding: &mut Finding) {
     let Some(said) = said(case.answer(0), finding) else { return };
     if !said.is_object() {
-        finding.deviates("response_format_ignored", format!("json_object is answered with {}", super::super::shape::kind(&said)));
+        finding.deviates(
+            "response_format_ignored",
+            format!("json_object is answered with {}", super::super::shape::kind(&said)),
+        );
     }
 }
 

@@ -67,7 +67,8 @@ fn streams(case: &Case<'_>, finding: &mut Finding) {
     let mut ids = Vec::new();
     for (number, answer) in case.all(0).iter().enumerate().filter(|(_, answer)| answer.status() == Some(200)) {
         let chunks = &answer.stream().chunks;
-        let mut own: Vec<&str> = chunks.iter().filter_map(|chunk| chunk.value["id"].as_str()).filter(|id| !id.is_empty()).collect();
+        let mut own: Vec<&str> =
+            chunks.iter().filter_map(|chunk| chunk.value["id"].as_str()).filter(|id| !id.is_empty()).collect();
         own.dedup();
         finding.expect(own.len() <= 1, || format!("stream {number} has {} ids", own.len()));
         ids.extend(own.first().copied());

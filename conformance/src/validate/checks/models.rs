@@ -88,7 +88,8 @@ fn retrieved(case: &Case<'_>, finding: &mut Finding) {
     if finding.accepted(answer) {
         judged(&MODEL, case, finding);
         let id = &answer.value()["id"];
-        finding.expect(*id == case.facts.model.as_str(), || format!("$.id: expected \"{}\", got {id}", case.facts.model));
+        finding
+            .expect(*id == case.facts.model.as_str(), || format!("$.id: expected \"{}\", got {id}", case.facts.model));
     }
 }
 

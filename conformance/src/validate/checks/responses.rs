@@ -19,7 +19,9 @@ pub(super) const CHECKS: &[Check] = &[
         title: "A response is complete, with a message and its usage",
         anchor: API,
         recognises: &["usage_omitted"],
-        asks: |facts| asks([facts.post("/responses", json!({"input": "Say hello.", "max_output_tokens": 64, "store": false}))]),
+        asks: |facts| {
+            asks([facts.post("/responses", json!({"input": "Say hello.", "max_output_tokens": 64, "store": false}))])
+        },
         judge: response,
     },
     Check {
@@ -123,7 +125,9 @@ const ORDER: &[&str] = &[
 
 fn in_order(kinds: &[String], finding: &mut Finding) {
     let begins = kinds.first().is_some_and(|first| first == ORDER[0]);
-    finding.expect(begins, || format!("the first event is `{}`, not `{}`", kinds.first().map_or("", String::as_str), ORDER[0]));
+    finding.expect(begins, || {
+        format!("the first event is `{}`, not `{}`", kinds.first().map_or("", String::as_str), ORDER[0])
+    });
     let ends = kinds.iter().filter(|kind| ENDS.contains(&kind.as_str())).count();
     let ended = kinds.last().is_some_and(|last| ENDS.contains(&last.as_str()));
     if ends == 0 {
@@ -155,7 +159,9 @@ fn function(case: &Case<'_>, finding: &mut Finding) {
         }
         Some(call) => {
             for name in ["call_id", "name", "arguments"] {
-                finding.expect(call[name].is_string(), || format!("$.output[*].{name}: expected string, got {}", call[name]));
+                finding.expect(call[name].is_string(), || {
+                    format!("$.output[*].{name}: expected string, got {}", call[name])
+                });
             }
         }
     }

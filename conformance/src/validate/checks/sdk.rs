@@ -36,7 +36,9 @@ fn judge(case: &Case<'_>, finding: &mut Finding) {
             }
         }
         let flat = answer.stream().chunks.iter().any(|chunk| chunk.value["object"] == "error");
-        finding.expect(!flat, || "an error inside a stream has no `error` around it: both SDKs take it for a chunk".to_owned());
+        finding.expect(!flat, || {
+            "an error inside a stream has no `error` around it: both SDKs take it for a chunk".to_owned()
+        });
         let odd = choices(&answer.stream().chunks).any(|(_, choice)| !choice["delta"].is_object());
         finding.expect(!odd, || "a choice without `delta`: both SDKs' stream helpers raise".to_owned());
     }

@@ -180,7 +180,9 @@ fn done(case: &Case<'_>, finding: &mut Finding) {
     for problem in stream.problems.iter().filter(|problem| problem.oddity == Oddity::Unended) {
         finding.fail(problem.to_string());
     }
-    finding.expect(stream.after_done == 0, || format!("{} more events follow `[DONE]`; the SDKs ignore them", stream.after_done));
+    finding.expect(stream.after_done == 0, || {
+        format!("{} more events follow `[DONE]`; the SDKs ignore them", stream.after_done)
+    });
 }
 
 /// Whether this is the chunk with which Azure begins.
@@ -232,7 +234,9 @@ fn no_usage(case: &Case<'_>, finding: &mut Finding) {
     }
     for chunk in &answer.stream().chunks {
         let value = &chunk.value;
-        finding.expect(value["usage"].is_null(), || "a chunk has `usage`, though `include_usage` was not asked".to_owned());
+        finding.expect(value["usage"].is_null(), || {
+            "a chunk has `usage`, though `include_usage` was not asked".to_owned()
+        });
         finding.expect(!value["choices"].is_null(), || "$.choices: is null or missing in a chunk".to_owned());
         let empty = value["choices"].as_array().is_some_and(Vec::is_empty) && !is_prompt_filter(value);
         finding.expect(!empty, || "a chunk has no choices; clients that take choices[0] break".to_owned());
@@ -306,7 +310,9 @@ fn too_long(case: &Case<'_>, finding: &mut Finding) {
         }
         Some(200) => finding.fail("the prompt was cut without a word: 200 for more tokens than the window has"),
         Some(500..=599) => finding.deviates("overflow_500", answer.refusal()),
-        _ if answer.error_code().as_deref() == Some("400") && answer.value()["error"]["type"] == "exceed_context_size_error" => {
+        _ if answer.error_code().as_deref() == Some("400")
+            && answer.value()["error"]["type"] == "exceed_context_size_error" =>
+        {
             finding.deviates("overflow_exceed_context_size", answer.refusal());
         }
         _ => {
