@@ -45,6 +45,8 @@ pub enum Command {
     Report(ReportArgs),
     /// Find traps in agentgateway and Gateway API manifests (exit code 0 none, 1 found, 2 bad input)
     Lint(LintArgs),
+    /// Say whether a backend is compatible with OpenAI's API (exit code 0 it is, 1 it is not, 3 nothing was checked)
+    Validate(Box<ValidateArgs>),
     /// Run the reference gateway
     Gateway(Box<GatewayArgs>),
     /// Deploy the Gateways of a Kubernetes cluster, and write the status of its objects
@@ -274,6 +276,66 @@ pub struct LintArgs {
     /// List the rules
     #[arg(long, conflicts_with = "manifests")]
     pub list: bool,
+}
+
+/// Flags of `validate`.
+#[derive(Debug, Args)]
+#[command(after_help = examples::VALIDATE_EXAMPLES)]
+pub struct ValidateArgs {
+    /// Where the backend's API begins, as a client's `base_url`; without a path it is `/v1`
+    #[arg(long, value_name = "URL", env = "WINDTUNNEL_BASE_URL", required_unless_present_any = ["list", "explain"])]
+    pub base_url: Option<String>,
+    /// The chat model; default is the first in /models that looks like one
+    #[arg(long, value_name = "MODEL", env = "WINDTUNNEL_MODEL")]
+    pub model: Option<String>,
+    /// The embeddings model; default is the first in /models that looks like one
+    #[arg(long, value_name = "MODEL", env = "WINDTUNNEL_EMBEDDINGS_MODEL")]
+    pub embeddings_model: Option<String>,
+    /// The model's context window in tokens; default is what the backend tells of it
+    #[arg(long, value_name = "TOKENS", env = "WINDTUNNEL_CONTEXT_WINDOW", value_parser = clap::value_parser!(u64).range(1..))]
+    pub context_window: Option<u64>,
+    /// The environment variable that holds the key; without it no key is sent
+    #[arg(long, value_name = "VAR", env = "WINDTUNNEL_API_KEY_ENV")]
+    pub api_key_env: Option<String>,
+    /// One more header for each request (may be given several times)
+    #[arg(long = "header", value_name = "NAME: VALUE")]
+    pub headers: Vec<String>,
+    /// PEM roots trusted beside the public ones
+    #[arg(long, value_name = "FILE", env = "WINDTUNNEL_CA")]
+    pub ca: Option<PathBuf>,
+    /// Deviations that are known: profiles such as vllm, or quirks such as index_missing; others count
+    #[arg(long, value_name = "NAMES", env = "WINDTUNNEL_QUIRKS", value_delimiter = ',')]
+    pub quirks: Vec<String>,
+    /// Only checks of these ids, globs or areas: STR-03, 'TOL-*', streaming
+    #[arg(long, value_name = "NAMES", env = "WINDTUNNEL_ONLY", value_delimiter = ',')]
+    pub only: Vec<String>,
+    /// Down to which level a check that does not pass counts; all are run and told
+    #[arg(long, value_enum, env = "WINDTUNNEL_LEVEL", default_value = "required")]
+    pub level: crate::validate::check::Level,
+    /// Also through this gateway; only what it changes is told, and counts when it is for the worse
+    #[arg(long, value_name = "URL", env = "WINDTUNNEL_THROUGH")]
+    pub through: Option<String>,
+    /// Write reports: json=FILE, junit=FILE, html=FILE, md=FILE
+    #[arg(long, value_name = "KIND=FILE", env = "WINDTUNNEL_REPORT", value_delimiter = ',')]
+    pub report: Vec<crate::validate::report::Sink>,
+    /// Requests at once; the load checks send 16
+    #[arg(long, value_name = "N", env = "WINDTUNNEL_CONCURRENCY", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..))]
+    pub concurrency: u32,
+    /// Requests at most; checks that would need more are skipped
+    #[arg(long, value_name = "N", env = "WINDTUNNEL_MAX_REQUESTS", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_requests: u32,
+    /// Also ask until the backend says 429, with so many requests at most
+    #[arg(long, value_name = "N", env = "WINDTUNNEL_BURST", value_parser = clap::value_parser!(u32).range(1..))]
+    pub burst: Option<u32>,
+    /// How long one request may take; the whole run takes at most 20 times as long
+    #[arg(long, value_name = "TIME", env = "WINDTUNNEL_TIMEOUT", default_value = "60s", value_parser = duration)]
+    pub timeout: Duration,
+    /// List the checks
+    #[arg(long, conflicts_with = "explain")]
+    pub list: bool,
+    /// Say what a check is about, and which deviations it tells
+    #[arg(long, value_name = "ID")]
+    pub explain: Option<String>,
 }
 
 /// Flags of `gateway`.

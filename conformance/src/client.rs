@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::watch;
 
@@ -166,21 +166,39 @@ pub async fn get(address: SocketAddr, path: &str, origin: Instant) -> Exchange {
     send(call, origin).await
 }
 
+impl Exchange {
+    fn begun(call: Call, origin: Instant) -> Exchange {
+        Exchange {
+            call,
+            sent_at: origin.elapsed(),
+            head: None,
+            head_at: None,
+            body: Vec::new(),
+            reads: Vec::new(),
+            extra: Vec::new(),
+            goaway: None,
+            end: End::TimedOut,
+            ended_at: Duration::ZERO,
+        }
+    }
+}
+
+/// Sends a call over a connection that is there, as HTTP/1.1, and records the answer.
+pub async fn send_over<S: AsyncRead + AsyncWrite + Unpin>(call: Call, stream: &mut S, origin: Instant) -> Exchange {
+    let deadline = call.deadline;
+    let mut exchange = Exchange::begun(call, origin);
+    let (mut reader, mut writer) = tokio::io::split(stream);
+    if let Ok(end) = tokio::time::timeout(deadline, talk(&mut exchange, &mut reader, &mut writer, origin)).await {
+        exchange.end = end;
+    }
+    exchange.ended_at = origin.elapsed();
+    exchange
+}
+
 /// Sends a call and records the answer.
 pub async fn send(call: Call, origin: Instant) -> Exchange {
     let deadline = call.deadline;
-    let mut exchange = Exchange {
-        call,
-        sent_at: origin.elapsed(),
-        head: None,
-        head_at: None,
-        body: Vec::new(),
-        reads: Vec::new(),
-        extra: Vec::new(),
-        goaway: None,
-        end: End::TimedOut,
-        ended_at: Duration::ZERO,
-    };
+    let mut exchange = Exchange::begun(call, origin);
     let via = exchange.call.http2.take();
     let ended = async {
         match via {
@@ -202,17 +220,26 @@ async fn run(exchange: &mut Exchange, origin: Instant) -> End {
     };
     let _ = stream.set_nodelay(true);
     exchange.sent_at = origin.elapsed();
-    let (wire, pace) = (exchange.call.wire.clone(), exchange.call.pace);
     let (mut reader, mut writer) = stream.split();
+    talk(exchange, &mut reader, &mut writer, origin).await
+}
+
+async fn talk(
+    exchange: &mut Exchange,
+    reader: &mut (impl AsyncRead + Unpin),
+    writer: &mut (impl AsyncWrite + Unpin),
+    origin: Instant,
+) -> End {
+    let (wire, pace) = (exchange.call.wire.clone(), exchange.call.pace);
     // The answer may come, and end, while a large request is still being written.
     let write = async {
-        let _ = write(&mut writer, &wire, pace).await;
+        let _ = write(writer, &wire, pace).await;
         std::future::pending::<End>().await
     };
     let answer = async {
-        let end = read(exchange, &mut reader, origin).await;
+        let end = read(exchange, reader, origin).await;
         if let Some(hold) = pace.hold.filter(|_| matches!(end, End::Clean)) {
-            let _ = tokio::time::timeout(hold, (&mut reader).take(limit::EXTRA).read_to_end(&mut exchange.extra)).await;
+            let _ = tokio::time::timeout(hold, reader.take(limit::EXTRA).read_to_end(&mut exchange.extra)).await;
         }
         end
     };
@@ -237,7 +264,10 @@ async fn connect(call: &Call) -> std::io::Result<TcpStream> {
 }
 
 async fn write(writer: &mut (impl AsyncWriteExt + Unpin), wire: &[u8], pace: Pace) -> std::io::Result<()> {
-    let Some((size, gap)) = pace.write else { return writer.write_all(wire).await };
+    let Some((size, gap)) = pace.write else {
+        writer.write_all(wire).await?;
+        return writer.flush().await;
+    };
     for piece in wire.chunks(size.max(1)) {
         writer.write_all(piece).await?;
         tokio::time::sleep(gap).await;

@@ -4,7 +4,8 @@
 //! and the [`target`] around one scenario), [`run`] (steps), [`expect`] with [`matcher`] (judging), [`outcome`],
 //! [`render`] and [`report`] (telling). [`noise`] says how punctual the host was, [`mask`] keeps secrets out of it all.
 //! [`saboteur`] and [`seam`] are the negative controls, [`trust`] tries them on the suite, a [`decoy`] is no gateway at
-//! all, [`fuzz`] makes scenarios up. [`lint`] reads manifests of any gateway of their kind. [`cluster`] is Kubernetes. [`schema`] is for editors, [`cli`] is the command line.
+//! all, [`fuzz`] makes scenarios up. [`lint`] reads manifests of any gateway of their kind. [`validate`] asks
+//! a provider itself whether it speaks OpenAI's API. [`cluster`] is Kubernetes. [`schema`] is for editors, [`cli`] is the command line.
 
 pub mod call;
 pub mod capability;
@@ -35,6 +36,7 @@ pub mod target;
 pub mod telemetry;
 pub mod transcript;
 pub mod trust;
+pub mod validate;
 pub mod vars;
 pub mod wire;
 pub mod world;

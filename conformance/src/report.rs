@@ -23,6 +23,7 @@ use std::str::FromStr;
 use gateway::yaml::did_you_mean;
 
 pub use collect::quoted;
+pub(crate) use escape::xml;
 pub use model::Report;
 
 /// The forms of reports that go into files.

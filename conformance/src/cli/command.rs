@@ -13,6 +13,7 @@ mod report;
 mod run;
 mod stop;
 mod trust;
+mod validate;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -53,6 +54,7 @@ pub fn dispatch(cli: Cli) -> Result<ExitCode, Error> {
         Command::Schema { kind } => print(&kind.text()).map(|()| ExitCode::SUCCESS),
         Command::Report(args) => report::report(&args),
         Command::Lint(args) => lint::lint(&args),
+        Command::Validate(args) => validate::validate(&args),
         Command::Gateway(args) => gateway::gateway(*args),
         Command::Controller(args) => controller::controller(args),
         Command::Mock(args) => mock::mock(&args),

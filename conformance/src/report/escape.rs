@@ -1,7 +1,7 @@
 //! Text made harmless for markup. What HTML pages hold is escaped by their templates.
 
 /// Escaped for text and attributes of XML; characters that XML cannot hold are replaced.
-pub(super) fn xml(text: &str) -> String {
+pub(crate) fn xml(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
