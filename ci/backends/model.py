@@ -53,9 +53,12 @@ def byte_alphabet():
 
 
 def vocabulary():
-    """(tokens, merges): every byte, every prefix of every word, the special tokens."""
+    """(tokens, merges): every byte, runs of blanks, every prefix of every word, the special tokens."""
     alphabet = byte_alphabet()
     tokens, merges = list(alphabet.values()), []
+    for length in (1 << power for power in range(10)):
+        tokens.append(alphabet[0x20] * 2 * length)
+        merges.append((alphabet[0x20] * length,) * 2)
     for word in WORDS:
         letters = [alphabet[byte] for byte in f" {word}".encode()]
         for end in range(1, len(letters)):

@@ -1,4 +1,5 @@
-//! Asking: every different request once, some beside each other, bursts by themselves, within all bounds.
+//! Asking: every different request once, some beside each other, bursts by themselves, what may be too much for a
+//! backend at the end, within all bounds.
 //! Owns politeness and the end of patience. Refuses to judge what comes back.
 
 use std::collections::HashMap;
@@ -10,7 +11,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::answer::{Answer, seconds};
-use super::ask::{Ask, Way};
+use super::ask::{Ask, Request, Way};
 use super::backend::Backend;
 use crate::client::End;
 
@@ -71,10 +72,18 @@ impl Patience {
     }
 }
 
-/// Asks all, each once; `told` hears after each how many requests are behind it.
-pub async fn gather(backend: &Arc<Backend>, asks: Vec<Ask>, bounds: Bounds, told: impl Fn(usize)) -> Gathered {
+/// Asks all, each once; `probe` is a chat that is known to be answered; `told` hears after each how many requests are
+/// behind it.
+pub async fn gather(
+    backend: &Arc<Backend>,
+    asks: Vec<Ask>,
+    probe: &Request,
+    bounds: Bounds,
+    told: impl Fn(usize),
+) -> Gathered {
     let patience = Arc::new(Patience { endless: AtomicUsize::new(0), bounds });
     let mut gathered = Gathered::default();
+    let (last, asks): (Vec<Ask>, Vec<Ask>) = asks.into_iter().partition(|ask| ask.way == Way::Last);
     let (alone, by_themselves): (Vec<Ask>, Vec<Ask>) = asks.into_iter().partition(|ask| ask.way == Way::Alone);
     let places = Arc::new(Semaphore::new(bounds.concurrency));
     let mut running = JoinSet::new();
@@ -93,7 +102,21 @@ pub async fn gather(backend: &Arc<Backend>, asks: Vec<Ask>, bounds: Bounds, told
         let answers = asked(backend, &ask, &patience).await;
         gathered.took(answers.map(|answers| (ask, answers)), &told);
     }
-    gathered.stopped = patience.ended().filter(|_| gathered.stopped.is_some());
+    let mut lost = None;
+    for ask in last {
+        if lost.is_some() {
+            break;
+        }
+        let mut answers = asked(backend, &ask, &patience).await;
+        if let Some(answers) = &mut answers {
+            let after = backend.send(probe).await;
+            let Request { method, path, .. } = &ask.request;
+            lost = (after.status() != Some(200)).then(|| format!("the backend was lost after a {method} {path}: {}", after.refusal()));
+            answers.push(after);
+        }
+        gathered.took(answers.map(|answers| (ask, answers)), &told);
+    }
+    gathered.stopped = lost.or_else(|| patience.ended().filter(|_| gathered.stopped.is_some()));
     gathered
 }
 

@@ -90,8 +90,10 @@ impl Planned {
             if matches!(ask.way, Way::Http2 | Way::Until429(_)) {
                 continue;
             }
-            for answer in case.all(index) {
-                if let Some(trouble) = answer.trouble() {
+            for (place, answer) in case.all(index).iter().enumerate() {
+                if ask.way == Way::Last && place > 0 && answer.status() != Some(200) {
+                    finding.fail(format!("after it the backend answers no chat any more: {}", answer.refusal()));
+                } else if let Some(trouble) = answer.trouble() {
                     finding.fail(trouble);
                 } else if answer.status() == Some(429) {
                     finding.skipped(format!("the backend limits its callers: {}", answer.refusal()));

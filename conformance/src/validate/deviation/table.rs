@@ -58,8 +58,8 @@ pub(super) const MEANINGS: &[(&str, &str, &str)] = &[
     ("one_choice_only", "requests for several choices are a 400", "ask several times"),
     ("response_format_ignored", "code that parses the answer as JSON breaks now and then", "validate the answer, or force one tool whose parameters are the schema"),
     ("logprobs_ignored", "log probabilities are null where code expects a list", "check for null, or use a backend that has them"),
-    ("sampling_ignored", "seeds and penalties have no effect, or odd values no error", "do not rely on them with this backend"),
-    ("temperature_capped", "a temperature out of range is changed or ignored without a word", "keep it between 0 and 1"),
+    ("sampling_ignored", "seeds and penalties may have no effect: those out of range are no error", "do not rely on them with this backend"),
+    ("temperature_capped", "a temperature out of range is no error: it may be used, capped or ignored", "keep it between 0 and 1"),
     ("dimensions_refused", "requests with `dimensions` or `user` are a 400", "leave both out for this backend"),
     ("usage_omitted", "token counts are unknown: no billing, no token limits", "count tokens in the client"),
 ];
