@@ -102,6 +102,8 @@ impl Request {
 pub enum Way {
     /// By itself, beside others.
     Alone,
+    /// By itself, after all others, for it may be too much for the backend; then a plain chat, to see whether it was.
+    Last,
     /// Twice on one connection.
     Twice,
     /// So many times, and left after so many events; then a plain one, to see whether anybody is there.
@@ -133,7 +135,7 @@ impl Ask {
     pub fn requests(&self) -> usize {
         match self.way {
             Way::Alone | Way::Http2 => 1,
-            Way::Twice => 2,
+            Way::Twice | Way::Last => 2,
             Way::Left { times, .. } => times + 1,
             Way::Together(count) | Way::Until429(count) => count,
         }
@@ -141,7 +143,8 @@ impl Ask {
 
     /// What it asks at most, in tokens.
     pub fn tokens(&self) -> u64 {
-        self.request.tokens() * self.requests() as u64
+        let times = if self.way == Way::Last { 1 } else { self.requests() };
+        self.request.tokens() * times as u64
     }
 }
 

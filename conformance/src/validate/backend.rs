@@ -93,7 +93,7 @@ impl Backend {
     /// Asks, in the way that is wanted.
     pub async fn ask(self: &Arc<Self>, ask: &Ask) -> Vec<Answer> {
         match ask.way {
-            Way::Alone => vec![self.send(&ask.request).await],
+            Way::Alone | Way::Last => vec![self.send(&ask.request).await],
             Way::Twice => self.twice(&ask.request).await,
             Way::Left { times, events } => self.left(&ask.request, times, events).await,
             Way::Together(count) => self.together(&ask.request, count).await,

@@ -90,7 +90,7 @@ impl Facts {
         let mut request = self.chat(&"a ".repeat(words), more);
         // What is refused costs nothing; what is not, costs no more than the window.
         request.output += window;
-        Ok(request.into())
+        Ok(by(Way::Last, request))
     }
 
     /// An embeddings request.

@@ -1,4 +1,5 @@
-//! Asking: every different request once, some beside each other, bursts by themselves, within all bounds.
+//! Asking: every different request once, some beside each other, bursts by themselves, what may be too much for a
+//! backend after them, within all bounds.
 //! Owns politeness and the end of patience. Refuses to judge what comes back.
 
 use std::collections::HashMap;
@@ -10,7 +11,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::answer::{Answer, seconds};
-use super::ask::{Ask, Way};
+use super::ask::{Ask, Request, Way};
 use super::backend::Backend;
 use crate::client::End;
 
@@ -71,13 +72,24 @@ impl Patience {
     }
 }
 
-/// Asks all, each once; `told` hears after each how many requests are behind it.
-pub async fn gather(backend: &Arc<Backend>, asks: Vec<Ask>, bounds: Bounds, told: impl Fn(usize)) -> Gathered {
+/// Asks all, each once; `probe` is a chat that is known to be answered; `told` hears after each how many requests are
+/// behind it.
+pub async fn gather(
+    backend: &Arc<Backend>,
+    asks: Vec<Ask>,
+    probe: &Request,
+    bounds: Bounds,
+    told: impl Fn(usize),
+) -> Gathered {
     let patience = Arc::new(Patience { endless: AtomicUsize::new(0), bounds });
     let mut gathered = Gathered::default();
     let (alone, mut by_themselves): (Vec<Ask>, Vec<Ask>) = asks.into_iter().partition(|ask| ask.way == Way::Alone);
-    // After that one nothing is let in any more.
-    by_themselves.sort_by_key(|ask| matches!(ask.way, Way::Until429(_)));
+    by_themselves.sort_by_key(|ask| match ask.way {
+        // After that one nothing is let in any more.
+        Way::Until429(_) => 2,
+        Way::Last => 1,
+        _ => 0,
+    });
     let places = Arc::new(Semaphore::new(bounds.concurrency));
     let mut running = JoinSet::new();
     for ask in alone {
@@ -91,12 +103,28 @@ pub async fn gather(backend: &Arc<Backend>, asks: Vec<Ask>, bounds: Bounds, told
     while let Some(done) = running.join_next().await {
         gathered.took(done.expect("asking does not panic"), &told);
     }
+    let mut lost = None;
     for ask in by_themselves {
-        let answers = asked(backend, &ask, &patience).await;
+        let mut answers = asked(backend, &ask, &patience).await;
+        if let Some(answers) = answers.as_mut().filter(|_| ask.way == Way::Last) {
+            let after = backend.send(probe).await;
+            let Request { method, path, .. } = &ask.request;
+            lost =
+                is_lost(&after).then(|| format!("the backend was lost after a {method} {path}: {}", after.refusal()));
+            answers.push(after);
+        }
         gathered.took(answers.map(|answers| (ask, answers)), &told);
+        if lost.is_some() {
+            break;
+        }
     }
-    gathered.stopped = patience.ended().filter(|_| gathered.stopped.is_some());
+    gathered.stopped = lost.or_else(|| patience.ended().filter(|_| gathered.stopped.is_some()));
     gathered
+}
+
+/// Whether a chat that was answered before is so no more; a 429 is an answer.
+pub fn is_lost(probe: &Answer) -> bool {
+    probe.trouble().is_some() || probe.status().is_none_or(|status| status >= 500)
 }
 
 impl Gathered {

@@ -11,6 +11,7 @@ use super::ask::{Ask, Way};
 use super::check::{Case, Check};
 use super::facts::Facts;
 use super::finding::Finding;
+use super::gather::is_lost;
 use super::outcome::Checked;
 use super::survey::Survey;
 use super::transcript;
@@ -90,8 +91,10 @@ impl Planned {
             if matches!(ask.way, Way::Http2 | Way::Until429(_)) {
                 continue;
             }
-            for answer in case.all(index) {
-                if let Some(trouble) = answer.trouble() {
+            for (place, answer) in case.all(index).iter().enumerate() {
+                if ask.way == Way::Last && place > 0 && is_lost(answer) {
+                    finding.fail(format!("after it the backend answers no chat any more: {}", answer.refusal()));
+                } else if let Some(trouble) = answer.trouble() {
                     finding.fail(trouble);
                 } else if answer.status() == Some(429) {
                     finding.skipped(format!("the backend limits its callers: {}", answer.refusal()));

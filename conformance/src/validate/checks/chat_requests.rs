@@ -215,7 +215,8 @@ fn out_of_range(case: &Case<'_>, finding: &mut Finding) {
     for (ask, (name, quirk)) in rows.into_iter().enumerate() {
         let answer = case.answer(ask);
         if answer.status() == Some(200) {
-            finding.deviates(quirk, format!("{name}: 3 is taken: it is capped or ignored, and nobody is told"));
+            finding
+                .deviates(quirk, format!("{name}: 3 is taken: whether it is used, capped or ignored, nobody is told"));
         } else {
             refused(finding, answer, &[400, 422]);
         }

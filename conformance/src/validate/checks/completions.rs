@@ -2,8 +2,10 @@
 
 use serde_json::{Value, json};
 
+use super::super::ask::Way;
 use super::super::check::{Case, Check, Level};
 use super::super::chunks::first;
+use super::super::facts::by;
 use super::super::finding::Finding;
 use super::super::shape::COMPLETION;
 use super::chat::finish_known;
@@ -32,7 +34,9 @@ pub(super) const CHECKS: &[Check] = &[
         title: "Two prompts have two choices",
         anchor: API,
         recognises: &[],
-        asks: |facts| asks([facts.post("/completions", json!({"prompt": ["One", "Two"], "max_tokens": 4}))]),
+        asks: |facts| {
+            asks([by(Way::Last, facts.post("/completions", json!({"prompt": ["One", "Two"], "max_tokens": 4})))])
+        },
         judge: two_prompts,
     },
 ];

@@ -37,7 +37,7 @@ pub(super) const CHECKS: &[Check] = &[
         title: "A message of 1 MiB is answered or refused with a JSON error",
         anchor: HTTP,
         recognises: &["overflow_500"],
-        asks: |facts| asks([large(facts)]),
+        asks: |facts| asks([by(Way::Last, large(facts))]),
         judge: large_message,
     },
     Check {

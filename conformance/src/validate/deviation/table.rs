@@ -248,12 +248,12 @@ pub(super) const MEANINGS: &[(&str, &str, &str)] = &[
     ),
     (
         "sampling_ignored",
-        "seeds and penalties have no effect, or odd values no error",
+        "seeds and penalties may have no effect: those out of range are no error",
         "do not rely on them with this backend",
     ),
     (
         "temperature_capped",
-        "a temperature out of range is changed or ignored without a word",
+        "a temperature out of range is no error: it may be used, capped or ignored",
         "keep it between 0 and 1",
     ),
     ("dimensions_refused", "requests with `dimensions` or `user` are a 400", "leave both out for this backend"),

@@ -1,0 +1,95 @@
+#!/usr/bin/env bash
+# `windtunnel validate` against real servers that nobody here wrote, each on a tiny model with random weights that is made on
+# the spot (ci/backends/model.py): llama.cpp's, mlx-lm's and Ollama. What it finds is compared with the reports kept in
+# reports/backends: a verdict or a deviation that is not in them fails, and so does one that is gone. llama.cpp is then put
+# behind the gateway with the manifest of tutorial 004, and validated through it.
+# `ci/backends.sh mlx` is one of them; `ci/backends.sh --keep [NAME…]` keeps what is found now.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+keep=
+if [[ ${1:-} == --keep ]]; then
+    keep=yes
+    shift
+fi
+names=("$@")
+((${#names[@]})) || names=(llamacpp mlx ollama)
+
+command -v python3 >/dev/null || { echo "error: Python 3.11 or later is needed" >&2; exit 2; }
+cargo build --locked --package conformance
+windtunnel=$(cd "${CARGO_TARGET_DIR:-target}/debug" && pwd)/windtunnel
+kept=reports/backends
+export NO_PROXY=127.0.0.1 no_proxy=127.0.0.1
+
+folder=$(mktemp -d)
+pid=
+stop() {
+    if [[ -n $pid ]]; then
+        kill "$pid" 2>/dev/null || true
+        wait "$pid" 2>/dev/null || true
+        pid=
+    fi
+}
+trap 'stop; rm -rf "$folder"' EXIT
+
+# Prints the Python that has what a server needs, installed once for each state of its lock file.
+python() {
+    local lock=ci/backends/$1.txt state venv
+    state=$({ cat "$lock" && python3 --version; } | sha256sum)
+    venv=${XDG_CACHE_HOME:-$HOME/.cache}/windtunnel/backend-$1-${state:0:12}
+    if [[ ! -e $venv/complete ]]; then
+        echo "installing the server $1 into $venv (once)" >&2
+        rm -rf "$venv"
+        python3 -m venv "$venv"
+        "$venv/bin/pip" install --quiet --disable-pip-version-check --no-cache-dir --only-binary :all: \
+            --require-hashes --requirement "$lock" >&2
+        touch "$venv/complete"
+    fi
+    echo "$venv/bin"
+}
+
+# Starts a server with a model called tiny and sets `pid` and `base`.
+start() {
+    local bin port ollama
+    bin=$(python "${1/ollama/llamacpp}")
+    port=$(python3 -c 'import socket; s = socket.create_server(("127.0.0.1", 0)); print(s.getsockname()[1])')
+    case $1 in
+        llamacpp)
+            "$bin/python" ci/backends/model.py gguf "$folder/tiny.gguf"
+            "$bin/python" ci/backends/llamacpp.py "$folder/tiny.gguf" tiny "$port" >"$folder/log" 2>&1 &
+            ;;
+        mlx)
+            # It names models by their repository in the cache of the hub, and would ask the hub for those it has not.
+            local repository=$folder/hub/models--windtunnel--tiny
+            "$bin/python" ci/backends/model.py checkpoint "$repository/snapshots/1"
+            mkdir "$repository/refs"
+            printf 1 >"$repository/refs/main"
+            HF_HUB_CACHE=$folder/hub HF_HUB_OFFLINE=1 "$bin/mlx_lm.server" --model windtunnel/tiny \
+                --host 127.0.0.1 --port "$port" >"$folder/log" 2>&1 &
+            ;;
+        ollama)
+            ollama=$(ci/backends/ollama/build.sh)
+            "$bin/python" ci/backends/model.py gguf "$folder/tiny.gguf"
+            cp ci/backends/ollama/Modelfile "$folder"
+            export OLLAMA_HOST=127.0.0.1:$port OLLAMA_MODELS=$folder/ollama OLLAMA_NO_CLOUD=1 OLLAMA_NOHISTORY=1
+            HOME=$folder "$ollama" serve >"$folder/log" 2>&1 &
+            ;;
+        *)
+            echo "error: no server is called $1; there are llamacpp, mlx and ollama" >&2
+            exit 2
+            ;;
+    esac
+    pid=$!
+    base=http://127.0.0.1:$port/v1
+    until curl --silent --fail --output /dev/null "$base/models"; do
+        if ! kill -0 "$pid" 2>/dev/null || ((SECONDS > deadline)); then
+            echo "error: the server $1 does not come up:" >&2
+            tail -n 20 "$folder/log" >&2
+            exit 1
+        fi
+        sleep 0.2
+    done
+    if [[ $1 == ollama ]]; then
+        HOME=$folder "$ollama" create tiny -f "$folder/Modelfile" >>"$folder/log" 2>&1
+    fi
+}
