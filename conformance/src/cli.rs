@@ -49,6 +49,8 @@ pub enum Command {
     Gateway(Box<GatewayArgs>),
     /// Deploy the Gateways of a Kubernetes cluster, and write the status of its objects
     Controller(ControllerArgs),
+    /// Say whether a gateway, or what has such a path, is ready (exit code 0 it is, 1 not): the image's health check
+    Ready(ReadyArgs),
     /// Run mock providers
     Mock(MockArgs),
     /// Run a decoy: something that is no gateway, to try the suite on
@@ -69,8 +71,13 @@ pub struct RunArgs {
     /// The value of a scenario's variable, instead of the one in its file (may be given several times)
     #[arg(long = "var", value_name = "NAME=VALUE")]
     pub variables: Vec<String>,
-    /// The gateway under test: `reference`, `kubernetes`, or a target file
-    #[arg(long, value_name = "reference|kubernetes|FILE", env = "WINDTUNNEL_TARGET", default_value = "reference")]
+    /// The gateway under test: `reference`, `docker`, `kubernetes`, or a target file
+    #[arg(
+        long,
+        value_name = "reference|docker|kubernetes|FILE",
+        env = "WINDTUNNEL_TARGET",
+        default_value = "reference"
+    )]
     pub target: String,
     /// Also scenarios that take long
     #[arg(long, env = "WINDTUNNEL_LONG", value_parser = clap::builder::BoolishValueParser::new())]
@@ -134,8 +141,13 @@ pub struct TrustArgs {
 #[derive(Debug, Args)]
 #[command(after_help = examples::FUZZ_EXAMPLES)]
 pub struct FuzzArgs {
-    /// The gateway under test: `reference`, `kubernetes`, or a target file
-    #[arg(long, value_name = "reference|kubernetes|FILE", env = "WINDTUNNEL_TARGET", default_value = "reference")]
+    /// The gateway under test: `reference`, `docker`, `kubernetes`, or a target file
+    #[arg(
+        long,
+        value_name = "reference|docker|kubernetes|FILE",
+        env = "WINDTUNNEL_TARGET",
+        default_value = "reference"
+    )]
     pub target: String,
     /// So many random cases
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..))]
@@ -370,6 +382,18 @@ pub struct ControllerArgs {
     /// End at once when standard input ends: for a run that may be killed itself
     #[arg(long, hide = true)]
     pub until_stdin_ends: bool,
+}
+
+/// Flags of `ready`.
+#[derive(Debug, Args)]
+#[command(after_help = examples::READY_EXAMPLES)]
+pub struct ReadyArgs {
+    /// Where it is asked; 0.0.0.0 stands for this machine
+    #[arg(value_name = "ADDR:PORT", env = "WINDTUNNEL_READY", default_value = "127.0.0.1:15021")]
+    pub address: SocketAddr,
+    /// What is asked for
+    #[arg(long, value_name = "PATH", default_value = "/healthz/ready")]
+    pub path: String,
 }
 
 /// How lines of the access log are written.

@@ -103,11 +103,7 @@ fn target(name: &str) -> Result<Target, Error> {
     let target = match name {
         "reference" => Target::reference(&exe),
         "kubernetes" => Target::kubernetes(&exe),
-        "docker" => {
-            let message =
-                format!("target `{name}` is not there yet; there are `reference`, `kubernetes` and target files");
-            return Err(Error::Input(message));
-        }
+        "docker" => Target::docker(&exe),
         file => Target::load(std::path::Path::new(file), &exe),
     };
     target.map_err(|problems| Error::Input(problems.to_string()))
