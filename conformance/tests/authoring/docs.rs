@@ -126,6 +126,15 @@ fn my_gateway(folder: &Path) -> String {
     format!("{}:{}", folder.display(), std::env::var("PATH").unwrap_or_default())
 }
 
+/// A `docker` whose containers are plain processes.
+const CONTAINERLESS: &str = r#"#!/bin/sh
+[ "$1" = run ] || exit 1
+while [ "${1#--entrypoint=/}" = "$1" ]; do shift; done
+program=${1#--entrypoint=/}
+shift 2
+exec "$program" "$@"
+"#;
+
 #[test]
 fn the_target_files_of_the_documentation_work() {
     let document = text("targets/README.md");
@@ -155,9 +164,12 @@ fn the_target_files_of_the_documentation_work() {
     assert!(status == 0 && told.contains("3 passed"), "{told}");
     let (status, told) = run(2, &["./MY-02.yaml"]);
     assert!(status == 0 && told.contains("1 passed"), "{told}");
-    let (status, told) = run(4, &["CL-11"]);
+    program(folder.path(), "docker", CONTAINERLESS);
+    let (status, told) = run(4, &["./MY-02.yaml"]);
+    assert!(status == 0 && told.contains("1 passed"), "{told}");
+    let (status, told) = run(5, &["CL-11"]);
     assert!(status == 3 && told.contains("1 unsupported"), "{told}");
-    assert_eq!(examples.len(), 6, "the one on a cluster is only read");
+    assert_eq!(examples.len(), 7, "the one on a cluster is only read");
 }
 
 #[test]

@@ -34,6 +34,23 @@ fn the_mock_tells_its_address_and_answers() {
     child.wait().expect("it ended");
 }
 
+#[test]
+fn ready_says_whether_somebody_is() {
+    let mut mock = Mock::start(&["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
+    mock.said();
+    let said = mock.said();
+    let address = said.trim().strip_prefix("listening admin=http://").and_then(|url| url.split('/').next());
+    let address = address.expect("an address").to_owned();
+    assert_eq!(code(&["ready", &address, "--path", "/__mock/ready"]).0, 0);
+    let everywhere = address.replace("127.0.0.1", "0.0.0.0");
+    assert_eq!(code(&["ready", &everywhere, "--path", "/__mock/ready"]).0, 0);
+    let (status, text) = code(&["ready", &address]);
+    assert!(status == 1 && text.contains("status 404"), "{status}: {text}");
+    drop(mock);
+    let (status, text) = code(&["ready", &address]);
+    assert!(status == 1 && text.contains("no answer"), "{status}: {text}");
+}
+
 /// A running mock whose lines are read as they come.
 struct Mock {
     child: std::process::Child,

@@ -22,7 +22,10 @@ pub(crate) fn through(engine: (u32, u32)) -> ExitCode {
     runtime.spawn(serve(listener, to, engine));
     let program = std::env::current_exe().expect("this program has a path");
     let mut again = Command::new(program);
-    again.args(std::env::args_os().skip(1)).env(BRIDGED, "1").env("DOCKER_HOST", format!("unix://{}", socket.display()));
+    again
+        .args(std::env::args_os().skip(1))
+        .env(BRIDGED, "1")
+        .env("DOCKER_HOST", format!("unix://{}", socket.display()));
     let status = again.status().expect("this program runs");
     ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1))
 }
@@ -54,7 +57,8 @@ fn translated(head: &str, (major, minor): (u32, u32)) -> String {
     let (line, rest) = head.split_once("\r\n").unwrap_or((head, "\r\n"));
     let versioned = line.split_once(" /v").and_then(|(method, rest)| Some((method, rest.split_once('/')?.1)));
     let line = versioned.map_or(line.to_owned(), |(method, path)| format!("{method} /v{major}.{minor}/{path}"));
-    let upgrade = rest.to_ascii_lowercase().contains("\r\nupgrade:") || rest.to_ascii_lowercase().starts_with("upgrade:");
+    let upgrade =
+        rest.to_ascii_lowercase().contains("\r\nupgrade:") || rest.to_ascii_lowercase().starts_with("upgrade:");
     let close = if upgrade { "" } else { "connection: close\r\n" };
     format!("{line}\r\n{close}{rest}")
 }

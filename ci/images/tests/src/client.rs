@@ -31,7 +31,8 @@ impl Answer {
 
     /// The text of all events.
     pub(crate) fn text(&self) -> String {
-        let events = self.body.lines().filter_map(|line| serde_json::from_str::<Value>(line.strip_prefix("data: ")?).ok());
+        let events =
+            self.body.lines().filter_map(|line| serde_json::from_str::<Value>(line.strip_prefix("data: ")?).ok());
         events.filter_map(|event| Some(event["choices"][0]["delta"]["content"].as_str()?.to_owned())).collect()
     }
 }
@@ -96,7 +97,9 @@ fn dechunked(mut body: &str) -> (String, bool) {
 /// The text of a page.
 pub(crate) async fn page(address: &str, path: &str) -> std::io::Result<String> {
     let mut connection = TcpStream::connect(address).await?;
-    connection.write_all(format!("GET {path} HTTP/1.1\r\nhost: gateway\r\nconnection: close\r\n\r\n").as_bytes()).await?;
+    connection
+        .write_all(format!("GET {path} HTTP/1.1\r\nhost: gateway\r\nconnection: close\r\n\r\n").as_bytes())
+        .await?;
     let mut text = String::new();
     connection.read_to_string(&mut text).await?;
     let mut answer = Answer::default();

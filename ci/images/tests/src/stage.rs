@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -42,6 +42,7 @@ pub(crate) fn whole(provider: char) -> String {
     (0..PIECES).map(|piece| format!("{provider}{piece:02} ")).collect()
 }
 
+/// The containers, and the client's book.
 pub(crate) struct Stage {
     pub(crate) gateway: ContainerAsync<GenericImage>,
     pub(crate) a: ContainerAsync<GenericImage>,
@@ -52,6 +53,7 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
+    /// Starts everything, and waits until it serves.
     pub(crate) async fn set() -> Result<Self, Failure> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let network = format!("windtunnel-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
@@ -69,11 +71,16 @@ impl Stage {
         let mount = || Mount::bind_mount(folder.path().display().to_string(), "/stage");
         let started = |what: &str, ready: &str, words: Vec<String>| {
             let image = image().with_wait_for(WaitFor::message_on_either_std(ready));
-            let image = if what == "gateway" { image.with_exposed_port(8080.tcp()).with_exposed_port(15020.tcp()) } else { image };
+            let image = if what == "gateway" {
+                image.with_exposed_port(8080.tcp()).with_exposed_port(15020.tcp())
+            } else {
+                image
+            };
             let image = image.with_cmd(words).with_network(&network).with_container_name(format!("{network}-{what}"));
             image.with_mount(mount()).with_readonly_rootfs(true).with_cap_drop("ALL").start()
         };
-        let mock = |provider: &str| ["mock", "--config", &format!("/stage/{provider}.yaml")].map(str::to_owned).to_vec();
+        let mock =
+            |provider: &str| ["mock", "--config", &format!("/stage/{provider}.yaml")].map(str::to_owned).to_vec();
         let a = started("a", "listening provider", mock("a")).await?;
         let b = started("b", "listening provider", mock("b")).await?;
         let words = ["gateway", "--config=/stage/manifests", "--grace=300ms", "--drain=10s"].map(str::to_owned);
@@ -148,7 +155,7 @@ fn counted(metrics: &str) -> BTreeMap<u16, u64> {
     counted
 }
 
-/// What testcontainers has no word for.
+/// Does what testcontainers has no word for.
 pub(crate) async fn docker(words: &[&str]) -> Result<(), Failure> {
     let output = Command::new("docker").args(words).output().await?;
     if output.status.success() {
@@ -158,7 +165,7 @@ pub(crate) async fn docker(words: &[&str]) -> Result<(), Failure> {
 }
 
 fn image() -> GenericImage {
-    let named = std::env::var("WINDTUNNEL_IMAGE").unwrap_or_else(|_| "windtunnel:0.1.0".to_owned());
+    let named = std::env::var("WINDTUNNEL_IMAGE").expect("WINDTUNNEL_IMAGE names the image, as ci/images.sh does");
     let (name, tag) = named.rsplit_once(':').unwrap_or((&named, "latest"));
     GenericImage::new(name, tag)
 }
