@@ -47,6 +47,7 @@ ci/images/build.sh "$@"
 WINDTUNNEL_IMAGE=windtunnel:$(sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"/\1/p' Cargo.toml)
 export WINDTUNNEL_IMAGE
 
+cargo fmt --check --manifest-path ci/images/tests/Cargo.toml
 cargo run --quiet --locked --manifest-path ci/images/tests/Cargo.toml -- --test-threads 1 2>&1 | tee "$log"
 grep -qE '^test result: ok\. [1-9][0-9]* passed; 0 failed; 0 ignored' "$log" || {
     echo "error: container tests were left out, or there are none" >&2

@@ -27,50 +27,65 @@ struct Seen {
     longest: Duration,
 }
 
+impl Seen {
+    fn add(&mut self, other: &Self) {
+        self.whole += other.whole;
+        self.broken += other.broken;
+        self.refused += other.refused;
+        self.longest = self.longest.max(other.longest);
+    }
+}
+
 async fn kills() -> Result<(), Failure> {
     let stage = Arc::new(Stage::set().await?);
     let address = stage.address(8080).await?;
     let ended = Arc::new(AtomicBool::new(false));
-    let (begun, mut texts) = watch::channel(String::new());
+    let (wholes, seen) = watch::channel([0; 2]);
     let clients: Vec<_> = (0..STREAMS)
-        .map(|_| tokio::spawn(client(stage.clone(), ended.clone(), address.clone(), begun.clone())))
+        .map(|_| tokio::spawn(client(stage.clone(), ended.clone(), address.clone(), wholes.clone())))
         .collect();
-    for kill in 0..KILLS {
-        begun.send_replace(String::new());
-        let streaming = timeout(Duration::from_secs(30), texts.wait_for(|text| text.starts_with("a00"))).await;
-        streaming.map_err(|_| format!("before kill {kill} nothing came from a for too long"))??;
-        docker(&["kill", stage.a.id()]).await?;
-        docker(&["start", stage.a.id()]).await?;
-    }
+    let killed = kill(&stage, seen).await;
     ended.store(true, Ordering::Relaxed);
     let mut all = Seen::default();
     for client in clients {
-        let seen = client.await??;
-        all = Seen {
-            whole: all.whole + seen.whole,
-            broken: all.broken + seen.broken,
-            refused: all.refused + seen.refused,
-            longest: all.longest.max(seen.longest),
-        };
+        all.add(&client.await??);
     }
+    killed?;
     println!("{KILLS} kills: {all:?}");
-    // each kill met at least the stream that was waited for
+    // each kill met a stream
     assert!(all.broken >= KILLS, "{all:?}");
     assert!(all.longest < REQUEST + IDLE + SLACK, "{all:?}");
     stage.served_by('a').await?;
     stage.balanced().await
 }
 
+/// Kills the providers in turn, each when it has served a whole answer since it was started.
+async fn kill(stage: &Stage, mut wholes: watch::Receiver<[u64; 2]>) -> Result<(), Failure> {
+    let mut before = [0; 2];
+    for kill in 0..KILLS {
+        let (turn, victim) = (kill % 2, [&stage.a, &stage.b][kill % 2]);
+        let serving = timeout(Duration::from_secs(30), wholes.wait_for(|wholes| wholes[turn] > before[turn])).await;
+        serving.map_err(|_| format!("before kill {kill} nothing came from its victim for too long"))??;
+        docker(&["kill", victim.id()]).await?;
+        docker(&["start", victim.id()]).await?;
+        before = *wholes.borrow();
+    }
+    Ok(())
+}
+
 async fn client(
     stage: Arc<Stage>,
     ended: Arc<AtomicBool>,
     address: String,
-    begun: watch::Sender<String>,
+    wholes: watch::Sender<[u64; 2]>,
 ) -> Result<Seen, Failure> {
     let mut seen = Seen::default();
     while !ended.load(Ordering::Relaxed) {
-        let answer = stage.stream(&address, Some(&begun)).await;
+        let answer = stage.stream(&address, None).await;
         count(&answer, &mut seen)?;
+        if answer.looks_complete() {
+            wholes.send_modify(|wholes| wholes[usize::from(answer.text() == whole('b'))] += 1);
+        }
     }
     Ok(seen)
 }

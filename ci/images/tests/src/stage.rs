@@ -46,7 +46,7 @@ pub(crate) fn whole(provider: char) -> String {
 pub(crate) struct Stage {
     pub(crate) gateway: ContainerAsync<GenericImage>,
     pub(crate) a: ContainerAsync<GenericImage>,
-    _b: ContainerAsync<GenericImage>,
+    pub(crate) b: ContainerAsync<GenericImage>,
     network: String,
     _folder: TempDir,
     book: Mutex<BTreeMap<u16, u64>>,
@@ -57,17 +57,7 @@ impl Stage {
     pub(crate) async fn set() -> Result<Self, Failure> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let network = format!("windtunnel-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        let folder = tempfile::tempdir()?;
-        open(folder.path())?;
-        for provider in ['a', 'b'] {
-            let pieces: Vec<String> = (0..PIECES).map(|piece| format!("'{provider}{piece:02} '")).collect();
-            let answer = format!("latency: {{itl: {PACE}}}, respond: {{chunks: [{}]}}", pieces.join(", "));
-            let text = format!("providers: {{{provider}: {{listen: '0.0.0.0:8090', {answer}}}}}\n");
-            std::fs::write(folder.path().join(format!("{provider}.yaml")), text)?;
-        }
-        std::fs::create_dir(folder.path().join("manifests"))?;
-        open(&folder.path().join("manifests"))?;
-        std::fs::write(folder.path().join("manifests/all.yaml"), MANIFESTS.replace("NETWORK", &network))?;
+        let folder = props(&network)?;
         let mount = || Mount::bind_mount(folder.path().display().to_string(), "/stage");
         let started = |what: &str, ready: &str, words: Vec<String>| {
             let image = image().with_wait_for(WaitFor::message_on_either_std(ready));
@@ -85,7 +75,7 @@ impl Stage {
         let b = started("b", "listening provider", mock("b")).await?;
         let words = ["gateway", "--config=/stage/manifests", "--grace=300ms", "--drain=10s"].map(str::to_owned);
         let gateway = started("gateway", "serving", words.to_vec()).await?;
-        Ok(Self { gateway, a, _b: b, network, _folder: folder, book: Mutex::default() })
+        Ok(Self { gateway, a, b, network, _folder: folder, book: Mutex::default() })
     }
 
     /// Where the gateway's port is now: a container that was started again has another one.
@@ -142,6 +132,22 @@ impl Stage {
     }
 }
 
+/// What the containers read: the providers' scripts and the manifests.
+fn props(network: &str) -> std::io::Result<TempDir> {
+    let folder = tempfile::tempdir()?;
+    open(folder.path())?;
+    for provider in ['a', 'b'] {
+        let pieces: Vec<String> = (0..PIECES).map(|piece| format!("'{provider}{piece:02} '")).collect();
+        let answer = format!("latency: {{itl: {PACE}}}, respond: {{chunks: [{}]}}", pieces.join(", "));
+        let text = format!("providers: {{{provider}: {{listen: '0.0.0.0:8090', {answer}}}}}\n");
+        std::fs::write(folder.path().join(format!("{provider}.yaml")), text)?;
+    }
+    std::fs::create_dir(folder.path().join("manifests"))?;
+    open(&folder.path().join("manifests"))?;
+    std::fs::write(folder.path().join("manifests/all.yaml"), MANIFESTS.replace("NETWORK", network))?;
+    Ok(folder)
+}
+
 /// Requests by their status.
 fn counted(metrics: &str) -> BTreeMap<u16, u64> {
     let mut counted = BTreeMap::new();
@@ -195,11 +201,11 @@ spec:
     groups:
       - providers: [{name: a, host: NETWORK-a, port: 8090, openai: {}}]
       - providers: [{name: b, host: NETWORK-b, port: 8090, openai: {}}]
-  policies: {health: {eviction: {consecutiveFailures: 1000}}, tcp: {connectTimeout: 500ms}}
+  policies: {health: {eviction: {duration: 1s}}, tcp: {connectTimeout: 500ms}}
 ---
 kind: AgentgatewayPolicy
 metadata: {name: limits}
 spec:
   targetRefs: [{group: gateway.networking.k8s.io, kind: HTTPRoute, name: pool}]
-  traffic: {timeouts: {request: 3s, responseIdle: 1s}}
+  traffic: {timeouts: {request: 3s, responseIdle: 1s}, retry: {attempts: 1, codes: [503]}}
 ";
