@@ -8,7 +8,6 @@ cd "$(dirname "$0")/../.."
 limit=$((30 * 1000 * 1000))
 version=$(sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"/\1/p' Cargo.toml)
 image=windtunnel:$version
-triple=$(uname -m)-unknown-linux-gnu
 work=$(mktemp -d)
 container=
 trap 'rm -rf "$work"; [[ -z $container ]] || docker rm --force "$container" >/dev/null' EXIT
@@ -18,21 +17,15 @@ fail() {
     exit 1
 }
 
-binary=${1:-}
-if [[ -z $binary ]]; then
-    build=(build)
-    if cargo auditable --version >/dev/null 2>&1; then
-        build=(auditable build)
-    else
-        echo "without a list of dependencies in the binary: cargo install --locked cargo-auditable" >&2
-    fi
-    RUSTFLAGS='-C target-feature=+crt-static' cargo "${build[@]}" --release --locked \
-        --package conformance --bin windtunnel --target "$triple"
-    binary=${CARGO_TARGET_DIR:-target}/$triple/release/windtunnel
-fi
+binary=${1:-$(ci/binary.sh)}
 readelf --program-headers "$binary" | grep -q INTERP && fail "$binary is not static: build it with +crt-static and --target"
 
 ci/images/root.sh "$binary" "$work/root"
+for path in "$PWD" "$HOME/" "${CARGO_HOME:-$HOME/.cargo}"; do
+    if found=$(grep --text --only-matching --max-count 1 --fixed-strings "$path" "$work/root/windtunnel"); then
+        fail "$binary tells a path of this machine: $found"
+    fi
+done
 labels=(
     --build-arg "VERSION=$version"
     --build-arg "REVISION=$(git rev-parse HEAD 2>/dev/null || echo unknown)"

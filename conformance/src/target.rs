@@ -19,6 +19,7 @@ use serde_json::Value;
 
 pub use cluster::{Class, Cluster, Kubernetes, NoCluster};
 pub use command::{Checked, check};
+pub use container::NoImage;
 pub use file::{ExpectedFailure, Pattern, Quirk, Supports, TargetFile, Telemetry};
 pub use instance::{Instance, Launch, LaunchError, Place, Started, resident};
 pub use lines::Lines;
@@ -140,6 +141,12 @@ impl Target {
         if self.file.kubernetes.is_some() {
             self.cluster = Some(Arc::new(Cluster::reach(&self).await?));
         }
+        Ok(self)
+    }
+
+    /// Makes sure of the image of its containers, where it has any.
+    pub fn with_image(self) -> Result<Target, NoImage> {
+        self.image().map_or(Ok(()), container::find)?;
         Ok(self)
     }
 

@@ -18,6 +18,40 @@ pub(super) fn image() -> String {
     named.unwrap_or_else(|| format!("windtunnel:{}", env!("CARGO_PKG_VERSION")))
 }
 
+/// Why no container can be started.
+#[derive(Debug, thiserror::Error)]
+pub enum NoImage {
+    /// There is no command of this name.
+    #[error("no container can be started: the command `docker` is not there: {0}\n  = help: install Docker, or test a gateway that runs without it")]
+    NoDocker(#[source] std::io::Error),
+    /// Neither here nor to be had; with Docker's own words.
+    #[error("the image {image} is neither here nor to be had: {said}\n  = help: `ci/images/build.sh` builds this repository's; WINDTUNNEL_IMAGE names another for `--target docker`")]
+    Missing {
+        /// As it was named.
+        image: String,
+        /// Docker's words.
+        said: String,
+    },
+}
+
+/// Finds an image, or lets Docker pull it: once for a run, before any scenario would find out.
+pub(super) fn find(image: &str) -> Result<(), NoImage> {
+    let docker = |words: &[&str]| {
+        let run = Command::new("docker").args(words).arg(image).stdin(Stdio::null()).output();
+        run.map_err(NoImage::NoDocker)
+    };
+    if docker(&["image", "inspect"])?.status.success() {
+        return Ok(());
+    }
+    eprintln!("pulling {image}");
+    let pulled = docker(&["pull", "--quiet"])?;
+    if pulled.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&pulled.stderr).trim().to_owned();
+    Err(NoImage::Missing { image: image.to_owned(), said })
+}
+
 /// One container; gone when its command has ended.
 #[derive(Debug)]
 pub(super) struct Container {

@@ -93,7 +93,8 @@ fn known_failures(target: &Target, scenarios: &[Loaded]) -> Result<(), Error> {
 
 /// The target of this name, with its cluster and its version.
 pub(super) async fn ready(name: &str) -> Result<Arc<Target>, Error> {
-    let reached = target(name)?.reached().await;
+    let target = target(name)?.with_image().map_err(|error| Error::Input(error.to_string()))?;
+    let reached = target.reached().await;
     Ok(reached.map_err(|error| Error::Input(error.to_string()))?.identified().await)
 }
 
