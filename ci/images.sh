@@ -64,5 +64,5 @@ grep -qE '^test result: ok\. [1-9][0-9]* passed; 0 failed; 0 ignored' "$work/tes
 ran=$(grep -cE '^pass ' "$work/suite" || true)
 ((ran >= 150)) || fail "only $ran scenarios passed with the target docker"
 
-left=$(docker ps --all --format '{{.Names}}' --filter name=windtunnel-)
+left=$(docker ps --all --format '{{.Names}}' --filter 'name=^windtunnel-[0-9]+-')
 [[ -z $left ]] || fail "containers are left: $left"
