@@ -77,8 +77,7 @@ impl Quirks {
                 merge(&mut keys, own);
             }
         }
-        let fault =
-            reader::from(Value::from(keys)).expect("the keys of quirks are those of faults; a test reads all");
+        let fault = reader::from(Value::from(keys)).expect("the keys of quirks are those of faults; a test reads all");
         Ok(Self { fault: (!names.is_empty()).then_some(fault), names })
     }
 

@@ -5,7 +5,7 @@
 use std::fmt;
 
 use serde::de::{
-    DeserializeSeed, Deserializer, EnumAccess, Error, MapAccess, SeqAccess, VariantAccess, Visitor,
+    DeserializeSeed, Deserializer, EnumAccess, Error, MapAccess, SeqAccess, Unexpected, VariantAccess, Visitor,
 };
 
 use crate::fault::Fault;
@@ -69,6 +69,39 @@ pub(crate) enum Told<'a, 'de> {
     Seq(&'a mut dyn Items<'de>),
     Map(&'a mut dyn Entries<'de>),
     Enum(&'a mut dyn Choice<'de>),
+}
+
+impl Told<'_, '_> {
+    /// The text, if it is one.
+    pub(crate) fn text(&self) -> Option<&str> {
+        match self {
+            Self::Str(text) | Self::Borrowed(text) => Some(text),
+            Self::String(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The same for whoever expected something else.
+    pub(crate) fn unexpected(&self) -> Unexpected<'_> {
+        match self {
+            Self::Bool(value) => Unexpected::Bool(*value),
+            Self::I64(value) => Unexpected::Signed(*value),
+            Self::U64(value) => Unexpected::Unsigned(*value),
+            Self::I128(_) | Self::U128(_) => Unexpected::Other("integer of 128 bits"),
+            Self::F64(value) => Unexpected::Float(*value),
+            Self::Char(value) => Unexpected::Char(*value),
+            Self::Str(value) | Self::Borrowed(value) => Unexpected::Str(value),
+            Self::String(value) => Unexpected::Str(value),
+            Self::Bytes(value) | Self::BorrowedBytes(value) => Unexpected::Bytes(value),
+            Self::ByteBuf(value) => Unexpected::Bytes(value),
+            Self::None | Self::Some(_) => Unexpected::Option,
+            Self::Unit => Unexpected::Unit,
+            Self::Newtype(_) => Unexpected::NewtypeStruct,
+            Self::Seq(_) => Unexpected::Seq,
+            Self::Map(_) => Unexpected::Map,
+            Self::Enum(_) => Unexpected::Enum,
+        }
+    }
 }
 
 /// A deserializer, to be used once.

@@ -2,9 +2,7 @@
 
 use std::fmt;
 
-use serde::de::{
-    DeserializeSeed, Deserializer, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor,
-};
+use serde::de::{DeserializeSeed, Deserializer, EnumAccess, Error, MapAccess, SeqAccess, VariantAccess, Visitor};
 
 use crate::fault::Fault;
 use crate::node::{Ask, Choice, Entries, Items, Node, Told};
@@ -65,6 +63,46 @@ impl<'de, V: Visitor<'de>> Target<'de> for Visited<V, V::Value> {
     }
 }
 
+/// A visitor of a struct or an enum, which hears of nothing but those: every kind that a visitor can hear of is code.
+struct Shaped<V, T>(Visited<V, T>);
+
+impl<'de, V: Visitor<'de>> Target<'de> for Shaped<V, V::Value> {
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.expecting(f)
+    }
+
+    fn hear(&mut self, told: Told<'_, 'de>) -> Result<(), Fault> {
+        let visitor = self.0.visitor.take().expect(ONCE);
+        self.0.value = Some(match told {
+            Told::Seq(items) => visitor.visit_seq(Given(items)),
+            Told::Map(entries) => visitor.visit_map(Given(entries)),
+            Told::Enum(choice) => visitor.visit_enum(Given(choice)),
+            other => Err(Fault::invalid_type(other.unexpected(), &visitor)),
+        }?);
+        Ok(())
+    }
+}
+
+/// A visitor of the name of a field or a variant, which hears of texts, bytes and numbers.
+struct Named<V, T>(Visited<V, T>);
+
+impl<'de, V: Visitor<'de>> Target<'de> for Named<V, V::Value> {
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.expecting(f)
+    }
+
+    fn hear(&mut self, told: Told<'_, 'de>) -> Result<(), Fault> {
+        let visitor = self.0.visitor.take().expect(ONCE);
+        self.0.value = Some(match (told.text(), &told) {
+            (Some(text), _) => visitor.visit_str(text),
+            (None, Told::U64(index)) => visitor.visit_u64(*index),
+            (None, Told::Bytes(bytes)) => visitor.visit_bytes(bytes),
+            (None, other) => Err(Fault::invalid_type(other.unexpected(), &visitor)),
+        }?);
+        Ok(())
+    }
+}
+
 /// A seed and what became of it.
 pub(crate) struct Seeded<S, T> {
     seed: Option<S>,
@@ -96,6 +134,12 @@ impl<'de> Given<'_, dyn Node<'de> + '_> {
         let mut visited = Visited { visitor: Some(visitor), value: None };
         self.0.tell(ask, &mut visited)?;
         Ok(visited.value.expect(ONCE))
+    }
+
+    fn ask_shape<V: Visitor<'de>>(self, ask: Ask, visitor: V) -> Result<V::Value, Fault> {
+        let mut shaped = Shaped(Visited { visitor: Some(visitor), value: None });
+        self.0.tell(ask, &mut shaped)?;
+        Ok(shaped.0.value.expect(ONCE))
     }
 }
 
@@ -138,10 +182,31 @@ impl<'de> Deserializer<'de> for Given<'_, dyn Node<'de> + '_> {
         deserialize_tuple(length: usize) => Ask::Tuple(length),
         deserialize_tuple_struct(name: &'static str, length: usize) => Ask::TupleStruct(name, length),
         deserialize_map() => Ask::Map,
-        deserialize_struct(name: &'static str, fields: &'static [&'static str]) => Ask::Struct(name, fields),
-        deserialize_enum(name: &'static str, variants: &'static [&'static str]) => Ask::Enum(name, variants),
-        deserialize_identifier() => Ask::Identifier,
         deserialize_ignored_any() => Ask::Ignored,
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Fault> {
+        self.ask_shape(Ask::Struct(name, fields), visitor)
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Fault> {
+        self.ask_shape(Ask::Enum(name, variants), visitor)
+    }
+
+    fn deserialize_identifier<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        let mut named = Named(Visited { visitor: Some(visitor), value: None });
+        self.0.tell(Ask::Identifier, &mut named)?;
+        Ok(named.0.value.expect(ONCE))
     }
 
     fn is_human_readable(&self) -> bool {
@@ -211,13 +276,9 @@ impl<'de> VariantAccess<'de> for Given<'_, dyn Choice<'de> + '_> {
         Ok(visited.value.expect(ONCE))
     }
 
-    fn struct_variant<V: Visitor<'de>>(
-        self,
-        fields: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Fault> {
-        let mut visited = Visited { visitor: Some(visitor), value: None };
-        self.0.fields(fields, &mut visited)?;
-        Ok(visited.value.expect(ONCE))
+    fn struct_variant<V: Visitor<'de>>(self, fields: &'static [&'static str], visitor: V) -> Result<V::Value, Fault> {
+        let mut shaped = Shaped(Visited { visitor: Some(visitor), value: None });
+        self.0.fields(fields, &mut shaped)?;
+        Ok(shaped.0.value.expect(ONCE))
     }
 }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 
-use serde::de::DeserializeOwned;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_saphyr::Spanned;
 
@@ -40,9 +40,7 @@ enum Choice {
     Nothing,
     One(u32),
     Two(u32, String),
-    Fields {
-        a: u32,
-    },
+    Fields { a: u32 },
 }
 
 #[derive(Debug, PartialEq, Deserialize)]
@@ -61,7 +59,8 @@ fn options() -> serde_saphyr::Options {
 
 /// The value or the error, in full, directly and through the seam.
 fn same<T: DeserializeOwned + Debug>(text: &str) -> bool {
-    let direct = serde_saphyr::from_str_with_options::<T>(text, options()).map_err(|error| format!("{error:?} {error}"));
+    let direct =
+        serde_saphyr::from_str_with_options::<T>(text, options()).map_err(|error| format!("{error:?} {error}"));
     let read = super::yaml::<T>(text, options()).map_err(|error| format!("{error:?} {error}"));
     assert_eq!(format!("{direct:?}"), format!("{read:?}"), "{text}");
     let Ok(value) = serde_json::from_str::<Value>(text) else { return read.is_ok() };
@@ -111,6 +110,20 @@ fn what_is_wrong_is_told_as_without_the_seam() {
         "text: t\npair: [1, b, c]",
         "text: t\nplace: [here]",
         "text: t\ninner: {text: t, inner: {small: 1}}",
+        "text: t\ninner: scalar",
+        "text: t\ninner: 3",
+        "text: t\ninner: [t, []]",
+        "text: t\nlist: [3, [nothing]]",
+        "text: t\nlist: [null]",
+        r#"{"text": "t", "inner": 1.5}"#,
+        r#"{"text": "t", "inner": true}"#,
+        r#"{"text": "t", "inner": ["t", "u"]}"#,
+        r#"{"text": "t", "list": [1]}"#,
+        r#"{"text": "t", "list": [{"fields": [true]}]}"#,
+        r#"{"text": "t", "list": [{"nothing": 1, "one": 2}]}"#,
+        "text: t\n1: u",
+        "text: t\n~: u",
+        "text: t\n[a]: u",
         "text: &t [a]\ninner: {text: *t}",
         "text: *nothing",
         "text: 'open",
@@ -132,7 +145,9 @@ fn a_type_s_own_words_pass_the_seam() {
 
     impl<'de> Deserialize<'de> for Even {
         fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-            match u32::deserialize(from).map_err(|error| serde::de::Error::custom(format!("not even a number: {error}")))? {
+            match u32::deserialize(from)
+                .map_err(|error| serde::de::Error::custom(format!("not even a number: {error}")))?
+            {
                 number if number % 2 == 0 => Ok(Self),
                 number => Err(serde::de::Error::custom(format!("{number} is odd"))),
             }

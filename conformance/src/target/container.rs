@@ -22,10 +22,14 @@ pub(super) fn image() -> String {
 #[derive(Debug, thiserror::Error)]
 pub enum NoImage {
     /// There is no command of this name.
-    #[error("no container can be started: the command `docker` is not there: {0}\n  = help: install Docker, or test a gateway that runs without it")]
+    #[error(
+        "no container can be started: the command `docker` is not there: {0}\n  = help: install Docker, or test a gateway that runs without it"
+    )]
     NoDocker(#[source] std::io::Error),
     /// Neither here nor to be had; with Docker's own words.
-    #[error("the image {image} is neither here nor to be had: {said}\n  = help: `ci/images/build.sh` builds this repository's; WINDTUNNEL_IMAGE names another for `--target docker`")]
+    #[error(
+        "the image {image} is neither here nor to be had: {said}\n  = help: `ci/images/build.sh` builds this repository's; WINDTUNNEL_IMAGE names another for `--target docker`"
+    )]
     Missing {
         /// As it was named.
         image: String,
