@@ -376,6 +376,9 @@ pub struct ControllerArgs {
     /// The data plane's image where AgentgatewayParameters name no other
     #[arg(long, value_name = "IMAGE", env = "WINDTUNNEL_IMAGE", default_value = concat!("windtunnel:", env!("CARGO_PKG_VERSION")))]
     pub image: String,
+    /// Address of /healthz/ready, /healthz/live and /metrics; default is none
+    #[arg(long, value_name = "ADDR:PORT", env = "WINDTUNNEL_CONTROLLER_READY")]
+    pub ready: Option<SocketAddr>,
     /// Print what lets it work, and its data planes read: a service account, roles and a binding
     #[arg(long)]
     pub rbac: bool,
