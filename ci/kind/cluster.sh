@@ -39,13 +39,15 @@ gateway_down() {
     kubectl wait -n "$1" "service/$2" "deployment/$2" --for=delete --timeout=120s
 }
 
-# Prints the report of a revision's Job.
+# Prints the report of a revision's Job, which ends by itself: it has a deadline.
 conformance_report() {
-    local job=job/windtunnel-conformance-$1
-    until kubectl logs -n "$SYSTEM" --follow "$job" 2>/dev/null; do
-        kubectl wait -n "$SYSTEM" pod -l app.kubernetes.io/component=conformance --for=condition=Ready --timeout=60s || true
+    local job=job/windtunnel-conformance-$1 condition=''
+    until [[ $condition == *Complete* || $condition == *Failed* ]]; do
+        sleep 2
+        condition=$(kubectl get -n "$SYSTEM" "$job" -o jsonpath='{.status.conditions[*].type}')
     done
-    kubectl wait -n "$SYSTEM" "$job" --for=condition=Complete --timeout=60s
+    kubectl logs -n "$SYSTEM" "$job"
+    [[ $condition == *Complete* ]] || { kubectl describe -n "$SYSTEM" "$job"; return 1; }
 }
 
 finish() {
@@ -55,7 +57,8 @@ finish() {
     if [[ ${created:-} && ! $keep ]]; then
         kind delete cluster --name "$CLUSTER"
     elif [[ ${created:-} ]]; then
-        kind export kubeconfig --name "$CLUSTER"
+        # the one of this run goes away with its folder
+        env -u KUBECONFIG kind export kubeconfig --name "$CLUSTER"
     fi
     rm -rf "$scratch"
     exit "$1"

@@ -16,7 +16,9 @@ create_cluster() {
 start() {
     local log=$1
     shift
-    env "$@" >"$log" 2>&1 &
+    # at once: nobody is to read what the process before has said
+    : >"$log"
+    env "$@" >>"$log" 2>&1 &
     processes+=($!)
 }
 
