@@ -5,6 +5,9 @@ processes=()
 
 create_cluster() {
     : "${KUBECONFIG:?names the API server of the rehearsal}"
+    # what processes have as standard input: it ends with this one, however that ends
+    mkfifo "$scratch/life"
+    exec 9<>"$scratch/life"
     kubectl config view --raw --minify --flatten >"$scratch/admin"
     export KUBECONFIG=$scratch/admin
     [[ -z $(kubectl get nodes -o name) ]] || { echo "error: this cluster has nodes; a rehearsal would be no rehearsal" >&2; exit 2; }
@@ -18,7 +21,7 @@ start() {
     shift
     # at once: nobody is to read what the process before has said
     : >"$log"
-    env "$@" >>"$log" 2>&1 &
+    env "$@" >>"$log" 2>&1 <"$scratch/life" 9>&- &
     processes+=($!)
 }
 
@@ -64,7 +67,7 @@ controller_ready() {
     local words address until=$((SECONDS + 60))
     mapfile -t words < <(arguments "$SYSTEM" deployment/windtunnel-controller | sed 's/^--ready=.*/--ready=127.0.0.1:0/')
     kubeconfig_of "$SYSTEM" windtunnel-controller >"$scratch/file"
-    start "$scratch/controller.log" "KUBECONFIG=$(<"$scratch/file")" "$WINDTUNNEL" "${words[@]}"
+    start "$scratch/controller.log" "KUBECONFIG=$(<"$scratch/file")" "$WINDTUNNEL" "${words[@]}" --until-stdin-ends
     address=$(says "$scratch/controller.log" '^ready address=' | sed 's/.*=//')
     until curl -sf "http://$address/healthz/ready"; do
         ((SECONDS < until)) || { cat "$scratch/controller.log" >&2; exit 1; }
@@ -81,7 +84,7 @@ gateway_up() {
     mapfile -t variables < <(environment "$namespace" "deployment/$name")
     kubeconfig_of "$namespace" "$name" >"$scratch/file"
     start "$log" "${variables[@]}" "KUBECONFIG=$(<"$scratch/file")" "WINDTUNNEL_UPSTREAM_CA=$scratch/ca.pem" WINDTUNNEL_METRICS=127.0.0.1:0 \
-        WINDTUNNEL_READY=127.0.0.1:0 WINDTUNNEL_NO_ADMIN=true "WINDTUNNEL_LISTEN=$port=127.0.0.1:0" "$WINDTUNNEL" "${words[@]}"
+        WINDTUNNEL_READY=127.0.0.1:0 WINDTUNNEL_NO_ADMIN=true "WINDTUNNEL_LISTEN=$port=127.0.0.1:0" "$WINDTUNNEL" "${words[@]}" --until-stdin-ends
     plane=$!
     ASK=http://$(says "$log" "^listening port=$port " | sed 's/.*address=//')
     says "$log" '^serving$' >/dev/null
