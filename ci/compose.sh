@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 packages=()
-for needed in prometheus:prometheus promtool:prometheus bwrap:bubblewrap ip:iproute2 unshare:util-linux curl:curl; do
+for needed in prometheus:prometheus promtool:prometheus bwrap:bubblewrap ip:iproute2 unshare:util-linux curl:curl wget:wget; do
     command -v "${needed%:*}" >/dev/null || packages+=("${needed#*:}")
 done
 if ((${#packages[@]})); then
