@@ -56,7 +56,10 @@ def check_mounts(services):
 
 def check_images(services, other):
     version = re.search(r'^version = "(.*)"', (ROOT / "Cargo.toml").read_text(), re.MULTILINE).group(1)
+    readme = (ROOT / "ci/compose/README.md").read_text()
     for name, service in services.items():
+        if f"`{service['image']}`" not in readme:
+            yield f"{name}: README.md does not name {service['image']}"
         base = "windtunnel" if name in OURS else name
         if other[name]["image"] != f"other/{base}:1":
             yield f"{name}: {base.upper()}_IMAGE does not change the image"
@@ -114,8 +117,8 @@ def check_addresses(services):
     sources = re.findall(r"^    url: (.*)", text("grafana", "/etc/grafana/provisioning/datasources/datasources.yaml"), re.MULTILINE)
     yield from same("Grafana's data sources", sources, ["http://prometheus:9090", f"http://tempo:{api.group(1)}"])
     folder = re.search(r"path: ([^}]*)}", text("grafana", "/etc/grafana/provisioning/dashboards/dashboards.yaml")).group(1)
-    if not seen_at(services["grafana"], f"{folder}/gateway.json").is_file():
-        yield f"Grafana looks for dashboards in {folder}, where there are none"
+    dashboard = next(path for name, path in FILES if path.endswith("gateway.json"))
+    yield from same("where Grafana looks for dashboards", folder, str(pathlib.PurePath(dashboard).parent))
     published = {(name, port["published"]) for name in services for port in services[name].get("ports", [])}
     for wanted in {("gateway", "8080"), ("grafana", "3000"), ("gateway", metrics)} - published:
         yield f"the tutorials' port {wanted} is not there"
