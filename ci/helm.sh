@@ -48,14 +48,34 @@ for values in ci/helm/values/*.yaml; do
     same "ci/helm/snapshots/$name.yaml" "$scratch/$name.yaml"
 done
 
-# what a schema must refuse
-for wrong in controller.replica=2 image.pullPolicy=never image.digest=latest mocks.ports=8090 dataPlane.shutdown.min=-1; do
-    if helm template windtunnel ci/helm/windtunnel --set "$wrong" >"$scratch/wrong" 2>&1; then
-        echo "error: the chart takes --set $wrong" >&2
+# what the chart must refuse, and how it says so
+refuses() {
+    local said=$1
+    shift
+    if helm template windtunnel ci/helm/windtunnel "$@" >"$scratch/wrong" 2>&1; then
+        echo "error: the chart takes $*" >&2
         exit 1
     fi
-    grep -q "values don't meet the specifications of the schema" "$scratch/wrong" || { cat "$scratch/wrong" >&2; exit 1; }
-done
+    grep -qF -- "$said" "$scratch/wrong" || {
+        cat "$scratch/wrong" >&2
+        echo "error: the chart does not say \"$said\" of $*" >&2
+        exit 1
+    }
+}
+refuses "additional properties 'replica' not allowed" --set controller.replica=2
+refuses "missing property 'replicas'" --set controller.replicas=null
+refuses "'/image/pullPolicy': value must be one of" --set image.pullPolicy=never
+refuses "'latest' does not match pattern" --set image.digest=latest
+refuses "'/mocks/ports': got number, want array" --set mocks.ports=8090
+refuses "'/controller/podLabels/tier': got number, want string" --set controller.podLabels.tier=1
+refuses "invalid propertyName 'helm.sh/chart'" --set 'commonLabels.helm\.sh/chart=a'
+refuses "minimum: got -1, want 0" --set dataPlane.shutdown.min=-1
+refuses "dataPlane.shutdown: max (65 s) is less than min (70 s)" --set dataPlane.shutdown.min=70
+scaled='autoscaling=[{"namespace": "default", "gateway": "llm", "maxReplicas": 4, "minReplicas": 5}]'
+refuses "autoscaling of default/llm: maxReplicas (4) is less than minReplicas (5)" --set-json "$scaled"
+refuses "leave dataPlane.replicas at null" --set-json "$scaled" --set dataPlane.replicas=2
+refuses 'mocks.config.providers.b: listen is "", where nobody reaches it' --set mocks.enabled=true,mocks.config.providers.b.dialect=anthropic
+refuses "no provider of mocks.config listens at the first, 9000" --set mocks.enabled=true --set-json 'mocks.ports=[9000, 8090]'
 
 cargo test -p conformance --locked --test cluster charts:: 2>&1 | tee "$scratch/log"
 grep -qE '^test result: ok\. 2 passed; 0 failed; 0 ignored' "$scratch/log" || {

@@ -5,6 +5,13 @@ LOCAL=windtunnel-mocks.$SYSTEM.svc:8090
 ASK=http://localhost:$PORT
 
 create_cluster() {
+    local image
+    for image in "$IMAGE" "$MOCKS_IMAGE"; do
+        docker image inspect "$image" >/dev/null 2>&1 || {
+            echo "error: there is no image $image for kind to load; ci/images/build.sh builds it, and Docker has to run" >&2
+            exit 2
+        }
+    done
     sed "s/PORT/$PORT/" ci/kind/cluster.yaml >"$scratch/cluster.yaml"
     export KUBECONFIG=$scratch/kubeconfig
     # shellcheck disable=SC2086 # an image, or nothing

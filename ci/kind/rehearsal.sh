@@ -40,7 +40,7 @@ providers:
   openai: {listen: "127.0.0.1:0", tls: true, respond: {text: An AI gateway.}}
   local: {listen: "127.0.0.1:0", respond: {text: agentgateway works}}
 END
-    start "$scratch/mocks.log" "$WINDTUNNEL" mock "--config=$scratch/mocks.yaml" "--write-ca=$scratch/ca.pem"
+    start "$scratch/mocks.log" "$WINDTUNNEL" mock "--config=$scratch/mocks.yaml" "--write-ca=$scratch/ca.pem" --until-stdin-ends
     OPENAI=$(says "$scratch/mocks.log" provider=openai | sed 's|.*//||')
     LOCAL=$(says "$scratch/mocks.log" provider=local | sed 's|.*//||')
 }

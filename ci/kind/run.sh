@@ -7,13 +7,40 @@
 #   ci/kind/run.sh --rehearse       the same without nodes, on the API server of KUBECONFIG: the containers that charts and
 #                                   controller describe run as processes here, with the rights of their service accounts
 #
-# IMAGE, MOCKS_IMAGE (it needs a shell), NODE_IMAGE, CLUSTER, PORT, SCENARIOS, GATEWAY_API (a folder, a file or an address) and
-# WINDTUNNEL (the binary of a rehearsal) can be set. Nothing is fetched but NODE_IMAGE and GATEWAY_API.
+# Variables, with what they are when unset:
+#   IMAGE        windtunnel:VERSION, which ci/images/build.sh builds; all that runs but the mocks
+#   MOCKS_IMAGE  IMAGE-debug; it needs a shell
+#   NODE_IMAGE   the one of kind's release
+#   CLUSTER      windtunnel
+#   PORT         8080, on this machine's loopback
+#   SCENARIOS    --profile core; words for `windtunnel run`
+#   GATEWAY_API  the address of its CRDs v1.5.1, experimental channel; a file or a folder will do
+#   WINDTUNNEL   target/debug/windtunnel, for a rehearsal
+# Nothing is fetched but NODE_IMAGE and GATEWAY_API.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
+keep='' rehearse=''
+for word in "$@"; do
+    case $word in
+        --keep) keep=1 ;;
+        --rehearse) rehearse=1 ;;
+        -h | --help)
+            # the lines above are the help
+            sed -n '2,/^set /{/^set /d; s/^# \{0,1\}//; p}' ci/kind/run.sh
+            exit 0
+            ;;
+        *) echo "error: unknown word $word; ci/kind/run.sh [--keep|--rehearse]" >&2; exit 2 ;;
+    esac
+done
+
 version=$(sed -n 's/^appVersion: //p' ci/helm/windtunnel/Chart.yaml)
 IMAGE=${IMAGE:-windtunnel:$version}
+case ${IMAGE##*/} in
+    *@*) echo "error: IMAGE=$IMAGE: kind loads images by their tags; give it one" >&2; exit 2 ;;
+    *:*) ;;
+    *) IMAGE=$IMAGE:latest ;;
+esac
 MOCKS_IMAGE=${MOCKS_IMAGE:-$IMAGE-debug}
 NODE_IMAGE=${NODE_IMAGE:-}
 CLUSTER=${CLUSTER:-windtunnel}
@@ -23,14 +50,6 @@ GATEWAY_API=${GATEWAY_API:-https://github.com/kubernetes-sigs/gateway-api/releas
 WINDTUNNEL=${WINDTUNNEL:-target/debug/windtunnel}
 SYSTEM=agentgateway-system
 
-keep='' rehearse=''
-for word in "$@"; do
-    case $word in
-        --keep) keep=1 ;;
-        --rehearse) rehearse=1 ;;
-        *) echo "error: unknown word $word; ci/kind/run.sh [--keep|--rehearse]" >&2; exit 2 ;;
-    esac
-done
 needed=(kubectl helm curl)
 [[ $rehearse ]] || needed+=(kind docker)
 for tool in "${needed[@]}"; do

@@ -453,6 +453,9 @@ pub struct MockArgs {
     /// Write the certificate of the CA that signs for `tls: true` providers to this file
     #[arg(long, value_name = "FILE", env = "WINDTUNNEL_MOCK_CA")]
     pub write_ca: Option<PathBuf>,
+    /// End at once when standard input ends: for a run that may be killed itself
+    #[arg(long, hide = true)]
+    pub until_stdin_ends: bool,
 }
 
 /// What `mock` can do besides.

@@ -51,6 +51,21 @@ fn ready_says_whether_somebody_is() {
     assert!(status == 1 && text.contains("no answer"), "{status}: {text}");
 }
 
+#[test]
+fn a_mock_that_is_to_end_with_its_standard_input_does() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_windtunnel"))
+        .args(["mock", "--listen", "127.0.0.1:0", "--until-stdin-ends"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("windtunnel runs");
+    let mut out = BufReader::new(child.stdout.take().expect("its output"));
+    assert!(line(&mut out).starts_with("listening provider="));
+    assert!(child.try_wait().expect("its state").is_none(), "it ends while its input is open");
+    drop(child.stdin.take());
+    assert_eq!(child.wait().expect("it ended").code(), Some(1));
+}
+
 /// A running mock whose lines are read as they come.
 struct Mock {
     child: std::process::Child,
