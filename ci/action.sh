@@ -16,10 +16,10 @@ if [[ -z ${WINDTUNNEL:-} ]]; then
     docker rm "$container" >/dev/null
     WINDTUNNEL=$REPORT/windtunnel
 fi
-if [[ -n ${GATEWAY_IMAGE:-} ]] && ! docker image inspect "$GATEWAY_IMAGE" >/dev/null 2>&1; then
-    docker pull "$GATEWAY_IMAGE"
+if [[ -z ${GATEWAY_IMAGE:-} ]]; then
+    # a target file that names it is to be told that it is not set
+    unset GATEWAY_IMAGE
 fi
-export GATEWAY_IMAGE=${GATEWAY_IMAGE:-}
 
 read -ra profiles <<<"${PROFILES:-}"
 read -ra arguments <<<"${ARGUMENTS:-}"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The workflows and the composite action: their syntax (actionlint, with the types of expressions and the action's inputs), and
-# the action's one step as a runner would call it, for a gateway that passes, one that fails and a target that is none.
+# The workflows and the composite action: their syntax (actionlint, with the types of expressions and the inputs of the action), and
+# its one step as a runner would call it: for a gateway that passes, one that fails, a target that is none, one without its image.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -36,3 +36,11 @@ done
 grep -qE '^failover +' "$scratch/summary" || { cat "$scratch/summary" >&2; echo "error: the summary has no profile" >&2; exit 1; }
 step result=failure fails TARGET=targets/decoys/yes.yaml PROFILES=failover ARGUMENTS=FO-01
 step ended=2 nothing TARGET=nobody.yaml
+# a target file in a container, and no input that says of which image
+cat >"$scratch/contained.yaml" <<'END'
+name: contained
+supports: [chat]
+start: {image: "${env.GATEWAY_IMAGE}", command: [/my-gateway, "--listen=${listener}"]}
+END
+step ended=2 imageless TARGET="$scratch/contained.yaml" GATEWAY_IMAGE=
+grep -qF 'the variable GATEWAY_IMAGE is not set' "$scratch/log" || { cat "$scratch/log" >&2; exit 1; }
