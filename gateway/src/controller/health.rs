@@ -72,3 +72,30 @@ impl Health {
         .concat()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_becomes_known_is_told_from_then_on() {
+        let (leads, leading) = watch::channel(false);
+        let health = Health::new(leading);
+        let numbers = |health: &Health| {
+            let metrics = health.metrics();
+            metrics.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect::<Vec<_>>()
+        };
+        let ready = |health: &Health| health.answer("/healthz/ready").status().as_u16();
+        let named = |values: [u8; 3]| {
+            let names = ["leading", "ready", "failures"];
+            names.iter().zip(values).map(|(name, value)| format!("windtunnel_controller_{name} {value}")).collect()
+        };
+        assert_eq!((ready(&health), numbers(&health)), (503, named([0, 0, 0])));
+        health.read();
+        health.passed(2);
+        assert_eq!((ready(&health), numbers(&health)), (200, named([0, 1, 2])));
+        leads.send_replace(true);
+        health.passed(0);
+        assert_eq!((ready(&health), numbers(&health)), (200, named([1, 1, 0])));
+    }
+}
