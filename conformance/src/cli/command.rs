@@ -9,6 +9,7 @@ mod lint;
 mod list;
 mod mock;
 mod new;
+mod ready;
 mod report;
 mod run;
 mod stop;
@@ -57,6 +58,7 @@ pub fn dispatch(cli: Cli) -> Result<ExitCode, Error> {
         Command::Validate(args) => validate::validate(&args),
         Command::Gateway(args) => gateway::gateway(*args),
         Command::Controller(args) => controller::controller(args),
+        Command::Ready(args) => ready::ready(&args),
         Command::Mock(args) => mock::mock(&args),
         Command::Decoy(args) => decoy::decoy(&args),
         Command::Completions { shell } => {

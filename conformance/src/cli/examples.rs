@@ -54,6 +54,11 @@ Examples:
   windtunnel controller --namespace windtunnel-system --image registry.example/windtunnel:1
   kubectl get lease windtunnel-controller               who leads";
 
+pub(super) const READY_EXAMPLES: &str = "\
+Examples:
+  windtunnel ready                                      the gateway of this machine, or container
+  windtunnel ready 127.0.0.1:8091 --path /__mock/ready   mock providers";
+
 pub(super) const MOCK_EXAMPLES: &str = "\
 Examples:
   windtunnel mock                                       an OpenAI-compatible provider on 127.0.0.1:8090
