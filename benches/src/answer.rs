@@ -203,14 +203,7 @@ impl Answer {
         Ok(&bytes[end + 1..])
     }
 
-    fn data<'a>(
-        &mut self,
-        bytes: &'a [u8],
-        left: u64,
-        now: Duration,
-        end: Stage,
-        more: fn(u64) -> Stage,
-    ) -> &'a [u8] {
+    fn data<'a>(&mut self, bytes: &'a [u8], left: u64, now: Duration, end: Stage, more: fn(u64) -> Stage) -> &'a [u8] {
         let taken = usize::try_from(left).unwrap_or(usize::MAX).min(bytes.len());
         self.pending.extend_from_slice(&bytes[..taken]);
         if self.stream {

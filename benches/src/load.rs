@@ -148,7 +148,10 @@ impl Client {
             if next.is_none() && course.is_over() {
                 return Ok(());
             }
-            self.wait(&mut events, next.map_or(ticked + TICK, |due| due.min(ticked + TICK)).saturating_sub(course.now()))?;
+            self.wait(
+                &mut events,
+                next.map_or(ticked + TICK, |due| due.min(ticked + TICK)).saturating_sub(course.now()),
+            )?;
             for event in events.drain(..) {
                 let at = usize::try_from(event.data.u64()).expect("it was an index when it was registered");
                 self.advance(course, at, Ready::of(event.flags));

@@ -104,7 +104,9 @@ fn listening_socket(line: &str, port: u16) -> Option<String> {
 
 fn holds(pid: u32, sockets: &BTreeSet<String>) -> bool {
     let files = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
-    files.filter_map(|file| fs::read_link(file.path()).ok()).any(|link| link.to_str().is_some_and(|to| sockets.contains(to)))
+    files
+        .filter_map(|file| fs::read_link(file.path()).ok())
+        .any(|link| link.to_str().is_some_and(|to| sockets.contains(to)))
 }
 
 #[cfg(test)]

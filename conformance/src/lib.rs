@@ -6,6 +6,7 @@
 //! [`saboteur`] and [`seam`] are the negative controls, [`trust`] tries them on the suite, a [`decoy`] is no gateway at
 //! all, [`fuzz`] makes scenarios up. [`lint`] reads manifests of any gateway of their kind. [`cluster`] is Kubernetes. [`schema`] is for editors, [`cli`] is the command line.
 
+pub mod bench;
 pub mod call;
 pub mod capability;
 pub mod cli;

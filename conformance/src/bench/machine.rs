@@ -9,7 +9,9 @@ use super::model::Machine;
 pub fn machine() -> Machine {
     let line = |path: &str, key: &str| {
         let text = fs::read_to_string(path).unwrap_or_default();
-        let value = text.lines().find_map(|line| line.strip_prefix(key)?.split_once(':').map(|(_, value)| value.trim().to_owned()));
+        let value = text
+            .lines()
+            .find_map(|line| line.strip_prefix(key)?.split_once(':').map(|(_, value)| value.trim().to_owned()));
         value.unwrap_or_default()
     };
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();

@@ -124,7 +124,10 @@ mod tests {
         let text = String::from_utf8(bytes).unwrap();
         let (head, body) = text.split_once("\r\n\r\n").unwrap();
         assert!(head.contains(&format!("\r\ncontent-length: {}", body.len())), "{head}");
-        assert!(head.contains("\r\nauthorization: Bearer k\r\n") && head.starts_with("POST /v1/chat/completions HTTP/1.1\r\n"));
+        assert!(
+            head.contains("\r\nauthorization: Bearer k\r\n")
+                && head.starts_with("POST /v1/chat/completions HTTP/1.1\r\n")
+        );
         let body: serde_json::Value = serde_json::from_str(body).unwrap();
         assert_eq!((&body["model"], &body["stream"]), (&"m\"1".into(), &true.into()));
         // Each line end is two bytes on the wire.
