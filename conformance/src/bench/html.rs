@@ -162,36 +162,38 @@ fn plot(title: &str, plot: Plot) -> Markup {
     html! { @if plot.lines.iter().any(|line| line.points.len() > 1) { figure { figcaption { (title) } (plot.svg(title)) } } }
 }
 
+/// A line for each metric, a column for each lane.
 fn table(case: &Case) -> Markup {
-    let metrics = metrics(case);
     html! {
         div.scroll tabindex="0" role="region" aria-label={ "Figures of " (case.name) } { table {
             thead { tr {
-                th scope="col" { "Lane" }
-                @for metric in &metrics { th.number scope="col" { (metric.name().0) " " small { (metric.name().1) } } }
-                th.number scope="col" { "windows" }
+                th scope="col" { "Median" }
+                @for lane in &case.lanes { th.number scope="col" { (lane.name) } }
             } }
-            tbody { @for lane in &case.lanes { (row(lane, &metrics)) } }
+            tbody {
+                @for metric in metrics(case) { tr {
+                    th scope="row" { (metric.name().0) " " small { (metric.name().1) } }
+                    @for lane in &case.lanes { td.number { (cell(lane.figure(metric))) } }
+                } }
+                tr { th scope="row" { "windows" } @for lane in &case.lanes { td.number { (windows(lane)) } } }
+                @for lane in &case.lanes {
+                    @let told = faults(lane);
+                    @if !told.is_empty() { tr.bad { td colspan=(case.lanes.len() + 1) { (lane.name) ": " (told) } } }
+                }
+            }
         } }
     }
 }
 
-fn row(lane: &Lane, metrics: &[Metric]) -> Markup {
-    html! {
-        tr {
-            th scope="row" { (lane.name) }
-            @for metric in metrics { td.number { @match lane.figure(*metric) {
-                Some(figure) => {
-                    (value(figure.metric, &figure.value))
-                    @if let Some(over) = over_floor(figure) { br; small title={ (coverage(figure)) } { (over) } }
-                }
-                None => "–",
-            } } }
-            td.number { (windows(lane)) }
+/// The figure, and what stands beside the floor's.
+fn cell(figure: Option<&Figure>) -> Markup {
+    html! { @match figure {
+        Some(figure) => {
+            (value(figure.metric, &figure.value))
+            @if let Some(over) = over_floor(figure) { br; small title=(coverage(figure)) { (over) } }
         }
-        @let told = faults(lane);
-        @if !told.is_empty() { tr.bad { td colspan=(metrics.len() + 2) { (lane.name) ": " (told) } } }
-    }
+        None => "–",
+    } }
 }
 
 fn coverage(figure: &Figure) -> String {

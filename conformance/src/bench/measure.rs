@@ -242,3 +242,41 @@ fn reached(one: &mut Saturation, case: &Case, rate: f64, objective: Duration) {
         Some(_) => one.rate = Some(rate),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::model::{Estimate, Figure, Window};
+    use super::*;
+
+    fn case(p99: Option<f64>, failed: u64) -> Case {
+        let value = |median| Estimate { median, low: median, high: median, coverage: 0.95 };
+        let figure = |p99| Figure { metric: Metric::LatencyP99, value: value(p99), added: None, times: None };
+        let faults = if failed > 0 { vec![("status 503".to_owned(), failed)] } else { Vec::new() };
+        let lane = Lane {
+            name: "mine".to_owned(),
+            floor: false,
+            windows: vec![Window { faults, ..Window::default() }],
+            figures: p99.map(figure).into_iter().collect(),
+            latency: Vec::new(),
+            event_lag: Vec::new(),
+        };
+        Case { name: String::new(), stream: false, prompt: 0, rate: None, connections: None, lanes: vec![lane] }
+    }
+
+    #[test]
+    fn a_sweep_ends_for_a_lane_at_its_first_failure_or_when_it_is_too_slow() {
+        let end = |cases: &[Case]| {
+            let (lane, rate, ended_by) = ("mine".to_owned(), None, None);
+            let mut one = Saturation { lane, stream: false, prompt: 0, rate, ended_by };
+            for (at, case) in (1..).zip(cases) {
+                reached(&mut one, case, f64::from(at) * 100.0, Duration::from_millis(20));
+            }
+            (one.rate, one.ended_by)
+        };
+        let fine = case(Some(19_000.0), 0);
+        assert_eq!(end(&[fine.clone(), fine.clone()]), (Some(200.0), None));
+        assert_eq!(end(&[fine.clone(), case(Some(100.0), 3)]), (Some(100.0), Some("3 failures at 200/s".to_owned())));
+        assert_eq!(end(&[fine, case(Some(21_000.0), 0)]), (Some(100.0), Some("p99 of 21.0 ms at 200/s".to_owned())));
+        assert_eq!(end(&[case(None, 0)]), (None, Some("no answers at 100/s".to_owned())));
+    }
+}

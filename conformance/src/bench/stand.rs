@@ -4,10 +4,11 @@
 //! takes everything. All of them end with this process, however it ends: their standard input is a pipe of ours.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use benches::constant::Constant;
@@ -22,6 +23,8 @@ pub struct Stand {
     children: Vec<Own>,
     /// Manifests, scripts and logs.
     folder: TempDir,
+    /// What the mock says about itself, such as that it cannot keep up.
+    said: Arc<Mutex<Vec<String>>>,
 }
 
 /// One process of ours.
@@ -42,7 +45,12 @@ pub struct Place {
 impl Stand {
     /// A stand without processes yet.
     pub fn new() -> io::Result<Self> {
-        Ok(Self { children: Vec::new(), folder: tempfile::tempdir()? })
+        Ok(Self { children: Vec::new(), folder: tempfile::tempdir()?, said: Arc::default() })
+    }
+
+    /// What the mock has said about itself so far.
+    pub fn said(&self) -> Vec<String> {
+        self.said.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// A mock provider whose streams have so many content events, so far apart; plain answers have the same text.
@@ -53,8 +61,12 @@ impl Stand {
             format!("providers: {{bench: {{listen: '127.0.0.1:0', respond: {{chunks: [{chunks}]}}{latency}}}}}\n");
         let file = self.write("mock.yaml", &script)?;
         let mut command = this()?;
-        command.args(["mock", "--until-stdin-ends", "--config"]).arg(file).stdout(Stdio::piped());
-        self.start(command, |child| told(child.stdout.take().map(Output::Out)))
+        command
+            .args(["mock", "--until-stdin-ends", "--config"])
+            .arg(file)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        self.start(command, |child| Box::new(child.stdout.take().expect("it is piped")))
     }
 
     /// The frozen floor in front of a provider.
@@ -63,8 +75,8 @@ impl Stand {
         command
             .args(["decoy", "floor", "--until-stdin-ends", "--listen=127.0.0.1:0", "--to"])
             .arg(provider.to_string());
-        command.stdout(Stdio::piped());
-        self.start(command, |child| told(child.stdout.take().map(Output::Out)))
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        self.start(command, |child| Box::new(child.stdout.take().expect("it is piped")))
     }
 
     /// The reference gateway in front of a provider.
@@ -80,7 +92,7 @@ impl Stand {
         command.env("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf");
         command.env("OTEL_TRACES_SAMPLER", "parentbased_traceidratio").env("OTEL_TRACES_SAMPLER_ARG", "0.01");
         command.stdout(log).stderr(Stdio::piped());
-        self.start(command, |child| told(child.stderr.take().map(Output::Err)))
+        self.start(command, |child| Box::new(child.stderr.take().expect("it is piped")))
     }
 
     fn write(&self, name: &str, text: &str) -> io::Result<std::path::PathBuf> {
@@ -90,18 +102,35 @@ impl Stand {
         Ok(path)
     }
 
-    fn start(
-        &mut self,
-        mut command: Command,
-        listens: impl FnOnce(&mut Child) -> io::Result<SocketAddr>,
-    ) -> io::Result<Place> {
+    /// Starts a process that says on one of its outputs where it listens.
+    fn start(&mut self, mut command: Command, says: impl FnOnce(&mut Child) -> Output) -> io::Result<Place> {
         let mut own = Own { child: command.stdin(Stdio::piped()).spawn()? };
-        let address = listens(&mut own.child)?;
+        let place = says(&mut own.child);
+        let errors = own.child.stderr.take().map(|errors| {
+            let said = self.said.clone();
+            std::thread::spawn(move || {
+                let lines = BufReader::new(errors).lines().map_while(Result::ok);
+                lines.for_each(|line| said.lock().unwrap_or_else(PoisonError::into_inner).push(line));
+            })
+        });
         let tree = Tree::of(own.child.id());
-        self.children.push(own);
-        Ok(Place { address, tree })
+        match listening_at(place) {
+            Ok(address) => {
+                self.children.push(own);
+                Ok(Place { address, tree })
+            }
+            Err(error) => {
+                // It has ended, or says nothing sensible: what it said until its end tells why.
+                drop(own);
+                errors.map(std::thread::JoinHandle::join);
+                Err(io::Error::other([vec![error.to_string()], self.said()].concat().join("\n")))
+            }
+        }
     }
 }
+
+/// What a process says.
+type Output = Box<dyn Read + Send>;
 
 impl Drop for Own {
     fn drop(&mut self) {
@@ -122,23 +151,13 @@ fn this() -> io::Result<Command> {
     Ok(command)
 }
 
-/// Where a process says that it listens.
-enum Output {
-    Out(ChildStdout),
-    Err(ChildStderr),
-}
-
 /// Waits for the address in a process's `listening` line; what it says later is read over.
-fn told(output: Option<Output>) -> io::Result<SocketAddr> {
-    let mut lines: Box<dyn BufRead + Send> = match output.expect("the output is piped") {
-        Output::Out(output) => Box::new(BufReader::new(output)),
-        Output::Err(output) => Box::new(BufReader::new(output)),
-    };
-    let mut said = String::new();
+fn listening_at(output: Output) -> io::Result<SocketAddr> {
+    let (mut lines, mut said) = (BufReader::new(output), String::new());
     let address = loop {
         let from = said.len();
         if lines.read_line(&mut said)? == 0 {
-            return Err(io::Error::other(format!("it ended before it served:\n{}", said.trim_end())));
+            return Err(io::Error::other(format!("it ended before it served {}", said.trim_end())));
         }
         if let Some(address) = listening(&said[from..]) {
             break address;

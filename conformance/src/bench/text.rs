@@ -1,8 +1,8 @@
-//! A run for the terminal: one table a case, then what a reader has to know.
+//! A run for the terminal: one table a case, medians first and beside them what the floor's are taken from, then what a reader has to know.
 
 use std::fmt::Write;
 
-use super::model::{Case, Estimate, Figure, Lane, Metric, Run};
+use super::model::{Case, Ceiling, Estimate, Figure, Lane, Metric, Run};
 use crate::render::Style;
 
 /// The whole run.
@@ -36,38 +36,34 @@ fn headline(run: &Run) -> String {
 }
 
 /// What an instrument can do, and from where on figures are about it.
-pub(super) fn ceiling_line(ceiling: &super::model::Ceiling) -> String {
+pub(super) fn ceiling_line(ceiling: &Ceiling) -> String {
     let (kind, safe) = (if ceiling.stream { "streams" } else { "requests" }, ceiling.rate * super::measure::SAFE_SHARE);
     let who = if ceiling.what == "generator" { "the generator" } else { "the provider with this generator" };
     format!("{who} can do {:.0} {kind}/s; above {safe:.0} a measurement is about them", ceiling.rate)
 }
 
-/// The figures of one lane and the metrics that any lane has.
+/// A block for each metric, a line for each lane.
 fn table(case: &Case, style: Style) -> String {
+    let widest = |texts: &mut dyn Iterator<Item = usize>| texts.max().unwrap_or(0);
+    let name = |metric: &Metric| format!("{} {}", metric.name().0, metric.name().1);
     let metrics = metrics(case);
-    let mut rows = vec![vec!["lane".to_owned()]];
-    rows[0].extend(metrics.iter().map(|metric| format!("{} {}", metric.name().0, metric.name().1)));
-    rows[0].push("windows".to_owned());
-    for lane in &case.lanes {
-        rows.push(row(&lane.name, lane, &metrics, windows(lane), |figure| Some(value(figure.metric, &figure.value))));
-        if lane.figures.iter().any(|figure| figure.added.is_some()) {
-            rows.push(row("  beside the floor", lane, &metrics, String::new(), over_floor));
+    let left = widest(&mut metrics.iter().map(|metric| name(metric).chars().count()));
+    let middle = widest(&mut case.lanes.iter().map(|lane| lane.name.chars().count()));
+    let mut out = String::new();
+    for metric in &metrics {
+        let mut title = name(metric);
+        for lane in &case.lanes {
+            let figure = lane.figure(*metric);
+            let value = figure.map_or_else(|| "–".to_owned(), |figure| value(*metric, &figure.value));
+            let over = figure.and_then(over_floor).unwrap_or_default();
+            let line = format!("  {title:<left$}  {:<middle$}  {value:>9}  {over}", lane.name);
+            let _ = writeln!(out, "{}", line.trim_end());
+            title.clear();
         }
     }
-    let widths: Vec<usize> =
-        (0..rows[0].len()).map(|at| rows.iter().map(|row| row[at].chars().count()).max().unwrap_or(0)).collect();
-    let mut out = String::new();
-    for (number, row) in rows.iter().enumerate() {
-        let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
-        let line = cells.join("  ");
-        let _ = writeln!(
-            out,
-            "  {}",
-            if number == 0 { style.paint("2", line.trim_end()) } else { line.trim_end().to_owned() }
-        );
-    }
     for lane in case.lanes.iter().filter(|lane| lane.windows.iter().any(|window| !window.faults.is_empty())) {
-        let _ = writeln!(out, "  {}", style.paint("31", &format!("{}: {}", lane.name, faults(lane))));
+        let told = format!("{}: {}; {} windows", lane.name, faults(lane), windows(lane));
+        let _ = writeln!(out, "  {}", style.paint("31", &told));
     }
     out
 }
@@ -75,17 +71,6 @@ fn table(case: &Case, style: Style) -> String {
 /// Those that some lane has.
 pub(super) fn metrics(case: &Case) -> Vec<Metric> {
     Metric::ALL.into_iter().filter(|metric| case.lanes.iter().any(|lane| lane.figure(*metric).is_some())).collect()
-}
-
-fn row(
-    name: &str,
-    lane: &Lane,
-    metrics: &[Metric],
-    last: String,
-    cell: impl Fn(&Figure) -> Option<String>,
-) -> Vec<String> {
-    let cells = metrics.iter().map(|metric| lane.figure(*metric).and_then(&cell).unwrap_or_else(|| "–".to_owned()));
-    std::iter::once(name.to_owned()).chain(cells).chain([last]).collect()
 }
 
 /// How many windows count.
@@ -132,3 +117,6 @@ pub(super) fn faults(lane: &Lane) -> String {
     let told: Vec<String> = sums.iter().map(|(fault, count)| format!("{count}× {fault}")).collect();
     told.join(", ")
 }
+
+#[cfg(test)]
+mod tests;

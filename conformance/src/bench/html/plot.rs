@@ -39,7 +39,7 @@ const COLOURS: usize = 6;
 const WIDTH: f64 = 640.0;
 const HEIGHT: f64 = 340.0;
 /// Room for ticks and units: left, right, top, bottom.
-const ROOM: (f64, f64, f64, f64) = (62.0, 14.0, 12.0, 44.0);
+const ROOM: (f64, f64, f64, f64) = (78.0, 26.0, 12.0, 44.0);
 
 /// An axis with its ends, in its own coordinates.
 struct Axis {
@@ -67,7 +67,7 @@ impl Axis {
                 let ticks = (low as i32..=high as i32).map(|at| 10f64.powi(at)).collect();
                 Self { scale, low, high, ticks }
             }
-            Scale::Tail => Self { scale, low: 0.0, high: 4.0, ticks: vec![0.0, 0.5, 0.9, 0.99, 0.999, 0.9999] },
+            Scale::Tail => Self { scale, low: 0.0, high: 4.0, ticks: vec![0.5, 0.9, 0.99, 0.999, 0.9999] },
         }
     }
 

@@ -34,7 +34,8 @@ pub(super) fn bench(args: &BenchArgs) -> Result<ExitCode, Error> {
         args.compare.as_deref().map(compare::read).transpose().map_err(|error| Error::Input(error.to_string()))?;
     let mut stand = Stand::new().map_err(Error::io("no temporary folder"))?;
     let plan = plan(args, &mut stand)?;
-    let run = measure(args, &plan)?;
+    let mut run = measure(args, &plan)?;
+    run.notes.extend(stand.said().into_iter().map(|line| format!("the mock provider said: {line}")));
     let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let style = Style { colour: !plain && std::io::IsTerminal::is_terminal(&std::io::stdout()) };
     print(&text::text(&run, style))?;
