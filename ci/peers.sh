@@ -4,7 +4,7 @@
 #   ci/peers.sh nginx haproxy litellm portkey        those that are named
 #   ci/peers.sh nginx -- --connections 32            what follows -- goes to `windtunnel bench`
 # Installs what is missing where it may: nginx and haproxy by apt, LiteLLM into a virtual environment and Portkey into a
-# folder, both below target/peers. For a quiet machine, outside the gate. Exit codes are those of the benchmark.
+# folder, both below target/peers. WINDTUNNEL_BINARY is measured instead of a fresh release build. For a quiet machine, outside the gate. Exit codes are those of the benchmark.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -52,8 +52,11 @@ for peer in "${peers[@]}"; do
     esac
 done
 
-cargo build --release --locked --package conformance
-windtunnel=$PWD/${CARGO_TARGET_DIR:-target}/release/windtunnel
+windtunnel=${WINDTUNNEL_BINARY:-}
+if [[ -z $windtunnel ]]; then
+    cargo build --release --locked --package conformance
+    windtunnel=$PWD/${CARGO_TARGET_DIR:-target}/release/windtunnel
+fi
 
 folder=$(mktemp -d)
 pids=()
@@ -122,7 +125,7 @@ for peer in "${peers[@]}"; do
             start nginx nginx -c "$folder/nginx.conf" -p "$folder" -g 'daemon off;'
             ;;
         haproxy)
-            haproxy -v | head -1
+            haproxy -v | sed -n 1p
             fill haproxy.cfg "$at"
             start haproxy haproxy -f "$folder/haproxy.cfg"
             ;;
