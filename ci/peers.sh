@@ -130,10 +130,12 @@ for peer in "${peers[@]}"; do
             start haproxy haproxy -f "$folder/haproxy.cfg"
             ;;
         litellm)
+            cat ci/peers/litellm.txt
             fill litellm.yaml "$at"
             start litellm "$home/litellm/bin/litellm" --config "$folder/litellm.yaml" --host 127.0.0.1 --port "$at"
             ;;
         portkey)
+            grep @portkey-ai ci/peers/portkey.json
             # Its requests say where the provider is; the others pass these headers by.
             set -- --header "x-portkey-provider: openai" --header "x-portkey-custom-host: http://$provider/v1" "$@"
             start portkey node "$home/portkey/node_modules/@portkey-ai/gateway/build/start-server.js" "--port=$at" --headless

@@ -58,8 +58,8 @@ pub struct Load {
     pub gap: Option<Duration>,
 }
 
-/// What is asked again and again, and what must come back.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What is asked again and again, and what must come back. Not shown by `Debug`: there may be a key in it.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Request {
     /// The bytes of the request.
     pub bytes: Vec<u8>,

@@ -62,7 +62,7 @@ fn table(case: &Case, style: Style) -> String {
         }
     }
     for lane in case.lanes.iter().filter(|lane| lane.windows.iter().any(|window| !window.faults.is_empty())) {
-        let told = format!("{}: {}; {} windows", lane.name, faults(lane), windows(lane));
+        let told = format!("{}: {} (windows: {})", lane.name, faults(lane), windows(lane));
         let _ = writeln!(out, "  {}", style.paint("31", &told));
     }
     out
@@ -77,7 +77,7 @@ pub(super) fn metrics(case: &Case) -> Vec<Metric> {
 pub(super) fn windows(lane: &Lane) -> String {
     match lane.void() {
         0 => lane.windows.len().to_string(),
-        void => format!("{} ({void} void)", lane.windows.len()),
+        void => format!("{}, {void} void", lane.windows.len()),
     }
 }
 
