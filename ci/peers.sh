@@ -132,7 +132,9 @@ for peer in "${peers[@]}"; do
         litellm)
             cat ci/peers/litellm.txt
             fill litellm.yaml "$at"
-            start litellm "$home/litellm/bin/litellm" --config "$folder/litellm.yaml" --host 127.0.0.1 --port "$at"
+            # As open as the others here, and with its own list of prices.
+            start litellm env LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY=true \
+                LITELLM_LOCAL_MODEL_COST_MAP=True "$home/litellm/bin/litellm" --config "$folder/litellm.yaml" --host 127.0.0.1 --port "$at"
             ;;
         portkey)
             grep @portkey-ai ci/peers/portkey.json

@@ -21,7 +21,7 @@ pub struct BenchArgs {
     /// The provider behind the targets, to know what it can do by itself
     #[arg(long, value_name = "URL", env = "WINDTUNNEL_BENCH_PROVIDER", requires = "targets")]
     pub provider: Option<String>,
-    /// Requests a second, whatever the answers do: one rate, several, or a sweep FROM..TO/STEP until targets fail
+    /// Requests a second, whatever the answers do: one rate (default 500), several, or a sweep FROM..TO/STEP until targets fail
     #[arg(long, value_name = "RATE", env = "WINDTUNNEL_BENCH_RATE", conflicts_with = "connections")]
     pub rate: Option<Paces>,
     /// A closed loop instead: so many callers, each of which asks when it is answered. Stalls are not charged for
