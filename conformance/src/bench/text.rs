@@ -38,8 +38,13 @@ fn headline(run: &Run) -> String {
 /// What an instrument can do, and from where on figures are about it.
 pub(super) fn ceiling_line(ceiling: &Ceiling) -> String {
     let (kind, safe) = (if ceiling.stream { "streams" } else { "requests" }, ceiling.rate * super::measure::SAFE_SHARE);
-    let who = if ceiling.what == "generator" { "the generator" } else { "the provider with this generator" };
-    format!("{who} can do {:.0} {kind}/s; above {safe:.0} a measurement is about them", ceiling.rate)
+    match ceiling.what.as_str() {
+        "generator" => format!("the generator can do at least {:.0} {kind}/s", ceiling.rate),
+        _ => format!(
+            "generator and provider can do {:.0} {kind}/s; above {safe:.0} a figure is about them",
+            ceiling.rate
+        ),
+    }
 }
 
 /// A block for each metric, a line for each lane.

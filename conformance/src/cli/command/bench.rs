@@ -199,16 +199,15 @@ fn measure(args: &BenchArgs, plan: &Plan) -> Result<Run, Error> {
 fn within(args: &BenchArgs, plan: &Plan, ceilings: &[Ceiling], notes: &mut Vec<String>) -> Result<Vec<Shape>, Error> {
     let mut kept = Vec::new();
     for shape in plan.shapes() {
-        let ceiling =
-            ceilings.iter().filter(|ceiling| ceiling.prompt == shape.prompt as u64).map(|ceiling| ceiling.rate);
-        let ceiling = ceiling.fold(f64::INFINITY, f64::min);
+        // The provider's comes behind the generator's, and has it in it.
+        let ceiling = ceilings.iter().rfind(|ceiling| ceiling.prompt == shape.prompt as u64);
+        let ceiling = ceiling.map_or(f64::INFINITY, |ceiling| ceiling.rate);
         let ShapePace::Rate(rate) = shape.pace else {
             kept.push(shape);
             continue;
         };
         if rate > ceiling && !args.force {
-            let why =
-                format!("{rate}/s is above the {ceiling:.0}/s that generator and provider can do here by themselves");
+            let why = format!("{rate}/s is above the {ceiling:.0}/s that the instruments can do here by themselves");
             if !plan.is_sweep() {
                 return Err(Error::Input(format!("{why}; lower --rate, or measure them with --force")));
             }
@@ -233,7 +232,7 @@ fn notes(plan: &Plan) -> Vec<String> {
     }
     if plan.rounds < 6 {
         notes.push(format!(
-            "{} rounds: intervals are the range of the windows, which covers {:.1} %",
+            "intervals are the range of all windows (--rounds {}), which covers {:.1} %",
             plan.rounds,
             100.0 * (1.0 - 0.5f64.powi(plan.rounds as i32 - 1))
         ));
