@@ -1,5 +1,6 @@
 //! The command line of `windtunnel`: flags and their meaning, nothing else. One file per command does the work.
 
+pub mod bench;
 pub mod command;
 mod examples;
 
@@ -55,6 +56,13 @@ pub enum Command {
     Ready(ReadyArgs),
     /// Run mock providers
     Mock(MockArgs),
+    /// Measure what gateways cost beside a floor (exit code 0 ok, 1 a target failed, 2 bad input, 3 nothing measured)
+    ///
+    /// Requests are sent at times that are fixed beforehand, and latency counts from then (open loop). Windows of all
+    /// targets take turns, so that what is told is the difference of neighbours, with its confidence interval. A window
+    /// with a failed request is void. Without --target it measures the reference gateway: it starts a mock provider, the
+    /// floor (a bare hyper proxy) and the gateway with all its telemetry, as processes of this program on free ports.
+    Bench(Box<bench::BenchArgs>),
     /// Run a decoy: something that is no gateway, to try the suite on
     Decoy(DecoyArgs),
     /// Print a completion script for a shell
@@ -573,9 +581,12 @@ pub struct DecoyArgs {
     /// Where it listens; a port before `=` is passed over, so that a target file's ${listeners} can be given
     #[arg(long, value_name = "[PORT=]ADDR:PORT", required = true, value_delimiter = ',', value_parser = place)]
     pub listen: Vec<Place>,
-    /// Where a tcp decoy passes bytes on to
+    /// Where tcp and floor pass on to
     #[arg(long, value_name = "ADDR:PORT")]
     pub to: Option<SocketAddr>,
+    /// End at once when standard input ends: for a run that may be killed itself
+    #[arg(long, hide = true)]
+    pub until_stdin_ends: bool,
 }
 
 /// An address to listen on.

@@ -1,5 +1,6 @@
 //! The commands, one file each. Every command returns its exit code or an [`Error`] that means 2.
 
+mod bench;
 mod controller;
 mod decoy;
 mod explain;
@@ -60,6 +61,7 @@ pub fn dispatch(cli: Cli) -> Result<ExitCode, Error> {
         Command::Controller(args) => controller::controller(args),
         Command::Ready(args) => ready::ready(&args),
         Command::Mock(args) => mock::mock(&args),
+        Command::Bench(args) => bench::bench(&args),
         Command::Decoy(args) => decoy::decoy(&args),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "windtunnel", &mut std::io::stdout());

@@ -35,6 +35,9 @@ pub(super) fn mock(args: &MockArgs) -> Result<ExitCode, Error> {
     if let Some(MockCommand::Record(args)) = &args.command {
         return record::record(args);
     }
+    if args.until_stdin_ends {
+        std::thread::spawn(super::stop::end_with_stdin);
+    }
     let configuration = Configuration::of(args);
     if args.lint {
         return lint::lint(&configuration);
