@@ -356,6 +356,18 @@ pub struct Endpoint {
     pub protocol: Protocol,
 }
 
+impl Endpoint {
+    /// `host:port`
+    #[must_use]
+    pub fn authority(&self) -> String {
+        let mut text = String::with_capacity(self.host.len() + ":65535".len());
+        text.push_str(&self.host);
+        text.push(':');
+        text.push_str(itoa::Buffer::new().format(self.port));
+        text
+    }
+}
+
 /// What is spoken with an upstream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Protocol {
