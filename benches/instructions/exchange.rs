@@ -180,7 +180,7 @@ spec: {{ai: {{provider: {{host: {}, port: {}, openai: {{model: m-2}}}}}}}}
         provider.ip(),
         provider.port()
     );
-    let manifests = config::from_sources(&[yaml::Source::new("instructions.yaml", &manifests)]);
+    let manifests = config::from_sources(&[yaml::Source::new("instructions.yaml", manifests)]);
     let manifests = manifests.map_err(|problems| io::Error::other(format!("{problems:?}")))?;
     let shared = Arc::new(Shared::new(config::compile(&manifests, None).snapshot, &Options::default()));
     let (sink, ..) =

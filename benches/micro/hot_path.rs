@@ -35,7 +35,7 @@ spec:
       backendRefs: [{{name: pool, group: agentgateway.dev, kind: AgentgatewayBackend}}]
 "
         );
-        Source::new(&format!("route-{n}.yaml"), &text)
+        Source::new(format!("route-{n}.yaml"), text)
     };
     let providers: Vec<_> =
         (0..providers).map(|n| format!("{{name: p{n}, host: 127.0.0.1, port: 9, openai: {{}}}}")).collect();
@@ -47,7 +47,7 @@ spec: {{ai: {{groups: [{{providers: [{}]}}]}}}}
 ",
         providers.join(", ")
     );
-    let shared = [Source::new("gateway.yaml", GATEWAY), Source::new("pool.yaml", &backend)];
+    let shared = [Source::new("gateway.yaml", GATEWAY), Source::new("pool.yaml", backend)];
     shared.into_iter().chain((0..routes).map(route)).collect()
 }
 
