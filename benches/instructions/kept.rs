@@ -132,7 +132,7 @@ mod tests {
     fn growth_beyond_the_bar_is_refused_and_what_grew_is_named() {
         let before = profile(900.0, &[("a", 500.0), ("b", 400.0)]);
         let now = profile(935.0, &[("a", 480.0), ("b", 425.0), ("c", 30.0)]);
-        assert!(is_level("x", &before, &profile(930.0, &[])) && !is_level("x", &before, &now));
+        assert!(is_level("x", &before, &profile(929.0, &[])) && !is_level("x", &before, &now));
         assert_eq!(grown(&before, &now), [("c", 30.0, 0.0), ("b", 425.0, 400.0)]);
     }
 }
