@@ -82,12 +82,14 @@ pub async fn run(backend: &Arc<Backend>, setting: &Setting, told: &impl Told) ->
     let plan = Plan::new(&setting.checks, &seen, setting.max_requests);
     told.planned(&seen, &plan);
     let bounds = Bounds { concurrency: setting.concurrency, timeout: setting.timeout, began };
-    let gathered = gather(backend, plan.asks.clone(), &seen.facts.plain(), bounds, |sent| told.asked(sent, plan.requests)).await;
+    let gathered =
+        gather(backend, plan.asks.clone(), &seen.facts.plain(), bounds, |sent| told.asked(sent, plan.requests)).await;
     let mut answers: HashMap<Ask, Arc<Vec<Answer>>> = gathered.answers;
     answers.extend(seen.asked.into_iter().map(|(ask, answer)| (ask, Arc::new(vec![answer]))));
     outcome.requests = seen.requests + gathered.sent;
     outcome.tokens = plan.tokens;
-    outcome.checks = plan.checks.iter().map(|planned| planned.judged(&seen.facts, &answers, gathered.stopped.as_deref())).collect();
+    outcome.checks =
+        plan.checks.iter().map(|planned| planned.judged(&seen.facts, &answers, gathered.stopped.as_deref())).collect();
     outcome.stopped = gathered.stopped;
     outcome.model = seen.facts.model;
     outcome.embeddings_model = seen.facts.embeddings_model;

@@ -87,9 +87,7 @@ impl Answer {
         let asked = format!("{} {}", self.request.method, self.request.path);
         match &self.end {
             End::Clean | End::WeClosed => None,
-            End::TimedOut if self.head.is_none() => {
-                Some(format!("{asked}: no answer within {}", seconds(self.took)))
-            }
+            End::TimedOut if self.head.is_none() => Some(format!("{asked}: no answer within {}", seconds(self.took))),
             End::TimedOut => Some(format!("{asked}: the answer did not end within {}", seconds(self.took))),
             end => Some(format!("{asked}: {end}")),
         }
@@ -117,6 +115,11 @@ impl Answer {
         let unrouted = matches!(self.status(), Some(404 | 405 | 501)) && !self.is_html();
         let named = self.status() == Some(500) && self.error_message().is_some_and(|message| names_missing(&message));
         unrouted || named || (refused && self.error_message().is_some())
+    }
+
+    /// Whether a chat that was answered before is so no more; who is only asked to wait is not lost.
+    pub fn is_lost(&self) -> bool {
+        !matches!(self.status(), Some(200 | 429)) || self.trouble().is_some()
     }
 
     /// What an error says, in any of the known shapes.
@@ -159,5 +162,9 @@ pub fn cut(text: &str, most: usize) -> String {
 
 /// A time for people.
 pub fn seconds(time: Duration) -> String {
-    if time < Duration::from_secs(1) { format!("{} ms", time.as_millis()) } else { format!("{:.0} s", time.as_secs_f64()) }
+    if time < Duration::from_secs(1) {
+        format!("{} ms", time.as_millis())
+    } else {
+        format!("{:.0} s", time.as_secs_f64())
+    }
 }

@@ -85,6 +85,11 @@ impl Request {
         (dense / 4) as u64 + self.output
     }
 
+    /// Whether a stream is asked for.
+    pub fn streams(&self) -> bool {
+        self.body.as_ref().is_some_and(|body| body.contains("\"stream\":true"))
+    }
+
     /// With its place in a burst written into it.
     pub fn numbered(&self, number: usize) -> Request {
         let body = self.body.as_ref().map(|body| body.replace(NUMBER, &number.to_string()));

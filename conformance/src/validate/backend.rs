@@ -181,7 +181,8 @@ impl Backend {
 
     /// The headers of a request, in order; names in small letters.
     fn fields(&self, request: &Request) -> Vec<(String, String)> {
-        let mut fields = vec![("accept".to_owned(), "*/*".to_owned()), ("user-agent".to_owned(), "windtunnel".to_owned())];
+        let mut fields =
+            vec![("accept".to_owned(), "*/*".to_owned()), ("user-agent".to_owned(), "windtunnel".to_owned())];
         let key = match request.key {
             Key::Own => self.key.as_deref(),
             Key::None => None,

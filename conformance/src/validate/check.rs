@@ -23,7 +23,7 @@ pub enum Level {
 
 impl fmt::Display for Level {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+        f.pad(match self {
             Level::Required => "required",
             Level::Recommended => "recommended",
             Level::Optional => "optional",

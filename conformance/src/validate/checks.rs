@@ -103,7 +103,9 @@ fn refused(finding: &mut Finding, answer: &Answer, statuses: &[u16]) -> bool {
     let wanted = statuses.iter().map(u16::to_string).collect::<Vec<_>>().join(" or ");
     let status = answer.status().unwrap_or(0);
     let shows = answer.error_message().is_some();
-    finding.expect(statuses.contains(&status) && shows, || format!("expected {wanted} with a JSON error; {}", answer.refusal()))
+    finding.expect(statuses.contains(&status) && shows, || {
+        format!("expected {wanted} with a JSON error; {}", answer.refusal())
+    })
 }
 
 /// The texts of a completion's choices, in order.

@@ -59,13 +59,17 @@ impl Expected {
 
     /// Whether a quirk was announced, by itself or as a part of another.
     pub fn knows(&self, quirk: &str) -> bool {
-        let implied = || Deviation::of(quirk).is_some_and(|deviation| deviation.quirk.deviations.iter().any(|id| self.implied.contains(id)));
+        let implied = || {
+            Deviation::of(quirk)
+                .is_some_and(|deviation| deviation.quirk.deviations.iter().any(|id| self.implied.contains(id)))
+        };
         self.names.contains(&quirk) || implied()
     }
 }
 
 fn unknown(name: &str) -> UnknownQuirk {
-    let known = quirks::profiles().iter().map(|profile| profile.name).chain(quirks::all().iter().map(|quirk| quirk.name));
+    let known =
+        quirks::profiles().iter().map(|profile| profile.name).chain(quirks::all().iter().map(|quirk| quirk.name));
     UnknownQuirk { name: name.to_owned(), close: gateway::yaml::did_you_mean(name, known) }
 }
 

@@ -95,9 +95,10 @@ impl Facts {
 
     /// An embeddings request.
     pub fn embeddings(&self, input: Value, more: Value) -> Result<Request, String> {
-        let model = self.embeddings_model.as_ref().ok_or(
-            "no model in /models looks like one for embeddings; name one with --embeddings-model",
-        )?;
+        let model = self
+            .embeddings_model
+            .as_ref()
+            .ok_or("no model in /models looks like one for embeddings; name one with --embeddings-model")?;
         let mut body = Map::from_iter([("model".to_owned(), model.as_str().into()), ("input".to_owned(), input)]);
         merge(&mut body, more);
         Ok(Request::post("/embeddings", &body.into()))

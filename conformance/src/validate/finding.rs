@@ -104,9 +104,10 @@ impl Finding {
         self.aside.get_or_insert((Verdict::Skipped, why.into()));
     }
 
-    /// Only a 200 with JSON will do; says whether it is one.
+    /// Only a 200 with JSON, or the stream that was asked for, will do; says whether it is one.
     pub fn accepted(&mut self, answer: &Answer) -> bool {
-        self.expect(answer.status() == Some(200), || answer.refusal())
+        let readable = answer.request.streams() || answer.json().is_some();
+        self.expect(answer.status() == Some(200) && readable, || answer.refusal())
     }
 
     /// As [`accepted`](Self::accepted), for what a backend may leave out if it says so.

@@ -111,7 +111,12 @@ fn from_models(models: Option<&Answer>, signs: &mut Vec<Sign>) {
 }
 
 fn from_chat(chat: Option<&Answer>, signs: &mut Vec<Sign>) {
-    const MEMBERS: &[(&str, &str)] = &[("/timings", "llama.cpp"), ("/x_groq", "groq"), ("/provider", "openrouter"), ("/choices/0/matched_stop", "sglang")];
+    const MEMBERS: &[(&str, &str)] = &[
+        ("/timings", "llama.cpp"),
+        ("/x_groq", "groq"),
+        ("/provider", "openrouter"),
+        ("/choices/0/matched_stop", "sglang"),
+    ];
     let Some(value) = chat.and_then(Answer::json) else { return };
     if let Some(print) = value["system_fingerprint"].as_str() {
         let build = print.strip_prefix('b').and_then(|rest| rest.split_once('-'));

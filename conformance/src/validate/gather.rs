@@ -83,8 +83,13 @@ pub async fn gather(
 ) -> Gathered {
     let patience = Arc::new(Patience { endless: AtomicUsize::new(0), bounds });
     let mut gathered = Gathered::default();
-    let (last, asks): (Vec<Ask>, Vec<Ask>) = asks.into_iter().partition(|ask| ask.way == Way::Last);
-    let (alone, by_themselves): (Vec<Ask>, Vec<Ask>) = asks.into_iter().partition(|ask| ask.way == Way::Alone);
+    let (alone, mut by_themselves): (Vec<Ask>, Vec<Ask>) = asks.into_iter().partition(|ask| ask.way == Way::Alone);
+    by_themselves.sort_by_key(|ask| match ask.way {
+        Way::Last => 1,
+        // After that one nothing is let in any more.
+        Way::Until429(_) => 2,
+        _ => 0,
+    });
     let places = Arc::new(Semaphore::new(bounds.concurrency));
     let mut running = JoinSet::new();
     for ask in alone {
@@ -98,23 +103,21 @@ pub async fn gather(
     while let Some(done) = running.join_next().await {
         gathered.took(done.expect("asking does not panic"), &told);
     }
-    for ask in by_themselves {
-        let answers = asked(backend, &ask, &patience).await;
-        gathered.took(answers.map(|answers| (ask, answers)), &told);
-    }
     let mut lost = None;
-    for ask in last {
-        if lost.is_some() {
-            break;
-        }
+    for ask in by_themselves {
         let mut answers = asked(backend, &ask, &patience).await;
-        if let Some(answers) = &mut answers {
+        if let Some(answers) = answers.as_mut().filter(|_| ask.way == Way::Last) {
             let after = backend.send(probe).await;
-            let Request { method, path, .. } = &ask.request;
-            lost = (after.status() != Some(200)).then(|| format!("the backend was lost after a {method} {path}: {}", after.refusal()));
+            lost = after.is_lost().then(|| {
+                let Request { method, path, .. } = &ask.request;
+                format!("the backend was lost after a {method} {path}: {}", after.refusal())
+            });
             answers.push(after);
         }
         gathered.took(answers.map(|answers| (ask, answers)), &told);
+        if lost.is_some() {
+            break;
+        }
     }
     gathered.stopped = lost.or_else(|| patience.ended().filter(|_| gathered.stopped.is_some()));
     gathered

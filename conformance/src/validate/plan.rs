@@ -87,11 +87,11 @@ impl Planned {
     fn answered(&self, asks: &[Ask], case: &Case<'_>, finding: &mut Finding) -> bool {
         for (index, ask) in asks.iter().enumerate() {
             // How these end is what their checks are about.
-            if matches!(ask.way, Way::Http2 | Way::Until429(_)) {
+            if matches!(ask.way, Way::Http2 | Way::Until429(_) | Way::Twice) {
                 continue;
             }
             for (place, answer) in case.all(index).iter().enumerate() {
-                if ask.way == Way::Last && place > 0 && answer.status() != Some(200) {
+                if ask.way == Way::Last && place > 0 && answer.is_lost() {
                     finding.fail(format!("after it the backend answers no chat any more: {}", answer.refusal()));
                 } else if let Some(trouble) = answer.trouble() {
                     finding.fail(trouble);

@@ -68,7 +68,9 @@ impl FromStr for Sink {
         match Kind::ALL.into_iter().find(|(known, _)| *known == name) {
             Some(_) if path.is_empty() => Err(format!("the {name} report needs a file: {name}=FILE")),
             Some((_, kind)) => Ok(Sink { kind, path: PathBuf::from(path) }),
-            None => Err(format!("no report is called `{name}`; there are {}", Kind::ALL.map(|(known, _)| known).join(", "))),
+            None => {
+                Err(format!("no report is called `{name}`; there are {}", Kind::ALL.map(|(known, _)| known).join(", ")))
+            }
         }
     }
 }

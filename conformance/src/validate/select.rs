@@ -17,7 +17,11 @@ pub struct UnknownCheck {
 pub fn select(names: &[String]) -> Result<Vec<&'static Check>, UnknownCheck> {
     for name in names {
         if !all().iter().any(|check| fits(check, name)) {
-            let known = all().iter().map(|check| check.id).chain(AREAS.iter().flat_map(|(area, title)| [*area, *title])).collect::<Vec<_>>();
+            let known = all()
+                .iter()
+                .map(|check| check.id)
+                .chain(AREAS.iter().flat_map(|(area, title)| [*area, *title]))
+                .collect::<Vec<_>>();
             let close = did_you_mean(name, known);
             let hint = close.map(|close| format!("; did you mean `{close}`?")).unwrap_or_default();
             return Err(UnknownCheck { name: name.clone(), hint });
@@ -31,7 +35,9 @@ fn fits(check: &Check, name: &str) -> bool {
     let by_glob = match name.split_once('*') {
         Some((start, end)) => {
             let id = check.id;
-            id.len() >= start.len() + end.len() && id.to_ascii_lowercase().starts_with(&start.to_ascii_lowercase()) && id.ends_with(end)
+            id.len() >= start.len() + end.len()
+                && id.to_ascii_lowercase().starts_with(&start.to_ascii_lowercase())
+                && id.ends_with(end)
         }
         None => check.id.eq_ignore_ascii_case(name),
     };

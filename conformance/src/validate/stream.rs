@@ -106,8 +106,6 @@ pub struct Stream {
     pub after_done: usize,
     /// The comments, in order.
     pub comments: Vec<String>,
-    /// How many comments came before the first chunk.
-    pub comments_first: usize,
     /// What an SDK stumbles over.
     pub problems: Vec<Problem>,
 }
@@ -185,7 +183,6 @@ impl Reader<'_> {
             "" => {
                 frame.comment = true;
                 self.stream.comments.push(value.to_owned());
-                self.stream.comments_first += usize::from(self.stream.chunks.is_empty());
             }
             "data" => frame.data.push(value.to_owned()),
             "event" => value.clone_into(&mut frame.event),
@@ -260,7 +257,15 @@ mod tests {
 
     #[test]
     fn what_both_sdks_read_is_no_problem() {
-        for odd in [": ping\n\n", "\n\n", "data:{}\n\n", "data: {\ndata: }\n\n", "data: {}\r\n\r\n", "data: {}\r\r", "x: y\n\n"] {
+        for odd in [
+            ": ping\n\n",
+            "\n\n",
+            "data:{}\n\n",
+            "data: {\ndata: }\n\n",
+            "data: {}\r\n\r\n",
+            "data: {}\r\r",
+            "x: y\n\n",
+        ] {
             assert_eq!(fates(odd), None, "{odd:?}");
         }
     }

@@ -62,9 +62,8 @@ pub async fn survey(backend: &Arc<Backend>, wishes: &Wishes) -> Result<Survey, H
         return hopeless(unreachable(backend, &models), requests);
     }
     let Some(model) = wishes.model.clone().or_else(|| chat_model(&models)) else {
-        let why = plainly_none(&models, &missing, None).unwrap_or_else(|| {
-            format!("no model to ask: {}; name one with --model", models.refusal())
-        });
+        let why = plainly_none(&models, &missing, None)
+            .unwrap_or_else(|| format!("no model to ask: {}; name one with --model", models.refusal()));
         return hopeless(why, requests);
     };
     let mut facts = Facts {
@@ -134,11 +133,17 @@ fn plainly_none(models: &Answer, missing: &Answer, chat: Option<&Answer>) -> Opt
         return Some(format!("the backend gives no whole answer to anything: {}", models.refusal()));
     }
     if every(Answer::is_html) {
-        return not(&format!("it answers HTML to everything (GET {} is {})", models.request.path, models.status().unwrap_or(0)));
+        return not(&format!(
+            "it answers HTML to everything (GET {} is {})",
+            models.request.path,
+            models.status().unwrap_or(0)
+        ));
     }
     if every(|answer| matches!(answer.status(), Some(300..=399))) {
         let to = models.header("location").map(|to| cut(to, 200)).unwrap_or_else(|| "nowhere".to_owned());
-        return not(&format!("it redirects everything, GET /models to {to}; give the place it redirects to as --base-url"));
+        return not(&format!(
+            "it redirects everything, GET /models to {to}; give the place it redirects to as --base-url"
+        ));
     }
     if every(|answer| matches!(answer.status(), Some(401 | 403))) {
         let told = models.refusal();
@@ -168,7 +173,8 @@ fn ids(models: &Answer) -> Vec<&str> {
 }
 
 const EMBEDS: &[&str] = &["embed", "bge", "gte-", "e5-", "minilm", "nomic"];
-const NO_CHAT: &[&str] = &["whisper", "tts", "dall-e", "moderation", "rerank", "image", "instruct-base", "davinci", "babbage"];
+const NO_CHAT: &[&str] =
+    &["whisper", "tts", "dall-e", "moderation", "rerank", "image", "instruct-base", "davinci", "babbage"];
 
 fn is_of(id: &str, words: &[&str]) -> bool {
     let id = id.to_ascii_lowercase();

@@ -38,7 +38,8 @@ impl Change {
 
 /// The checks whose verdict or observation differs.
 pub fn changes(direct: &Outcome, through: &Outcome) -> Vec<Change> {
-    let pairs = direct.checks.iter().filter_map(|one| Some((one, through.checks.iter().find(|other| other.id == one.id)?)));
+    let pairs =
+        direct.checks.iter().filter_map(|one| Some((one, through.checks.iter().find(|other| other.id == one.id)?)));
     let changed = pairs.filter_map(|(direct, through)| {
         let differences = differences(direct, through);
         let same = direct.verdict == through.verdict && quirks(direct) == quirks(through) && differences.is_empty();
@@ -67,7 +68,10 @@ fn differences(direct: &Checked, through: &Checked) -> Vec<String> {
 pub fn observed(answers: &[Answer]) -> Observation {
     let mut lines: Vec<String> = Vec::new();
     for answer in answers {
-        lines.push(format!("status {}", answer.status().map_or_else(|| answer.end.to_string(), |status| status.to_string())));
+        lines.push(format!(
+            "status {}",
+            answer.status().map_or_else(|| answer.end.to_string(), |status| status.to_string())
+        ));
         for name in HEADERS {
             if answer.header(name).is_some() {
                 let value = if *name == "content-type" { answer.media_type() } else { "(some)".to_owned() };
@@ -122,8 +126,10 @@ mod tests {
     #[test]
     fn what_differs_from_run_to_run_is_left_out_of_a_skeleton() {
         let one = json!({"id": "c-1", "choices": [{"delta": {"content": "a"}, "finish_reason": "stop"}], "created": 1});
-        let other = json!({"created": 2, "id": "c-2", "choices": [{"delta": {"content": "b"}, "finish_reason": "stop"}]});
-        let third = json!({"created": 2, "id": "c-2", "choices": [{"delta": {"content": "b"}, "finish_reason": "length"}]});
+        let other =
+            json!({"created": 2, "id": "c-2", "choices": [{"delta": {"content": "b"}, "finish_reason": "stop"}]});
+        let third =
+            json!({"created": 2, "id": "c-2", "choices": [{"delta": {"content": "b"}, "finish_reason": "length"}]});
         assert_eq!(skeleton("", &one).to_string(), skeleton("", &other).to_string());
         assert_ne!(skeleton("", &one), skeleton("", &third));
     }

@@ -94,7 +94,12 @@ async fn validated(args: &ValidateArgs, setting: &Setting, access: &Access, styl
 }
 
 /// One run, without secrets; none when the backend cannot be found.
-async fn outcome(base: Base, args: &ValidateArgs, setting: &Setting, access: &Access) -> Result<Option<Outcome>, Error> {
+async fn outcome(
+    base: Base,
+    args: &ValidateArgs,
+    setting: &Setting,
+    access: &Access,
+) -> Result<Option<Outcome>, Error> {
     let backend = match Backend::find(base, access, setting.timeout).await {
         Ok(backend) => Arc::new(backend),
         Err(error) => {
@@ -130,7 +135,8 @@ fn access(args: &ValidateArgs) -> Result<Access, Error> {
     if key.as_deref().is_some_and(|key| http::HeaderValue::try_from(key).is_err()) {
         return Err(Error::Input("--api-key-env: the key has characters that no header may have".to_owned()));
     }
-    let roots = args.ca.as_ref().map(|path| std::fs::read(path).map_err(Error::io(format!("cannot read {}", path.display()))));
+    let roots =
+        args.ca.as_ref().map(|path| std::fs::read(path).map_err(Error::io(format!("cannot read {}", path.display()))));
     Ok(Access { key, headers: headers.collect::<Result<_, _>>()?, roots: roots.transpose()? })
 }
 

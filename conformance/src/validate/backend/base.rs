@@ -51,7 +51,13 @@ impl Base {
         }
         let port = match port.strip_prefix(':') {
             Some(port) => port.parse().ok().filter(|port| *port > 0).ok_or_else(|| wrong("its port is no port"))?,
-            None if port.is_empty() => if tls { 443 } else { 80 },
+            None if port.is_empty() => {
+                if tls {
+                    443
+                } else {
+                    80
+                }
+            }
             None => return Err(wrong("its port is no port")),
         };
         let path = path.trim_end_matches('/').trim_end_matches(super::super::facts::CHAT);
@@ -100,7 +106,15 @@ mod tests {
 
     #[test]
     fn what_is_no_base_url_is_refused_and_shows_no_password() {
-        for url in ["127.0.0.1:8090", "http://", "http://h:x/v1", "http://h:0", "http://[::1/v1", "http://h/v1?a=b", "http://a b"] {
+        for url in [
+            "127.0.0.1:8090",
+            "http://",
+            "http://h:x/v1",
+            "http://h:0",
+            "http://[::1/v1",
+            "http://h/v1?a=b",
+            "http://a b",
+        ] {
             assert!(Base::parse(url).is_err(), "{url}");
         }
         let error = Base::parse("http://user:secret@h/v1").expect_err("has credentials").to_string();

@@ -35,7 +35,8 @@ async fn carry(backend: &Backend, request: &Request) -> Result<(Head, Vec<u8>), 
     let (mut sender, connection) = client::handshake(stream).await.map_err(failed)?;
     let connection = tokio::spawn(connection);
     let answer = async {
-        let (response, mut sending) = sender.send_request(built(backend, request)?, request.body.is_none()).map_err(failed)?;
+        let (response, mut sending) =
+            sender.send_request(built(backend, request)?, request.body.is_none()).map_err(failed)?;
         if let Some(body) = &request.body {
             sending.send_data(Bytes::from(body.clone()), true).map_err(failed)?;
         }

@@ -23,7 +23,8 @@ pub(super) const CHECKS: &[Check] = &[
         anchor: API,
         recognises: &["developer_role_rejected", "developer_role_500"],
         asks: |facts| {
-            let messages = json!([{"role": "developer", "content": "Be brief."}, {"role": "user", "content": "Hello."}]);
+            let messages =
+                json!([{"role": "developer", "content": "Be brief."}, {"role": "user", "content": "Hello."}]);
             asks([facts.chat_of(messages, json!({}))])
         },
         judge: developer,
@@ -70,7 +71,7 @@ pub(super) const CHECKS: &[Check] = &[
         title: "A seed is taken, and the answer repeats itself",
         anchor: API,
         recognises: &[],
-        asks: |facts| asks([by(Way::Together(2), facts.chat("Name a colour.", json!({"seed": 7, facts.limit: 8})))]),
+        asks: |facts| asks([by(Way::Together(2), facts.chat("Pick a colour.", json!({"seed": 7, facts.limit: 8})))]),
         judge: seeded,
     },
     Check {
@@ -126,7 +127,8 @@ pub(super) const CHECKS: &[Check] = &[
         anchor: API,
         recognises: &["dimensions_refused", "unknown_fields_422"],
         asks: |facts| {
-            let more = json!({"user": "u-1", "metadata": {"k": "v"}, "store": false, "service_tier": "auto", facts.limit: 4});
+            let more =
+                json!({"user": "u-1", "metadata": {"k": "v"}, "store": false, "service_tier": "auto", facts.limit: 4});
             asks([facts.chat("Hello.", more)])
         },
         judge: labels,
@@ -189,7 +191,9 @@ fn two_choices(case: &Case<'_>, finding: &mut Finding) {
     if indexes.len() == 1 {
         finding.deviates("n_ignored", "n: 2 is answered with one choice");
     } else {
-        finding.expect(indexes == [&json!(0), &json!(1)], || format!("$.choices[*].index: expected 0 and 1, got {indexes:?}"));
+        finding.expect(indexes == [&json!(0), &json!(1)], || {
+            format!("$.choices[*].index: expected 0 and 1, got {indexes:?}")
+        });
     }
 }
 
@@ -211,7 +215,8 @@ fn out_of_range(case: &Case<'_>, finding: &mut Finding) {
     for (ask, (name, quirk)) in rows.into_iter().enumerate() {
         let answer = case.answer(ask);
         if answer.status() == Some(200) {
-            finding.deviates(quirk, format!("{name}: 3 is taken: whether it is used, capped or ignored, nobody is told"));
+            finding
+                .deviates(quirk, format!("{name}: 3 is taken: whether it is used, capped or ignored, nobody is told"));
         } else {
             refused(finding, answer, &[400, 422]);
         }

@@ -8,6 +8,7 @@ use super::super::chunks::first;
 use super::super::facts::by;
 use super::super::finding::Finding;
 use super::super::shape::COMPLETION;
+use super::chat::finish_known;
 use super::streaming::streamed;
 use super::{asks, shaped};
 
@@ -19,7 +20,7 @@ pub(super) const CHECKS: &[Check] = &[
         level: Level::Optional,
         title: "A completion is cut by its limit, streamed and not",
         anchor: API,
-        recognises: &[],
+        recognises: &["missing_finish", "missing_done", "eos_token", "finish_camel_case"],
         asks: |facts| {
             let more = json!({"prompt": "Once upon a time", "max_tokens": 4});
             let streamed = json!({"prompt": "Once upon a time", "max_tokens": 4, "stream": true});
@@ -45,19 +46,21 @@ fn both_modes(case: &Case<'_>, finding: &mut Finding) {
     if !finding.offered(plain) || !shaped(finding, plain, &COMPLETION) {
         return;
     }
-    let reason = &plain.value()["choices"][0]["finish_reason"];
     // A model may end by itself before the limit.
-    finding.expect(reason == "length" || reason == "stop", || {
-        format!("$.choices[0].finish_reason: expected \"length\", got {reason}")
-    });
+    finish_known(&plain.value()["choices"][0], finding);
     if !streamed(stream, finding) {
         return;
     }
     let chunk = &stream.stream().chunks[0].value;
     let kind = &chunk["object"];
-    finding.expect(kind == "text_completion", || format!("$.object: expected \"text_completion\", got {kind} streamed"));
-    finding.expect(!first(stream.stream()).finishes.is_empty(), || "the stream has no finish_reason".to_owned());
-    finding.expect(stream.stream().done > 0, || "the stream ends without `data: [DONE]`".to_owned());
+    finding
+        .expect(kind == "text_completion", || format!("$.object: expected \"text_completion\", got {kind} streamed"));
+    if first(stream.stream()).finishes.is_empty() {
+        finding.deviates("missing_finish", "the stream has no finish_reason");
+    }
+    if stream.stream().done == 0 {
+        finding.deviates("missing_done", "the stream ends without `data: [DONE]`");
+    }
 }
 
 fn two_prompts(case: &Case<'_>, finding: &mut Finding) {
@@ -67,5 +70,6 @@ fn two_prompts(case: &Case<'_>, finding: &mut Finding) {
     }
     let choices = answer.value()["choices"].as_array().map_or(&[][..], Vec::as_slice);
     let indexes: Vec<&Value> = choices.iter().map(|choice| &choice["index"]).collect();
-    finding.expect(indexes == [&json!(0), &json!(1)], || format!("$.choices[*].index: expected 0 and 1, got {indexes:?}"));
+    finding
+        .expect(indexes == [&json!(0), &json!(1)], || format!("$.choices[*].index: expected 0 and 1, got {indexes:?}"));
 }

@@ -36,7 +36,7 @@ pub(super) const CHECKS: &[Check] = &[
         level: Level::Recommended,
         title: "A message of 1 MiB is answered or refused with a JSON error",
         anchor: HTTP,
-        recognises: &[],
+        recognises: &["overflow_500"],
         asks: |facts| asks([by(Way::Last, large(facts))]),
         judge: large_message,
     },
@@ -91,8 +91,10 @@ fn kept_alive(case: &Case<'_>, finding: &mut Finding) {
     if !finding.accepted(&answers[0]) {
         return;
     }
-    let announced = |answer: &Answer| answer.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"));
-    if announced(&answers[0]) {
+    let connection =
+        |value: &str| answers[0].header("connection").is_some_and(|given| given.eq_ignore_ascii_case(value));
+    let old = answers[0].head.as_ref().is_some_and(|head| head.start.starts_with("HTTP/1.0 "));
+    if connection("close") || (old && !connection("keep-alive")) {
         finding.fail("the connection is closed after each answer: every request pays for a handshake");
     } else if answers.get(1).is_none_or(|answer| answer.end != End::Clean || answer.status() != Some(200)) {
         let why = answers.get(1).map(Answer::refusal).unwrap_or_default();
@@ -107,8 +109,15 @@ fn large_message(case: &Case<'_>, finding: &mut Finding) {
         Some(status @ 400..=499) => {
             refused(finding, answer, &[status]);
         }
+        Some(500..=599) if names_context(answer) => finding.deviates("overflow_500", answer.refusal()),
         _ => finding.fail(format!("expected 200, or a 4xx with a JSON error; {}", answer.refusal())),
     }
+}
+
+/// Whether an error is about the length of the prompt.
+fn names_context(answer: &Answer) -> bool {
+    let message = answer.error_message().unwrap_or_default().to_ascii_lowercase();
+    ["context", "token", "too long"].iter().any(|word| message.contains(word))
 }
 
 fn http2(case: &Case<'_>, finding: &mut Finding) {

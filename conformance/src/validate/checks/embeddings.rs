@@ -19,7 +19,7 @@ pub(super) const CHECKS: &[Check] = &[
         level: Level::Optional,
         title: "Two inputs have two embeddings of the same size",
         anchor: API,
-        recognises: &[],
+        recognises: &["usage_omitted"],
         asks: |facts| asks([facts.embeddings(json!(["hello", "world"]), json!({"encoding_format": "float"}))?]),
         judge: two,
     },
@@ -77,7 +77,13 @@ fn floats(value: &Value) -> Option<Vec<f64>> {
 
 fn two(case: &Case<'_>, finding: &mut Finding) {
     let answer = case.answer(0);
-    if !finding.offered(answer) || !shaped(finding, answer, &EMBEDDINGS) {
+    if !finding.offered(answer) {
+        return;
+    }
+    if answer.value()["usage"].is_null() {
+        finding.deviates("usage_omitted", "$.usage is missing");
+    }
+    if !shaped(finding, answer, &EMBEDDINGS) {
         return;
     }
     let indexes: Vec<&Value> = items(answer).iter().map(|item| &item["index"]).collect();
@@ -105,7 +111,9 @@ fn base64(case: &Case<'_>, finding: &mut Finding) {
             return;
         };
         let Some(expected) = floats(&plain["embedding"]) else { return };
-        finding.expect(same(text, &expected), || "$.data[0].embedding: the bytes are not the numbers of the float answer".to_owned());
+        finding.expect(same(text, &expected), || {
+            "$.data[0].embedding: the bytes are not the numbers of the float answer".to_owned()
+        });
     }
 }
 

@@ -31,7 +31,11 @@ pub(super) const CHECKS: &[Check] = &[
         anchor: API,
         recognises: &[],
         asks: |facts| {
-            asks([without_messages(facts), facts.chat_of(json!([]), json!({})), facts.chat("Hello.", json!({"model": null}))])
+            asks([
+                without_messages(facts),
+                facts.chat_of(json!([]), json!({})),
+                facts.chat("Hello.", json!({"model": null})),
+            ])
         },
         judge: incomplete,
     },
@@ -99,14 +103,17 @@ fn without_messages(facts: &Facts) -> Request {
 }
 
 fn incomplete(case: &Case<'_>, finding: &mut Finding) {
-    for (ask, what) in ["messages", "messages", "model"].into_iter().enumerate() {
+    let rows = [("messages", "without messages"), ("messages", "with no message"), ("model", "without a model")];
+    for (ask, (what, without)) in rows.into_iter().enumerate() {
         let answer = case.answer(ask);
         if ask == 2 && answer.status() == Some(200) {
             finding.note("without a model the backend takes the one that it has");
             continue;
         }
         // FastAPI's servers say 422, with the field in `detail`.
-        if refused(finding, answer, &[400, 422]) {
+        if answer.status() == Some(200) {
+            finding.fail(format!("{without} a chat is answered 200"));
+        } else if refused(finding, answer, &[400, 422]) {
             let named = String::from_utf8_lossy(&answer.body).contains(what);
             finding.expect(named, || format!("the error does not name `{what}`; {}", answer.refusal()));
         }
@@ -131,7 +138,9 @@ fn too_long(case: &Case<'_>, finding: &mut Finding) {
         _ if answer.value()["error"]["type"] == "exceed_context_size_error" => {
             finding.deviates("overflow_exceed_context_size", answer.refusal());
         }
-        _ if refused(finding, answer, &[400, 413]) && answer.error_code().as_deref() != Some("context_length_exceeded") => {
+        _ if refused(finding, answer, &[400, 413])
+            && answer.error_code().as_deref() != Some("context_length_exceeded") =>
+        {
             let code = answer.error_code().unwrap_or_default();
             finding.note(format!("the code is `{code}`, not `context_length_exceeded`"));
         }
@@ -149,7 +158,8 @@ fn envelopes(case: &Case<'_>, finding: &mut Finding) {
     // Only a backend that has the path can mix it up.
     let messages = case.answer(3);
     let there = matches!(messages.status(), Some(400 | 422));
-    if there && messages.value().get("type").is_none() && messages.value().get("error").is_some() {
+    let openai = messages.value()["error"]["type"].is_string();
+    if there && openai && messages.value().get("type").is_none() {
         finding.deviates("openai_error_on_messages", "/messages has OpenAI's envelope, not Anthropic's");
     }
 }
@@ -157,12 +167,23 @@ fn envelopes(case: &Case<'_>, finding: &mut Finding) {
 /// Judges the shape of one error.
 fn envelope(answer: &Answer, finding: &mut Finding) {
     let value = answer.value();
-    let seen = || format!("{} is answered {}: {}", answer.request.path, answer.status().unwrap_or(0), cut(&value.to_string(), 120));
+    let seen = || {
+        format!(
+            "{} is answered {}: {}",
+            answer.request.path,
+            answer.status().unwrap_or(0),
+            cut(&value.to_string(), 120)
+        )
+    };
     match value {
         Value::Array(_) => return finding.deviates("array_error", seen()),
         Value::Object(fields) if !fields.contains_key("error") => {
             let flat = fields.get("object").is_some_and(|object| object == "error");
-            return if flat { finding.deviates("flat_error", seen()) } else { finding.fail(format!("$.error: is missing; {}", seen())) };
+            return if flat {
+                finding.deviates("flat_error", seen())
+            } else {
+                finding.fail(format!("$.error: is missing; {}", seen()))
+            };
         }
         Value::Object(_) => {}
         _ => return finding.fail(answer.refusal()),

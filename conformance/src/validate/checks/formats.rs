@@ -41,7 +41,8 @@ pub(super) const CHECKS: &[Check] = &[
                 "required": ["colour", "ok"],
                 "additionalProperties": false,
             });
-            let format = json!({"type": "json_schema", "json_schema": {"name": "answer", "strict": true, "schema": schema}});
+            let format =
+                json!({"type": "json_schema", "json_schema": {"name": "answer", "strict": true, "schema": schema}});
             asks([facts.chat("Name a colour.", json!({"response_format": format, facts.limit: 64}))])
         },
         judge: schema,
@@ -80,11 +81,18 @@ pub(super) const CHECKS: &[Check] = &[
         title: "`top_logprobs` without `logprobs` is a 400",
         anchor: PROBABILITIES,
         recognises: &["logprobs_ignored"],
-        asks: |facts| asks([facts.chat("Say hello.", json!({"top_logprobs": 2, facts.limit: 4}))]),
+        asks: |facts| {
+            let alone = facts.chat("Say hello.", json!({"top_logprobs": 2, facts.limit: 4}));
+            asks([alone, facts.chat("Say hello.", json!({"logprobs": true, "top_logprobs": 2, facts.limit: 8}))])
+        },
         judge: |case, finding| {
             let answer = case.answer(0);
             if answer.status() == Some(200) {
-                finding.deviates("logprobs_ignored", "`top_logprobs` without `logprobs` is taken");
+                let taken = "`top_logprobs` without `logprobs` is taken";
+                match case.answer(1).value()["choices"][0]["logprobs"]["content"].is_array() {
+                    true => finding.fail(taken),
+                    false => finding.deviates("logprobs_ignored", taken),
+                }
             } else {
                 refused(finding, answer, &[400, 422]);
             }
@@ -108,7 +116,10 @@ fn said(answer: &Answer, finding: &mut Finding) -> Option<Value> {
 fn object(case: &Case<'_>, finding: &mut Finding) {
     let Some(said) = said(case.answer(0), finding) else { return };
     if !said.is_object() {
-        finding.deviates("response_format_ignored", format!("json_object is answered with {}", super::super::shape::kind(&said)));
+        finding.deviates(
+            "response_format_ignored",
+            format!("json_object is answered with {}", super::super::shape::kind(&said)),
+        );
     }
 }
 

@@ -55,7 +55,8 @@ fn limits(case: &Case<'_>, finding: &mut Finding) {
     refused(finding, last, &[429]);
     let wait = last.header("retry-after").or(last.header("retry-after-ms"));
     finding.expect(wait.is_some(), || "retry-after: is missing in the 429".to_owned());
-    let left: Vec<Option<&str>> = answers.iter().map(|answer| answer.header("x-ratelimit-remaining-requests")).collect();
+    let left: Vec<Option<&str>> =
+        answers.iter().map(|answer| answer.header("x-ratelimit-remaining-requests")).collect();
     let numbers: Vec<u64> = left.iter().flatten().filter_map(|value| value.parse().ok()).collect();
     finding.expect(numbers.len() == left.iter().flatten().count(), || {
         "x-ratelimit-remaining-requests: is not an integer".to_owned()
@@ -64,7 +65,9 @@ fn limits(case: &Case<'_>, finding: &mut Finding) {
     let grown = numbers.windows(2).filter(|two| two[1] > two[0]).count();
     finding.expect(grown <= 1, || "x-ratelimit-remaining-requests: does not decrease".to_owned());
     if let Some(reset) = last.header("x-ratelimit-reset-requests") {
-        finding.expect(is_duration(reset), || format!("x-ratelimit-reset-requests: `{reset}` is no duration such as 6m0s or 20ms"));
+        finding.expect(is_duration(reset), || {
+            format!("x-ratelimit-reset-requests: `{reset}` is no duration such as 6m0s or 20ms")
+        });
     }
 }
 

@@ -67,12 +67,13 @@ fn streams(case: &Case<'_>, finding: &mut Finding) {
     let mut ids = Vec::new();
     for (number, answer) in case.all(0).iter().enumerate().filter(|(_, answer)| answer.status() == Some(200)) {
         let chunks = &answer.stream().chunks;
-        let mut own: Vec<&str> = chunks.iter().filter_map(|chunk| chunk.value["id"].as_str()).filter(|id| !id.is_empty()).collect();
+        let mut own: Vec<&str> =
+            chunks.iter().filter_map(|chunk| chunk.value["id"].as_str()).filter(|id| !id.is_empty()).collect();
         own.dedup();
         finding.expect(own.len() <= 1, || format!("stream {number} has {} ids", own.len()));
         ids.extend(own.first().copied());
-        let ends = first(answer.stream()).finishes.len();
-        finding.expect(ends >= 1, || format!("stream {number} has no finish_reason"));
+        let ended = !first(answer.stream()).finishes.is_empty() || answer.stream().done > 0;
+        finding.expect(ended, || format!("stream {number} has no end"));
     }
     let count = ids.len();
     ids.sort_unstable();

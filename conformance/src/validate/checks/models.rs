@@ -86,9 +86,15 @@ fn listed(case: &Case<'_>, finding: &mut Finding) {
 fn retrieved(case: &Case<'_>, finding: &mut Finding) {
     let answer = case.answer(0);
     if finding.accepted(answer) {
+        let object = &answer.value()["object"];
+        if !finding.expect(object == "model", || format!("$.object: expected \"model\", got {object}; it is no model"))
+        {
+            return;
+        }
         judged(&MODEL, case, finding);
         let id = &answer.value()["id"];
-        finding.expect(*id == case.facts.model.as_str(), || format!("$.id: expected \"{}\", got {id}", case.facts.model));
+        finding
+            .expect(*id == case.facts.model.as_str(), || format!("$.id: expected \"{}\", got {id}", case.facts.model));
     }
 }
 

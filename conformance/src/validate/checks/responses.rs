@@ -18,8 +18,10 @@ pub(super) const CHECKS: &[Check] = &[
         level: Level::Optional,
         title: "A response is complete, with a message and its usage",
         anchor: API,
-        recognises: &[],
-        asks: |facts| asks([facts.post("/responses", json!({"input": "Say hello.", "max_output_tokens": 64, "store": false}))]),
+        recognises: &["usage_omitted"],
+        asks: |facts| {
+            asks([facts.post("/responses", json!({"input": "Say hello.", "max_output_tokens": 64, "store": false}))])
+        },
         judge: response,
     },
     Check {
@@ -27,7 +29,7 @@ pub(super) const CHECKS: &[Check] = &[
         level: Level::Optional,
         title: "The events of a response are named, numbered and in order",
         anchor: API,
-        recognises: &[],
+        recognises: &["missing_done"],
         asks: |facts| {
             let more = json!({"input": "Say hello.", "max_output_tokens": 64, "store": false, "stream": true});
             asks([facts.post("/responses", more)])
@@ -39,7 +41,7 @@ pub(super) const CHECKS: &[Check] = &[
         level: Level::Optional,
         title: "A function is called with a `call_id`, under which its result is taken",
         anchor: API,
-        recognises: &[],
+        recognises: &["unlisted_fields_ignored"],
         asks: |facts| {
             let parameters = json!({
                 "type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"], "additionalProperties": false,
@@ -74,8 +76,13 @@ fn response(case: &Case<'_>, finding: &mut Finding) {
     let status = answer.value()["status"].as_str().unwrap_or_default();
     let known = status == "completed" || status == "incomplete";
     finding.expect(known, || format!("$.status: expected \"completed\", got \"{status}\""));
-    for misfit in RESPONSE_USAGE.misfits(&answer.value()["usage"]) {
-        finding.fail(misfit.replacen('$', "$.usage", 1));
+    match &answer.value()["usage"] {
+        Value::Null => finding.deviates("usage_omitted", "$.usage is null or missing"),
+        usage => {
+            for misfit in RESPONSE_USAGE.misfits(usage) {
+                finding.fail(misfit.replacen('$', "$.usage", 1));
+            }
+        }
     }
     let messages = items(answer, "message");
     if status == "completed" {
@@ -118,9 +125,15 @@ const ORDER: &[&str] = &[
 
 fn in_order(kinds: &[String], finding: &mut Finding) {
     let begins = kinds.first().is_some_and(|first| first == ORDER[0]);
-    finding.expect(begins, || format!("the first event is `{}`, not `{}`", kinds.first().map_or("", String::as_str), ORDER[0]));
+    finding.expect(begins, || {
+        format!("the first event is `{}`, not `{}`", kinds.first().map_or("", String::as_str), ORDER[0])
+    });
     let ends = kinds.iter().filter(|kind| ENDS.contains(&kind.as_str())).count();
     let ended = kinds.last().is_some_and(|last| ENDS.contains(&last.as_str()));
+    if ends == 0 {
+        finding.deviates("missing_done", "no event ends the response");
+        return;
+    }
     finding.expect(ends == 1 && ended, || format!("expected one event that ends the response, at the end; got {ends}"));
     let first: Vec<(usize, &str)> =
         ORDER.iter().filter_map(|kind| Some((kinds.iter().position(|seen| seen == kind)?, *kind))).collect();
@@ -141,10 +154,14 @@ fn function(case: &Case<'_>, finding: &mut Finding) {
     let calls = items(call, "function_call");
     match calls.first() {
         None if call.value()["status"] == "incomplete" => finding.skipped("the answer was cut before there was a call"),
-        None => finding.fail("`tool_choice: required` is answered without a function_call"),
+        None => {
+            finding.deviates("unlisted_fields_ignored", "`tool_choice: required` is answered without a function_call");
+        }
         Some(call) => {
             for name in ["call_id", "name", "arguments"] {
-                finding.expect(call[name].is_string(), || format!("$.output[*].{name}: expected string, got {}", call[name]));
+                finding.expect(call[name].is_string(), || {
+                    format!("$.output[*].{name}: expected string, got {}", call[name])
+                });
             }
         }
     }

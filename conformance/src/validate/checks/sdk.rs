@@ -8,7 +8,7 @@ use super::super::finding::Finding;
 use super::super::stream::Oddity;
 use super::asks;
 use super::streaming::long;
-use super::tools::tools;
+use super::tools::both;
 
 pub(super) const CHECKS: &[Check] = &[Check {
     id: "SDK-01",
@@ -17,7 +17,7 @@ pub(super) const CHECKS: &[Check] = &[Check {
     anchor: "openai-python 3.52, openai-node 7.55, as observed",
     recognises: &["comments_as_data", "index_missing", "index_always_zero"],
     asks: |facts| {
-        let calls = tools(facts, json!({"tool_choice": "required", "stream": true}));
+        let calls = both(facts, json!({"tool_choice": "required", "stream": true}));
         asks([facts.stream(), facts.stream_with_usage(), long(facts), calls])
     },
     judge,
@@ -36,7 +36,9 @@ fn judge(case: &Case<'_>, finding: &mut Finding) {
             }
         }
         let flat = answer.stream().chunks.iter().any(|chunk| chunk.value["object"] == "error");
-        finding.expect(!flat, || "an error inside a stream has no `error` around it: both SDKs take it for a chunk".to_owned());
+        finding.expect(!flat, || {
+            "an error inside a stream has no `error` around it: both SDKs take it for a chunk".to_owned()
+        });
         let odd = choices(&answer.stream().chunks).any(|(_, choice)| !choice["delta"].is_object());
         finding.expect(!odd, || "a choice without `delta`: both SDKs' stream helpers raise".to_owned());
     }

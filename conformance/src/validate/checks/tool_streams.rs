@@ -42,10 +42,15 @@ pub(super) const CHECKS: &[Check] = &[
         level: Level::Optional,
         title: "A call that the token limit cuts ends with `length`, streamed and not",
         anchor: API,
-        recognises: &["cut_call_says_tool_calls", "cut_call_errors", "integer_error_code"],
+        recognises: &[
+            "cut_call_says_tool_calls",
+            "cut_call_errors",
+            "integer_error_code",
+            "named_call_says_tool_calls",
+        ],
         asks: |facts| {
-            let plain = tools(facts, json!({"tool_choice": "required", facts.limit: 4}));
-            asks([plain, tools(facts, json!({"tool_choice": "required", facts.limit: 4, "stream": true}))])
+            let plain = tools(facts, json!({"tool_choice": "required", facts.limit: 2}));
+            asks([plain, tools(facts, json!({"tool_choice": "required", facts.limit: 2, "stream": true}))])
         },
         judge: cut,
     },
@@ -83,7 +88,9 @@ fn one_call(case: &Case<'_>, finding: &mut Finding) {
         finding.expect(given, || format!("{path}.{name}: is missing in the first delta of the call"));
     }
     for call in one.calls() {
-        finding.expect(!call.repeated, || format!("{path}: a later delta has an id or name again, and the SDKs append it"));
+        finding.expect(!call.repeated, || {
+            format!("{path}: a later delta has an id or name again, and the SDKs append it")
+        });
         let whole = serde_json::from_str::<Value>(&call.arguments).is_ok();
         let good = whole || !typed || one.finish() == "length";
         finding.expect(good, || format!("the arguments are not JSON when joined: {:?}", call.arguments));
@@ -95,7 +102,8 @@ fn one_call(case: &Case<'_>, finding: &mut Finding) {
 
 fn two_calls(case: &Case<'_>, finding: &mut Finding) {
     let Some(one) = called(case, finding) else { return };
-    let ids: Vec<&str> = one.deltas.iter().filter_map(|delta| delta["id"].as_str()).filter(|id| !id.is_empty()).collect();
+    let ids: Vec<&str> =
+        one.deltas.iter().filter_map(|delta| delta["id"].as_str()).filter(|id| !id.is_empty()).collect();
     let mut different = ids.clone();
     different.dedup();
     if one.deltas.iter().any(|delta| delta.get("index").is_none()) {
@@ -134,15 +142,26 @@ fn cut(case: &Case<'_>, finding: &mut Finding) {
     }
     let one = first(stream.stream());
     let whole = |arguments: &str| serde_json::from_str::<Value>(arguments).is_ok_and(|value| value.is_object());
-    let fits = calls(plain).first().is_some_and(|call| whole(call["function"]["arguments"].as_str().unwrap_or_default()));
+    let fits =
+        calls(plain).first().is_some_and(|call| whole(call["function"]["arguments"].as_str().unwrap_or_default()));
     if fits || one.calls().first().is_some_and(|call| whole(&call.arguments)) {
         finding.skipped("the call was done before the limit came");
+        return;
+    }
+    if one.finish().is_empty() || finish(plain).is_empty() {
+        finding.skipped("there is no finish_reason; see CHT-02 and STR-06");
         return;
     }
     if one.finish() == "tool_calls" {
         finding.deviates("cut_call_says_tool_calls", "a streamed call that was cut ends with \"tool_calls\"");
     } else {
-        finding.expect(one.finish() == "length", || format!("finish_reason: expected \"length\", got \"{}\" streamed", one.finish()));
+        finding.expect(one.finish() == "length", || {
+            format!("finish_reason: expected \"length\", got \"{}\" streamed", one.finish())
+        });
     }
-    finding.expect(finish(plain) == "length", || format!("finish_reason: expected \"length\", got \"{}\"", finish(plain)));
+    match finish(plain) {
+        "length" => {}
+        "stop" => finding.deviates("named_call_says_tool_calls", "a call that was required and cut ends with \"stop\""),
+        other => finding.fail(format!("finish_reason: expected \"length\", got \"{other}\"")),
+    }
 }

@@ -60,7 +60,8 @@ fn row(check: &Checked, style: Style) -> String {
 }
 
 fn tail(outcome: &Outcome, style: Style) -> String {
-    let mut text = format!("\n{} in {:.1} s, {} requests\n", sum(outcome), outcome.took.as_secs_f64(), outcome.requests);
+    let mut text =
+        format!("\n{} in {:.1} s, {} requests\n", sum(outcome), outcome.took.as_secs_f64(), outcome.requests);
     if let Some(why) = &outcome.stopped {
         text.push_str(&format!("{} {why}\n", style.paint("31", "stopped:")));
     }
@@ -86,7 +87,9 @@ fn tail(outcome: &Outcome, style: Style) -> String {
         (0, _) => style.paint("32", "the backend passes at this level\n"),
         (3, _) => style.paint("31", "nothing was checked\n"),
         (_, 0) => style.paint("31", "the backend does not pass\n"),
-        (_, count) => style.paint("31", &format!("the backend does not pass: {count} of its checks count at this level\n")),
+        (_, count) => {
+            style.paint("31", &format!("the backend does not pass: {count} of its checks count at this level\n"))
+        }
     });
     text
 }

@@ -39,7 +39,7 @@ pub const CHAT: Shape = Object(&[
         List(&Object(&[
             must("index", Count),
             must("message", MESSAGE),
-            must("finish_reason", Nullable(&Text)),
+            may("finish_reason", Nullable(&Text)),
             may("logprobs", Nullable(&Object(&[]))),
         ])),
     ),
@@ -91,12 +91,9 @@ pub const ERROR: Shape = Object(&[must(
 /// A list of embeddings; what they are is judged by the format that was asked for.
 pub const EMBEDDINGS: Shape = Object(&[
     must("object", Word(&["list"])),
-    must(
-        "data",
-        List(&Object(&[must("object", Word(&["embedding"])), must("index", Count), must("embedding", Any)])),
-    ),
+    must("data", List(&Object(&[must("object", Word(&["embedding"])), must("index", Count), must("embedding", Any)]))),
     must("model", Text),
-    must("usage", Object(&[must("prompt_tokens", Count), must("total_tokens", Count)])),
+    may("usage", Nullable(&Object(&[must("prompt_tokens", Count), must("total_tokens", Count)]))),
 ]);
 
 /// A completion of the old kind, and each of its chunks.
@@ -105,10 +102,7 @@ pub const COMPLETION: Shape = Object(&[
     must("object", Word(&["text_completion"])),
     must("created", Count),
     must("model", Text),
-    must(
-        "choices",
-        List(&Object(&[must("index", Count), must("text", Text), must("finish_reason", Nullable(&Text))])),
-    ),
+    must("choices", List(&Object(&[must("index", Count), must("text", Text), may("finish_reason", Nullable(&Text))]))),
 ]);
 
 /// The log probabilities of a choice.
