@@ -91,8 +91,12 @@ impl Planned {
                 continue;
             }
             for (place, answer) in case.all(index).iter().enumerate() {
-                if ask.way == Way::Last && place > 0 && answer.is_lost() {
-                    finding.fail(format!("after it the backend answers no chat any more: {}", answer.refusal()));
+                if ask.way == Way::Last && place > 0 {
+                    if finding.expect(!answer.is_lost(), || {
+                        format!("after it the backend answers no chat any more: {}", answer.refusal())
+                    }) {
+                        continue;
+                    }
                 } else if let Some(trouble) = answer.trouble() {
                     finding.fail(trouble);
                 } else if answer.status() == Some(429) {
