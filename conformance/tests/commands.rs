@@ -6,6 +6,8 @@ mod lint;
 mod mock;
 #[path = "commands/status.rs"]
 mod status;
+#[path = "commands/validate.rs"]
+mod validate;
 
 use std::io::Read;
 use std::net::TcpListener;

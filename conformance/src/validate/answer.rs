@@ -117,11 +117,6 @@ impl Answer {
         unrouted || named || (refused && self.error_message().is_some())
     }
 
-    /// Whether a chat that was answered before is so no more; who is only asked to wait is not lost.
-    pub fn is_lost(&self) -> bool {
-        !matches!(self.status(), Some(200 | 429)) || self.trouble().is_some()
-    }
-
     /// What an error says, in any of the known shapes.
     pub fn error_message(&self) -> Option<String> {
         let value = self.json()?;

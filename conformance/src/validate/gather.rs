@@ -1,5 +1,5 @@
 //! Asking: every different request once, some beside each other, bursts by themselves, what may be too much for a
-//! backend at the end, within all bounds.
+//! backend after them, within all bounds.
 //! Owns politeness and the end of patience. Refuses to judge what comes back.
 
 use std::collections::HashMap;
@@ -85,9 +85,9 @@ pub async fn gather(
     let mut gathered = Gathered::default();
     let (alone, mut by_themselves): (Vec<Ask>, Vec<Ask>) = asks.into_iter().partition(|ask| ask.way == Way::Alone);
     by_themselves.sort_by_key(|ask| match ask.way {
-        Way::Last => 1,
         // After that one nothing is let in any more.
         Way::Until429(_) => 2,
+        Way::Last => 1,
         _ => 0,
     });
     let places = Arc::new(Semaphore::new(bounds.concurrency));
@@ -108,10 +108,9 @@ pub async fn gather(
         let mut answers = asked(backend, &ask, &patience).await;
         if let Some(answers) = answers.as_mut().filter(|_| ask.way == Way::Last) {
             let after = backend.send(probe).await;
-            lost = after.is_lost().then(|| {
-                let Request { method, path, .. } = &ask.request;
-                format!("the backend was lost after a {method} {path}: {}", after.refusal())
-            });
+            let Request { method, path, .. } = &ask.request;
+            lost =
+                is_lost(&after).then(|| format!("the backend was lost after a {method} {path}: {}", after.refusal()));
             answers.push(after);
         }
         gathered.took(answers.map(|answers| (ask, answers)), &told);
@@ -121,6 +120,11 @@ pub async fn gather(
     }
     gathered.stopped = lost.or_else(|| patience.ended().filter(|_| gathered.stopped.is_some()));
     gathered
+}
+
+/// Whether a chat that was answered before is so no more; a 429 is an answer.
+pub fn is_lost(probe: &Answer) -> bool {
+    probe.trouble().is_some() || probe.status().is_none_or(|status| status >= 500)
 }
 
 impl Gathered {

@@ -11,6 +11,7 @@ use super::ask::{Ask, Way};
 use super::check::{Case, Check};
 use super::facts::Facts;
 use super::finding::Finding;
+use super::gather::is_lost;
 use super::outcome::Checked;
 use super::survey::Survey;
 use super::transcript;
@@ -87,16 +88,12 @@ impl Planned {
     fn answered(&self, asks: &[Ask], case: &Case<'_>, finding: &mut Finding) -> bool {
         for (index, ask) in asks.iter().enumerate() {
             // How these end is what their checks are about.
-            if matches!(ask.way, Way::Http2 | Way::Until429(_) | Way::Twice) {
+            if matches!(ask.way, Way::Http2 | Way::Until429(_)) {
                 continue;
             }
             for (place, answer) in case.all(index).iter().enumerate() {
-                if ask.way == Way::Last && place > 0 {
-                    if finding.expect(!answer.is_lost(), || {
-                        format!("after it the backend answers no chat any more: {}", answer.refusal())
-                    }) {
-                        continue;
-                    }
+                if ask.way == Way::Last && place > 0 && is_lost(answer) {
+                    finding.fail(format!("after it the backend answers no chat any more: {}", answer.refusal()));
                 } else if let Some(trouble) = answer.trouble() {
                     finding.fail(trouble);
                 } else if answer.status() == Some(429) {

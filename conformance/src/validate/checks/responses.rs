@@ -100,7 +100,7 @@ fn events(case: &Case<'_>, finding: &mut Finding) {
     }
     let chunks = &answer.stream().chunks;
     let kind = |value: &Value| value["type"].as_str().unwrap_or_default().to_owned();
-    for chunk in chunks.iter().filter(|chunk| chunk.event != kind(&chunk.value)) {
+    if let Some(chunk) = chunks.iter().find(|chunk| chunk.event != kind(&chunk.value)) {
         finding.fail(format!("the event `{}` has the type `{}`", chunk.event, kind(&chunk.value)));
         return;
     }
