@@ -104,6 +104,8 @@ capabilities! {
     "telemetry.request_id": "log and answer carry the same request id",
     "telemetry.access_log": "one log record for each exchange",
     "telemetry.trace_context": "W3C trace context is passed on",
+    "telemetry.spans": "exchanges and their attempts are spans, sent over OTLP to the collector that the manifests name",
+    "telemetry.cost": "exchanges cost what the price table of the manifests says",
     "hot_reload.file": "changed manifests and secrets are used without a restart",
     "config.strict": "unknown keys are refused or warned of",
     "config.files": "manifests are files: half of one, or one that cannot be read, changes nothing",

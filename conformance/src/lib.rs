@@ -12,6 +12,7 @@ pub mod capability;
 pub mod cli;
 pub mod client;
 pub mod cluster;
+pub mod collector;
 pub mod date;
 pub mod decoy;
 pub mod expect;

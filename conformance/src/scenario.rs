@@ -86,6 +86,9 @@ pub struct Scenario {
     /// Listeners that nothing may ever connect to.
     #[serde(default)]
     pub traps: Vec<At<String>>,
+    /// OTLP collectors by name, gRPC and HTTP on one port; what they are sent is what `telemetry.spans` sees.
+    #[serde(default)]
+    pub collectors: Vec<At<String>>,
     /// `host:port` of an upstream, sent to a mock instead.
     #[serde(default)]
     pub connect_to: BTreeMap<String, At<String>>,

@@ -1,6 +1,7 @@
-//! What the target says of itself: Prometheus text and access-log records, read into plain values.
+//! What the target says of itself: Prometheus text, access-log records and spans, read into plain values.
 //! What things are called is the target's; telemetry saboteurs (`seam::telemetry`) spoil what is read here.
 
+mod dialect;
 mod exposition;
 
 use std::collections::BTreeSet;
@@ -9,6 +10,8 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::target::Telemetry;
+
+pub use dialect::neutral;
 
 /// One series of a scrape.
 #[derive(Debug, Clone, PartialEq)]

@@ -19,6 +19,7 @@ use mock_providers::{Journal, MockProvider};
 use serde_json::Value;
 
 use crate::client;
+use crate::collector::Collector;
 use crate::load::{Loaded, Roots};
 use crate::manifest::Manifests;
 use crate::mask::Secrets;
@@ -26,7 +27,7 @@ use crate::saboteur::Saboteur;
 use crate::scenario::{Endpoint, Scenario};
 use crate::seam::{self, Context, Seam};
 use crate::target::{self, Checked, Instance, Launch, LaunchError, Started, Target};
-use crate::telemetry::{Metrics, records};
+use crate::telemetry::{self, Metrics, records};
 use crate::vars::Vars;
 use placed::Placed;
 
@@ -85,6 +86,7 @@ pub struct World {
     pub(crate) context: Option<Arc<Context>>,
     mocks: BTreeMap<String, MockProvider>,
     traps: BTreeMap<String, MockProvider>,
+    collectors: Vec<Collector>,
     manifests: Manifests,
     /// Where later secrets are made known.
     hidden: Secrets,
@@ -198,8 +200,8 @@ impl World {
     pub fn log_lines(&self) -> Vec<(Duration, String)> {
         let mut lines = self.past.clone();
         lines.extend(self.gateway.output.all());
-        let prompts = || self.context.as_ref().map(|context| context.prompts()).unwrap_or_default();
-        let logged = self.saboteur.and_then(|saboteur| seam::telemetry::logged(saboteur, &self.leak(), prompts));
+        let logged =
+            self.saboteur.and_then(|saboteur| seam::telemetry::logged(saboteur, &self.leak(), || self.prompts()));
         if let Some(logged) = logged {
             lines.iter_mut().for_each(|(_, line)| line.push_str(&logged));
         }
@@ -213,6 +215,21 @@ impl World {
             seam::telemetry::records(saboteur, &mut records);
         }
         records
+    }
+
+    /// The spans that collectors got, their facts under our names, as the saboteur would show them.
+    pub fn spans(&self) -> Vec<Value> {
+        let mut spans: Vec<Value> = self.collectors.iter().flat_map(Collector::spans).collect();
+        telemetry::neutral(&mut spans, &self.target.file.telemetry);
+        if let Some(saboteur) = self.saboteur {
+            seam::telemetry::spans(saboteur, &mut spans, &self.leak(), || self.prompts());
+        }
+        spans
+    }
+
+    /// The bodies that clients sent.
+    fn prompts(&self) -> Vec<String> {
+        self.context.as_ref().map(|context| context.prompts()).unwrap_or_default()
     }
 
     /// The secret that leaking saboteurs show.
@@ -278,8 +295,8 @@ pub(crate) fn placeholders(scenario: &Scenario) -> Vars {
     for option in crate::capability::OPTIONS {
         vars.set(format!("options.{}", option.name), Value::Null);
     }
-    let traps = scenario.traps.iter().map(|trap| &trap.value);
-    for (index, name) in scenario.providers.keys().chain(traps).enumerate() {
+    let others = scenario.traps.iter().chain(&scenario.collectors).map(|name| &name.value);
+    for (index, name) in scenario.providers.keys().chain(others).enumerate() {
         let port = 40_000 + index;
         vars.set(format!("{name}.host"), "127.0.0.1");
         vars.set(format!("{name}.port"), port);

@@ -17,10 +17,12 @@ pub struct Places<'p> {
     pub logs: String,
     /// The metrics text.
     pub metrics: String,
+    /// All spans as JSON.
+    pub spans: String,
 }
 
 /// Places where no secret may appear, unless a scenario says otherwise.
-const ALWAYS: &[&str] = &["client", "logs", "metrics"];
+const ALWAYS: &[&str] = &["client", "logs", "metrics", "spans"];
 
 /// A secret found where it must not be.
 #[derive(Debug)]
@@ -74,6 +76,7 @@ impl Places<'_> {
             "providers" => self.journals.values().any(|journal| journal_shows(journal, secret)),
             "logs" => self.logs.contains(secret),
             "metrics" => self.metrics.contains(secret),
+            "spans" => self.spans.contains(secret),
             other => {
                 let provider = other.strip_prefix("provider.").and_then(|name| self.journals.get(name));
                 provider.is_some_and(|journal| journal_shows(journal, secret))

@@ -21,6 +21,8 @@ pub struct Evidence<'e> {
     pub now: Metrics,
     /// Access-log records so far.
     pub records: Vec<Value>,
+    /// Spans so far.
+    pub spans: Vec<Value>,
     /// What the mocks reported.
     pub journals: &'e BTreeMap<String, Journal>,
     /// What things are called.
@@ -43,6 +45,7 @@ pub fn judge(judge: &mut Judge<'_>, expect: &TelemetryExpect, evidence: &Evidenc
         }
         series(judge, expect, evidence);
         log(judge, expect, &evidence.records);
+        spans(judge, expect, &evidence.spans);
     });
 }
 
@@ -144,6 +147,9 @@ fn series(judge: &mut Judge<'_>, expect: &TelemetryExpect, evidence: &Evidence<'
             judge.check(".cached_tokens.delta", delta, &Seen::one(0));
         }
     }
+    if let Some(DeltaExpect { delta }) = &expect.cost {
+        judge.check(".cost.delta", delta, &Seen::one(evidence.delta(&names.cost, |_| true)));
+    }
     let histograms = [
         (".ttft", &expect.ttft, &names.ttft),
         (".time_per_output_token", &expect.time_per_output_token, &names.time_per_output_token),
@@ -185,18 +191,31 @@ fn log(judge: &mut Judge<'_>, expect: &TelemetryExpect, records: &[Value]) {
         let fits = |record: &&Value| mismatches(judge, &wanted.value, record).is_empty();
         match free.iter().position(fits) {
             Some(found) => drop(free.remove(found)),
-            None => closest(judge, index, wanted, &free),
+            None => closest(judge, &format!(".log[{index}]"), wanted, &free),
+        }
+    }
+}
+
+/// What collectors were sent.
+fn spans(judge: &mut Judge<'_>, expect: &TelemetryExpect, spans: &[Value]) {
+    for (kind, matcher) in &expect.span_count {
+        let count = spans.iter().filter(|span| span["span.kind"] == **kind).count();
+        judge.check(&format!(".span_count[{kind}]"), matcher, &Seen::one(count));
+    }
+    let all: Vec<&Value> = spans.iter().collect();
+    for (index, wanted) in expect.spans.iter().enumerate() {
+        if !spans.iter().any(|span| mismatches(judge, &wanted.value, span).is_empty()) {
+            closest(judge, &format!(".spans[{index}]"), wanted, &all);
         }
     }
 }
 
 /// Names the fields in which the closest record differs.
-fn closest(judge: &mut Judge<'_>, index: usize, wanted: &At<BTreeMap<String, At<Matcher>>>, free: &[&Value]) {
-    let part = format!(".log[{index}]");
+fn closest(judge: &mut Judge<'_>, part: &str, wanted: &At<BTreeMap<String, At<Matcher>>>, free: &[&Value]) {
     let best = free.iter().min_by_key(|record| mismatches(judge, &wanted.value, record).len());
     match best {
-        Some(record) => judge.below(&part, |judge| fields(judge, &wanted.value, record)),
-        None => judge.fail(&part, wanted, "a log record", "no record is left"),
+        Some(record) => judge.below(part, |judge| fields(judge, &wanted.value, record)),
+        None => judge.fail(part, wanted, "a record", "no record is left"),
     }
 }
 

@@ -29,7 +29,7 @@ pub(super) fn scenario(loaded: &Loaded) -> Vec<Problem> {
 }
 
 /// Where a secret can be looked for.
-pub(crate) const PLACES: &[&str] = &["client", "providers", "logs", "metrics"];
+pub(crate) const PLACES: &[&str] = &["client", "providers", "logs", "metrics", "spans"];
 
 struct Check<'a> {
     source: &'a Source,
@@ -63,9 +63,10 @@ impl Check<'_> {
             let message = "a scenario has exactly one of `steps`, `check` and `start`";
             self.problems.push(at(self.source, &scenario.id, message));
         }
-        for trap in &scenario.traps {
-            if scenario.providers.contains_key(&trap.value) {
-                self.problems.push(at(self.source, trap, format!("`{}` is a provider, not a trap", trap.value)));
+        let kinds = [("trap", &scenario.traps), ("collector", &scenario.collectors)];
+        for (kind, name) in kinds.iter().flat_map(|(kind, names)| names.iter().map(move |name| (kind, name))) {
+            if scenario.providers.contains_key(&name.value) {
+                self.problems.push(at(self.source, name, format!("`{}` is a provider, not a {kind}", name.value)));
             }
         }
     }
@@ -210,6 +211,8 @@ impl Check<'_> {
             (telemetry.cached_tokens.is_some(), "telemetry.cached_tokens"),
             (telemetry.series.is_some(), "telemetry.series_bounded"),
             (telemetry.exposition.is_some(), "telemetry.exposition"),
+            (telemetry.cost.is_some(), "telemetry.cost"),
+            (!telemetry.spans.is_empty() || !telemetry.span_count.is_empty(), "telemetry.spans"),
         ];
         for (_, need) in uses.iter().filter(|(used, _)| *used) {
             self.needs(need, "what is expected of telemetry");

@@ -95,6 +95,7 @@ impl Player<'_> {
                 before: &self.world.before,
                 now: self.world.metrics().await,
                 records: self.world.records(),
+                spans: self.world.spans(),
                 journals: &journals,
                 telemetry: &self.world.target.file.telemetry,
                 reached: self.reached(),
@@ -145,6 +146,7 @@ impl Player<'_> {
             journals: &journals,
             logs: lines.join("\n"),
             metrics: self.world.scrape().await,
+            spans: serde_json::Value::from(self.world.spans()).to_string(),
         };
         for leak in canary::leaks(scenario, &self.world.secrets, &self.world.keys, &places) {
             let expected = format!("{} never at {}", leak.secret, leak.place);

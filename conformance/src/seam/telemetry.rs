@@ -8,6 +8,8 @@ use crate::telemetry::{Metrics, Sample};
 
 /// What a request without usage is said to have used.
 const INVENTED: f64 = 7.0;
+/// The record's field for what an exchange cost.
+const COST: &str = "agw.ai.usage.cost.total";
 /// Where tokens go that are not counted where they belong.
 const ELSEWHERE: &str = "elsewhere";
 
@@ -39,6 +41,9 @@ pub(crate) fn metrics(saboteur: Saboteur, telemetry: &Telemetry, metrics: &mut M
         Saboteur::TpotDoubled => {
             let sum = format!("{}_sum", telemetry.names.time_per_output_token);
             change(metrics, &|sample: &Sample| sample.name == sum, &|sample| sample.value *= 2.0);
+        }
+        Saboteur::CostDoubled => {
+            change(metrics, &|sample| sample.name == telemetry.names.cost, &|sample| sample.value *= 2.0)
         }
         Saboteur::TtftLost => metrics.samples.retain(|sample| !sample.name.starts_with(&telemetry.names.ttft)),
         Saboteur::TtftForEverything => {
@@ -77,7 +82,34 @@ pub(crate) fn records(saboteur: Saboteur, records: &mut Vec<Value>) {
             }
         }
         Saboteur::LogModelLost => keep_fields(records, |name| !name.ends_with(".model")),
+        Saboteur::CostLost => keep_fields(records, |name| name != COST),
+        Saboteur::CostZeroWhenUnknown => {
+            for record in records.iter_mut().filter(|record| record.get(COST).is_none()) {
+                record[COST] = Value::from("0");
+            }
+        }
         Saboteur::TraceIdLost => keep_fields(records, |name| name != "trace.id" && name != "span.id"),
+        _ => {}
+    }
+}
+
+/// Changes spans.
+pub(crate) fn spans(saboteur: Saboteur, spans: &mut Vec<Value>, secret: &str, prompts: impl FnOnce() -> Vec<String>) {
+    let lose = |spans: &mut [Value], lost: &dyn Fn(&str) -> bool| {
+        let all = spans.iter_mut().filter_map(Value::as_object_mut);
+        all.for_each(|span| span.retain(|name, _| !lost(name)));
+    };
+    match saboteur {
+        Saboteur::SpansLost => spans.clear(),
+        Saboteur::SpansDoubled => spans.extend_from_within(..),
+        Saboteur::SpanParentLost => lose(spans, &|name| name.starts_with("parent.")),
+        Saboteur::SpanTokensLost => lose(spans, &|name| name.contains(".usage.") || name.contains("token")),
+        Saboteur::SpanErrorLost => lose(spans, &|name| name == "error.type" || name.starts_with("span.status")),
+        Saboteur::SecretInSpan => spans.iter_mut().for_each(|span| span["provider.key"] = secret.into()),
+        Saboteur::PromptInSpan => {
+            let prompts = Value::from(prompts().concat());
+            spans.iter_mut().for_each(|span| span["gen_ai.input.messages"] = prompts.clone());
+        }
         _ => {}
     }
 }

@@ -229,12 +229,14 @@ pub struct Telemetry {
     pub log: Option<PathBuf>,
     /// How long telemetry may lag; default 5 s.
     pub settle: Option<Span>,
-    /// Metric names: `requests`, `tokens` (several), `ttft`, `time_per_output_token`.
+    /// Metric names: `requests`, `tokens` (several), `ttft`, `time_per_output_token`, `cost`.
     pub names: Names,
     /// Native labels: `status`, `route`, `backend`, `token_type`, `input`, `output`, `cached`, `models` (several).
     pub labels: Labels,
     /// The target's log field for a field of ours.
     pub fields: BTreeMap<String, String>,
+    /// The target's span attribute for one of ours; the usual conventions are known.
+    pub attributes: BTreeMap<String, String>,
 }
 
 /// What metrics are called.
@@ -249,6 +251,8 @@ pub struct Names {
     pub ttft: String,
     /// Time per output token, a histogram in seconds.
     pub time_per_output_token: String,
+    /// What tokens cost, a counter in US dollars.
+    pub cost: String,
 }
 
 impl Default for Names {
@@ -261,6 +265,7 @@ impl Default for Names {
             ],
             ttft: "agentgateway_gen_ai_server_time_to_first_token".to_owned(),
             time_per_output_token: "agentgateway_gen_ai_server_time_per_output_token".to_owned(),
+            cost: "agentgateway_gen_ai_client_cost_usd_total".to_owned(),
         }
     }
 }

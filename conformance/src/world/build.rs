@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use super::placed::{Placed, Placing};
 use super::{FILE, FOLDER, READY, SILENT, World, WorldError, provider, write};
+use crate::collector::Collector;
 use crate::load::{self, Loaded};
 use crate::manifest::{self, Manifests};
 use crate::mask::Secrets;
@@ -69,6 +70,7 @@ pub(super) async fn world(
         context: ground.context,
         mocks: ground.upstreams.mocks,
         traps: ground.traps,
+        collectors: ground.collectors,
         manifests: ground.manifests,
         hidden: hidden.clone(),
         root: Arc::clone(&loaded.root),
@@ -109,6 +111,7 @@ struct Ground {
     context: Option<Arc<Context>>,
     upstreams: Upstreams,
     traps: BTreeMap<String, MockProvider>,
+    collectors: Vec<Collector>,
     manifests: Manifests,
     launch: Launch,
     placed: Option<Placed>,
@@ -141,6 +144,12 @@ async fn ground(
     let context = saboteur.map(|saboteur| Arc::new(Context::new(saboteur, leak.unwrap_or_default())));
     let traps = traps(scenario, origin).await?;
     traps.iter().for_each(|(name, trap)| set_address(&mut vars, name, trap.addr()));
+    let mut collectors = Vec::new();
+    for name in &scenario.collectors {
+        let collector = Collector::start().await.map_err(WorldError::io("a collector cannot start"))?;
+        set_address(&mut vars, &name.value, collector.address);
+        collectors.push(collector);
+    }
     let upstreams = upstreams(scenario, &vars, context.as_ref(), origin).await?;
     upstreams.addresses.iter().for_each(|(name, address)| set_address(&mut vars, name, *address));
     let (manifests, text) = manifests(loaded, &vars)?;
@@ -166,7 +175,7 @@ async fn ground(
             }
         }
     }
-    Ok(Ground { origin, folder, vars, secrets, context, upstreams, traps, manifests, launch, placed })
+    Ok(Ground { origin, folder, vars, secrets, context, upstreams, traps, collectors, manifests, launch, placed })
 }
 
 /// Puts the first manifests on the cluster.

@@ -51,7 +51,8 @@ impl Check<'_> {
         names.extend(scenario.variables.keys().cloned());
         names.extend(scenario.secrets.keys().map(|name| format!("secrets.{name}")));
         names.extend(crate::capability::OPTIONS.iter().map(|option| format!("options.{}", option.name)));
-        for provider in scenario.providers.keys().chain(scenario.traps.iter().map(|trap| &trap.value)) {
+        let others = scenario.traps.iter().chain(&scenario.collectors).map(|name| &name.value);
+        for provider in scenario.providers.keys().chain(others) {
             names.extend(["host", "port", "address"].map(|part| format!("{provider}.{part}")));
         }
         names

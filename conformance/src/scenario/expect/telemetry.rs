@@ -48,6 +48,15 @@ pub struct TelemetryExpect {
     /// Input tokens that came from a cache.
     #[serde(default)]
     pub cached_tokens: Option<DeltaExpect>,
+    /// What tokens cost, in US dollars.
+    #[serde(default)]
+    pub cost: Option<DeltaExpect>,
+    /// Each entry is shown by a span; one span may show several.
+    #[serde(default)]
+    pub spans: Vec<At<BTreeMap<String, At<Matcher>>>>,
+    /// Number of spans by kind: `server`, `client`, `internal`, `producer`, `consumer`, `unspecified`.
+    #[serde(default)]
+    pub span_count: BTreeMap<String, At<Matcher>>,
     /// Time to the first token of streams.
     #[serde(default)]
     pub ttft: Option<HistogramExpect>,
@@ -64,7 +73,7 @@ impl TelemetryExpect {
         }
         let requests = self.requests.iter().flat_map(|list| &list.0).map(|counter| place(&counter.delta)).next();
         let deltas = self.tokens.iter().flat_map(|list| &list.0).flat_map(|tokens| [&tokens.input, &tokens.output]);
-        let tokens = deltas.chain([&self.cached_tokens]).flatten().map(|delta| place(&delta.delta)).next();
+        let tokens = deltas.chain([&self.cached_tokens, &self.cost]).flatten().map(|delta| place(&delta.delta)).next();
         let series = self.series.as_ref().map(|series| place(&series.growth));
         let flags = self.exposition.as_ref().or(self.conserved.as_ref()).map(place::<bool>);
         requests.or(tokens).or(series).or(flags).or_else(|| self.labels.values().next().map(place))
