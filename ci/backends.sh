@@ -99,12 +99,12 @@ start() {
     fi
 }
 
-# What a server's answers have of chance or of the clock: `created` of llama.cpp's chunks is the second in which each is
-# made, and Ollama draws ids from a thousand numbers.
+# What a server's answers have of chance or of the clock: `created` of llama.cpp's and Ollama's chunks is the second in which
+# each is made, and Ollama draws ids from a thousand numbers.
 unsteady() {
     case $1 in
         llamacpp) echo STR-04 ;;
-        ollama) echo LOD-02 CHT-04 ;;
+        ollama) echo LOD-02 CHT-04 STR-04 ;;
     esac
 }
 
