@@ -88,7 +88,7 @@ impl Planned {
     fn answered(&self, asks: &[Ask], case: &Case<'_>, finding: &mut Finding) -> bool {
         for (index, ask) in asks.iter().enumerate() {
             // How these end is what their checks are about.
-            if matches!(ask.way, Way::Http2 | Way::Until429(_)) {
+            if matches!(ask.way, Way::Http2 | Way::Until429(_) | Way::Twice) {
                 continue;
             }
             for (place, answer) in case.all(index).iter().enumerate() {

@@ -91,9 +91,10 @@ fn kept_alive(case: &Case<'_>, finding: &mut Finding) {
     if !finding.accepted(&answers[0]) {
         return;
     }
-    let announced =
-        |answer: &Answer| answer.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"));
-    if announced(&answers[0]) {
+    let connection =
+        |value: &str| answers[0].header("connection").is_some_and(|given| given.eq_ignore_ascii_case(value));
+    let old = answers[0].head.as_ref().is_some_and(|head| head.start.starts_with("HTTP/1.0 "));
+    if connection("close") || (old && !connection("keep-alive")) {
         finding.fail("the connection is closed after each answer: every request pays for a handshake");
     } else if answers.get(1).is_none_or(|answer| answer.end != End::Clean || answer.status() != Some(200)) {
         let why = answers.get(1).map(Answer::refusal).unwrap_or_default();

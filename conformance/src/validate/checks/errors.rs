@@ -103,14 +103,17 @@ fn without_messages(facts: &Facts) -> Request {
 }
 
 fn incomplete(case: &Case<'_>, finding: &mut Finding) {
-    for (ask, what) in ["messages", "messages", "model"].into_iter().enumerate() {
+    let rows = [("messages", "without messages"), ("messages", "with no message"), ("model", "without a model")];
+    for (ask, (what, without)) in rows.into_iter().enumerate() {
         let answer = case.answer(ask);
         if ask == 2 && answer.status() == Some(200) {
             finding.note("without a model the backend takes the one that it has");
             continue;
         }
         // FastAPI's servers say 422, with the field in `detail`.
-        if refused(finding, answer, &[400, 422]) {
+        if answer.status() == Some(200) {
+            finding.fail(format!("{without} a chat is answered 200"));
+        } else if refused(finding, answer, &[400, 422]) {
             let named = String::from_utf8_lossy(&answer.body).contains(what);
             finding.expect(named, || format!("the error does not name `{what}`; {}", answer.refusal()));
         }

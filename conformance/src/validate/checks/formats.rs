@@ -81,11 +81,18 @@ pub(super) const CHECKS: &[Check] = &[
         title: "`top_logprobs` without `logprobs` is a 400",
         anchor: PROBABILITIES,
         recognises: &["logprobs_ignored"],
-        asks: |facts| asks([facts.chat("Say hello.", json!({"top_logprobs": 2, facts.limit: 4}))]),
+        asks: |facts| {
+            let alone = facts.chat("Say hello.", json!({"top_logprobs": 2, facts.limit: 4}));
+            asks([alone, facts.chat("Say hello.", json!({"logprobs": true, "top_logprobs": 2, facts.limit: 8}))])
+        },
         judge: |case, finding| {
             let answer = case.answer(0);
             if answer.status() == Some(200) {
-                finding.deviates("logprobs_ignored", "`top_logprobs` without `logprobs` is taken");
+                let taken = "`top_logprobs` without `logprobs` is taken";
+                match case.answer(1).value()["choices"][0]["logprobs"]["content"].is_array() {
+                    true => finding.fail(taken),
+                    false => finding.deviates("logprobs_ignored", taken),
+                }
             } else {
                 refused(finding, answer, &[400, 422]);
             }

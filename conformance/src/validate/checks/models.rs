@@ -86,6 +86,11 @@ fn listed(case: &Case<'_>, finding: &mut Finding) {
 fn retrieved(case: &Case<'_>, finding: &mut Finding) {
     let answer = case.answer(0);
     if finding.accepted(answer) {
+        let object = &answer.value()["object"];
+        if !finding.expect(object == "model", || format!("$.object: expected \"model\", got {object}; it is no model"))
+        {
+            return;
+        }
         judged(&MODEL, case, finding);
         let id = &answer.value()["id"];
         finding
