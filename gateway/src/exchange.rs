@@ -12,6 +12,7 @@ use http::{HeaderName, HeaderValue, Response};
 use crate::affinity::{Key, Place};
 use crate::error::Rejection;
 use crate::headers::REQUEST_ID;
+use crate::proxy::Client;
 use crate::record::{End, Pending, Record};
 use crate::relay::Reply;
 use crate::snapshot::Rule;
@@ -56,26 +57,27 @@ impl fmt::Debug for Exchange {
 impl Exchange {
     /// Begins an exchange: identity, trace, record.
     #[must_use]
-    pub fn begin(worker: Rc<Worker>, port: u16, peer: IpAddr, head: Parts) -> Self {
+    pub fn begin(worker: Rc<Worker>, client: &Client, head: Parts) -> Self {
         let trace = Trace::begin(&head.headers, || worker.random());
         let given = head.headers.get(REQUEST_ID).and_then(|id| id.to_str().ok());
         let given = given.filter(|id| !id.is_empty() && id.len() <= 128).map(Box::from);
         let record = Record {
             request_id: given.unwrap_or_else(|| own_id(&trace)),
             trace,
-            peer,
+            peer: client.peer,
             method: head.method.clone(),
             version: head.version,
             host: crate::route::host(&head).into(),
             path: head.uri.path().into(),
-            port,
+            port: client.port,
+            scheme: if client.server_name.is_some() { "https" } else { "http" },
             ..Record::empty()
         };
         let record = Pending::new(record, worker.sink.clone());
         Self {
             worker,
             record,
-            peer,
+            peer: client.peer,
             head,
             deadline: None,
             response_edits: Vec::new(),

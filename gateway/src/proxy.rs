@@ -14,6 +14,7 @@ use crate::cel::Uses;
 use crate::error::{Reason, Rejection};
 use crate::exchange::Exchange;
 use crate::framing::Framing;
+use crate::record::Record;
 use crate::relay::Reply;
 use crate::route::{self, Asked, NoRoute};
 use crate::snapshot::{Bind, Filters, RouteEntry, Rule, Snapshot, Target};
@@ -44,7 +45,7 @@ pub fn handle(
     request: Request<Incoming>,
 ) -> impl Future<Output = Response<Reply>> + Unpin {
     let (head, body) = request.into_parts();
-    let exchange = Exchange::begin(worker, client.port, client.peer, head);
+    let exchange = Exchange::begin(worker, &client, head);
     // large, and the HTTP layer moves it about before it begins
     Box::pin(serve(exchange, client, body))
 }
@@ -79,7 +80,7 @@ async fn serve(mut exchange: Exchange, client: Client, body: Incoming) -> Respon
         kept.keep_request(&exchange.head.headers);
     }
     exchange.deadline = rule.timeouts.request.map(|limit| exchange.record.started + limit);
-    if let Some(answer) = redirected(&exchange, entry, &rule.filters, &client) {
+    if let Some(answer) = redirected(&exchange, entry, &rule.filters) {
         return match answer {
             Ok(answer) => answer_directly(exchange, body, answer),
             Err(rejection) => refuse(exchange, body, rejection),
@@ -98,7 +99,7 @@ async fn serve(mut exchange: Exchange, client: Client, body: Incoming) -> Respon
     };
     let index = rule.backends.iter().position(|backend| std::ptr::eq(backend, chosen)).unwrap_or(0);
     exchange.response_edits.push((rule.clone(), Some(index)));
-    if let Some(answer) = redirected(&exchange, entry, &chosen.filters, &client) {
+    if let Some(answer) = redirected(&exchange, entry, &chosen.filters) {
         return match answer {
             Ok(answer) => answer_directly(exchange, body, answer),
             Err(rejection) => refuse(exchange, body, rejection),
@@ -268,12 +269,11 @@ fn redirected(
     exchange: &Exchange,
     entry: &RouteEntry,
     filters: &Filters,
-    client: &Client,
 ) -> Option<Result<Response<Bytes>, Rejection>> {
     let redirect = filters.redirect.as_ref()?;
     let (uri, matched) = (&exchange.head.uri, &entry.matcher.path);
-    let scheme = if client.server_name.is_some() { "https" } else { "http" };
-    let asked = redirect::Asked { scheme, host: &exchange.record.host, port: client.port, uri, matched };
+    let Record { scheme, host, port, .. } = &*exchange.record;
+    let asked = redirect::Asked { scheme, host, port: *port, uri, matched };
     let answer = redirect::answer(redirect, asked);
     let no_host = || Rejection::invalid("invalid_host", "a redirect needs to know the host: send a Host header");
     Some(answer.ok_or_else(no_host))

@@ -91,6 +91,8 @@ pub struct Record {
     pub peer: IpAddr,
     pub method: http::Method,
     pub version: http::Version,
+    /// `https` behind a listener's certificate, else `http`.
+    pub scheme: &'static str,
     pub host: Box<str>,
     pub path: Box<str>,
     pub port: u16,
@@ -141,6 +143,7 @@ impl Record {
             peer: Ipv4Addr::UNSPECIFIED.into(),
             method: http::Method::GET,
             version: http::Version::HTTP_11,
+            scheme: "http",
             host: "".into(),
             path: "".into(),
             port: 0,

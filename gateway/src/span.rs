@@ -227,6 +227,7 @@ impl Facts<'_> {
             Fact::Method => text(Some(record.method.as_str())),
             Fact::Host => text(Some(&record.host)),
             Fact::Path => text(Some(&record.path)),
+            Fact::Scheme => text(Some(record.scheme)),
             Fact::Version => text(version(record.version)),
             Fact::Status => match self.attempt {
                 None => Some(u64::from(record.status).into()),
