@@ -46,6 +46,10 @@ run *ARGS:
 trust *ARGS:
     cargo run --release -- trust {{ARGS}}
 
+# The gateway beside nginx and haproxy, or beside those that are named.
+peers *ARGS:
+    ci/peers.sh {{ARGS}}
+
 # All benches, or one: `just bench --bench round_trip`.
 bench *ARGS:
     cargo bench -p benches {{ARGS}}

@@ -6,9 +6,5 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 minutes=${1:-10}
-binary=${2:-}
-if [[ -z $binary ]]; then
-    cargo build --release --locked --package conformance
-    binary=${CARGO_TARGET_DIR:-target}/release/windtunnel
-fi
+binary=${2:-$(ci/binary.sh)}
 cargo run --locked --package benches --example soak -- "$minutes" "$binary"

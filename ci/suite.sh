@@ -4,4 +4,5 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-cargo run --release --locked -- run --long "$@"
+binary=$(ci/binary.sh)
+"$binary" run --long "$@"

@@ -13,7 +13,8 @@ fi
 output=$(mktemp)
 trap 'rm -f "$output"' EXIT
 status=0
-cargo run --release --locked -- trust "$@" | tee "$output" >&2 || status=$?
+binary=$(ci/binary.sh)
+"$binary" trust "$@" | tee "$output" >&2 || status=$?
 measured=$(grep '^trust: ' "$output" || true)
 if [[ -z $measured ]]; then
     echo "nothing was measured" >&2

@@ -83,7 +83,8 @@ fn asks_for_stream(request: &[u8]) -> bool {
     [start, end].iter().any(|part| part.windows(KEY.len()).any(|bytes| bytes == KEY))
 }
 
-fn json_answer() -> Vec<u8> {
+/// A whole answer of [`JSON_LEN`] bytes of body.
+pub fn json_answer() -> Vec<u8> {
     let start = r#"{"id":"chatcmpl-1","object":"chat.completion","created":1700000000,"model":"m-1","choices":[{"index":0,"message":{"role":"assistant","content":""#;
     let end = r#""},"finish_reason":"stop"}],"usage":{"prompt_tokens":9,"completion_tokens":12,"total_tokens":21}}"#;
     let text = "a".repeat(JSON_LEN - start.len() - end.len());
@@ -91,7 +92,8 @@ fn json_answer() -> Vec<u8> {
     [head, start.into(), text, end.into()].concat().into_bytes()
 }
 
-fn stream_answer(events: usize) -> Vec<Vec<u8>> {
+/// A streamed answer: head, events with content, and in one piece the last event and the end.
+pub fn stream_answer(events: usize) -> Vec<Vec<u8>> {
     let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
     let content = (0..events).map(|_| event(r#"{"content":"token "}"#, "null"));
     let last = format!("{}{}0\r\n\r\n", event("{}", r#""stop""#), chunk("data: [DONE]\n\n"));

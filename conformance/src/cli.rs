@@ -1,5 +1,6 @@
 //! The command line of `windtunnel`: flags and their meaning, nothing else. One file per command does the work.
 
+pub mod bench;
 pub mod command;
 mod examples;
 
@@ -51,8 +52,17 @@ pub enum Command {
     Gateway(Box<GatewayArgs>),
     /// Deploy the Gateways of a Kubernetes cluster, and write the status of its objects
     Controller(ControllerArgs),
+    /// Say whether a gateway, or what has such a path, is ready (exit code 0 it is, 1 not): the image's health check
+    Ready(ReadyArgs),
     /// Run mock providers
     Mock(MockArgs),
+    /// Measure what gateways cost beside a floor (exit code 0 ok, 1 a target failed, 2 bad input, 3 nothing measured)
+    ///
+    /// Requests are sent at times that are fixed beforehand, and latency counts from then (open loop). Windows of all
+    /// targets take turns, so that what is told is the difference of neighbours, with its confidence interval. A window
+    /// with a failed request is void. Without --target it measures the reference gateway: it starts a mock provider, the
+    /// floor (a bare hyper proxy) and the gateway with all its telemetry, as processes of this program on free ports.
+    Bench(Box<bench::BenchArgs>),
     /// Run a decoy: something that is no gateway, to try the suite on
     Decoy(DecoyArgs),
     /// Print a completion script for a shell
@@ -71,8 +81,13 @@ pub struct RunArgs {
     /// The value of a scenario's variable, instead of the one in its file (may be given several times)
     #[arg(long = "var", value_name = "NAME=VALUE")]
     pub variables: Vec<String>,
-    /// The gateway under test: `reference`, `kubernetes`, or a target file
-    #[arg(long, value_name = "reference|kubernetes|FILE", env = "WINDTUNNEL_TARGET", default_value = "reference")]
+    /// The gateway under test: `reference`, `docker`, `kubernetes`, or a target file
+    #[arg(
+        long,
+        value_name = "reference|docker|kubernetes|FILE",
+        env = "WINDTUNNEL_TARGET",
+        default_value = "reference"
+    )]
     pub target: String,
     /// Also scenarios that take long
     #[arg(long, env = "WINDTUNNEL_LONG", value_parser = clap::builder::BoolishValueParser::new())]
@@ -136,8 +151,13 @@ pub struct TrustArgs {
 #[derive(Debug, Args)]
 #[command(after_help = examples::FUZZ_EXAMPLES)]
 pub struct FuzzArgs {
-    /// The gateway under test: `reference`, `kubernetes`, or a target file
-    #[arg(long, value_name = "reference|kubernetes|FILE", env = "WINDTUNNEL_TARGET", default_value = "reference")]
+    /// The gateway under test: `reference`, `docker`, `kubernetes`, or a target file
+    #[arg(
+        long,
+        value_name = "reference|docker|kubernetes|FILE",
+        env = "WINDTUNNEL_TARGET",
+        default_value = "reference"
+    )]
     pub target: String,
     /// So many random cases
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..))]
@@ -426,12 +446,27 @@ pub struct ControllerArgs {
     /// The data plane's image where AgentgatewayParameters name no other
     #[arg(long, value_name = "IMAGE", env = "WINDTUNNEL_IMAGE", default_value = concat!("windtunnel:", env!("CARGO_PKG_VERSION")))]
     pub image: String,
+    /// Address of /healthz/ready, /healthz/live and /metrics; default is none
+    #[arg(long, value_name = "ADDR:PORT", env = "WINDTUNNEL_CONTROLLER_READY")]
+    pub ready: Option<SocketAddr>,
     /// Print what lets it work, and its data planes read: a service account, roles and a binding
     #[arg(long)]
     pub rbac: bool,
     /// End at once when standard input ends: for a run that may be killed itself
     #[arg(long, hide = true)]
     pub until_stdin_ends: bool,
+}
+
+/// Flags of `ready`.
+#[derive(Debug, Args)]
+#[command(after_help = examples::READY_EXAMPLES)]
+pub struct ReadyArgs {
+    /// Where it is asked; 0.0.0.0 stands for this machine
+    #[arg(value_name = "ADDR:PORT", env = "WINDTUNNEL_READY", default_value = "127.0.0.1:15021")]
+    pub address: SocketAddr,
+    /// What is asked for
+    #[arg(long, value_name = "PATH", default_value = "/healthz/ready")]
+    pub path: String,
 }
 
 /// How lines of the access log are written.
@@ -488,6 +523,9 @@ pub struct MockArgs {
     /// Write the certificate of the CA that signs for `tls: true` providers to this file
     #[arg(long, value_name = "FILE", env = "WINDTUNNEL_MOCK_CA")]
     pub write_ca: Option<PathBuf>,
+    /// End at once when standard input ends: for a run that may be killed itself
+    #[arg(long, hide = true)]
+    pub until_stdin_ends: bool,
 }
 
 /// What `mock` can do besides.
@@ -543,9 +581,12 @@ pub struct DecoyArgs {
     /// Where it listens; a port before `=` is passed over, so that a target file's ${listeners} can be given
     #[arg(long, value_name = "[PORT=]ADDR:PORT", required = true, value_delimiter = ',', value_parser = place)]
     pub listen: Vec<Place>,
-    /// Where a tcp decoy passes bytes on to
+    /// Where tcp and floor pass on to
     #[arg(long, value_name = "ADDR:PORT")]
     pub to: Option<SocketAddr>,
+    /// End at once when standard input ends: for a run that may be killed itself
+    #[arg(long, hide = true)]
+    pub until_stdin_ends: bool,
 }
 
 /// An address to listen on.

@@ -1,4 +1,4 @@
-//! Decoys: four things that are no gateways, to try the suite on. Whatever a suite says about them must be sensible,
+//! Decoys: things that are no gateways, to try the suite on or to measure gateways against. Whatever a suite says about them must be sensible,
 //! come in bounded time, and never be a pass on what only a gateway can do.
 
 use std::net::SocketAddr;
@@ -21,6 +21,8 @@ pub enum Decoy {
     Hang,
     /// Passes bytes on to --to, like a plain TCP proxy
     Tcp,
+    /// Passes requests on to --to: the bare proxy that `windtunnel bench` compares gateways with
+    Floor,
 }
 
 /// What everybody is told by [`Decoy::Yes`].
@@ -31,6 +33,7 @@ pub async fn serve(decoy: Decoy, listen: &[SocketAddr], to: Option<SocketAddr>) 
     let mut tasks = tokio::task::JoinSet::new();
     for address in listen {
         let listener = TcpListener::bind(address).await?;
+        println!("listening address={}", listener.local_addr()?);
         tasks.spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 tokio::spawn(connection(decoy, stream, to));
@@ -50,6 +53,8 @@ async fn connection(decoy: Decoy, mut stream: TcpStream, to: Option<SocketAddr>)
             let _ = socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO));
         }
         Decoy::Hang => while stream.read(&mut buffer).await.is_ok_and(|size| size > 0) {},
+        // It has a loop of its own.
+        Decoy::Floor => {}
         Decoy::Tcp => {
             if let Some(to) = to
                 && let Ok(mut provider) = TcpStream::connect(to).await

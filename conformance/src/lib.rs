@@ -7,6 +7,7 @@
 //! all, [`fuzz`] makes scenarios up. [`lint`] reads manifests of any gateway of their kind. [`validate`] asks
 //! a provider itself whether it speaks OpenAI's API. [`cluster`] is Kubernetes. [`schema`] is for editors, [`cli`] is the command line.
 
+pub mod bench;
 pub mod call;
 pub mod capability;
 pub mod cli;

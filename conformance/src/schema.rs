@@ -1,5 +1,5 @@
-//! JSON Schemas of the files that people write, and of the report: for editors, made from the types that read them.
-//! Owns the four documents, and prints the gateway's CRDs; shapes that no derive could know are in `forms`, names from the tables in `names`.
+//! JSON Schemas of the files that people write, of reports and benchmarks: for editors, made from the types that read them.
+//! Owns the documents, and prints the gateway's CRDs; shapes that no derive could know are in `forms`, names from the tables in `names`.
 //! A test holds schema and reader together: each key that one knows, the other knows.
 
 pub mod forms;
@@ -12,6 +12,7 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
 use serde_json::{Value, json};
 
+use crate::bench::model::Run;
 use crate::report::model::Report;
 use crate::scenario::Scenario;
 use crate::target::TargetFile;
@@ -27,6 +28,8 @@ pub enum Kind {
     Target,
     /// A report of `run --report json=…`.
     Report,
+    /// A run of `bench --report json=…`.
+    Bench,
     /// The CustomResourceDefinitions of agentgateway's kinds, for `kubectl apply --server-side -f -`.
     Crds,
 }
@@ -39,6 +42,7 @@ impl Kind {
             Kind::Mock => document::<Config>("A configuration of Windtunnel's mock providers", read()),
             Kind::Target => document::<TargetFile>("A Windtunnel target", read()),
             Kind::Report => document::<Report>("A Windtunnel report", read().for_serialize()),
+            Kind::Bench => document::<Run>("A Windtunnel benchmark", read().for_serialize()),
             Kind::Crds => crds().into(),
         }
     }

@@ -4,6 +4,7 @@
 
 mod cluster;
 mod command;
+mod container;
 mod file;
 mod instance;
 mod lines;
@@ -18,6 +19,7 @@ use serde_json::Value;
 
 pub use cluster::{Class, Cluster, Kubernetes, NoCluster};
 pub use command::{Checked, check};
+pub use container::NoImage;
 pub use file::{ExpectedFailure, Pattern, Quirk, Supports, TargetFile, Telemetry};
 pub use instance::{Instance, Launch, LaunchError, Place, Started, resident};
 pub use lines::Lines;
@@ -36,7 +38,7 @@ pub struct Target {
     pub version: Option<String>,
     /// What `--target` was told, unless it is the reference gateway.
     pub argument: Option<String>,
-    /// This binary: `${windtunnel}` in commands.
+    /// This binary, or the image's: `${windtunnel}` in commands.
     pub exe: PathBuf,
     /// Where its manifests are objects.
     pub cluster: Option<Arc<Cluster>>,
@@ -57,6 +59,16 @@ impl Target {
     pub fn kubernetes(exe: &Path) -> Result<Target, Problems> {
         let target = Target::read(Source::new("kubernetes.yaml", KUBERNETES), exe)?;
         Ok(Target { argument: Some("kubernetes".to_owned()), ..target })
+    }
+
+    /// The reference gateway in containers of the image.
+    pub fn docker(exe: &Path) -> Result<Target, Problems> {
+        let mut target = Target::read(Source::new("reference.yaml", REFERENCE), exe)?;
+        target.file.name.push_str("-docker");
+        if let Some(start) = &mut target.file.start {
+            start.value.image = Some(container::image());
+        }
+        Ok(Target { argument: Some("docker".to_owned()), exe: container::PROGRAM.into(), ..target })
     }
 
     /// From a target file.
@@ -130,6 +142,17 @@ impl Target {
             self.cluster = Some(Arc::new(Cluster::reach(&self).await?));
         }
         Ok(self)
+    }
+
+    /// Makes sure of the image of its containers, where it has any.
+    pub fn with_image(self) -> Result<Target, NoImage> {
+        self.image().map_or(Ok(()), container::find)?;
+        Ok(self)
+    }
+
+    /// The image of its containers.
+    fn image(&self) -> Option<&str> {
+        self.file.start.as_ref()?.value.image.as_deref()
     }
 
     /// Asks for its version, once for a run.

@@ -252,7 +252,7 @@ impl World {
 
 /// A provider script with its references filled in.
 fn provider(name: &str, script: &Value) -> Result<Provider, WorldError> {
-    serde_json::from_value(script.clone())
+    reader::from(script.clone())
         .map_err(|error| WorldError::Scenario(format!("the script of provider {name} is wrong: {error}")))
 }
 

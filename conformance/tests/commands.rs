@@ -1,5 +1,7 @@
 //! The command line as its users meet it: exit codes, messages, reports. Drives the real binary.
 
+#[path = "commands/bench.rs"]
+mod bench;
 #[path = "commands/lint.rs"]
 mod lint;
 #[path = "commands/mock.rs"]

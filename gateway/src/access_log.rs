@@ -118,7 +118,7 @@ impl Kept {
         if log.and_then(|log| log.filter.as_ref()?.holds(&scope)) == Some(false) {
             return None;
         }
-        let mut line = serde_json::to_value(record).ok()?;
+        let mut line = record.value();
         let members = line.as_object_mut()?;
         if !self.log_bodies {
             members.shift_remove("request.body");

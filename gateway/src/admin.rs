@@ -50,30 +50,7 @@ pub struct Admin {
 impl Admin {
     /// Serves a listener until the runtime ends.
     pub async fn serve(self, listener: TcpListener) {
-        let room = Arc::new(Semaphore::new(CONNECTIONS));
-        loop {
-            let Ok(seat) = room.clone().acquire_owned().await else { return };
-            let Ok((stream, _)) = listener.accept().await else {
-                // out of file descriptors: let others finish first
-                tokio::time::sleep(Duration::from_millis(10)).await;
-                continue;
-            };
-            let admin = self.clone();
-            spawn_local(async move {
-                let _seat = seat;
-                let pulse = Pulse::default();
-                let service = service_fn(|request| {
-                    let response = admin.served(&request, &pulse);
-                    async move { Ok::<_, Infallible>(response) }
-                });
-                let stream = TokioIo::new(Paced::new(stream, PATIENCE));
-                let mut server = http1::Builder::new();
-                let connection =
-                    server.timer(TokioTimer::new()).header_read_timeout(PATIENCE).serve_connection(stream, service);
-                // a scraper that leaves is nobody's problem
-                tokio::select! { _ended = connection => (), () = stalled(&pulse) => () }
-            });
-        }
+        serve(listener, move |request, pulse| self.served(request, pulse)).await;
     }
 
     fn served(&self, request: &Request<Incoming>, pulse: &Pulse) -> Response<Body> {
@@ -104,6 +81,37 @@ impl Admin {
     }
 }
 
+/// Serves a listener until the runtime ends, on few connections and with little patience.
+pub(crate) async fn serve<A>(listener: TcpListener, answer: A)
+where
+    A: Fn(&Request<Incoming>, &Pulse) -> Response<Body> + Clone + 'static,
+{
+    let room = Arc::new(Semaphore::new(CONNECTIONS));
+    loop {
+        let Ok(seat) = room.clone().acquire_owned().await else { return };
+        let Ok((stream, _)) = listener.accept().await else {
+            // out of file descriptors: let others finish first
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            continue;
+        };
+        let answer = answer.clone();
+        spawn_local(async move {
+            let _seat = seat;
+            let pulse = Pulse::default();
+            let service = service_fn(|request| {
+                let response = answer(&request, &pulse);
+                async move { Ok::<_, Infallible>(response) }
+            });
+            let stream = TokioIo::new(Paced::new(stream, PATIENCE));
+            let mut server = http1::Builder::new();
+            let connection =
+                server.timer(TokioTimer::new()).header_read_timeout(PATIENCE).serve_connection(stream, service);
+            // a scraper that leaves is nobody's problem
+            tokio::select! { _ended = connection => (), () = stalled(&pulse) => () }
+        });
+    }
+}
+
 impl Admin {
     fn metrics(&self, format: Format) -> String {
         let mut text = Text::new(format);
@@ -119,7 +127,8 @@ fn as_type(mut response: Response<Body>, of: &'static str) -> Response<Body> {
     response
 }
 
-fn text(status: StatusCode, body: String) -> Response<Body> {
+/// A short answer as text.
+pub(crate) fn text(status: StatusCode, body: String) -> Response<Body> {
     let mut response = Response::new(Body::Full(Some(Bytes::from(body))));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));

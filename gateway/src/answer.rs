@@ -8,9 +8,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::StatusCode;
-use http_body::Body;
+use http_body::{Body, Frame};
 use hyper::body::Incoming;
 
 use crate::decode::Decoder;
@@ -23,6 +23,8 @@ use crate::usage::AnswerScan;
 
 /// Most bytes of events before the commit point that are held.
 const MOST_HELD: usize = 64 * 1024;
+/// Bytes that have arrived together and are sent on in one piece.
+const TOGETHER: usize = 64 * 1024;
 
 /// Counts a provider's pending exchange for as long as it lives.
 #[derive(Debug)]
@@ -149,34 +151,81 @@ impl Answer {
         Self { body, ready, form, over: false, broken: None, connection, _in_flight: in_flight }
     }
 
-    /// The next bytes for the client; `None` at the end.
+    /// The next bytes for the client; `None` at the end. What has arrived together goes on together.
     pub fn poll_bytes(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Broken>> {
         ready!(self.poll_more(cx))?;
-        Poll::Ready(Ok(self.ready.pop_front()))
+        Poll::Ready(Ok(self.take_ready()))
     }
 
-    /// Reads on until something is ready to be sent, or the answer is over.
+    /// All that is ready, in one piece as far as it is small.
+    fn take_ready(&mut self) -> Option<Bytes> {
+        let first = self.ready.pop_front()?;
+        let fits = |size: &mut usize, piece: &Bytes| {
+            *size += piece.len();
+            (*size <= TOGETHER).then_some(*size)
+        };
+        let sizes = self.ready.iter().scan(first.len(), fits);
+        let (count, size) = sizes.fold((0, 0), |(count, _), size| (count + 1, size));
+        if count == 0 {
+            return Some(first);
+        }
+        let mut together = BytesMut::with_capacity(size);
+        together.extend_from_slice(&first);
+        self.ready.drain(..count).for_each(|piece| together.extend_from_slice(&piece));
+        Some(together.freeze())
+    }
+
+    /// Reads on until something is ready to be sent, or the answer is over, and then what has arrived with it.
     fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
         while self.ready.is_empty() && !self.over {
             if let Some(broken) = self.broken.take() {
                 return Poll::Ready(Err(broken));
             }
-            if let Some(decoder) = &mut self.form.decoder
-                && let Some(bytes) = decoder.unpacked().map_err(Broken::Encoding)?
-            {
-                self.take(bytes);
-                continue;
+            if !self.unpack()? {
+                let frame = match &mut self.connection {
+                    Some(connection) => connection.poll_frame(&mut self.body, cx),
+                    None => Pin::new(&mut self.body).poll_frame(cx),
+                };
+                self.note(ready!(frame))?;
             }
-            match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
-                Some(frame) => match (frame?.into_data(), &mut self.form.decoder) {
-                    (Ok(bytes), Some(decoder)) => decoder.push(bytes),
-                    (Ok(bytes), None) => self.take(bytes),
-                    (Err(_trailers), _) => (),
-                },
-                None => self.end()?,
+        }
+        let mut left = TOGETHER;
+        while !self.over
+            && self.broken.is_none()
+            && self.form.decoder.is_none()
+            && let Some(connection) = &mut self.connection
+            && let Poll::Ready(frame) = connection.poll_arrived(&mut self.body)
+        {
+            let size = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref()).map_or(0, Bytes::len);
+            if let Err(broken) = self.note(frame) {
+                // it is told when what came before it has been sent
+                (self.over, self.broken) = (false, Some(broken));
+            }
+            left = left.saturating_sub(size);
+            if left == 0 {
+                break;
             }
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// Whether the decoder had something.
+    fn unpack(&mut self) -> Result<bool, Broken> {
+        let Some(decoder) = &mut self.form.decoder else { return Ok(false) };
+        let Some(bytes) = decoder.unpacked().map_err(Broken::Encoding)? else { return Ok(false) };
+        self.take(bytes);
+        Ok(true)
+    }
+
+    /// What came of the body, or its end.
+    fn note(&mut self, frame: Option<Result<Frame<Bytes>, hyper::Error>>) -> Result<(), Broken> {
+        let Some(frame) = frame else { return self.end() };
+        match (frame?.into_data(), &mut self.form.decoder) {
+            (Ok(bytes), Some(decoder)) => decoder.push(bytes),
+            (Ok(bytes), None) => self.take(bytes),
+            (Err(_trailers), _) => (),
+        }
+        Ok(())
     }
 
     fn take(&mut self, data: Bytes) {

@@ -102,7 +102,7 @@ pub async fn relay(mut exchange: Exchange, served: Served) -> Result<Response<Re
 /// Status and identity of the answer go into the record; the request id that the client sees is the record's.
 fn note(exchange: &mut Exchange, parts: &mut Parts) {
     let record = &mut exchange.record;
-    if let Some(theirs) = parts.headers.remove("x-request-id") {
+    if let Some(theirs) = parts.headers.remove(headers::REQUEST_ID) {
         record.upstream_request_id = theirs.to_str().ok().map(Into::into);
         parts.headers.insert(UPSTREAM_REQUEST_ID, theirs);
     }

@@ -4,6 +4,7 @@
 
 mod deploy;
 mod event;
+mod health;
 mod infrastructure;
 mod lease;
 mod parameters;
@@ -13,15 +14,18 @@ mod status;
 mod world;
 
 use std::collections::{BTreeSet, HashSet};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use kube::Client;
 use tokio::runtime::Builder;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::{oneshot, watch};
+use tokio::task::LocalSet;
 use tokio::time::{Instant, sleep_until};
 
 use self::deploy::Touched;
+use self::health::Health;
 use self::lease::Election;
 use self::reconcile::Writer;
 use self::world::World;
@@ -46,6 +50,8 @@ pub struct Options {
     pub lease: Duration,
     /// The data plane's image where parameters name no other.
     pub image: String,
+    /// Where health and metrics are; `None` for nowhere.
+    pub ready: Option<SocketAddr>,
 }
 
 /// Why a controller did not start.
@@ -54,6 +60,14 @@ pub enum Error {
     /// There is no way to the API server.
     #[error(transparent)]
     Connect(#[from] ConnectError),
+    /// The address of health and metrics cannot be had.
+    #[error("cannot listen on {address} for health: {source}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why not.
+        source: std::io::Error,
+    },
     /// Runtime, signals.
     #[error("cannot start: {0}")]
     Io(#[from] std::io::Error),
@@ -65,14 +79,19 @@ pub enum Error {
 /// When it cannot start.
 pub fn run(options: &Options) -> Result<(), Error> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
+    LocalSet::new().block_on(&runtime, async {
         let mut signals = Signals::new()?;
         let client = connect().await?;
         let namespace = options.namespace.clone().unwrap_or_else(|| client.default_namespace().to_owned());
         let (election, leading) = Election::new(client.clone(), &namespace, options.identity.clone(), options.lease);
+        let health = Health::new(leading.clone());
+        if let Some(address) = options.ready {
+            let bound = health.clone().serve(address).await?;
+            told(&format!("ready address={bound}"));
+        }
         let (stop, stopped) = oneshot::channel();
         let election = tokio::spawn(election.run(stopped, told));
-        let controller = Controller::start(client, options, leading, std::sync::Arc::new(told));
+        let controller = Controller::start(client, options, leading, health, std::sync::Arc::new(told));
         told(&format!("controller {} stands for election by Lease {namespace}/{}", options.identity, lease::NAME));
         tokio::select! { () = controller.run() => (), () = signals.next() => () }
         let _asked = stop.send(());
@@ -92,6 +111,7 @@ struct Controller {
     changes: UnboundedReceiver<Change>,
     touched: UnboundedReceiver<Touched>,
     leading: watch::Receiver<bool>,
+    health: Health,
     notices: Notices,
     /// What cannot be followed, told once.
     failing: HashSet<Watched>,
@@ -102,7 +122,13 @@ struct Controller {
 }
 
 impl Controller {
-    fn start(client: Client, options: &Options, leading: watch::Receiver<bool>, notices: Notices) -> Self {
+    fn start(
+        client: Client,
+        options: &Options,
+        leading: watch::Receiver<bool>,
+        health: Health,
+        notices: Notices,
+    ) -> Self {
         let (watches, changes) = Watches::start(client.clone(), &WHOLE);
         let (sender, touched) = unbounded_channel();
         tokio::spawn(deploy::follow(client.clone(), sender));
@@ -115,6 +141,7 @@ impl Controller {
             changes,
             touched,
             leading,
+            health,
             notices,
             failing: HashSet::new(),
             due: None,
@@ -155,6 +182,9 @@ impl Controller {
             _ => drop(self.failing.remove(&change.watched)),
         }
         let changed = self.world.take(change);
+        if self.world.is_whole(&BTreeSet::new()) {
+            self.health.read();
+        }
         self.due_if(changed);
     }
 
@@ -194,6 +224,7 @@ impl Controller {
             _ = leading.wait_for(|leading| !leading) => return,
             failures = self.writer.pass(&mut self.world) => failures,
         };
+        self.health.passed(failures.len());
         for why in failures.iter().filter(|why| !self.failures.contains(why)) {
             (self.notices)(&format!("warning: {why}; tried again"));
         }

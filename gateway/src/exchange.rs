@@ -11,10 +11,11 @@ use http::{HeaderName, HeaderValue, Response};
 
 use crate::affinity::{Key, Place};
 use crate::error::Rejection;
+use crate::headers::REQUEST_ID;
 use crate::record::{End, Pending, Record};
 use crate::relay::Reply;
 use crate::snapshot::Rule;
-use crate::trace::Trace;
+use crate::trace::{Trace, hex};
 use crate::worker::Worker;
 
 /// Goes through the stages by `&mut`; its record is handed over when the exchange ends.
@@ -39,6 +40,12 @@ pub struct Exchange {
     pub close: bool,
 }
 
+/// The name of a request that came without one.
+fn own_id(trace: &Trace) -> Box<str> {
+    let digits = hex::<32>(trace.trace_id ^ u128::from(trace.span_id));
+    std::str::from_utf8(&digits).expect("digits are text").into()
+}
+
 impl fmt::Debug for Exchange {
     /// Without the head, in which the caller's credentials are.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -51,10 +58,10 @@ impl Exchange {
     #[must_use]
     pub fn begin(worker: Rc<Worker>, port: u16, peer: IpAddr, head: Parts) -> Self {
         let trace = Trace::begin(&head.headers, || worker.random());
-        let given = head.headers.get("x-request-id").and_then(|id| id.to_str().ok());
+        let given = head.headers.get(REQUEST_ID).and_then(|id| id.to_str().ok());
         let given = given.filter(|id| !id.is_empty() && id.len() <= 128).map(Box::from);
         let record = Record {
-            request_id: given.unwrap_or_else(|| format!("{:032x}", trace.trace_id ^ u128::from(trace.span_id)).into()),
+            request_id: given.unwrap_or_else(|| own_id(&trace)),
             trace,
             peer,
             method: head.method.clone(),
@@ -127,7 +134,7 @@ impl Exchange {
         if let Some((name, value)) = &self.session_begins {
             response.headers_mut().append(name, value.clone());
         }
-        if let http::header::Entry::Vacant(id) = response.headers_mut().entry("x-request-id")
+        if let http::header::Entry::Vacant(id) = response.headers_mut().entry(REQUEST_ID)
             && let Ok(ours) = http::HeaderValue::from_str(&self.record.request_id)
         {
             id.insert(ours);

@@ -150,7 +150,7 @@ async fn attempt(
     let provider = &choice.provider;
     exchange.record.system = Some(provider.system);
     exchange.record.upstream_model.clone_from(&provider.model);
-    let endpoint = format!("{}:{}", provider.endpoint.host, provider.endpoint.port).into();
+    let endpoint = provider.endpoint.authority().into();
     let note = Attempt {
         provider: provider.name.clone(),
         endpoint,

@@ -7,6 +7,13 @@ use http::header::{CONNECTION, HeaderMap, HeaderName, HeaderValue};
 
 use crate::snapshot::HeaderEdit;
 
+/// The trace that a request belongs to (W3C trace context).
+pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+/// What tracers of other makes add to it.
+pub const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+/// The name of a request in logs.
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
 /// Hop-by-hop fields (RFC 9110 section 7.6.1), and those this hop writes itself.
 const HOP_BY_HOP: [&str; 10] = [
     "connection",
@@ -103,7 +110,8 @@ pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
     for name in listed_in_connection(headers) {
         headers.remove(name);
     }
-    for name in HOP_BY_HOP {
+    let of_this_hop = |name: &&HeaderName| HOP_BY_HOP.contains(&name.as_str());
+    while let Some(name) = headers.keys().find(of_this_hop).cloned() {
         headers.remove(name);
     }
 }

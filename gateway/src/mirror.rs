@@ -357,9 +357,9 @@ async fn send_one(worker: Rc<Worker>, planned: Planned, held: Rc<Held>) {
 }
 
 /// Reads an answer to its end, if that is near, so that the connection can be used again.
-async fn throw_away(worker: &Worker, mut body: Incoming, connection: Connection) {
+async fn throw_away(worker: &Worker, mut body: Incoming, mut connection: Connection) {
     let mut left = ANSWER;
-    while let Some(frame) = std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
+    while let Some(frame) = std::future::poll_fn(|cx| connection.poll_frame(&mut body, cx)).await {
         let Ok(frame) = frame else { return };
         left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
         if left == 0 {

@@ -38,10 +38,15 @@ pub struct Client {
 
 /// Takes one request of one client connection. The exchange begins at once: a client that leaves before anything else
 /// happens has its record too.
-pub fn handle(worker: Rc<Worker>, client: Client, request: Request<Incoming>) -> impl Future<Output = Response<Reply>> {
+pub fn handle(
+    worker: Rc<Worker>,
+    client: Client,
+    request: Request<Incoming>,
+) -> impl Future<Output = Response<Reply>> + Unpin {
     let (head, body) = request.into_parts();
     let exchange = Exchange::begin(worker, client.port, client.peer, head);
-    serve(exchange, client, body)
+    // large, and the HTTP layer moves it about before it begins
+    Box::pin(serve(exchange, client, body))
 }
 
 /// Serves a request.

@@ -1,11 +1,11 @@
-//! What is known of one exchange when it has ended: the source of its log line and its metrics.
+//! What is known of one exchange when it has ended: the source of its log line ([`line`]) and its metrics.
 //! The record leaves the request path exactly once, whatever happens, when its holder lets go of it.
+
+mod line;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
-
-use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use crate::access_log::Kept;
 use crate::asked::Asked;
@@ -15,6 +15,8 @@ use crate::telemetry::Sink;
 use crate::trace::Trace;
 use crate::tracing::Tracing;
 use crate::usage::Usage;
+
+pub(crate) use line::timestamp;
 
 /// How an exchange ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,7 +80,7 @@ pub struct Attempt {
 
 /// Everything about one exchange.
 #[derive(Debug, Clone)]
-#[expect(missing_docs, reason = "each field is the log field of the same name; see `impl Serialize`")]
+#[expect(missing_docs, reason = "each field is the log field of the same name; see `line`")]
 pub struct Record {
     pub started: Instant,
     pub time: SystemTime,
@@ -226,145 +228,6 @@ pub fn cut(text: &str, most: usize) -> &str {
     &text[..end]
 }
 
-impl Serialize for Record {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("level", "info")?;
-        map.serialize_entry("time", &timestamp(self.since_epoch()))?;
-        map.serialize_entry("scope", "request")?;
-        let optional = [("gateway", &self.gateway), ("listener", &self.listener), ("route_rule", &self.rule)];
-        for (key, value) in optional.into_iter().chain([("route", &self.route), ("backend", &self.backend)]) {
-            if let Some(value) = value {
-                map.serialize_entry(key, &**value)?;
-            }
-        }
-        if let Some(last) = self.attempts.last() {
-            map.serialize_entry("endpoint", &last.endpoint)?;
-            map.serialize_entry("provider", &*last.provider)?;
-            if let Some(standing) = last.standing {
-                map.serialize_entry("provider.standing", standing)?;
-            }
-        }
-        map.serialize_entry("src.addr", &self.peer)?;
-        map.serialize_entry("http.method", shortened(self.method.as_str()))?;
-        map.serialize_entry("http.host", &self.host)?;
-        map.serialize_entry("http.path", &self.path)?;
-        map.serialize_entry("http.version", &format_args!("{:?}", self.version))?;
-        map.serialize_entry("http.status", &self.status)?;
-        map.serialize_entry("request.id", &self.request_id)?;
-        if let Some(id) = &self.upstream_request_id {
-            map.serialize_entry("upstream.request.id", id)?;
-        }
-        map.serialize_entry("trace.id", &format_args!("{:032x}", self.trace.trace_id))?;
-        map.serialize_entry("span.id", &format_args!("{:016x}", self.trace.span_id))?;
-        map.serialize_entry("protocol", self.protocol())?;
-        self.serialize_gen_ai(&mut map)?;
-        map.serialize_entry("attempts", &self.attempts.len())?;
-        if self.attempts.len() > 1 {
-            map.serialize_entry("retry.attempt", &(self.attempts.len() - 1))?;
-        }
-        if self.attempts.len() > 1 || self.attempts.iter().any(|attempt| attempt.error.is_some()) {
-            map.serialize_entry("attempt.detail", &self.attempts)?;
-        }
-        map.serialize_entry("end", self.end.name())?;
-        if let Some(reason) = self.reason {
-            map.serialize_entry("reason", reason.name())?;
-        }
-        if let Some(error) = &self.error {
-            map.serialize_entry("error", error)?;
-        }
-        if let Some(body) = &self.request_body {
-            map.serialize_entry("request.body", &String::from_utf8_lossy(body))?;
-        }
-        if let Some(body) = &self.response_body {
-            map.serialize_entry("response.body", &String::from_utf8_lossy(body))?;
-        }
-        map.serialize_entry("duration", &format_args!("{}ms", self.duration.as_millis()))?;
-        map.end()
-    }
-}
-
-impl Record {
-    fn serialize_gen_ai<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
-        let Some(operation) = self.operation else { return Ok(()) };
-        map.serialize_entry("gen_ai.operation.name", operation)?;
-        if let Some(system) = self.system {
-            map.serialize_entry("gen_ai.provider.name", system)?;
-        }
-        if let Some(model) = self.sent_model() {
-            map.serialize_entry("gen_ai.request.model", shortened(model))?;
-        }
-        if let Some(model) = &self.requested_model {
-            map.serialize_entry("gen_ai.request.original_model", shortened(model))?;
-        }
-        if let Some(model) = &self.response_model {
-            map.serialize_entry("gen_ai.response.model", shortened(model))?;
-        }
-        if let Some(usage) = self.usage {
-            map.serialize_entry("gen_ai.usage.input_tokens", &usage.input)?;
-            map.serialize_entry("gen_ai.usage.output_tokens", &usage.output)?;
-            if usage.cached > 0 {
-                map.serialize_entry("gen_ai.usage.cache_read.input_tokens", &usage.cached)?;
-            }
-            if usage.cache_written > 0 {
-                map.serialize_entry("gen_ai.usage.cache_creation.input_tokens", &usage.cache_written)?;
-            }
-            if usage.reasoning > 0 {
-                map.serialize_entry("gen_ai.usage.reasoning_tokens", &usage.reasoning)?;
-            }
-        }
-        if let Some(first) = self.first_token {
-            map.serialize_entry("agw.ai.time_to_first_token", &first.as_secs_f64())?;
-        }
-        if let Some(each) = self.time_per_output_token() {
-            map.serialize_entry("agw.ai.time_per_output_token", &each)?;
-        }
-        if let Some(cost) = &self.cost {
-            map.serialize_entry("agw.ai.usage.cost.total", &format_args!("{}", cost.total()))?;
-        }
-        if let Some(asked) = &self.asked {
-            asked.each().try_for_each(|(name, value)| map.serialize_entry(name, value))?;
-        }
-        Ok(())
-    }
-}
-
-impl Serialize for Attempt {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("provider", &*self.provider)?;
-        map.serialize_entry("endpoint", &self.endpoint)?;
-        if let Some(standing) = self.standing {
-            map.serialize_entry("standing", standing)?;
-        }
-        if let Some(status) = self.status {
-            map.serialize_entry("status", &status)?;
-        }
-        if let Some(error) = &self.error {
-            map.serialize_entry("error", error)?;
-        }
-        map.serialize_entry("duration", &format_args!("{}ms", self.duration.as_millis()))?;
-        map.end()
-    }
-}
-
-/// RFC 3339 in UTC with microseconds.
-pub(crate) fn timestamp(since_epoch: Duration) -> String {
-    let seconds = since_epoch.as_secs();
-    let (days, of_day) = (i64::try_from(seconds / 86_400).unwrap_or(0), seconds % 86_400);
-    // civil date from days since 1970-01-01 (Gregorian calendar, eras of 400 years)
-    let shifted = days + 719_468;
-    let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_index = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_index + 2) / 5 + 1;
-    let month = if month_index < 10 { month_index + 3 } else { month_index - 9 };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    let (hour, minute, second) = (of_day / 3600, of_day / 60 % 60, of_day % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{:06}Z", since_epoch.subsec_micros())
-}
-
 /// A record on its way; handed over when dropped, as `client_closed` unless an end was told.
 #[derive(Debug)]
 pub struct Pending {
@@ -401,16 +264,5 @@ impl Drop for Pending {
             self.sink.core.end();
             self.sink.send(record);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn timestamps_are_rfc_3339() {
-        assert_eq!(timestamp(Duration::ZERO), "1970-01-01T00:00:00.000000Z");
-        assert_eq!(timestamp(Duration::from_micros(1_709_210_096_000_007)), "2024-02-29T12:34:56.000007Z");
     }
 }

@@ -1,6 +1,8 @@
 //! Request head → the best rule. Pure; precedence is settled when the snapshot is compiled,
 //! so the first match is the best match.
 
+pub mod index;
+
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -60,7 +62,7 @@ fn read_twice<'a>(bind: &'a Bind, asked: Asked<'_>) -> Result<(&'a Listener, &'a
 
 fn best<'a>(bind: &'a Bind, asked: Asked<'_>) -> Result<(&'a Listener, &'a RouteEntry), NoRoute> {
     let listener = listener(bind, asked.host).ok_or(NoRoute::Listener)?;
-    let entry = listener.routes.iter().find(|entry| {
+    let entry = listener.index.first(&listener.routes, asked.host, asked.path, |entry| {
         fits(entry.hostname.as_ref(), asked.host)
             && matches(&entry.matcher, asked)
             && (!entry.rule.openai_paths_only || crate::operation::by_suffix(asked.path).is_some())
@@ -105,13 +107,16 @@ pub fn fits(pattern: Option<&Hostname>, host: &str) -> bool {
     }
 }
 
-fn matches(matcher: &Match, Asked { method, path, head, .. }: Asked<'_>) -> bool {
-    let path_fits = match &matcher.path {
+fn path_fits(wanted: &PathMatch, path: &str) -> bool {
+    match wanted {
         PathMatch::Exact(exact) => **exact == *path,
         PathMatch::Prefix(prefix) => path_has_prefix(path, prefix),
         PathMatch::Regex(regex) => regex.is_match(path),
-    };
-    path_fits
+    }
+}
+
+fn matches(matcher: &Match, Asked { method, path, head, .. }: Asked<'_>) -> bool {
+    path_fits(&matcher.path, path)
         && matcher.method.as_ref().is_none_or(|wanted| wanted == method)
         && matcher.headers.iter().all(|(name, value)| header_fits(&head.headers, name, value))
         && matcher.query.iter().all(|(name, value)| query_fits(head.uri.query(), name, value))

@@ -10,6 +10,9 @@ use crate::snapshot::{AiBackend, Credential, Provider, WeightedBackend};
 
 /// One request in sixteen looks at no rank: what is known of a provider that nobody chooses any more grows stale.
 const UNRANKED: u64 = 0xF;
+/// Of a larger group so many are looked at, from one on that chance names: what a choice costs does not grow with the
+/// group.
+const LOOKED_AT: usize = 32;
 /// Of a group that nobody stands in for, one provider in so many stays whatever it answers.
 const LEAST_SHARE: usize = 4;
 
@@ -61,6 +64,12 @@ pub fn choose(
         let open = || group.iter().filter(untried).filter(|provider| usable(provider));
         let chosen = match session {
             Some(key) => of_session(open, key, now),
+            None if group.len() > LOOKED_AT => {
+                let start = below((random >> 16) as u32, group.len());
+                let near = || group[start..].iter().chain(&group[..start]).take(LOOKED_AT);
+                let open_near = || near().filter(untried).filter(|provider| usable(provider));
+                of_group(open_near, now, random).or_else(|| of_group(open, now, random))
+            }
             None => of_group(open, now, random),
         };
         if chosen.is_some() {

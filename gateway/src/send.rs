@@ -2,6 +2,7 @@
 //! A request is sent again only before anything of an answer was committed to the client.
 
 use std::collections::VecDeque;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,6 +13,7 @@ use hyper::body::Incoming;
 
 use crate::error::{Reason, Rejection};
 use crate::exchange::Exchange;
+use crate::headers::{TRACEPARENT, TRACESTATE};
 use crate::snapshot::{Credential, Endpoint, Filters, Operation, Provider, Rule, WeightedBackend};
 use crate::upstream::{self, BodyBroken, ConnectError, Connection, Pool, SendError, UpstreamBody};
 use crate::{admit, headers, operation};
@@ -86,7 +88,8 @@ pub async fn attempt(
     attempt_limit: Option<Duration>,
     deadline: Option<Instant>,
 ) -> Result<(Response<Incoming>, Connection), NoAnswer> {
-    let (response, connection) = within(send(pool, endpoint, request), attempt_limit, deadline).await?;
+    let sent = pin!(send(pool, endpoint, request));
+    let (response, connection) = within(sent, attempt_limit, deadline).await?;
     match response.status() {
         StatusCode::SWITCHING_PROTOCOLS => Err(NoAnswer::Switched),
         _ => Ok((response, connection)),
@@ -195,10 +198,10 @@ pub fn build(
     }
     let (trace, exported) = (&exchange.record.trace, exchange.record.tracing.is_some());
     if !trace.passes {
-        to.insert("traceparent", trace.header(if exported { outbound.span_id } else { trace.span_id }));
+        to.insert(TRACEPARENT, trace.header(if exported { outbound.span_id } else { trace.span_id }));
     }
     if !exchange.record.trace.continues() {
-        to.remove("tracestate");
+        to.remove(TRACESTATE);
     }
     insert_host(&mut to, outbound);
     let target: Uri =
@@ -269,9 +272,10 @@ fn insert_host(to: &mut HeaderMap, outbound: &Outbound<'_>) {
     let endpoint = outbound.endpoint;
     let default_port = if endpoint.tls.is_some() { 443 } else { 80 };
     let own = || {
-        let host = &endpoint.host;
-        let text = if endpoint.port == default_port { host.to_string() } else { format!("{host}:{}", endpoint.port) };
-        HeaderValue::from_str(&text).ok()
+        if endpoint.port == default_port {
+            return HeaderValue::from_str(&endpoint.host).ok();
+        }
+        HeaderValue::try_from(endpoint.authority()).ok()
     };
     if let Some(host) = rewritten.or_else(own) {
         to.insert(HOST, host);

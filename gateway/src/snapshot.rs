@@ -18,6 +18,7 @@ use crate::cors::Cors;
 use crate::health::Health;
 use crate::mirror::Mirror;
 use crate::model::ModelRouter;
+use crate::route::index::Index;
 use crate::tracing::Tracing;
 
 /// Everything a request needs to know, for all listeners.
@@ -57,6 +58,8 @@ pub struct Listener {
     pub tracing: Option<Arc<Tracing>>,
     /// Sorted by the Gateway API's precedence: the first match is the best match.
     pub routes: Vec<RouteEntry>,
+    /// Finds them.
+    pub index: Index,
 }
 
 /// One match of one rule under one hostname.
@@ -129,6 +132,7 @@ pub enum ValueMatch {
 
 /// One rule of a route, compiled.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Default))]
 pub struct Rule {
     /// `namespace/name` of the HTTPRoute or AIRoute.
     pub route: Arc<str>,
@@ -354,6 +358,18 @@ pub struct Endpoint {
     pub connect_timeout: Option<Duration>,
     /// What is spoken there.
     pub protocol: Protocol,
+}
+
+impl Endpoint {
+    /// `host:port`
+    #[must_use]
+    pub fn authority(&self) -> String {
+        let mut text = String::with_capacity(self.host.len() + ":65535".len());
+        text.push_str(&self.host);
+        text.push(':');
+        text.push_str(itoa::Buffer::new().format(self.port));
+        text
+    }
 }
 
 /// What is spoken with an upstream.

@@ -81,7 +81,10 @@ impl Reader {
 #[must_use]
 pub fn data(event: &[u8]) -> Option<Cow<'_, [u8]>> {
     let mut joined: Option<Cow<'_, [u8]>> = None;
-    for line in event.split(|&byte| byte == b'\n' || byte == b'\r') {
+    let mut start = 0;
+    for end in memchr::memchr2_iter(b'\n', b'\r', event).chain([event.len()]) {
+        let line = &event[start..end];
+        start = end + 1;
         let Some(value) = line.strip_prefix(b"data").filter(|rest| rest.is_empty() || rest[0] == b':') else {
             continue;
         };

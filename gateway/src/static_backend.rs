@@ -125,7 +125,7 @@ fn begin_attempt(exchange: &mut Exchange, backend: &StaticBackend, span_id: u64)
     let (started, record) = (Instant::now(), &mut *exchange.record);
     record.attempts.push(Attempt {
         provider: backend.name.clone(),
-        endpoint: format!("{}:{}", backend.endpoint.host, backend.endpoint.port).into(),
+        endpoint: backend.endpoint.authority().into(),
         standing: None,
         status: None,
         error: None,

@@ -7,7 +7,7 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use crate::sse;
-use crate::usage::{Usage, read_event, without_null_usage};
+use crate::usage::{Usage, glance, read_event, without_null_usage};
 
 /// Largest event that is held back to be read; a larger one goes through unread.
 const MAX_EVENT: usize = 4 * 1024 * 1024;
@@ -116,6 +116,12 @@ impl StreamTap {
     /// Reads one event; returns what the client may see of it.
     fn read(&mut self, event: Bytes) -> Option<Bytes> {
         let Some(data) = sse::data(&event) else { return Some(event) };
+        if self.committed
+            && self.told.model.is_some()
+            && let Some(null_usage) = glance(&data)
+        {
+            return self.hide_usage.then(|| if null_usage { without_null_usage(&event) } else { event });
+        }
         let seen = read_event(&data);
         self.done |= seen.done;
         self.finished |= seen.finished;

@@ -2,6 +2,8 @@
 
 use http::{HeaderMap, HeaderValue};
 
+use crate::headers::TRACEPARENT;
+
 /// Trace and span of one exchange.
 #[derive(Debug, Clone, Copy)]
 pub struct Trace {
@@ -40,14 +42,27 @@ impl Trace {
     /// The header for the provider, with a span of the gateway as parent.
     #[must_use]
     pub fn header(&self, span_id: u64) -> HeaderValue {
-        let text = format!("00-{:032x}-{span_id:016x}-{:02x}", self.trace_id, self.flags);
-        HeaderValue::from_str(&text).expect("hex digits and dashes are a header value")
+        let mut text = *b"00-00000000000000000000000000000000-0000000000000000-00";
+        text[3..35].copy_from_slice(&hex::<32>(self.trace_id));
+        text[36..52].copy_from_slice(&hex::<16>(span_id.into()));
+        text[53..].copy_from_slice(&hex::<2>(self.flags.into()));
+        HeaderValue::from_bytes(&text).expect("hex digits and dashes are a header value")
     }
+}
+
+/// The last digits of a number, in lower case.
+#[must_use]
+pub fn hex<const DIGITS: usize>(number: u128) -> [u8; DIGITS] {
+    let mut digits = [0; DIGITS];
+    for (digit, at) in digits.iter_mut().rev().zip((0..128).step_by(4)) {
+        *digit = b"0123456789abcdef"[(number >> at) as usize & 0xF];
+    }
+    digits
 }
 
 /// The one `traceparent`; two contradict each other and count as none.
 fn only(headers: &HeaderMap) -> Option<&str> {
-    let mut values = headers.get_all("traceparent").iter();
+    let mut values = headers.get_all(TRACEPARENT).iter();
     let first = values.next()?.to_str().ok();
     first.filter(|_| values.next().is_none())
 }

@@ -2,20 +2,24 @@
 //! Knows addresses, TLS and reuse; what is sent and whether it is sent again is decided elsewhere.
 
 mod body;
+mod http1;
 mod http2;
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
+use hashbrown::HashMap;
 use http::uri::Scheme;
 use http::{Request, Response, Version};
+use http_body::{Body, Frame};
 use hyper::body::Incoming;
-use hyper::client::conn::http1::{SendRequest, handshake};
-use hyper_util::rt::TokioIo;
+use hyper::client::conn::http1::SendRequest;
 use rustls::ClientConfig;
 use rustls_pki_types::{CertificateDer, ServerName};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -26,6 +30,8 @@ use crate::ConnectTo;
 use crate::snapshot::{Endpoint, Protocol, UpstreamTls};
 use crate::socket::Shared;
 use crate::telemetry::Core;
+
+use http1::{Http1, nobody};
 
 pub use body::{BodyBroken, Passing, UpstreamBody, body_broken, copy, empty};
 pub use http2::refused;
@@ -82,7 +88,7 @@ pub struct Connection {
 #[derive(Debug)]
 enum Line {
     /// For one request at a time.
-    Http1(SendRequest<UpstreamBody>, Shared),
+    Http1(Http1),
     /// One of several requests.
     Http2(http2::Seat),
 }
@@ -102,12 +108,12 @@ impl Connection {
     /// When no answer came; [`SendError::Unsent`] may be sent again.
     pub async fn send(&mut self, mut request: Request<UpstreamBody>) -> Result<Response<Incoming>, SendError> {
         let sent = match &mut self.line {
-            Line::Http1(sender, _) => {
+            Line::Http1(line) => {
                 if request.version() == Version::HTTP_2 {
                     // it was meant for another connection
                     http2::restore(&mut request);
                 }
-                sender.try_send_request(request).await
+                line.send(request).await
             }
             Line::Http2(seat) => {
                 let scheme = if self.endpoint.tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP };
@@ -127,10 +133,43 @@ impl Connection {
         sent
     }
 
+    /// The next piece of an answer that comes on this connection, whose body it is.
+    pub fn poll_frame(
+        &mut self,
+        body: &mut Incoming,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let Line::Http1(line) = &mut self.line else { return Pin::new(body).poll_frame(cx) };
+        if !line.is_driven_here() {
+            return Pin::new(body).poll_frame(cx);
+        }
+        // body and connection tell each other of all they do: whoever drives both need not be woken for that
+        for told in [false, true] {
+            if let Poll::Ready(frame) = Pin::new(&mut *body).poll_frame(&mut nobody()) {
+                return Poll::Ready(frame);
+            }
+            if told {
+                line.drive(cx)
+            } else {
+                line.drive(&mut nobody())
+            };
+        }
+        Pin::new(body).poll_frame(&mut nobody())
+    }
+
+    /// What of an answer has already come.
+    pub fn poll_arrived(&mut self, body: &mut Incoming) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        if let Poll::Ready(frame) = Pin::new(&mut *body).poll_frame(&mut nobody()) {
+            return Poll::Ready(frame);
+        }
+        let Line::Http1(line) = &mut self.line else { return Poll::Pending };
+        if line.drive(&mut nobody()) { Pin::new(body).poll_frame(&mut nobody()) } else { Poll::Pending }
+    }
+
     /// A connection for one request at a time.
     #[must_use]
     pub fn single(sender: SendRequest<UpstreamBody>, socket: Shared, endpoint: Endpoint) -> Self {
-        Self { line: Line::Http1(sender, socket), endpoint, took: None }
+        Self { line: Line::Http1(Http1::driven(sender, socket)), endpoint, took: None }
     }
 
     /// Whether its requests share it.
@@ -142,9 +181,15 @@ impl Connection {
 
 #[derive(Debug)]
 struct Idle {
-    sender: SendRequest<UpstreamBody>,
-    socket: Shared,
+    line: Http1,
     since: Instant,
+}
+
+impl Idle {
+    /// Neither too old nor known to have ended.
+    fn usable(&self, age: Duration) -> bool {
+        !self.line.is_closed() && age < IDLE_TIMEOUT && (age < FRESH || self.line.alive())
+    }
 }
 
 /// The connections of one core.
@@ -178,9 +223,14 @@ impl Pool {
     /// # Errors
     /// When a new one cannot be made; nothing was sent.
     pub async fn connection(&self, endpoint: &Endpoint) -> Result<Connection, ConnectError> {
-        while let Some(Idle { mut sender, socket, .. }) = self.take_idle(endpoint) {
-            if sender.is_ready() || matches!(tokio::time::timeout(READY, sender.ready()).await, Ok(Ok(()))) {
-                return Ok(Connection { line: Line::Http1(sender, socket), endpoint: endpoint.clone(), took: None });
+        while let Some(mut line) = self.take_idle(endpoint) {
+            let mut ready = line.is_ready();
+            if !ready {
+                let becomes = std::future::poll_fn(|cx| line.poll_ready(cx));
+                ready = matches!(tokio::time::timeout(READY, becomes).await, Ok(Ok(())));
+            }
+            if ready {
+                return Ok(Connection { line: Line::Http1(line), endpoint: endpoint.clone(), took: None });
             }
         }
         self.fresh(endpoint).await
@@ -192,9 +242,10 @@ impl Pool {
     /// When it cannot be made; nothing was sent.
     pub async fn fresh(&self, endpoint: &Endpoint) -> Result<Connection, ConnectError> {
         let started = Instant::now();
+        // rare and large: within the future of each exchange it would be moved about with it
         let line = match endpoint.protocol {
-            Protocol::Http1 => self.connect_in_time(endpoint).await?,
-            Protocol::Http2 => self.share(endpoint).await?,
+            Protocol::Http1 => Box::pin(self.connect_in_time(endpoint)).await?,
+            Protocol::Http2 => Box::pin(self.share(endpoint)).await?,
         };
         Ok(Connection { line, endpoint: endpoint.clone(), took: Some(started.elapsed()) })
     }
@@ -231,8 +282,8 @@ impl Pool {
 
     /// Keeps a connection whose answer has ended.
     pub fn give_back(&self, connection: Connection) {
-        let Line::Http1(sender, socket) = connection.line else { return };
-        if sender.is_closed() {
+        let Line::Http1(mut line) = connection.line else { return };
+        if !line.rest() {
             return;
         }
         let mut idle = self.idle.borrow_mut();
@@ -241,26 +292,25 @@ impl Pool {
             None => idle.entry(connection.endpoint).or_default(),
         };
         if of_endpoint.len() < MAX_IDLE {
-            of_endpoint.push(Idle { sender, socket, since: Instant::now() });
+            of_endpoint.push(Idle { line, since: Instant::now() });
         }
     }
 
     /// Forgets idle connections that closed or are too old.
     pub fn sweep(&self) {
         self.idle.borrow_mut().retain(|_, idle| {
-            idle.retain(|entry| !entry.sender.is_closed() && entry.since.elapsed() < IDLE_TIMEOUT);
+            idle.retain(|entry| entry.usable(entry.since.elapsed()));
             !idle.is_empty()
         });
         self.lanes.sweep();
     }
 
-    fn take_idle(&self, endpoint: &Endpoint) -> Option<Idle> {
+    fn take_idle(&self, endpoint: &Endpoint) -> Option<Http1> {
         let mut idle = self.idle.borrow_mut();
         let of_endpoint = idle.get_mut(endpoint)?;
         while let Some(entry) = of_endpoint.pop() {
-            let age = entry.since.elapsed();
-            if !entry.sender.is_closed() && age < IDLE_TIMEOUT && (age < FRESH || entry.socket.alive()) {
-                return Some(entry);
+            if entry.usable(entry.since.elapsed()) {
+                return Some(entry.line);
             }
         }
         None
@@ -272,7 +322,7 @@ impl Pool {
         let socket = Shared::new(tcp);
         let Some(tls) = &endpoint.tls else {
             return match endpoint.protocol {
-                Protocol::Http1 => Ok(Line::Http1(start(socket.clone()).await?, socket)),
+                Protocol::Http1 => Ok(Line::Http1(Http1::start(socket.clone(), socket).await?)),
                 Protocol::Http2 => Ok(Line::Http2(self.lanes.of(endpoint).start(socket).await?)),
             };
         };
@@ -284,7 +334,7 @@ impl Pool {
                 return Ok(Line::Http2(lane.start(stream).await?));
             }
         }
-        Ok(Line::Http1(start(stream).await?, socket))
+        Ok(Line::Http1(Http1::start(stream, socket).await?))
     }
 
     /// A connection without HTTP on it, for one request in HTTP/1.1 and what comes after.
@@ -355,16 +405,4 @@ impl Pool {
 
 fn connect_limit(endpoint: &Endpoint) -> Duration {
     endpoint.connect_timeout.unwrap_or(CONNECT_TIMEOUT)
-}
-
-async fn start<T>(io: T) -> Result<SendRequest<UpstreamBody>, ConnectError>
-where
-    T: AsyncRead + AsyncWrite + Unpin + 'static,
-{
-    let (sender, connection) = handshake(TokioIo::new(io)).await?;
-    tokio::task::spawn_local(async move {
-        // its failure reaches whoever waits for an answer on it
-        let _ended = connection.await;
-    });
-    Ok(sender)
 }

@@ -1,11 +1,15 @@
 //! Token counts and what an answer says of itself, read from JSON answers and stream events.
 //! Reads what it needs and ignores the rest: a provider's payload is never refused here.
 
+mod glance;
+
 use std::borrow::Cow;
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
+
+pub use glance::glance;
 
 /// Tokens as the provider billed them. `cached` and `cache_written` are parts of `input`, `reasoning` of `output`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -201,9 +205,11 @@ pub fn read_event(data: &[u8]) -> Seen {
     if data == b"[DONE]" {
         return Seen { done: true, commits: true, ..Seen::default() };
     }
-    let Ok(event) = serde_json::from_slice::<Event<'_>>(data) else {
+    // checked once, not text by text
+    let text = std::str::from_utf8(data).unwrap_or_default();
+    let Ok(event) = serde_json::from_str::<Event<'_>>(text) else {
         // an event in a form of its own may still tell its usage
-        let told = serde_json::from_slice::<Response<'_>>(data).ok();
+        let told = serde_json::from_str::<Response<'_>>(text).ok();
         let usage = told.as_ref().and_then(|told| told.usage).and_then(|raw| Usage::read(raw.get()));
         let model = told.and_then(|told| told.model).map(Into::into);
         return Seen { commits: true, usage, model, ..Seen::default() };
@@ -307,25 +313,30 @@ enum Field {
 
 impl AnswerScan {
     /// Reads the next chunk.
-    pub fn push(&mut self, chunk: &[u8]) {
-        let mut at = 0;
-        while at < chunk.len() {
-            if self.in_string && !self.escaped && !self.capturing() {
-                match memchr::memchr2(b'"', b'\\', &chunk[at..]) {
-                    Some(skip) => at += skip,
-                    None => return,
-                }
-            } else if self.depth > 1 && !self.in_string && self.field != Some(Field::Usage) {
-                // numbers, words and separators of nested values tell nothing
-                let telling = |byte: &u8| matches!(byte, b'"' | b'{' | b'}' | b'[' | b']');
-                match chunk[at..].iter().position(telling) {
-                    Some(skip) => at += skip,
-                    None => return,
-                }
+    pub fn push(&mut self, mut chunk: &[u8]) {
+        loop {
+            let telling = self.telling(chunk);
+            let (run, rest) = chunk.split_at(telling.unwrap_or(chunk.len()));
+            if self.capturing() {
+                let room = MAX_VALUE.saturating_sub(self.token.len()).min(run.len());
+                self.token.extend_from_slice(&run[..room]);
             }
-            self.step(chunk[at]);
-            at += 1;
+            let Some((byte, rest)) = rest.split_first() else { return };
+            self.step(*byte);
+            chunk = rest;
         }
+    }
+
+    /// Where the next byte is that says more than that the value goes on.
+    fn telling(&self, chunk: &[u8]) -> Option<usize> {
+        if self.in_string && !self.escaped {
+            return memchr::memchr2(b'"', b'\\', chunk);
+        }
+        if self.depth > 1 && !self.in_string {
+            // numbers, words and separators of nested values
+            return chunk.iter().position(|byte| matches!(byte, b'"' | b'{' | b'}' | b'[' | b']'));
+        }
+        Some(0).filter(|_| !chunk.is_empty())
     }
 
     /// Whether the text was one complete JSON value (by its brackets).

@@ -192,7 +192,7 @@ pub fn read_seed<'a, S: DeserializeSeed<'a>>(
     document: &Document<'a>,
     seed: S,
 ) -> Result<S::Value, Problem> {
-    serde_saphyr::with_deserializer_from_str_with_options(document.text, options(), |de| seed.deserialize(de))
+    reader::yaml_seed(document.text, options(), seed)
         .map_err(|error| problem(source, document, error.without_snippet()))
 }
 

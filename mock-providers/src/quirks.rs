@@ -77,8 +77,7 @@ impl Quirks {
                 merge(&mut keys, own);
             }
         }
-        let fault =
-            serde_json::from_value(keys.into()).expect("the keys of quirks are those of faults; a test reads all");
+        let fault = reader::from(Value::from(keys)).expect("the keys of quirks are those of faults; a test reads all");
         Ok(Self { fault: (!names.is_empty()).then_some(fault), names })
     }
 
@@ -142,7 +141,7 @@ fn switches() -> impl Iterator<Item = &'static str> {
     let own = Fault::CATALOGUE.iter().filter(move |(_, stage)| concerned(*stage));
     own.map(|(name, _)| *name).filter(|name| {
         let keys = Map::from_iter([((*name).to_owned(), true.into())]);
-        serde_json::from_value::<Fault>(keys.into()).is_ok()
+        reader::from::<Fault, _>(Value::from(keys)).is_ok()
     })
 }
 

@@ -1,5 +1,6 @@
 //! The commands, one file each. Every command returns its exit code or an [`Error`] that means 2.
 
+mod bench;
 mod controller;
 mod decoy;
 mod explain;
@@ -9,6 +10,7 @@ mod lint;
 mod list;
 mod mock;
 mod new;
+mod ready;
 mod report;
 mod run;
 mod stop;
@@ -57,7 +59,9 @@ pub fn dispatch(cli: Cli) -> Result<ExitCode, Error> {
         Command::Validate(args) => validate::validate(&args),
         Command::Gateway(args) => gateway::gateway(*args),
         Command::Controller(args) => controller::controller(args),
+        Command::Ready(args) => ready::ready(&args),
         Command::Mock(args) => mock::mock(&args),
+        Command::Bench(args) => bench::bench(&args),
         Command::Decoy(args) => decoy::decoy(&args),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "windtunnel", &mut std::io::stdout());

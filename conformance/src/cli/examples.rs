@@ -54,6 +54,11 @@ Examples:
   windtunnel controller --namespace windtunnel-system --image registry.example/windtunnel:1
   kubectl get lease windtunnel-controller               who leads";
 
+pub(super) const READY_EXAMPLES: &str = "\
+Examples:
+  windtunnel ready                                      the gateway of this machine, or container
+  windtunnel ready 127.0.0.1:8091 --path /__mock/ready   mock providers";
+
 pub(super) const MOCK_EXAMPLES: &str = "\
 Examples:
   windtunnel mock                                       an OpenAI-compatible provider on 127.0.0.1:8090
@@ -75,6 +80,19 @@ pub(super) const DECOY_EXAMPLES: &str = "\
 Examples:
   windtunnel decoy yes --listen 127.0.0.1:8080
   windtunnel run --target targets/decoys/hang.yaml";
+
+pub(super) const BENCH_EXAMPLES: &str = "\
+Examples:
+  windtunnel bench                                      the reference gateway against the floor, 500 requests a second
+  windtunnel bench --stream --pace 10ms --rate 50       how late events are
+  windtunnel bench --rate 500..8000/500 --slo 20ms      how far each comes
+  windtunnel bench --connections 32 --prompt 1k,10k,100k
+  windtunnel bench --report html=bench.html,json=bench.json
+  windtunnel bench --compare bench.json --fail-on-regression 5
+Gateways of your own in front of one provider (here `windtunnel mock`):
+  windtunnel mock --listen 127.0.0.1:8090
+  windtunnel bench --target mine=http://127.0.0.1:8080 --target theirs=http://127.0.0.1:4000 \\
+    --provider http://127.0.0.1:8090 --floor builtin --api-key-env GATEWAY_KEY";
 
 pub(super) const FUZZ_EXAMPLES: &str = "\
 A case that fails is made smaller and written to --out as a scenario: `windtunnel run FILE` runs it again.

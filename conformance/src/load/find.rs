@@ -1,12 +1,17 @@
 //! Where scenarios and the files that they use lie: in folders, or in this program itself, which holds the suite.
 //! Owns places only; what is in the files is not looked at.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
+use flate2::read::DeflateDecoder;
 use gateway::yaml::Source;
 
-/// The suite as it was when this program was built: path below `scenarios`, and text.
-const BUILT_IN: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/scenarios.rs"));
+/// The suite as it was when this program was built: path below `scenarios`, and the length of its text.
+const BUILT_IN: &[(&str, usize)] = include!(concat!(env!("OUT_DIR"), "/scenarios.rs"));
+/// All texts, one behind the other, compressed.
+const PACKED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/scenarios.deflate"));
 
 /// The folder of manifests that scenarios share.
 const FIXTURES: &str = "fixtures";
@@ -21,10 +26,25 @@ pub fn find_root(told: Option<&Path>) -> Option<PathBuf> {
     here.ancestors().map(|folder| folder.join("scenarios")).find(|folder| folder.is_dir())
 }
 
+/// Path below `scenarios` and text of all files in this program.
+fn suite() -> impl Iterator<Item = (&'static str, &'static str)> {
+    static TEXTS: LazyLock<String> = LazyLock::new(|| {
+        let mut texts = String::new();
+        DeflateDecoder::new(PACKED).read_to_string(&mut texts).expect("the build compressed texts");
+        texts
+    });
+    let mut rest = TEXTS.as_str();
+    BUILT_IN.iter().map(move |(name, length)| {
+        let (text, after) = rest.split_at(*length);
+        rest = after;
+        (*name, text)
+    })
+}
+
 /// The scenarios in this program.
 pub(super) fn built_in() -> impl Iterator<Item = Source> {
-    let scenarios = BUILT_IN.iter().filter(|(name, _)| !Path::new(name).starts_with(FIXTURES));
-    scenarios.map(|(name, text)| Source::new(built_in_path(name), *text))
+    let scenarios = suite().filter(|(name, _)| !Path::new(name).starts_with(FIXTURES));
+    scenarios.map(|(name, text)| Source::new(built_in_path(name), text))
 }
 
 fn built_in_path(name: &str) -> PathBuf {
@@ -72,8 +92,8 @@ impl Roots {
                 Err(error) => Err(format!("`{used}` cannot be read: {error}")),
             };
         }
-        match BUILT_IN.iter().find(|(name, _)| *name == used.trim_start_matches("./")) {
-            Some((name, text)) => Ok(Source::new(built_in_path(name), *text)),
+        match suite().find(|(name, _)| *name == used.trim_start_matches("./")) {
+            Some((name, text)) => Ok(Source::new(built_in_path(name), text)),
             None => Err(format!("`{used}` cannot be read: it is neither beside the scenario nor in the suite")),
         }
     }

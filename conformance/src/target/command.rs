@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::process::Command;
 
+use super::container::Container;
 use super::instance::{Launch, LaunchError, START};
 use super::{Lines, Target};
 use crate::vars::Vars;
@@ -90,6 +91,18 @@ pub(super) fn values(target: &Target, launch: &Launch, places: &Places) -> Vars 
     vars
 }
 
+/// What each command is told by its environment, and which reference that is.
+const TOLD: [(&str, &str); 8] = [
+    ("WINDTUNNEL_CONFIG", "config"),
+    ("WINDTUNNEL_LISTEN", "listeners"),
+    ("WINDTUNNEL_METRICS", "metrics"),
+    ("WINDTUNNEL_READY", "ready"),
+    ("WINDTUNNEL_ADMIN", "admin"),
+    ("WINDTUNNEL_UPSTREAM_CA", "ca"),
+    ("WINDTUNNEL_CONNECT_TO", "connect_to"),
+    ("WINDTUNNEL_PROVIDERS", "providers"),
+];
+
 /// A command with its references filled in, both outputs piped, in a process group of its own.
 pub(super) fn command(words: &[String], vars: &Vars) -> Command {
     let filled = |word: &String| {
@@ -107,23 +120,22 @@ pub(super) fn command(words: &[String], vars: &Vars) -> Command {
             command.env_remove(name);
         }
     }
-    let told = [
-        ("CONFIG", "config"),
-        ("LISTEN", "listeners"),
-        ("METRICS", "metrics"),
-        ("READY", "ready"),
-        ("ADMIN", "admin"),
-        ("UPSTREAM_CA", "ca"),
-        ("CONNECT_TO", "connect_to"),
-        ("PROVIDERS", "providers"),
-    ];
-    for (name, value) in told {
+    for (name, value) in TOLD {
         let value = vars.text(&format!("${{{value}}}"));
         if !value.is_empty() && !value.starts_with("${") {
-            command.env(format!("WINDTUNNEL_{name}"), value);
+            command.env(name, value);
         }
     }
     command
+}
+
+/// A command of the target's, in a container where it has an image; and that container.
+pub(super) fn placed(target: &Target, words: &[String], vars: &Vars) -> (Command, Option<Container>) {
+    let Some(image) = target.image() else { return (command(words, vars), None) };
+    let container = Container::new();
+    let env = target.file.start.iter().flat_map(|start| start.value.env.keys().map(String::as_str));
+    let around = container.around(image, words, TOLD.iter().map(|(name, _)| *name).chain(env));
+    (command(&around, vars), Some(container))
 }
 
 /// What the check command said.
@@ -137,20 +149,21 @@ pub struct Checked {
 
 /// Runs the target's check command on a file of manifests.
 pub async fn check(target: &Target, launch: &Launch) -> Result<Checked, LaunchError> {
-    run(&target.file.check, &values(target, launch, &Places::default())).await
+    run(target, &target.file.check, &values(target, launch, &Places::default())).await
 }
 
 /// The last word of the first line that a version command prints.
 pub(super) async fn version(target: &Target, words: &[String]) -> Option<String> {
     let vars = values(target, &Launch::default(), &Places::default());
-    let said = run(words, &vars).await.ok()?.output;
+    let said = run(target, words, &vars).await.ok()?.output;
     said.lines().next()?.split_whitespace().last().map(str::to_owned)
 }
 
 /// Runs a command to its end, and ends what it leaves behind.
-async fn run(words: &[String], vars: &Vars) -> Result<Checked, LaunchError> {
+async fn run(target: &Target, words: &[String], vars: &Vars) -> Result<Checked, LaunchError> {
     let failed = |source| LaunchError::Spawn { command: words.join(" "), source };
-    let mut child = command(words, vars).spawn().map_err(failed)?;
+    let (mut command, container) = placed(target, words, vars);
+    let mut child = command.spawn().map_err(failed)?;
     let group = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
     let output = Lines::default();
     if let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) {
@@ -158,6 +171,9 @@ async fn run(words: &[String], vars: &Vars) -> Result<Checked, LaunchError> {
         output.read(stderr, Instant::now());
     }
     let ended = tokio::time::timeout(START, child.wait()).await;
+    if let (Err(_), Some(container)) = (&ended, &container) {
+        container.signal(Signal::KILL);
+    }
     if let Some(group) = group {
         let _ = kill_process_group(group, Signal::KILL);
     }

@@ -153,6 +153,10 @@ pub struct ExpectedFailure {
 pub struct Start {
     /// Program and arguments, with `${…}` filled in; an argument whose reference is empty is left out.
     pub command: Vec<String>,
+    /// It runs in a container of this image, as `check` and the version's command do: on the host's network, with the
+    /// scenario's folder.
+    #[serde(default)]
+    pub image: Option<String>,
     /// More environment.
     #[serde(default)]
     pub env: BTreeMap<String, String>,

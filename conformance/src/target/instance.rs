@@ -12,7 +12,8 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tokio::net::TcpStream;
 use tokio::process::Child;
 
-use super::command::{Places, command, places, values};
+use super::command::{Places, placed, places, values};
+use super::container::Container;
 use super::file::{Attach, Pattern};
 use super::{Lines, Target, lines};
 
@@ -112,6 +113,25 @@ pub struct Instance {
 struct Process {
     child: Mutex<Child>,
     pid: Pid,
+    /// Where it runs, when that is not here: the child is then only the way to it.
+    container: Option<Container>,
+}
+
+impl Process {
+    fn signal(&self, signal: Signal) -> bool {
+        match &self.container {
+            Some(container) => container.signal(signal),
+            None => kill_process(self.pid, signal).is_ok(),
+        }
+    }
+
+    /// Ends it, and whatever it has started.
+    fn end(&self) {
+        if let Some(container) = &self.container {
+            container.signal(Signal::KILL);
+        }
+        let _ = kill_process_group(self.pid, Signal::KILL);
+    }
 }
 
 /// The longest wait for a target to serve, and for a command that judges manifests or prints a version.
@@ -230,20 +250,23 @@ impl Instance {
 
     /// Sends a signal; false when there is no process of ours.
     pub fn signal(&self, signal: Signal) -> bool {
-        self.exited().is_none()
-            && self.process.as_ref().is_some_and(|process| kill_process(process.pid, signal).is_ok())
+        self.exited().is_none() && self.process.as_ref().is_some_and(|process| process.signal(signal))
     }
 
     /// Its process id, when it is ours.
     pub fn pid(&self) -> Option<u32> {
-        u32::try_from(self.process.as_ref()?.pid.as_raw_nonzero().get()).ok()
+        let process = self.process.as_ref()?;
+        match &process.container {
+            Some(container) => container.pid(),
+            None => u32::try_from(process.pid.as_raw_nonzero().get()).ok(),
+        }
     }
 
     /// Ends it without asking, and waits for that.
     pub async fn kill(&mut self) {
         // Taken out: once it is reaped, its number may be another process's.
         if let Some(process) = self.process.take() {
-            let _ = kill_process_group(process.pid, Signal::KILL);
+            process.end();
             let mut child = process.child.into_inner().unwrap_or_else(PoisonError::into_inner);
             let _ = child.kill().await;
         }
@@ -253,7 +276,7 @@ impl Instance {
 impl Drop for Instance {
     fn drop(&mut self) {
         if let Some(process) = &self.process {
-            let _ = kill_process_group(process.pid, Signal::KILL);
+            process.end();
         }
     }
 }
@@ -288,7 +311,7 @@ fn spawn(target: &Target, launch: &Launch, origin: Instant) -> Result<(Instance,
     let failed = |source| LaunchError::Spawn { command: words.first().cloned().unwrap_or_default(), source };
     let places = places(target, &launch.ports).map_err(failed)?;
     let vars = values(target, launch, &places);
-    let mut command = command(words, &vars);
+    let (mut command, container) = placed(target, words, &vars);
     for (name, value) in start.iter().flat_map(|start| &start.env) {
         command.env(name, vars.text(value));
     }
@@ -305,6 +328,6 @@ fn spawn(target: &Target, launch: &Launch, origin: Instant) -> Result<(Instance,
     }
     let pid = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
     let pid = pid.ok_or_else(|| LaunchError::Missing("its process".to_owned()))?;
-    let process = Some(Process { child: Mutex::new(child), pid });
+    let process = Some(Process { child: Mutex::new(child), pid, container });
     Ok((Instance { listeners: BTreeMap::new(), metrics: None, ready: None, admin: None, output, process }, places))
 }

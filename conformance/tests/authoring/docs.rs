@@ -126,6 +126,16 @@ fn my_gateway(folder: &Path) -> String {
     format!("{}:{}", folder.display(), std::env::var("PATH").unwrap_or_default())
 }
 
+/// A `docker` whose containers are plain processes.
+const CONTAINERLESS: &str = r#"#!/bin/sh
+case "$*" in "image inspect registry.example/my-gateway:1.2") exit 0;; esac
+[ "$1" = run ] || { echo "no such image" >&2; exit 1; }
+while [ "${1#--entrypoint=/}" = "$1" ]; do shift; done
+program=${1#--entrypoint=/}
+shift 2
+exec "$program" "$@"
+"#;
+
 #[test]
 fn the_target_files_of_the_documentation_work() {
     let document = text("targets/README.md");
@@ -155,9 +165,24 @@ fn the_target_files_of_the_documentation_work() {
     assert!(status == 0 && told.contains("3 passed"), "{told}");
     let (status, told) = run(2, &["./MY-02.yaml"]);
     assert!(status == 0 && told.contains("1 passed"), "{told}");
-    let (status, told) = run(4, &["CL-11"]);
+    program(folder.path(), "docker", CONTAINERLESS);
+    let (status, told) = run(4, &["./MY-02.yaml"]);
+    assert!(status == 0 && told.contains("1 passed"), "{told}");
+    let (status, told) = run(5, &["CL-11"]);
     assert!(status == 3 && told.contains("1 unsupported"), "{told}");
-    assert_eq!(examples.len(), 6, "the one on a cluster is only read");
+    assert_eq!(examples.len(), 7, "the one on a cluster is only read");
+}
+
+#[test]
+fn an_image_that_is_not_to_be_had_is_told_once_and_not_for_each_scenario() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = my_gateway(folder.path());
+    program(folder.path(), "docker", CONTAINERLESS);
+    let variables = [("PATH", path.as_str()), ("WINDTUNNEL_IMAGE", "mine:9")];
+    let (status, told) = windtunnel(folder.path(), &["run", "--target=docker", "RT-01", "RT-02"], &variables);
+    assert_eq!(status, 2, "{told}");
+    assert_eq!(told.matches("the image mine:9 is neither here nor to be had: no such image").count(), 1, "{told}");
+    assert!(!told.contains("RT-0"), "{told}");
 }
 
 #[test]

@@ -217,7 +217,7 @@ fn the_committed_schema_is_that_of_this_program() {
 
 #[test]
 fn each_kind_of_file_has_a_schema() {
-    for kind in ["scenario", "mock", "target", "report"] {
+    for kind in ["scenario", "mock", "target", "report", "bench"] {
         let (status, text) = windtunnel(repository(), &["schema", kind], &[]);
         let schema: Value = serde_json::from_str(&text).expect("JSON");
         assert_eq!(status, 0);

@@ -1,10 +1,13 @@
 //! `windtunnel controller` with the rights that it asks for, on a real API server. Tests that share the server have a
 //! leader each, so none is given flags that would have it write other things than the others.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
 use conformance::cluster::{ApiServer, Assets, Objects};
 use serde_json::{Value, json};
 
-use crate::process::{LEADING, candidate, leader, leads};
+use crate::process::{LEADING, Process, candidate, leader, leads};
 use crate::support::{Failure, Test, World};
 
 pub(crate) const TESTS: &[Test] = &[
@@ -13,6 +16,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("controller::parameters_shape_the_deployment", parameters),
     ("controller::edits_of_others_are_put_right_and_nothing_is_written_twice", put_right),
     ("controller::what_belongs_to_somebody_else_is_left_alone", left_alone),
+    ("controller::it_tells_a_deployment_and_prometheus_how_it_is", healthy),
     ("controller::one_leads_another_takes_over_and_an_abandoned_one_ends", takes_over),
 ];
 
@@ -223,6 +227,41 @@ fn left_alone(world: &World) -> Result<(), Failure> {
         assert_eq!(read(&objects, "v1", "Service", "left-alone").await?["spec"]["ports"][0]["port"], 1234);
         Ok(())
     })
+}
+
+fn healthy(world: &World) -> Result<(), Failure> {
+    world.block_on(async {
+        let (server, flags) = (world.server()?, ["--ready", "127.0.0.1:0"]);
+        world.namespace("healthy").await?;
+        let first = leader(server, "healthy", &flags).await?;
+        let second = candidate(server, "healthy", &flags).await?;
+        for (controller, leading) in [(&first, "leading 1\n"), (&second, "leading 0\n")] {
+            let start = std::time::Instant::now();
+            while asked(controller, "/healthz/ready").await?.0 != 200 {
+                assert!(start.elapsed() < std::time::Duration::from_secs(30), "it never is ready");
+            }
+            assert_eq!(asked(controller, "/healthz/live").await?, (200, "alive\n".to_owned()));
+            let (_, metrics) = asked(controller, "/metrics").await?;
+            assert!(metrics.contains(leading) && metrics.contains("ready 1\n"), "{metrics}");
+        }
+        let words = [&["controller", "--namespace", "healthy"][..], &flags].concat();
+        let blind = Process::start(&words, &server.kubeconfig_as("nobody", &[])?)?;
+        blind.says(0, "cannot be followed").await?;
+        assert_eq!(asked(&blind, "/healthz/ready").await?.0, 503, "it may read nothing");
+        assert_eq!(asked(&blind, "/healthz/live").await?.0, 200);
+        Ok(())
+    })
+}
+
+/// What a controller answers at the address that it names: status and body.
+async fn asked(controller: &Process, path: &str) -> Result<(u16, String), Failure> {
+    let said = controller.says(0, "ready address=").await?;
+    let mut stream = TcpStream::connect(said.trim_start_matches("ready address="))?;
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    let (head, body) = answer.split_once("\r\n\r\n").ok_or("no answer")?;
+    Ok((head.get(9..12).ok_or("no status")?.parse()?, body.to_owned()))
 }
 
 fn takes_over(world: &World) -> Result<(), Failure> {

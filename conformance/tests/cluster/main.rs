@@ -1,6 +1,7 @@
 //! What only a real API server can tell. All tests share one, each in namespaces of its own; without the binaries
 //! (`KUBEBUILDER_ASSETS`) they are told as ignored, and `ci/kube.sh` takes that for a failure.
 
+mod charts;
 mod controller;
 mod crds;
 mod data_plane;
@@ -23,6 +24,7 @@ use libtest_mimic::{Arguments, Trial};
 use support::{Test, World};
 
 const TESTS: &[&[Test]] = &[
+    charts::TESTS,
     controller::TESTS,
     crds::TESTS,
     data_plane::TESTS,

@@ -34,6 +34,38 @@ fn the_mock_tells_its_address_and_answers() {
     child.wait().expect("it ended");
 }
 
+#[test]
+fn ready_says_whether_somebody_is() {
+    let mut mock = Mock::start(&["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
+    mock.said();
+    let said = mock.said();
+    let address = said.trim().strip_prefix("listening admin=http://").and_then(|url| url.split('/').next());
+    let address = address.expect("an address").to_owned();
+    assert_eq!(code(&["ready", &address, "--path", "/__mock/ready"]).0, 0);
+    let everywhere = address.replace("127.0.0.1", "0.0.0.0");
+    assert_eq!(code(&["ready", &everywhere, "--path", "/__mock/ready"]).0, 0);
+    let (status, text) = code(&["ready", &address]);
+    assert!(status == 1 && text.contains("status 404"), "{status}: {text}");
+    drop(mock);
+    let (status, text) = code(&["ready", &address]);
+    assert!(status == 1 && text.contains("no answer"), "{status}: {text}");
+}
+
+#[test]
+fn a_mock_that_is_to_end_with_its_standard_input_does() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_windtunnel"))
+        .args(["mock", "--listen", "127.0.0.1:0", "--until-stdin-ends"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("windtunnel runs");
+    let mut out = BufReader::new(child.stdout.take().expect("its output"));
+    assert!(line(&mut out).starts_with("listening provider="));
+    assert!(child.try_wait().expect("its state").is_none(), "it ends while its input is open");
+    drop(child.stdin.take());
+    assert_eq!(child.wait().expect("it ended").code(), Some(1));
+}
+
 /// A running mock whose lines are read as they come.
 struct Mock {
     child: std::process::Child,

@@ -7,7 +7,6 @@ use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use kube::api::DynamicObject;
-use serde::de::DeserializeSeed;
 use serde_json::{Map, Value, json};
 
 use super::watch::{Change, News, Watched};
@@ -101,7 +100,7 @@ impl Objects {
         if self.known.insert(key.clone(), digest) == Some(digest) {
             return false;
         }
-        let read = kind.deserialize(&essence).map_err(|error| match kind {
+        let read = reader::from_seed(&essence, kind).map_err(|error| match kind {
             // what a reader says of a value may repeat it
             Kind::Secret => "it is not formed as a Secret is".to_owned(),
             _ => error.to_string(),
@@ -132,7 +131,7 @@ fn closed(essence: &Value, why: &str) -> Option<Manifest> {
         .filter_map(|key| Some((key.to_owned(), essence["spec"].get(key)?.clone())))
         .collect();
     let object = json!({"metadata": essence["metadata"], "spec": spec});
-    let Ok(Manifest::AgentgatewayPolicy(mut policy)) = Kind::AgentgatewayPolicy.deserialize(object) else {
+    let Ok(Manifest::AgentgatewayPolicy(mut policy)) = reader::from_seed(object, Kind::AgentgatewayPolicy) else {
         return None;
     };
     policy.spec.unreadable = Some(why.to_owned());

@@ -3,20 +3,18 @@
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
-use std::pin::Pin;
 use std::time::{Duration, SystemTime};
 
 use bytes::{BufMut, Bytes, BytesMut};
 use http::header::{CONTENT_TYPE, HOST, RETRY_AFTER, TE, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
-use http_body::Body;
 use hyper::body::Incoming;
 
 use super::Dropped;
 use super::wire::{Field, find};
 use crate::send;
 use crate::tracing::{Collector, Protocol};
-use crate::upstream::{Pool, UpstreamBody};
+use crate::upstream::{Connection, Pool, UpstreamBody};
 
 /// Longest answer that is read.
 const MAX_ANSWER: usize = 64 * 1024;
@@ -61,9 +59,9 @@ async fn ask(
     message: &Bytes,
 ) -> Result<(StatusCode, HeaderMap, BytesMut), Trouble> {
     let sent = send::attempt(pool, &collector.endpoint, request(collector, message), None, None).await;
-    let (response, connection) = sent.map_err(|error| unreachable(error.rejection("it").message))?;
+    let (response, mut connection) = sent.map_err(|error| unreachable(error.rejection("it").message))?;
     let (mut head, body) = response.into_parts();
-    let (bytes, trailers) = read(body).await?;
+    let (bytes, trailers) = read(body, &mut connection).await?;
     pool.give_back(connection);
     head.headers.extend(trailers);
     Ok((head.status, head.headers, bytes))
@@ -99,9 +97,9 @@ fn request(collector: &Collector, message: &Bytes) -> Request<UpstreamBody> {
     request
 }
 
-async fn read(mut body: Incoming) -> Result<(BytesMut, HeaderMap), Trouble> {
+async fn read(mut body: Incoming, connection: &mut Connection) -> Result<(BytesMut, HeaderMap), Trouble> {
     let (mut bytes, mut trailers) = (BytesMut::new(), HeaderMap::new());
-    while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
+    while let Some(frame) = poll_fn(|cx| connection.poll_frame(&mut body, cx)).await {
         let frame = frame.map_err(|error| unreachable(format!("it broke off its answer: {error}")))?;
         match frame.into_data() {
             Ok(data) => {

@@ -271,3 +271,23 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn of_a_large_group_everyone_serves_and_who_is_due_is_found_soon() {
+    let names: Vec<String> = (0..200).map(|n| format!("p{n}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let pool = backend(&[&names]);
+    let now = Instant::now();
+    let served: std::collections::HashSet<_> = randoms().map(|random| chosen(&pool, &[], now, random)).collect();
+    assert!(served.len() > 190, "{}", served.len());
+    evict(&pool.groups[0][7], now);
+    assert!(randoms().all(|random| chosen(&pool, &[], now, random) != "p7"));
+    let later = now + 100 * SECOND;
+    let probes = randoms().filter_map(|random| choose(&pool, &[], None, later, random));
+    let asked = probes.take(100).position(|choice| matches!(choice.standing, Standing::Probed(_)));
+    assert!(asked.is_some(), "one request in six looks at it");
+    for provider in &pool.groups[0][1..] {
+        evict(provider, now);
+    }
+    assert_eq!(chosen(&pool, &[], now, 7 << 40), "p0", "all are looked at where nobody near serves");
+}

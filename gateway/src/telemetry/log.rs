@@ -66,8 +66,11 @@ impl Log {
     /// Appends the record's line, unless the access log's filter says that there is none.
     pub(super) fn tell(&mut self, record: &Record) {
         let written = match (&record.kept, self.form) {
-            (None, Form::Json) => serde_json::to_writer(&mut self.lines, record).is_ok(),
-            (None, Form::Text) => self.put_text(serde_json::to_value(record).ok()),
+            (None, Form::Json) => {
+                record.write(&mut self.lines);
+                true
+            }
+            (None, Form::Text) => self.put_text(Some(record.value())),
             (Some(kept), Form::Json) => {
                 kept.line(record).is_some_and(|line| serde_json::to_writer(&mut self.lines, &line).is_ok())
             }
@@ -87,7 +90,12 @@ impl Log {
         let told = std::mem::take(&mut self.told);
         let mut state = self.waiting.state();
         if state.bytes.len() + self.lines.len() <= MOST_WAITING {
-            state.bytes.extend_from_slice(&self.lines);
+            if state.bytes.is_empty() {
+                // the usual case: nobody copies a line that the thread can take as it is
+                std::mem::swap(&mut state.bytes, &mut self.lines);
+            } else {
+                state.bytes.extend_from_slice(&self.lines);
+            }
             state.lines += told;
         } else {
             self.waiting.lost.fetch_add(told, Relaxed);

@@ -65,7 +65,7 @@ pub(crate) fn read<T: DeserializeOwned>(text: &str) -> Result<T, TextError> {
     // Enough for long recordings.
     let budget = serde_saphyr::budget! { max_events: 8_000_000, max_nodes: 4_000_000 };
     let options = serde_saphyr::options! { budget: budget, strict_booleans: true, with_snippet: false };
-    serde_saphyr::from_str_with_options(text, options).map_err(|error| {
+    reader::yaml(text, options).map_err(|error| {
         let error = error.without_snippet();
         let at = error.location().filter(|at| *at != Location::UNKNOWN);
         let (line, column) = at.map_or((0, 0), |at| (at.line(), at.column()));

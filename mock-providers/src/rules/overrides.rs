@@ -27,7 +27,7 @@ impl Overrides {
         ];
         for (header, value) in given {
             let Some(value) = value else { continue };
-            let read = value.and_then(|keys| serde_json::from_value::<Fault>(keys).map_err(|error| error.to_string()));
+            let read = value.and_then(|keys| reader::from::<Fault, _>(keys).map_err(|error| error.to_string()));
             let read = read.map_err(|problem| refusal(header, &problem))?;
             fault.get_or_insert_default().overlay(&read);
         }
@@ -49,7 +49,7 @@ fn named(text: &str) -> Result<Value, String> {
     let mut keys = serde_json::Map::new();
     for name in text.split([',', '+']).map(str::trim).filter(|name| !name.is_empty()) {
         let forms = [json!(true), json!({})];
-        let fits = |form: &Value| serde_json::from_value::<Fault>(json!({ name: form })).is_ok();
+        let fits = |form: &Value| reader::from::<Fault, _>(json!({ name: form })).is_ok();
         let form =
             forms.into_iter().find(fits).ok_or_else(|| match Fault::CATALOGUE.iter().any(|key| key.0 == name) {
                 true => format!("`{name}` needs a value: write {{\"{name}\": …}}"),

@@ -20,6 +20,7 @@ pub(super) fn controller(args: ControllerArgs) -> Result<ExitCode, Error> {
         namespace: args.namespace,
         lease: args.lease,
         image: args.image,
+        ready: args.ready,
     };
     controller::run(&options).map(|()| ExitCode::SUCCESS).map_err(|error| Error::Input(error.to_string()))
 }

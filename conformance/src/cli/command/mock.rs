@@ -20,7 +20,7 @@ use mock_providers::fleet::{Fleet, FleetOptions};
 use mock_providers::tls::RunCa;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::{Error, print};
+use super::{Error, print, stop};
 use crate::cli::{MockArgs, MockCommand};
 use source::Configuration;
 use watch::Watch;
@@ -35,6 +35,9 @@ pub(super) fn mock(args: &MockArgs) -> Result<ExitCode, Error> {
     if let Some(MockCommand::Record(args)) = &args.command {
         return record::record(args);
     }
+    if args.until_stdin_ends {
+        std::thread::spawn(super::stop::end_with_stdin);
+    }
     let configuration = Configuration::of(args);
     if args.lint {
         return lint::lint(&configuration);
@@ -42,6 +45,9 @@ pub(super) fn mock(args: &MockArgs) -> Result<ExitCode, Error> {
     if args.watch && !std::io::stdout().is_terminal() {
         let hint = "start it in one, or read `/__mock/journal` of the admin API (--admin)";
         return Err(Error::Input(format!("--watch draws on a terminal, and standard output is none; {hint}")));
+    }
+    if args.until_stdin_ends {
+        std::thread::spawn(stop::end_with_stdin);
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.map_err(Error::io("no runtime"))?.block_on(serve(&configuration, args))

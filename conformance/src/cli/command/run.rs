@@ -93,7 +93,8 @@ fn known_failures(target: &Target, scenarios: &[Loaded]) -> Result<(), Error> {
 
 /// The target of this name, with its cluster and its version.
 pub(super) async fn ready(name: &str) -> Result<Arc<Target>, Error> {
-    let reached = target(name)?.reached().await;
+    let target = target(name)?.with_image().map_err(|error| Error::Input(error.to_string()))?;
+    let reached = target.reached().await;
     Ok(reached.map_err(|error| Error::Input(error.to_string()))?.identified().await)
 }
 
@@ -103,11 +104,7 @@ fn target(name: &str) -> Result<Target, Error> {
     let target = match name {
         "reference" => Target::reference(&exe),
         "kubernetes" => Target::kubernetes(&exe),
-        "docker" => {
-            let message =
-                format!("target `{name}` is not there yet; there are `reference`, `kubernetes` and target files");
-            return Err(Error::Input(message));
-        }
+        "docker" => Target::docker(&exe),
         file => Target::load(std::path::Path::new(file), &exe),
     };
     target.map_err(|problems| Error::Input(problems.to_string()))

@@ -12,6 +12,7 @@ use crate::config::manifests::{Manifests, Resource};
 use crate::config::resources::Object;
 use crate::config::resources::gateway::{AllowedRoutes, FromNamespaces, GatewaySpec, LabelSelector, ListenerSpec};
 use crate::config::status::{Condition, ListenerStatus, ObjectStatus};
+use crate::route::index::Index;
 use crate::snapshot::{Hostname, Listener};
 
 /// A Gateway on its way into the snapshot.
@@ -307,7 +308,7 @@ impl ListenerDraft<'_> {
     }
 
     fn finish(self, gateway: &Arc<str>) -> Listener {
-        let routes = self.entries.into_iter().map(|entry| entry.route).collect();
+        let routes: Vec<_> = self.entries.into_iter().map(|entry| entry.route).collect();
         let (gateway, certificates) = (gateway.clone(), self.shelf.certificates);
         Listener {
             gateway,
@@ -316,6 +317,7 @@ impl ListenerDraft<'_> {
             certificates,
             telling: None,
             tracing: None,
+            index: Index::new(&routes),
             routes,
         }
     }

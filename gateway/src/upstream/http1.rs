@@ -1,0 +1,126 @@
+//! An upstream connection in HTTP/1.1, for one request at a time. Whoever waits for its answer drives it: a task of its own
+//! would have to be woken for each piece of it, and could not tell what arrived together. It gets one only when nobody
+//! else is sure to look at it: for a body that passes, and for an upload that outlasts its answer.
+
+use std::fmt;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, Waker};
+
+use http::{Request, Response};
+use http_body::Body;
+use hyper::body::Incoming;
+use hyper::client::conn::TrySendError;
+use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::UpstreamBody;
+use crate::socket::Shared;
+
+/// One connection.
+pub(super) struct Http1 {
+    sender: SendRequest<UpstreamBody>,
+    socket: Shared,
+    /// `None` where a task drives it, and when it has ended.
+    driver: Option<Pin<Box<dyn Future<Output = hyper::Result<()>>>>>,
+}
+
+impl fmt::Debug for Http1 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Http1").field("sender", &self.sender).finish_non_exhaustive()
+    }
+}
+
+impl Http1 {
+    /// Speaks HTTP/1.1 on a connection.
+    pub(super) async fn start<T>(io: T, socket: Shared) -> hyper::Result<Self>
+    where
+        T: AsyncRead + AsyncWrite + Unpin + 'static,
+    {
+        let (sender, connection) = handshake(TokioIo::new(io)).await?;
+        Ok(Self { sender, socket, driver: Some(Box::pin(connection)) })
+    }
+
+    /// A connection that is driven elsewhere.
+    pub(super) fn driven(sender: SendRequest<UpstreamBody>, socket: Shared) -> Self {
+        Self { sender, socket, driver: None }
+    }
+
+    /// Sends one request and waits for the answer's head.
+    pub(super) async fn send(
+        &mut self,
+        request: Request<UpstreamBody>,
+    ) -> Result<Response<Incoming>, TrySendError<Request<UpstreamBody>>> {
+        if !matches!(request.body(), UpstreamBody::Pieces(_)) && !request.body().is_end_stream() {
+            // it may go on arriving while nobody asks for the answer
+            self.detach();
+        }
+        let mut sent = pin!(self.sender.try_send_request(request));
+        poll_fn(|cx| if self.drive(cx) { sent.as_mut().poll(&mut nobody()) } else { sent.as_mut().poll(cx) }).await
+    }
+
+    /// Lets the connection read and write what it can, and tells `cx` of more; whether that is told here, not to those
+    /// who wait for its messages.
+    pub(super) fn drive(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some(driver) = &mut self.driver else { return false };
+        if driver.as_mut().poll(cx).is_ready() {
+            // how it ended reaches whoever waits for an answer on it
+            self.driver = None;
+        }
+        true
+    }
+
+    /// The answer has ended; whether another request may follow. Wakes nobody from now on.
+    pub(super) fn rest(&mut self) -> bool {
+        self.drive(&mut nobody());
+        if self.sender.is_closed() {
+            return false;
+        }
+        if !self.sender.is_ready() {
+            self.detach();
+        }
+        true
+    }
+
+    /// Whether [`Self::drive`] does anything.
+    pub(super) fn is_driven_here(&self) -> bool {
+        self.driver.is_some()
+    }
+
+    /// Whether it can take a request, at the latest when `cx` is told.
+    pub(super) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<hyper::Result<()>> {
+        self.drive(cx);
+        self.sender.poll_ready(cx)
+    }
+
+    /// Whether it takes a request at this moment.
+    pub(super) fn is_ready(&self) -> bool {
+        self.sender.is_ready()
+    }
+
+    /// Whether it has ended, as far as anybody has seen.
+    pub(super) fn is_closed(&self) -> bool {
+        self.sender.is_closed()
+    }
+
+    /// Whether the peer has neither closed it nor said what nobody asked for, as far as the kernel knows.
+    pub(super) fn alive(&self) -> bool {
+        self.socket.alive()
+    }
+
+    /// From now on a task drives it.
+    fn detach(&mut self) {
+        if let Some(driver) = self.driver.take() {
+            tokio::task::spawn_local(async move {
+                // its failure reaches whoever waits for an answer on it
+                let _ended = driver.await;
+            });
+        }
+    }
+}
+
+/// Somebody who need not be told.
+pub(super) fn nobody<'w>() -> Context<'w> {
+    Context::from_waker(Waker::noop())
+}
