@@ -42,7 +42,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const SHARED_WAIT: u32 = 4;
 /// Longest wait for the addresses of a name.
 const RESOLVE_TIMEOUT: Duration = Duration::from_secs(3);
-/// Idle connections older than this are not used again.
+/// Idle connections older than this are not used again, nor those that the upstream gives up earlier.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(90);
 /// A connection that was in use this short a time ago is not asked whether it is still alive.
 const FRESH: Duration = Duration::from_micros(200);
@@ -188,7 +188,7 @@ struct Idle {
 impl Idle {
     /// Neither too old nor known to have ended.
     fn usable(&self, age: Duration) -> bool {
-        !self.line.is_closed() && age < IDLE_TIMEOUT && (age < FRESH || self.line.alive())
+        !self.line.is_closed() && age < self.line.rests && (age < FRESH || self.line.alive())
     }
 }
 

@@ -6,8 +6,9 @@ use std::fmt;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
-use http::{Request, Response};
+use http::{HeaderName, HeaderValue, Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
@@ -15,13 +16,20 @@ use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::UpstreamBody;
+use super::{IDLE_TIMEOUT, UpstreamBody};
 use crate::socket::Shared;
+
+/// How long the upstream keeps an idle connection (RFC 2068 19.7.1.1, and in use ever since).
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+/// A request that is on its way for so long still comes before the upstream gives up.
+const ON_ITS_WAY: Duration = Duration::from_secs(1);
 
 /// One connection.
 pub(super) struct Http1 {
     sender: SendRequest<UpstreamBody>,
     socket: Shared,
+    /// How long it may rest; less than the upstream says that it waits for a next request.
+    pub(super) rests: Duration,
     /// `None` where a task drives it, and when it has ended.
     driver: Option<Pin<Box<dyn Future<Output = hyper::Result<()>>>>>,
 }
@@ -39,12 +47,12 @@ impl Http1 {
         T: AsyncRead + AsyncWrite + Unpin + 'static,
     {
         let (sender, connection) = handshake(TokioIo::new(io)).await?;
-        Ok(Self { sender, socket, driver: Some(Box::pin(connection)) })
+        Ok(Self { sender, socket, rests: IDLE_TIMEOUT, driver: Some(Box::pin(connection)) })
     }
 
     /// A connection that is driven elsewhere.
     pub(super) fn driven(sender: SendRequest<UpstreamBody>, socket: Shared) -> Self {
-        Self { sender, socket, driver: None }
+        Self { sender, socket, rests: IDLE_TIMEOUT, driver: None }
     }
 
     /// Sends one request and waits for the answer's head.
@@ -57,7 +65,13 @@ impl Http1 {
             self.detach();
         }
         let mut sent = pin!(self.sender.try_send_request(request));
-        poll_fn(|cx| if self.drive(cx) { sent.as_mut().poll(&mut nobody()) } else { sent.as_mut().poll(cx) }).await
+        let answer =
+            poll_fn(|cx| if self.drive(cx) { sent.as_mut().poll(&mut nobody()) } else { sent.as_mut().poll(cx) })
+                .await?;
+        if let Some(timeout) = answer.headers().get(KEEP_ALIVE).and_then(timeout) {
+            self.rests = timeout.saturating_sub(ON_ITS_WAY).min(IDLE_TIMEOUT);
+        }
+        Ok(answer)
     }
 
     /// Lets the connection read and write what it can, and tells `cx` of more; whether that is told here, not to those
@@ -120,7 +134,27 @@ impl Http1 {
     }
 }
 
+/// `timeout` of a `Keep-Alive` header, in seconds.
+fn timeout(header: &HeaderValue) -> Option<Duration> {
+    let mut parameters = header.to_str().ok()?.split(',').filter_map(|parameter| parameter.split_once('='));
+    let (_, seconds) = parameters.find(|(name, _)| name.trim().eq_ignore_ascii_case("timeout"))?;
+    seconds.trim().parse().ok().map(Duration::from_secs)
+}
+
 /// Somebody who need not be told.
 pub(super) fn nobody<'w>() -> Context<'w> {
     Context::from_waker(Waker::noop())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_timeout_of_keep_alive_is_read_wherever_it_stands() {
+        let read = |text: &'static str| timeout(&HeaderValue::from_static(text)).map(|timeout| timeout.as_secs());
+        assert_eq!(read("timeout=5, max=100"), Some(5));
+        assert_eq!(read("max=100, Timeout = 15"), Some(15));
+        assert_eq!([read("max=100"), read("timeout=soon"), read("timeout=-1"), read("timeout")], [None; 4]);
+    }
 }

@@ -60,6 +60,19 @@ async fn a_connection_that_the_provider_closed_meanwhile_is_not_used_again() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_rests_no_longer_than_the_provider_keeps_it() {
+    for (timeout, connections) in [(60, 1), (1, 3)] {
+        let script = format!("{{respond: {{text: ok, headers: {{keep-alive: 'timeout={timeout}, max=100'}}}}}}");
+        let mock = provider("a", &script).await;
+        let running = start(&pool(&[&mock], ""));
+        for _ in 0..3 {
+            assert_eq!(ask(&running).await.status, 200);
+        }
+        assert_eq!(mock.journal().connections.len(), connections, "{timeout} s");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_stalled_handshake_does_not_stop_later_traffic() {
     let ca = RunCa::new();
     let script = "{tls: true, respond: {text: ok}, accept: {stall: {first: 1, for: 60s}}}";
