@@ -305,11 +305,19 @@ impl Pool {
         self.lanes.sweep();
     }
 
+    /// The one that rests for the shortest time among those that have rested long enough.
     fn take_idle(&self, endpoint: &Endpoint) -> Option<Http1> {
         let mut idle = self.idle.borrow_mut();
         let of_endpoint = idle.get_mut(endpoint)?;
-        while let Some(entry) = of_endpoint.pop() {
-            if entry.usable(entry.since.elapsed()) {
+        let mut at = of_endpoint.len();
+        while at > 0 {
+            at -= 1;
+            let age = of_endpoint[at].since.elapsed();
+            if age < of_endpoint[at].line.settles {
+                continue;
+            }
+            let entry = of_endpoint.remove(at);
+            if entry.usable(age) {
                 return Some(entry.line);
             }
         }

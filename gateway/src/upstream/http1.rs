@@ -8,6 +8,7 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use http::header::TRANSFER_ENCODING;
 use http::{HeaderName, HeaderValue, Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
@@ -21,6 +22,9 @@ use crate::socket::Shared;
 
 /// How long the upstream keeps an idle connection (RFC 2068 19.7.1.1, and in use ever since).
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+/// Some servers (cpp-httplib, and so llama.cpp) close a connection behind a stream without having said so: after so long
+/// that is seen.
+const SETTLING: Duration = Duration::from_millis(5);
 /// A request that is on its way for so long still comes before the upstream gives up.
 const ON_ITS_WAY: Duration = Duration::from_secs(1);
 
@@ -30,6 +34,8 @@ pub(super) struct Http1 {
     socket: Shared,
     /// How long it may rest; less than the upstream says that it waits for a next request.
     pub(super) rests: Duration,
+    /// How long it must rest first.
+    pub(super) settles: Duration,
     /// `None` where a task drives it, and when it has ended.
     driver: Option<Pin<Box<dyn Future<Output = hyper::Result<()>>>>>,
 }
@@ -47,12 +53,12 @@ impl Http1 {
         T: AsyncRead + AsyncWrite + Unpin + 'static,
     {
         let (sender, connection) = handshake(TokioIo::new(io)).await?;
-        Ok(Self { sender, socket, rests: IDLE_TIMEOUT, driver: Some(Box::pin(connection)) })
+        Ok(Self { sender, socket, rests: IDLE_TIMEOUT, settles: Duration::ZERO, driver: Some(Box::pin(connection)) })
     }
 
     /// A connection that is driven elsewhere.
     pub(super) fn driven(sender: SendRequest<UpstreamBody>, socket: Shared) -> Self {
-        Self { sender, socket, rests: IDLE_TIMEOUT, driver: None }
+        Self { sender, socket, rests: IDLE_TIMEOUT, settles: Duration::ZERO, driver: None }
     }
 
     /// Sends one request and waits for the answer's head.
@@ -71,6 +77,8 @@ impl Http1 {
         if let Some(timeout) = answer.headers().get(KEEP_ALIVE).and_then(timeout) {
             self.rests = timeout.saturating_sub(ON_ITS_WAY).min(IDLE_TIMEOUT);
         }
+        let streams = answer.headers().contains_key(TRANSFER_ENCODING);
+        self.settles = if streams { SETTLING } else { Duration::ZERO };
         Ok(answer)
     }
 
