@@ -1,4 +1,5 @@
-//! The type's side of the seam: its visitors and seeds behind `dyn`, and the deserializer that it is given.
+//! The type's side of the seam: its visitors and seeds behind `dyn`, and the deserializer that it is given. What is read into
+//! a type is one function, and not one for each field of that type: those are never inlined.
 
 use std::fmt;
 
@@ -130,12 +131,14 @@ impl<'de, S: DeserializeSeed<'de>> Seed<'de> for Seeded<S, S::Value> {
 struct Given<'a, F: ?Sized>(&'a mut F);
 
 impl<'de> Given<'_, dyn Node<'de> + '_> {
+    #[inline(never)]
     fn ask<V: Visitor<'de>>(self, ask: Ask, visitor: V) -> Result<V::Value, Fault> {
         let mut visited = Visited { visitor: Some(visitor), value: None };
         self.0.tell(ask, &mut visited)?;
         Ok(visited.value.expect(ONCE))
     }
 
+    #[inline(never)]
     fn ask_shape<V: Visitor<'de>>(self, ask: Ask, visitor: V) -> Result<V::Value, Fault> {
         let mut shaped = Shaped(Visited { visitor: Some(visitor), value: None });
         self.0.tell(ask, &mut shaped)?;
@@ -217,6 +220,7 @@ impl<'de> Deserializer<'de> for Given<'_, dyn Node<'de> + '_> {
 impl<'de> SeqAccess<'de> for Given<'_, dyn Items<'de> + '_> {
     type Error = Fault;
 
+    #[inline(never)]
     fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Fault> {
         let mut seeded = Seeded::new(seed);
         Ok(self.0.next(&mut seeded)?.then(|| seeded.value()))
@@ -230,11 +234,13 @@ impl<'de> SeqAccess<'de> for Given<'_, dyn Items<'de> + '_> {
 impl<'de> MapAccess<'de> for Given<'_, dyn Entries<'de> + '_> {
     type Error = Fault;
 
+    #[inline(never)]
     fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Fault> {
         let mut seeded = Seeded::new(seed);
         Ok(self.0.key(&mut seeded)?.then(|| seeded.value()))
     }
 
+    #[inline(never)]
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Fault> {
         let mut seeded = Seeded::new(seed);
         self.0.value(&mut seeded)?;
@@ -250,6 +256,7 @@ impl<'de> EnumAccess<'de> for Given<'_, dyn Choice<'de> + '_> {
     type Error = Fault;
     type Variant = Self;
 
+    #[inline(never)]
     fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, Self), Fault> {
         let mut seeded = Seeded::new(seed);
         self.0.variant(&mut seeded)?;
@@ -264,6 +271,7 @@ impl<'de> VariantAccess<'de> for Given<'_, dyn Choice<'de> + '_> {
         self.0.unit()
     }
 
+    #[inline(never)]
     fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, Fault> {
         let mut seeded = Seeded::new(seed);
         self.0.newtype(&mut seeded)?;
