@@ -2,8 +2,7 @@
 # `windtunnel validate` against real servers that nobody here wrote, each on a tiny model with random weights that is made on
 # the spot (ci/backends/model.py): llama.cpp's, mlx-lm's and Ollama. What it finds is compared with the reports kept in
 # reports/backends: a verdict or a deviation that is not in them fails, and so does one that is gone.
-# `ci/backends.sh through` puts llama.cpp behind the gateway with the manifest of tutorial 004 and validates through it; by name
-# only, for llama.cpp closes kept connections when it likes, and a request that meets such an end is a 502 of the gateway.
+# `through` puts llama.cpp behind the gateway with the manifest of tutorial 004 and validates through it: nothing gets worse.
 # Ollama is asked by name only: it takes minutes to build, and minutes to answer where it ignores limits.
 # `ci/backends.sh ollama` is one of them; `ci/backends.sh --keep [NAME…]` keeps what is found now.
 set -euo pipefail
@@ -15,7 +14,7 @@ if [[ ${1:-} == --keep ]]; then
     shift
 fi
 names=("$@")
-((${#names[@]})) || names=(llamacpp mlx)
+((${#names[@]})) || names=(llamacpp mlx through)
 
 command -v python3 >/dev/null || { echo "error: Python 3.11 or later is needed" >&2; exit 2; }
 cargo build --locked --package conformance
@@ -143,7 +142,9 @@ through() {
         [[ $line == *listening* && -n $address ]] && break
     done
     cat <&"$lines" >>"$folder/gateway" &
-    "$windtunnel" validate --base-url "$base" --through "http://$address/v1" || { tail -n 20 "$folder/gateway"; return 1; }
+    "$windtunnel" validate --base-url "$base" --through "http://$address/v1" >"$folder/through" 2>&1 || true
+    tail -n 1 "$folder/through"
+    grep -q ', 0 for the worse$' "$folder/through" || { cat "$folder/through" && tail -n 20 "$folder/gateway" && return 1; }
 }
 
 mkdir -p "$kept"
