@@ -64,7 +64,8 @@ async fn a_connection_rests_no_longer_than_the_provider_keeps_it() {
     for (timeout, connections) in [(60, 1), (1, 3)] {
         let script = format!("{{respond: {{text: ok, headers: {{keep-alive: 'timeout={timeout}, max=100'}}}}}}");
         let mock = provider("a", &script).await;
-        let running = start(&pool(&[&mock], ""));
+        // each core has a pool of its own
+        let running = start_with(&pool(&[&mock], ""), |options| options.workers = Some(1));
         for _ in 0..3 {
             assert_eq!(ask(&running).await.status, 200);
         }
