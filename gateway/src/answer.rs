@@ -189,8 +189,10 @@ impl Answer {
                 self.note(ready!(frame))?;
             }
         }
-        let mut left = TOGETHER;
-        while !self.over
+        // what waits already counts: a reader that is slower than the provider must not make it more and more
+        let mut left = TOGETHER.saturating_sub(self.ready.iter().map(Bytes::len).sum());
+        while left > 0
+            && !self.over
             && self.broken.is_none()
             && self.form.decoder.is_none()
             && let Some(connection) = &mut self.connection
@@ -202,9 +204,6 @@ impl Answer {
                 (self.over, self.broken) = (false, Some(broken));
             }
             left = left.saturating_sub(size);
-            if left == 0 {
-                break;
-            }
         }
         Poll::Ready(Ok(()))
     }

@@ -205,11 +205,11 @@ pub fn read_event(data: &[u8]) -> Seen {
     if data == b"[DONE]" {
         return Seen { done: true, commits: true, ..Seen::default() };
     }
-    // checked once, not text by text
-    let text = std::str::from_utf8(data).unwrap_or_default();
-    let Ok(event) = serde_json::from_str::<Event<'_>>(text) else {
+    // checked once, not text by text; half a character in a member that nobody reads spoils nothing else
+    let text = String::from_utf8_lossy(data);
+    let Ok(event) = serde_json::from_str::<Event<'_>>(&text) else {
         // an event in a form of its own may still tell its usage
-        let told = serde_json::from_str::<Response<'_>>(text).ok();
+        let told = serde_json::from_str::<Response<'_>>(&text).ok();
         let usage = told.as_ref().and_then(|told| told.usage).and_then(|raw| Usage::read(raw.get()));
         let model = told.and_then(|told| told.model).map(Into::into);
         return Seen { commits: true, usage, model, ..Seen::default() };
@@ -432,6 +432,8 @@ mod tests {
         assert!(seen(r#"{"choices":[{"delta":{},"finish_reason":"stop"}]}"#).finished);
         assert!(seen(r#"{"error":{"message":"x"}}"#).error);
         assert!(seen("[DONE]").done);
+        let half = b"{\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\",\"logprobs\":{\"token\":\"\xe4\xbd\"}}]}";
+        assert!(read_event(half).finished);
         let last = seen(r#"{"model":"m","choices":[],"usage":{"prompt_tokens":11,"completion_tokens":7}}"#);
         assert!(last.usage_only);
         assert_eq!(last.usage, Some(Usage { input: 11, output: 7, ..Usage::default() }));

@@ -144,3 +144,45 @@ async fn paths_that_hide_dots_are_refused() {
     .await
     .unwrap();
 }
+
+/// A provider that sends chunks of 40,000 bytes for as long as anybody takes them, and how many bytes that was.
+fn endless() -> (u16, std::sync::Arc<std::sync::atomic::AtomicUsize>) {
+    use std::io::{Read, Write};
+    use std::sync::atomic::Ordering::Relaxed;
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let written = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let counter = written.clone();
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let _head = stream.read(&mut [0; 4096]).unwrap();
+        stream.write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n").unwrap();
+        let chunk = [format!("{:x}\r\n", 40_000).as_bytes(), &[b'x'; 40_000], b"\r\n"].concat();
+        while stream.write_all(&chunk).is_ok() {
+            counter.fetch_add(chunk.len(), Relaxed);
+        }
+    });
+    (port, written)
+}
+
+#[test]
+fn of_a_fast_answer_to_a_slower_reader_only_a_little_waits() {
+    use std::io::{Read, Write};
+    const TAKEN: usize = 240 << 20;
+    /// What sockets may hold on both sides, and some.
+    const UNDERWAY: usize = 24 << 20;
+    let (port, written) = endless();
+    let manifests = crate::support::rules(&[], &format!("[{{backendRefs: [{}]}}]", crate::support::backend("a", "")));
+    let backend = format!(
+        "---\nkind: AgentgatewayBackend\nmetadata: {{name: a}}\nspec: {{static: {{host: 127.0.0.1, port: {port}}}}}\n"
+    );
+    let running = start(&(manifests + &backend));
+    let mut client = std::net::TcpStream::connect(running.address()).unwrap();
+    client.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").unwrap();
+    let (mut taken, mut buffer) = (0, [0; 2048]);
+    while taken < TAKEN {
+        taken += client.read(&mut buffer).unwrap();
+    }
+    let written = written.load(std::sync::atomic::Ordering::Relaxed);
+    assert!(written < TAKEN + UNDERWAY, "{} MiB wait in the gateway", (written - TAKEN) >> 20);
+}
