@@ -21,8 +21,9 @@ if [[ -z ${GATEWAY_IMAGE:-} ]]; then
     unset GATEWAY_IMAGE
 fi
 
-read -ra profiles <<<"${PROFILES:-}"
-read -ra arguments <<<"${ARGUMENTS:-}"
+# words, on however many lines
+read -rd '' -a profiles <<<"${PROFILES:-}" || true
+read -rd '' -a arguments <<<"${ARGUMENTS:-}" || true
 words=(run --target "$TARGET" "${profiles[@]/#/--profile=}" "${arguments[@]}")
 words+=(--report "html=$REPORT/run.html,json=$REPORT/run.json,junit=$REPORT/run.xml,badge=$REPORT/badge.svg")
 code=0

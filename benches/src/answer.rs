@@ -33,7 +33,7 @@ pub enum Fault {
     #[error("a stream without [DONE]")]
     Unterminated,
     /// Another text than the first answer's.
-    #[error("a text of {got} characters instead of {expected}")]
+    #[error("a text of {got} characters instead of {expected}; --varies, where texts differ by themselves")]
     OtherText {
         /// Of this answer.
         got: u64,

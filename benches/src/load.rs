@@ -292,12 +292,10 @@ impl Course<'_> {
 
     fn good(&mut self, due: Duration, now: Duration, seen: &[Duration]) {
         self.sample.latency.record(now.saturating_sub(due));
-        let Some((&first, later)) = seen.split_first() else { return };
+        let Some(first) = seen.first() else { return };
         self.sample.first_event.record(first.saturating_sub(due));
         if let Some(gap) = self.load.gap {
-            for (at, seen) in (1..).zip(later) {
-                self.sample.event_lag.record((*seen - first).saturating_sub(gap * at));
-            }
+            lags(seen, gap).for_each(|lag| self.sample.event_lag.record(lag));
         }
     }
 
@@ -314,6 +312,14 @@ impl Course<'_> {
             self.due(now);
         }
     }
+}
+
+/// How late each event is at this pace, beside the one that is the least late: whoever holds events back makes the first of
+/// them late, and not the last of them early.
+fn lags(seen: &[Duration], gap: Duration) -> impl Iterator<Item = Duration> {
+    let since_due = move |(at, seen): (u32, &Duration)| seen.as_secs_f64() - gap.as_secs_f64() * f64::from(at);
+    let least = (0..).zip(seen).map(since_due).fold(f64::INFINITY, f64::min);
+    (0..).zip(seen).map(move |event| Duration::from_secs_f64((since_due(event) - least).max(0.0)))
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ mod otlp;
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use http::header::CONTENT_TYPE;
@@ -23,6 +24,8 @@ use tokio::task::JoinHandle;
 const LARGEST: usize = 16 * 1024 * 1024;
 /// What precedes the message of a gRPC call: whether it is compressed, and four bytes of length.
 const PREFIX: usize = 5;
+/// Between two tries to accept.
+const PAUSE: Duration = Duration::from_millis(10);
 /// gRPC's status for a message that cannot be read.
 const INVALID_ARGUMENT: &str = "3";
 
@@ -64,7 +67,12 @@ impl Collector {
 }
 
 async fn accept(listener: TcpListener, spans: Spans) {
-    while let Ok((stream, _)) = listener.accept().await {
+    loop {
+        let Ok((stream, _)) = listener.accept().await else {
+            // out of file descriptors, or the peer is gone already
+            tokio::time::sleep(PAUSE).await;
+            continue;
+        };
         let spans = Arc::clone(&spans);
         tokio::spawn(async move {
             let service = service_fn(move |request| take(request, Arc::clone(&spans)));

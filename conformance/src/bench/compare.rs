@@ -8,6 +8,9 @@ use serde::Deserialize;
 
 use super::model::{Estimate, Figure, Metric, Run, SCHEMA};
 
+/// An interval that covers the median less often says nothing about a difference.
+const ENOUGH: f64 = 0.9;
+
 /// One figure in both runs.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Change {
@@ -86,8 +89,11 @@ impl Change {
         if self.old.median == self.new.median { 0.0 } else { (self.new.median / self.old.median - 1.0) * 100.0 }
     }
 
-    /// Whether the intervals have nothing in common.
+    /// Whether the intervals have nothing in common, and are intervals.
     pub fn is_clear(&self) -> bool {
+        if self.old.coverage.min(self.new.coverage) < ENOUGH {
+            return false;
+        }
         self.new.low > self.old.high || self.new.high < self.old.low
     }
 

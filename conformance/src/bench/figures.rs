@@ -18,7 +18,7 @@ pub fn window(round: usize, sample: &Sample, sweep: bool) -> Window {
     let of = |durations: &Durations, share| (!durations.is_empty()).then(|| at(durations, share));
     Window {
         round,
-        void: sample.good() == 0 || (!sweep && sample.failed() > 0),
+        void: (sample.good() == 0 && sample.due > 0) || (!sweep && sample.failed() > 0),
         due: sample.due,
         good: sample.good(),
         faults: sample.faults.iter().map(|(fault, count)| (fault.to_string(), *count)).collect(),

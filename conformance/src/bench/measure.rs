@@ -80,7 +80,9 @@ impl<'a> Bench<'a> {
             connections: CALLERS,
             gap: None,
         };
-        let (request, tell) = (self.request(url, prompt), &mut self.tell);
+        // what the answers say is not the question here
+        let request = Request { varies: true, ..self.request(url, prompt) };
+        let tell = &mut self.tell;
         let name = format!("calibration with {}", url.text);
         let (sample, _) = Client::new(url.address)?.run(&request, &load, &mut |at, good, failed| {
             tell(&Told::Running(&name, at, good, failed));
@@ -154,7 +156,7 @@ impl<'a> Bench<'a> {
         let load = self.plan.load(shape, u64::MAX, self.plan.warmup);
         let (sample, text) = self.run(&lanes[at], at, "warm-up", &load)?;
         lanes[at].request.text = text;
-        if sample.good() == 0 {
+        if sample.good() == 0 && sample.failed() > 0 {
             lanes[at].out = true;
             lanes[at].lane.windows.push(figures::window(0, &sample, false));
             self.told(&lanes[at].lane, "warm-up", &sample);
@@ -176,7 +178,9 @@ impl<'a> Bench<'a> {
         window.cpu = before
             .zip(after)
             .filter(|_| sample.good() > 0)
-            .map(|(before, after)| after.cpu.saturating_sub(before.cpu).as_secs_f64() * 1e6 / sample.good() as f64);
+            // a process that has ended meanwhile took its time with it
+            .and_then(|(before, after)| after.cpu.checked_sub(before.cpu))
+            .map(|used| used.as_secs_f64() * 1e6 / sample.good() as f64);
         if !window.void {
             lanes[at].latency.add(&sample.latency);
             lanes[at].event_lag.add(&sample.event_lag);

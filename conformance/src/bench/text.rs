@@ -17,7 +17,7 @@ pub fn text(run: &Run, style: Style) -> String {
     for end in &run.saturation {
         let rate = end.rate.map_or("none of the rates".to_owned(), |rate| format!("{rate}/s"));
         let why = end.ended_by.as_deref().unwrap_or("the sweep ended there");
-        let _ = writeln!(out, "\n{}: kept the objective up to {rate} ({why})", end.lane);
+        let _ = writeln!(out, "\n{}, prompt {} B: kept the objective up to {rate} ({why})", end.lane, end.prompt);
     }
     for note in &run.notes {
         let _ = write!(out, "\nnote: {note}");

@@ -25,6 +25,13 @@ pub struct Manner {
 impl Url {
     /// Reads `http://HOST[:PORT][/PATH]`; a path that is no completions' gets `/v1/chat/completions`.
     pub fn parse(text: &str) -> Result<Self, String> {
+        if text.contains(['@', '?', '#', ' ']) {
+            // not the text itself: it may hold a password or a key
+            return Err(
+                "an address has no user, query or fragment; write http://HOST:PORT/PATH, and keys with --api-key-env"
+                    .to_owned(),
+            );
+        }
         let Some(rest) = text.strip_prefix("http://") else {
             return Err(match text.starts_with("https://") {
                 true => format!("`{text}`: TLS is not measured; give an address that speaks plain HTTP"),
@@ -32,8 +39,8 @@ impl Url {
             });
         };
         let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-        if host.is_empty() || host.contains(['@', '?', '#', ' ']) {
-            return Err(format!("`{text}` is no address; write http://HOST:PORT, and keys with --api-key-env"));
+        if host.is_empty() {
+            return Err(format!("`{text}` is no address; write http://HOST:PORT"));
         }
         let named = if host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok()) {
             host.to_owned()
@@ -111,6 +118,7 @@ mod tests {
             ("127.0.0.1:80", "write http://"),
             ("http://", "write http://"),
             ("http://u:p@127.0.0.1", "--api-key-env"),
+            ("http://127.0.0.1/v1?api-key=sk-1", "no user, query or fragment"),
         ] {
             let error = Url::parse(url).unwrap_err();
             assert!(error.contains(part), "{error}");

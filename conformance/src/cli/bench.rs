@@ -70,7 +70,7 @@ pub struct BenchArgs {
     #[arg(long, value_name = "NAME", env = "WINDTUNNEL_BENCH_MODEL", default_value = "m-1")]
     pub model: String,
     /// A header of each request; may be given again. Its value is in no report
-    #[arg(long = "header", value_name = "NAME: VALUE", value_parser = header)]
+    #[arg(long = "header", value_name = "NAME: VALUE")]
     pub headers: Vec<String>,
     /// The texts of answers differ, as those of a real provider do
     #[arg(long, env = "WINDTUNNEL_BENCH_VARIES", value_parser = clap::builder::BoolishValueParser::new())]
@@ -82,7 +82,7 @@ pub struct BenchArgs {
     #[arg(long, value_name = "OLD.json", env = "WINDTUNNEL_BENCH_COMPARE")]
     pub compare: Option<PathBuf>,
     /// Exit with 1 when a figure got worse by so many percent and the intervals do not overlap
-    #[arg(long, value_name = "PERCENT", requires = "compare")]
+    #[arg(long, value_name = "PERCENT", requires = "compare", value_parser = percent)]
     pub fail_on_regression: Option<f64>,
     /// Write reports: html=FILE, json=FILE
     #[arg(long, value_name = "KIND=FILE", env = "WINDTUNNEL_REPORT", value_delimiter = ',')]
@@ -114,10 +114,7 @@ fn process(text: &str) -> Result<(String, u32), String> {
     text.split_once('=').and_then(read).ok_or_else(|| "write NAME=PID, such as mine=4711".to_owned())
 }
 
-fn header(text: &str) -> Result<String, String> {
-    let good = text.split_once(':').is_some_and(|(name, _)| {
-        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
-    });
-    // Not the text itself: it may be a key.
-    if good && !text.contains(['\r', '\n']) { Ok(text.to_owned()) } else { Err("write `NAME: VALUE`".to_owned()) }
+fn percent(text: &str) -> Result<f64, String> {
+    let percent = text.parse::<f64>().ok().filter(|percent| percent.is_finite() && *percent >= 0.0);
+    percent.ok_or_else(|| "write a number of percent, 0 or more".to_owned())
 }

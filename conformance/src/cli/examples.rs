@@ -91,7 +91,7 @@ Examples:
   windtunnel bench --compare bench.json --fail-on-regression 5
 Gateways of your own in front of one provider (here `windtunnel mock`):
   windtunnel mock --listen 127.0.0.1:8090
-  windtunnel bench --target mine=http://127.0.0.1:8080 --target theirs=http://127.0.0.1:4000 \\
+  windtunnel bench --varies --target mine=http://127.0.0.1:8080 --target theirs=http://127.0.0.1:4000 \\
     --provider http://127.0.0.1:8090 --floor builtin --api-key-env GATEWAY_KEY";
 
 pub(super) const FUZZ_EXAMPLES: &str = "\

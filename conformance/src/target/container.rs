@@ -66,7 +66,9 @@ impl Container {
     /// A name that no other container has.
     pub(super) fn new() -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
-        Self { name: format!("windtunnel-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed)) }
+        let (own, number) = (std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        // other runs may have the same process id in a namespace of their own, and the same engine
+        Self { name: format!("windtunnel-{own}-{:08x}-{number}", crate::world::random() as u32) }
     }
 
     /// Docker's words around those of a command; its standard streams and exit code are the command's own. Variables of

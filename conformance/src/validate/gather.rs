@@ -58,7 +58,7 @@ impl Patience {
         if self.endless.load(Ordering::Relaxed) >= PATIENCE {
             return Some(format!("{PATIENCE} requests had no end within {}; nothing more is asked", seconds(timeout)));
         }
-        let most = timeout * LONGEST;
+        let most = timeout.saturating_mul(LONGEST);
         (began.elapsed() > most).then(|| format!("the run took longer than {}; nothing more is asked", seconds(most)))
     }
 

@@ -30,6 +30,10 @@ pub(super) fn bench(args: &BenchArgs) -> Result<ExitCode, Error> {
     if let Some(sink) = args.report.iter().find(|sink| !matches!(sink.kind, Kind::Html | Kind::Json)) {
         return Err(Error::Input(format!("a benchmark is told as html or json, not as in {}", sink.path.display())));
     }
+    for sink in &args.report {
+        let writable = std::fs::OpenOptions::new().append(true).create(true).open(&sink.path);
+        writable.map_err(Error::io(format!("cannot write {}", sink.path.display())))?;
+    }
     let old =
         args.compare.as_deref().map(compare::read).transpose().map_err(|error| Error::Input(error.to_string()))?;
     let mut stand = Stand::new().map_err(Error::io("no temporary folder"))?;
@@ -43,6 +47,10 @@ pub(super) fn bench(args: &BenchArgs) -> Result<ExitCode, Error> {
     if let Some(old) = &old {
         let changes = compare::changes(old, &run);
         print(&compare::text(&changes))?;
+        if changes.is_empty() && args.fail_on_regression.is_some() {
+            eprintln!("error: nothing was compared: no case of one lane is in both runs");
+            return Ok(ExitCode::from(3));
+        }
         worse =
             args.fail_on_regression.is_some_and(|percent| changes.iter().any(|change| change.is_regression(percent)));
     }
@@ -60,8 +68,12 @@ fn json(run: &Run) -> String {
 
 fn exit_code(run: &Run, worse: bool) -> ExitCode {
     let targets = || run.lanes().filter(|(_, lane)| !lane.floor);
+    if targets().any(|(_, lane)| lane.figures.is_empty() && lane.void() > 0) {
+        eprintln!("error: a target has no window without a failure");
+        return ExitCode::from(1);
+    }
     if targets().all(|(_, lane)| lane.figures.is_empty()) {
-        eprintln!("error: nothing was measured: no target has a window without a failure");
+        eprintln!("error: nothing was measured: no request was due, or none was answered");
         return ExitCode::from(3);
     }
     ExitCode::from(u8::from(worse || run.lanes().any(|(_, lane)| lane.void() > 0)))
@@ -99,6 +111,10 @@ fn plan(args: &BenchArgs, stand: &mut Stand) -> Result<Plan, Error> {
 }
 
 fn manner(args: &BenchArgs) -> Result<Manner, Error> {
+    if !args.headers.iter().all(|header| is_header(header)) {
+        // not the text itself: it may be a key
+        return Err(Error::Input("--header: write `NAME: VALUE`".to_owned()));
+    }
     let mut headers = args.headers.clone();
     if let Some(variable) = &args.api_key_env {
         let key = std::env::var(variable).ok().filter(|key| !key.is_empty() && !key.contains(['\r', '\n']));
@@ -107,6 +123,13 @@ fn manner(args: &BenchArgs) -> Result<Manner, Error> {
         headers.push(format!("authorization: Bearer {key}"));
     }
     Ok(Manner { model: args.model.clone(), headers })
+}
+
+fn is_header(text: &str) -> bool {
+    let name = |(name, _): (&str, &str)| {
+        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+    };
+    text.split_once(':').is_some_and(name) && !text.contains(['\r', '\n'])
 }
 
 /// Mock, floor and reference gateway, all of our own.
@@ -185,7 +208,7 @@ fn measure(args: &BenchArgs, plan: &Plan) -> Result<Run, Error> {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         commit: machine::commit(),
         started,
-        command: command(std::env::args()),
+        command: command(std::env::args_os().map(|argument| argument.to_string_lossy().into_owned())),
         seed: plan.seed,
         machine,
         ceilings,
@@ -198,7 +221,11 @@ fn measure(args: &BenchArgs, plan: &Plan) -> Result<Run, Error> {
 /// The loads that the instruments can keep. A rate that they cannot is refused, and left out of a sweep.
 fn within(args: &BenchArgs, plan: &Plan, ceilings: &[Ceiling], notes: &mut Vec<String>) -> Result<Vec<Shape>, Error> {
     let mut kept = Vec::new();
+    let mut ended = None;
     for shape in plan.shapes() {
+        if ended == Some(shape.prompt) {
+            continue;
+        }
         // The provider's comes behind the generator's, and has it in it.
         let ceiling = ceilings.iter().rfind(|ceiling| ceiling.prompt == shape.prompt as u64);
         let ceiling = ceiling.map_or(f64::INFINITY, |ceiling| ceiling.rate);
@@ -211,8 +238,9 @@ fn within(args: &BenchArgs, plan: &Plan, ceilings: &[Ceiling], notes: &mut Vec<S
             if !plan.is_sweep() {
                 return Err(Error::Input(format!("{why}; lower --rate, or measure them with --force")));
             }
-            notes.push(format!("{why}; the sweep ends below"));
-            break;
+            notes.push(format!("{why} with prompts of {} bytes; the sweep ends below", shape.prompt));
+            ended = Some(shape.prompt);
+            continue;
         }
         if rate > ceiling * SAFE_SHARE {
             notes.push(format!(

@@ -128,7 +128,8 @@ fn access(args: &ValidateArgs) -> Result<Access, Error> {
     let headers = args.headers.iter().map(|header| {
         let (name, value) = header.split_once(':').unwrap_or((header, ""));
         let good = http::HeaderName::try_from(name).is_ok() && http::HeaderValue::try_from(value.trim()).is_ok();
-        let wrong = || Error::Input(format!("--header: `{name}` and what follows is not NAME: VALUE"));
+        // not the text itself: it may be a key
+        let wrong = || Error::Input("--header: write NAME: VALUE".to_owned());
         if good && !value.is_empty() { Ok((name.to_ascii_lowercase(), value.trim().to_owned())) } else { Err(wrong()) }
     });
     let key = key.transpose()?;
@@ -175,7 +176,7 @@ impl Told for Teller<'_> {
             survey.facts.model,
             plan.requests,
             plan.tokens,
-            seconds(*timeout * LONGEST)
+            seconds(timeout.saturating_mul(LONGEST))
         );
     }
 
