@@ -91,10 +91,12 @@ impl Change {
 
     /// Whether the intervals have nothing in common, and are intervals.
     pub fn is_clear(&self) -> bool {
-        if self.old.coverage.min(self.new.coverage) < ENOUGH {
-            return false;
-        }
-        self.new.low > self.old.high || self.new.high < self.old.low
+        let apart = self.new.low > self.old.high || self.new.high < self.old.low;
+        apart && self.has_intervals()
+    }
+
+    fn has_intervals(&self) -> bool {
+        self.old.coverage.min(self.new.coverage) >= ENOUGH
     }
 
     /// Whether it got worse by so many percent, beyond doubt.
@@ -105,6 +107,7 @@ impl Change {
 
     fn verdict(&self) -> &'static str {
         match (self.is_clear(), (self.percent() > 0.0) == self.metric.more_is_better()) {
+            (false, _) if !self.has_intervals() => "too few windows",
             (false, _) => "within noise",
             (true, true) => "better",
             (true, false) => "WORSE",

@@ -122,6 +122,7 @@ mod tests {
         sample.fail(Fault::Status(503));
         assert!(window(0, &sample, false).void && !window(0, &sample, true).void);
         assert_eq!(window(0, &sample, true).faults, [("status 503".to_owned(), 1)]);
-        assert!(window(0, &Sample::default(), true).void, "nothing came at all");
+        assert!(window(0, &Sample { due: 1, ..Sample::default() }, true).void, "nothing came at all");
+        assert!(!window(0, &Sample::default(), false).void, "nothing was asked");
     }
 }

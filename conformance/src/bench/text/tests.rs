@@ -4,7 +4,7 @@ use super::*;
 use crate::bench::model::{Machine, SCHEMA, Saturation, Window};
 use crate::bench::{compare, figures, html};
 
-/// Two lanes with three windows each; the middle one of the target is void. `slower`: how many times the floor's time.
+/// Two lanes with seven windows each; the second one of the target is void. `slower`: how many times the floor's time.
 fn run(slower: f64) -> Run {
     let lane = |name: &str, floor: bool, times: f64| {
         let window = |round: usize| Window {
@@ -23,7 +23,7 @@ fn run(slower: f64) -> Run {
             ..Window::default()
         };
         let curve = vec![(0.0, 80.0 * times), (0.5, 100.0 * times), (0.99, 300.0 * times), (1.0, 900.0 * times)];
-        let windows = (0..3).map(window).collect();
+        let windows = (0..7).map(window).collect();
         Lane { name: name.to_owned(), floor, windows, figures: Vec::new(), latency: curve.clone(), event_lag: curve }
     };
     let case = |rate: f64| {
