@@ -29,10 +29,14 @@ pub struct Change {
 }
 
 impl Change {
-    /// Whether what was right directly is wrong through the gateway.
+    /// Whether more is wrong or missing through the gateway than directly.
     pub fn is_worse(&self) -> bool {
-        let wrong = |check: &Checked| matches!(check.verdict, Verdict::Fail | Verdict::Deviation);
-        wrong(&self.through) && self.direct.verdict == Verdict::Pass
+        match (self.direct.verdict, self.through.verdict) {
+            (Verdict::Pass, after) => matches!(after, Verdict::Fail | Verdict::Deviation | Verdict::Unsupported),
+            (Verdict::Deviation, Verdict::Fail) => true,
+            (Verdict::Deviation, Verdict::Deviation) => !quirks(&self.through).is_subset(&quirks(&self.direct)),
+            _ => false,
+        }
     }
 }
 

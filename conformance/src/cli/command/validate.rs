@@ -87,10 +87,14 @@ async fn validated(args: &ValidateArgs, setting: &Setting, access: &Access, styl
     }
     let changes = through::changes(&direct, &other);
     print(&text::changes(&direct, &other, &changes, style))?;
+    // what counts is what the gateway made worse, and not what the backend does by itself
+    for check in &mut other.checks {
+        let worse = |change: &through::Change| change.through.id == check.id && change.is_worse();
+        check.fails = check.level <= args.level && changes.iter().any(worse);
+    }
     other.through = Some(std::mem::replace(&mut other.url, direct.url));
     write(args, &other)?;
-    let worse = changes.iter().any(|change| change.is_worse() && change.direct.level <= args.level);
-    Ok(ExitCode::from(u8::from(worse)))
+    Ok(ExitCode::from(other.exit_code()))
 }
 
 /// One run, without secrets; none when the backend cannot be found.
