@@ -10,6 +10,7 @@ import bisect
 import collections
 import math
 
+NOTED = 0.05  # seconds by which a provider may note an event after the gateway has read it
 SLACK = 0.25  # seconds by which the gateway may let go of an exchange after its client has heard the end of it
 
 DURATION = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 80]
@@ -46,7 +47,7 @@ class Exchange:
         events = [at for at, _ in last["events"]] if last else []
         since = last["received_at"] if last else 0
         # seconds at least, and at most, of what the gateway measures
-        self.duration = ((events[-1] - since) / 1e3 if events else 0, ask.duration + SLACK)
+        self.duration = (max(0, (events[-1] - since) / 1e3 - NOTED) if events else 0, ask.duration + SLACK)
         self.first = ((events[0] - since) / 1e3, ask.first) if ask.stream and events else None
         if self.first and self.usage:
             # the first event is the role, the second the first content
