@@ -89,10 +89,10 @@ pub(crate) fn run(proxy: Proxy, case: Case, exchanges: usize) -> io::Result<()> 
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     LocalSet::new().block_on(&runtime, async {
         // the client says that it has what was sent: a paced provider goes on
-        let (heard, next) = mpsc::unbounded_channel();
-        let listener = StdListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let heard = Rc::new(Semaphore::new(0));
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let provider = listener.local_addr()?;
-        spawn_local(provide(tokio_listener(listener)?, case, next));
+        spawn_local(provide(listener, case, heard.clone()));
         let address = match proxy {
             Proxy::None => provider,
             Proxy::Floor => {
@@ -107,13 +107,8 @@ pub(crate) fn run(proxy: Proxy, case: Case, exchanges: usize) -> io::Result<()> 
     })
 }
 
-fn tokio_listener(listener: StdListener) -> io::Result<TcpListener> {
-    listener.set_nonblocking(true)?;
-    TcpListener::from_std(listener)
-}
-
 /// Asks one time after the other.
-async fn ask(address: SocketAddr, case: Case, exchanges: usize, heard: &mpsc::UnboundedSender<()>) -> io::Result<()> {
+async fn ask(address: SocketAddr, case: Case, exchanges: usize, heard: &Semaphore) -> io::Result<()> {
     let request = chat_request(address, case != Case::Json, 64);
     let mut stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
@@ -125,7 +120,7 @@ async fn ask(address: SocketAddr, case: Case, exchanges: usize, heard: &mpsc::Un
             if stream.read_buf(&mut answer).await? == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
-            let _provider_is_there = heard.send(());
+            heard.add_permits(1);
         }
         expect_ok(&answer)?;
     }
@@ -136,23 +131,32 @@ fn is_whole(answer: &[u8], case: Case) -> bool {
     if case == Case::Json { answer.ends_with(b"\"total_tokens\":21}}") } else { answer.ends_with(b"\r\n0\r\n\r\n") }
 }
 
-/// The provider: every answer was written before the first request.
-async fn provide(listener: TcpListener, case: Case, mut heard: mpsc::UnboundedReceiver<()>) -> io::Result<()> {
+/// The provider: every answer was written before the first request. It takes as many connections as there are: the
+/// gateway lets one settle after a stream, and makes another one meanwhile.
+async fn provide(listener: TcpListener, case: Case, heard: Rc<Semaphore>) -> io::Result<()> {
     let mut frames = if case == Case::Json { vec![json_answer()] } else { stream_answer(EVENTS) };
     if case == Case::Burst {
         frames = frames.chunks(BURST).map(<[_]>::concat).collect();
     }
-    let (mut stream, _) = listener.accept().await?;
-    stream.set_nodelay(true)?;
+    let frames = Rc::new(frames);
+    loop {
+        let (stream, _) = listener.accept().await?;
+        stream.set_nodelay(true)?;
+        spawn_local(answer(stream, case, frames.clone(), heard.clone()));
+    }
+}
+
+/// Answers what comes on one connection.
+async fn answer(mut stream: TcpStream, case: Case, frames: Rc<Vec<Vec<u8>>>, heard: Rc<Semaphore>) -> io::Result<()> {
     let mut reader = Reader::default();
     while reader.message(&mut stream).await?.is_some() {
-        while heard.try_recv().is_ok() {}
-        for frame in &frames {
+        heard.forget_permits(heard.available_permits());
+        for frame in &*frames {
             stream.write_all(frame).await?;
             match case {
                 Case::Json => (),
                 Case::Burst => tokio::task::yield_now().await,
-                Case::Paced => drop(heard.recv().await),
+                Case::Paced => heard.acquire().await.map_err(io::Error::other)?.forget(),
             }
         }
     }

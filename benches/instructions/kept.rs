@@ -1,8 +1,10 @@
 //! The kept figures: a text file beside this one, and what has become of them since.
+//! They are of one build and one kind of processor, and are compared with no other.
 
 use std::fmt::Write as _;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use crate::callgrind::Profile;
 
@@ -13,18 +15,31 @@ const SMALLEST: f64 = 0.001;
 /// Functions that are named when a case has grown.
 const NAMED: usize = 15;
 
-/// Figures with the compiler that made the instructions.
+/// What decides on a count besides the code, and makes every other comparison senseless.
+const SAME: [&str; 2] = ["build", "architecture"];
+
+/// Figures with what made and counted the instructions.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Kept {
-    pub(crate) compiler: String,
+    /// Names and values.
+    pub(crate) made: Vec<(String, String)>,
     pub(crate) cases: Vec<(String, Profile)>,
 }
 
 impl Kept {
-    /// No figures yet.
+    /// No figures yet, of this program on this machine.
     pub(crate) fn new() -> io::Result<Self> {
-        let said = std::process::Command::new("rustc").arg("--version").output()?;
-        Ok(Self { compiler: String::from_utf8_lossy(&said.stdout).trim().to_owned(), cases: Vec::new() })
+        let program = std::env::current_exe()?;
+        // target/debug/examples/instructions: the folder is the build's
+        let build = program.parent().and_then(Path::parent).and_then(Path::file_name).unwrap_or_default();
+        let made = [
+            ("build", build.to_string_lossy().into_owned()),
+            ("architecture", std::env::consts::ARCH.to_owned()),
+            ("vectors", vectors().to_owned()),
+            ("compiler", version("rustc")?),
+            ("counter", version("valgrind")?),
+        ];
+        Ok(Self { made: made.map(|(name, value)| (name.to_owned(), value)).into(), cases: Vec::new() })
     }
 
     /// Those of the repository.
@@ -40,7 +55,7 @@ impl Kept {
     }
 
     fn text(&self) -> String {
-        let mut text = format!("{}\n", self.compiler);
+        let mut text: String = self.made.iter().map(|(name, value)| format!("{name}: {value}\n")).collect();
         for (case, profile) in &self.cases {
             let Profile { core, telemetry, allocations, .. } = profile;
             let _infallible =
@@ -56,10 +71,11 @@ impl Kept {
     }
 
     fn parse(text: &str) -> Option<Self> {
-        let mut lines = text.lines();
-        let mut kept = Self { compiler: lines.next()?.to_owned(), cases: Vec::new() };
-        for line in lines {
-            if let Some(function) = line.strip_prefix("  ") {
+        let mut kept = Self { made: Vec::new(), cases: Vec::new() };
+        for line in text.lines() {
+            if let (true, Some((name, value))) = (kept.cases.is_empty(), line.split_once(": ")) {
+                kept.made.push((name.to_owned(), value.to_owned()));
+            } else if let Some(function) = line.strip_prefix("  ") {
                 let (count, name) = function.split_once(' ')?;
                 kept.cases.last_mut()?.1.functions.insert(name.to_owned(), count.parse().ok()?);
             } else {
@@ -74,6 +90,39 @@ impl Kept {
         }
         Some(kept)
     }
+
+    /// How others were made than these, line by line.
+    pub(crate) fn made_otherwise(&self, now: &Self) -> io::Result<Vec<String>> {
+        let mut differences = Vec::new();
+        for (name, value) in &now.made {
+            let before = self.made.iter().find(|(known, _)| known == name).map_or("unknown", |(_, value)| value);
+            if before == value {
+                continue;
+            }
+            if SAME.contains(&name.as_str()) {
+                let why = format!("kept.txt has the {name} {before}, and this is {value}: nothing can be compared");
+                return Err(io::Error::other(why));
+            }
+            differences.push(format!("another {name}: kept with {before}, now {value}"));
+        }
+        Ok(differences)
+    }
+}
+
+/// What a program says of itself.
+fn version(program: &str) -> io::Result<String> {
+    let failed = |error: io::Error| io::Error::new(error.kind(), format!("{program} cannot be run: {error}"));
+    let said = Command::new(program).arg("--version").output().map_err(failed)?;
+    Ok(String::from_utf8_lossy(&said.stdout).trim().to_owned())
+}
+
+/// Instructions that searches take where the processor has them.
+fn vectors() -> &'static str {
+    #[cfg(target_arch = "x86_64")]
+    if std::arch::is_x86_feature_detected!("avx2") {
+        return "avx2";
+    }
+    "those of every processor"
 }
 
 fn path() -> PathBuf {
@@ -123,9 +172,23 @@ mod tests {
     #[test]
     fn what_is_kept_is_read_back() {
         let cases = vec![("json".to_owned(), profile(900.0, &[("<a as b<c>>::d", 600.0), ("e f", 300.0)]))];
-        let kept = Kept { compiler: "rustc 1.0".to_owned(), cases };
+        let kept = Kept { made: made("rustc 1.0 (a 2026)", "debug"), cases };
         assert_eq!(Kept::parse(&kept.text()), Some(kept));
-        assert_eq!(Kept::parse("rustc 1.0\njson core many\n"), None);
+        assert_eq!(Kept::parse("compiler: rustc 1.0\njson core many\n"), None);
+    }
+
+    #[test]
+    fn another_compiler_is_named_and_another_build_is_not_compared() {
+        let kept = |compiler, build| Kept { made: made(compiler, build), cases: Vec::new() };
+        let told = kept("rustc 1.0", "debug").made_otherwise(&kept("rustc 1.1", "debug")).unwrap();
+        assert_eq!(told, ["another compiler: kept with rustc 1.0, now rustc 1.1"]);
+        assert_eq!(kept("rustc 1.0", "debug").made_otherwise(&kept("rustc 1.0", "debug")).unwrap(), [""; 0]);
+        let refused = kept("rustc 1.0", "debug").made_otherwise(&kept("rustc 1.0", "release")).unwrap_err();
+        assert!(refused.to_string().contains("build debug, and this is release"), "{refused}");
+    }
+
+    fn made(compiler: &str, build: &str) -> Vec<(String, String)> {
+        vec![("build".to_owned(), build.to_owned()), ("compiler".to_owned(), compiler.to_owned())]
     }
 
     #[test]

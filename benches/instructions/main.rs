@@ -2,7 +2,7 @@
 //!
 //! Client, proxy and provider run on one thread under callgrind, so that the count repeats on a busy machine; what client
 //! and provider cost without a proxy is taken off. `ci/instructions.sh` compares with `kept.txt` and fails when a case has
-//! grown by more than 3 %, with the functions that did; `ci/instructions.sh --keep` keeps the figures of today.
+//! grown by more than 3 %, with the functions that did; `--keep` keeps the figures of today, `--count` only tells them.
 
 mod callgrind;
 mod exchange;
@@ -21,7 +21,10 @@ fn main() -> ExitCode {
         ["--run", proxy, case, exchanges] => child(proxy, case, exchanges).map(|()| true),
         [] => measure().and_then(|now| compare(&now)),
         ["--keep"] => measure().and_then(|now| now.write()).map(|()| true),
-        _ => Err(io::Error::other("the only argument is --keep")),
+        ["--count"] => measure().map(|_| true),
+        _ => Err(io::Error::other(
+            "there is --keep, which keeps the figures of today, and --count, which compares nothing",
+        )),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,
@@ -40,6 +43,8 @@ fn child(proxy: &str, case: &str, exchanges: &str) -> io::Result<()> {
 /// Counts all cases, and tells how they stand to the floor.
 fn measure() -> io::Result<Kept> {
     let mut now = Kept::new()?;
+    let made: Vec<&str> = now.made.iter().map(|(_, value)| value.as_str()).collect();
+    println!("{}", made.join(", "));
     println!("instructions of one exchange   floor  gateway          of it telemetry  allocations (floor)");
     for case in Case::ALL {
         let none = Profile::of_exchange(Proxy::None, case)?;
@@ -62,14 +67,18 @@ fn measure() -> io::Result<Kept> {
 /// Whether no case costs much more than what was kept.
 fn compare(now: &Kept) -> io::Result<bool> {
     let kept = Kept::read()?;
-    if kept.compiler != now.compiler {
-        println!("\nkept with {}, now {}: another compiler makes other instructions", kept.compiler, now.compiler);
-    }
+    let differences = kept.made_otherwise(now)?;
     let mut level = true;
     for (case, profile) in &now.cases {
         let before = kept.cases.iter().find(|(name, _)| name == case);
         let (_, before) = before.ok_or_else(|| io::Error::other(format!("nothing is kept of {case}")))?;
         level &= kept::is_level(case, before, profile);
+    }
+    differences.iter().for_each(|difference| println!("{difference}"));
+    if !(level || differences.is_empty()) {
+        println!(
+            "that makes other instructions: where the code is the same, keep the figures with ci/instructions.sh --keep"
+        );
     }
     Ok(level)
 }

@@ -6,6 +6,7 @@ use std::hint::black_box;
 use bytes::{Bytes, BytesMut};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use gateway::edit::Prompt;
+use gateway::snapshot::Model;
 
 fn prompt(size: usize) -> Bytes {
     let text = "The quick brown fox says \\\"hello\\\" to the lazy dog.\\n".repeat(size / 52 + 1);
@@ -17,13 +18,14 @@ fn prompt(size: usize) -> Bytes {
 
 fn body_edit(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("body_edit");
+    let model = Model::from("m-large-01");
     for size in [1 << 10, 10 << 10, 100 << 10, 1 << 20] {
         let body = prompt(size);
         group.throughput(Throughput::Bytes(body.len() as u64));
         group.bench_with_input(BenchmarkId::new("read_and_splice", size), &body, |bencher, body| {
             bencher.iter(|| {
                 let prompt = Prompt::read(black_box(body.clone())).expect("the prompt is JSON");
-                prompt.pieces(Some("m-large-01"), true)
+                prompt.pieces(Some(&model), true)
             });
         });
         group.bench_with_input(BenchmarkId::new("one_copy", size), &body, |bencher, body| {

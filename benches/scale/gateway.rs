@@ -1,10 +1,14 @@
-//! A gateway in a process of its own, with as many routes and providers as asked for.
+//! A gateway in a process of its own, with as many routes and providers as asked for: a group takes 16 providers and a
+//! backend 8 groups, so that each rule shares its traffic among as many backends as that needs.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+
+/// Providers of a group, and groups of a backend, at most.
+const LIMITS: (usize, usize) = (16, 8);
 
 /// What a gateway serves.
 #[derive(Clone, Copy)]
@@ -23,6 +27,10 @@ metadata: {name: gateway}
 spec: {gatewayClassName: agentgateway, listeners: [{name: http, port: 8080, protocol: HTTP}]}
 "
         .to_owned();
+        let backends = self.providers.div_ceil(LIMITS.0 * LIMITS.1);
+        let all =
+            (0..backends).map(|n| format!("{{name: pool-{n}, group: agentgateway.dev, kind: AgentgatewayBackend}}"));
+        let all = all.collect::<Vec<_>>().join(", ");
         for n in 0..self.routes {
             text += &format!(
                 "---
@@ -32,22 +40,29 @@ spec:
   parentRefs: [{{name: gateway}}]
   rules:
     - matches: [{{path: {{type: PathPrefix, value: /tenants/{n}}}}}]
-      backendRefs: [{{name: pool, group: agentgateway.dev, kind: AgentgatewayBackend}}]
+      backendRefs: [{all}]
 "
             );
         }
         let (ip, port) = (self.provider.ip(), self.provider.port());
-        let providers: Vec<_> =
-            (0..self.providers).map(|n| format!("{{name: p{n}, host: {ip}, port: {port}, openai: {{}}}}")).collect();
-        text + &format!(
-            "---
+        let providers = (0..self.providers).map(|n| format!("{{name: p{n}, host: {ip}, port: {port}, openai: {{}}}}"));
+        let groups = grouped(providers.collect(), LIMITS.0, |providers| format!("{{providers: [{providers}]}}"));
+        for (n, groups) in grouped(groups, LIMITS.1, str::to_owned).iter().enumerate() {
+            text += &format!(
+                "---
 kind: AgentgatewayBackend
-metadata: {{name: pool}}
-spec: {{ai: {{groups: [{{providers: [{}]}}]}}}}
-",
-            providers.join(", ")
-        )
+metadata: {{name: pool-{n}}}
+spec: {{ai: {{groups: [{groups}]}}}}
+"
+            );
+        }
+        text
     }
+}
+
+/// So many at a time, between commas, each written as told.
+fn grouped(each: Vec<String>, most: usize, write: impl Fn(&str) -> String) -> Vec<String> {
+    each.chunks(most).map(|some| write(&some.join(", "))).collect()
 }
 
 /// It ends with this value.

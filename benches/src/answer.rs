@@ -11,6 +11,12 @@ use memchr::memmem;
 /// The longest head, and the longest line of a chunk's size, that is waited for.
 const HEAD_LIMIT: usize = 64 << 10;
 
+/// The longest body of a plain answer, and the longest event, that is waited for.
+const BODY_LIMIT: usize = 8 << 20;
+
+/// The longest stream.
+const STREAM_LIMIT: usize = 64 << 20;
+
 /// What is wrong with an answer, or became of a request that has none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
@@ -32,6 +38,12 @@ pub enum Fault {
     /// A stream without `[DONE]`.
     #[error("a stream without [DONE]")]
     Unterminated,
+    /// An answer that says nothing, such as a page of somebody else.
+    #[error("an answer without text")]
+    NoText,
+    /// More than anybody would read.
+    #[error("no end after {0} MiB")]
+    Endless(usize),
     /// Another text than the first answer's.
     #[error("a text of {got} characters instead of {expected}; --varies, where texts differ by themselves")]
     OtherText {
@@ -52,6 +64,8 @@ pub struct Answer {
     head: Vec<u8>,
     /// The body of a plain answer, or the event that is not yet whole.
     pending: Vec<u8>,
+    /// Bytes of the body so far.
+    length: usize,
     status: u16,
     stream: bool,
     closes: bool,
@@ -90,9 +104,9 @@ impl Answer {
         while !bytes.is_empty() && self.stage != Stage::Whole {
             bytes = match self.stage {
                 Stage::Head => self.head(bytes)?,
-                Stage::Counted(left) => self.data(bytes, left, now, Stage::Whole, Stage::Counted),
-                Stage::Chunk(left) => self.data(bytes, left, now, Stage::ChunkEnd, Stage::Chunk),
-                Stage::UntilClose => self.data(bytes, u64::MAX, now, Stage::Whole, |_| Stage::UntilClose),
+                Stage::Counted(left) => self.data(bytes, left, now, Stage::Whole, Stage::Counted)?,
+                Stage::Chunk(left) => self.data(bytes, left, now, Stage::ChunkEnd, Stage::Chunk)?,
+                Stage::UntilClose => self.data(bytes, u64::MAX, now, Stage::Whole, |_| Stage::UntilClose)?,
                 Stage::ChunkSize | Stage::ChunkEnd | Stage::Trailer => self.line(bytes)?,
                 Stage::Whole => bytes,
             };
@@ -136,7 +150,7 @@ impl Answer {
         } else if !self.done {
             return Err(Fault::Unterminated);
         }
-        Ok(self.text)
+        if self.text == 0 { Err(Fault::NoText) } else { Ok(self.text) }
     }
 
     fn head<'a>(&mut self, bytes: &'a [u8]) -> Result<&'a [u8], Fault> {
@@ -203,15 +217,28 @@ impl Answer {
         Ok(&bytes[end + 1..])
     }
 
-    fn data<'a>(&mut self, bytes: &'a [u8], left: u64, now: Duration, end: Stage, more: fn(u64) -> Stage) -> &'a [u8] {
+    fn data<'a>(
+        &mut self,
+        bytes: &'a [u8],
+        left: u64,
+        now: Duration,
+        end: Stage,
+        more: fn(u64) -> Stage,
+    ) -> Result<&'a [u8], Fault> {
         let taken = usize::try_from(left).unwrap_or(usize::MAX).min(bytes.len());
         self.pending.extend_from_slice(&bytes[..taken]);
         if self.stream {
             self.events(now);
         }
+        self.length += taken;
+        for (length, limit) in [(self.pending.len(), BODY_LIMIT), (self.length, STREAM_LIMIT)] {
+            if length > limit {
+                return Err(Fault::Endless(limit >> 20));
+            }
+        }
         let left = left - taken as u64;
         self.stage = if left == 0 { end } else { more(left) };
-        &bytes[taken..]
+        Ok(&bytes[taken..])
     }
 
     /// Takes the whole events out of what has come.
@@ -348,6 +375,17 @@ mod tests {
         let (mut answer, _) = read("HTTP/1.1 503 No\r\ncontent-length: 0\r\n\r\n", 50);
         assert_eq!(answer.judge(false), Err(Fault::Status(503)));
         assert_eq!(read("SSH-2.0-x\r\n\r\n", 50).1, Err(Fault::Malformed));
+    }
+
+    #[test]
+    fn an_answer_that_says_nothing_or_never_ends_is_a_fault() {
+        let (mut page, whole) = read("HTTP/1.1 200 OK\r\ncontent-length: 13\r\n\r\n<html></html>", 50);
+        assert_eq!((whole, page.judge(false)), (Ok(true), Err(Fault::NoText)));
+        let endless = "HTTP/1.1 200 OK\r\n\r\n".to_owned() + &"x".repeat(BODY_LIMIT + 1);
+        assert_eq!(read(&endless, 1 << 20).1, Err(Fault::Endless(8)));
+        let events = format!("data: {{\"content\":\"{}\"}}\n\n", "x".repeat(1 << 20)).repeat(65);
+        let endless = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n".to_owned() + &events;
+        assert_eq!(read(&endless, 1 << 20).1, Err(Fault::Endless(64)));
     }
 
     #[test]

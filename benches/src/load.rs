@@ -11,11 +11,14 @@ use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::num::NonZeroU64;
+use std::ops::ControlFlow;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use rustix::buffer::spare_capacity;
+use rustix::event::epoll::EventFlags;
 use rustix::event::{Timespec, epoll};
+use rustix::io::Errno;
 use rustix::thread::set_current_timer_slack;
 
 use crate::answer::{Answer, Fault};
@@ -71,13 +74,16 @@ pub struct Request {
     pub varies: bool,
 }
 
-/// What a loop tells while it runs: how long it has, good answers and failures.
-pub type Tick<'a> = &'a mut dyn FnMut(Duration, u64, u64);
+/// What a loop tells while it runs: how long it has, good answers and failures. Whoever hears it may end the window.
+pub type Tick<'a> = &'a mut dyn FnMut(Duration, u64, u64) -> ControlFlow<()>;
 
 /// How often the loop looks for answers that take too long, and tells how far it is.
 const TICK: Duration = Duration::from_millis(100);
 /// Nearer arrivals are waited for without sleeping: waking up takes as long.
 const SPIN: Duration = Duration::from_micros(20);
+
+/// What is asked about connections; each change is told once.
+const FLAGS: EventFlags = EventFlags::IN.union(EventFlags::OUT).union(EventFlags::RDHUP).union(EventFlags::ET);
 
 /// The connections to one address, and the loop over them.
 #[derive(Debug)]
@@ -111,7 +117,8 @@ impl Client {
     }
 
     /// Runs one window. Only trouble of our own is an error; the target's is in the sample, with the text's length.
-    pub fn run(&mut self, request: &Request, load: &Load, tick: Tick<'_>) -> io::Result<(Sample, Option<u64>)> {
+    /// `None` where `tick` ended it.
+    pub fn run(&mut self, request: &Request, load: &Load, tick: Tick<'_>) -> io::Result<Option<(Sample, Option<u64>)>> {
         // The default lets every sleep be 50 µs late.
         set_current_timer_slack(NonZeroU64::new(1))?;
         let mut course = Course {
@@ -123,12 +130,16 @@ impl Client {
             expected: request.text,
             sample: Sample::default(),
         };
-        self.go(&mut course, tick)?;
+        if self.go(&mut course, tick)?.is_break() {
+            // what is still on its way belongs to nobody
+            *self = Self::new(self.address)?;
+            return Ok(None);
+        }
         course.sample.took = course.sample.took.max(load.window);
-        Ok((course.sample, course.expected))
+        Ok(Some((course.sample, course.expected)))
     }
 
-    fn go(&mut self, course: &mut Course<'_>, tick: Tick<'_>) -> io::Result<()> {
+    fn go(&mut self, course: &mut Course<'_>, tick: Tick<'_>) -> io::Result<ControlFlow<()>> {
         let (mut arrivals, mut ticked) = (course.arrivals(), Duration::ZERO);
         let mut next = arrivals.as_mut().and_then(Iterator::next);
         let mut events = Vec::with_capacity(256);
@@ -142,11 +153,13 @@ impl Client {
             if now >= ticked + TICK {
                 ticked = now;
                 self.give_up(course, now);
-                tick(now, course.sample.good(), course.sample.failed());
+                if tick(now, course.sample.good(), course.sample.failed()).is_break() {
+                    return Ok(ControlFlow::Break(()));
+                }
             }
             next = next.filter(|due| *due < course.load.window);
             if next.is_none() && course.is_over() {
-                return Ok(());
+                return Ok(ControlFlow::Continue(()));
             }
             self.wait(
                 &mut events,
@@ -154,7 +167,7 @@ impl Client {
             )?;
             for event in events.drain(..) {
                 let at = usize::try_from(event.data.u64()).expect("it was an index when it was registered");
-                self.advance(course, at, Ready::of(event.flags));
+                self.advance(course, at, Ready::of(event.flags))?;
             }
         }
     }
@@ -169,7 +182,7 @@ impl Client {
             course.busy += 1;
             let line = self.lines[at].as_mut().expect("a free line is there");
             line.begin(due);
-            self.advance(course, at, Ready::default());
+            self.advance(course, at, Ready::default())?;
         }
         Ok(())
     }
@@ -182,10 +195,13 @@ impl Client {
         if course.busy >= course.load.connections {
             return Ok(None);
         }
+        let line = match Line::open(self.address) {
+            // The system's limit is one more: who waits for a connection waits for it, too.
+            Err(error) if course.busy > 0 && is_full(&error) => return Ok(None),
+            line => line?,
+        };
         let at = self.vacant.pop().unwrap_or(self.lines.len());
-        let line = Line::open(self.address)?;
-        let flags = epoll::EventFlags::IN | epoll::EventFlags::OUT | epoll::EventFlags::RDHUP | epoll::EventFlags::ET;
-        epoll::add(&self.epoll, line.stream(), epoll::EventData::new_u64(at as u64), flags)?;
+        epoll::add(&self.epoll, line.stream(), epoll::EventData::new_u64(at as u64), FLAGS)?;
         match self.lines.get_mut(at) {
             Some(place) => *place = Some(line),
             None => self.lines.push(Some(line)),
@@ -203,11 +219,13 @@ impl Client {
     }
 
     /// Writes and reads what a connection can.
-    fn advance(&mut self, course: &mut Course<'_>, at: usize, ready: Ready) {
-        let Some(line) = self.lines.get_mut(at).and_then(Option::as_mut) else { return };
+    fn advance(&mut self, course: &mut Course<'_>, at: usize, ready: Ready) -> io::Result<()> {
+        let Some(line) = self.lines.get_mut(at).and_then(Option::as_mut) else { return Ok(()) };
         let step = line.advance(&course.request.bytes, &mut self.space, course.start, ready);
         match step {
             Step::Waiting => {}
+            // Asked anew, it tells anew.
+            Step::More => epoll::modify(&self.epoll, line.stream(), epoll::EventData::new_u64(at as u64), FLAGS)?,
             Step::Unasked => {
                 self.idle.retain(|idle| *idle != at);
                 self.close(at);
@@ -228,6 +246,7 @@ impl Client {
                 self.close(at);
             }
         }
+        Ok(())
     }
 
     fn close(&mut self, at: usize) {
@@ -312,6 +331,11 @@ impl Course<'_> {
             self.due(now);
         }
     }
+}
+
+/// Whether no more files can be opened, by this process or on this machine.
+fn is_full(error: &io::Error) -> bool {
+    [Errno::MFILE, Errno::NFILE].iter().any(|full| error.raw_os_error() == Some(full.raw_os_error()))
 }
 
 /// How late each event is at this pace, beside the one that is the least late: whoever holds events back makes the first of

@@ -46,14 +46,17 @@ impl Tree {
         self.root
     }
 
-    /// What it has used so far.
+    /// What it has used so far. An error, too, where one of its processes is there and cannot be looked at: seen later, all
+    /// of its time would seem new.
     pub fn usage(self) -> io::Result<Usage> {
         let parents = parents();
         let mut usage = Usage { cpu: Duration::ZERO, resident: 0, processes: 0 };
         for pid in parents.keys().copied().filter(|pid| is_under(*pid, self.root, &parents)) {
-            // A process that ends between two looks is left out.
-            let Ok(time) = cpu::time_of(pid) else { continue };
-            usage.cpu += time;
+            usage.cpu += match cpu::time_of(pid) {
+                // It has ended since it was listed, and will not be seen later.
+                Err(error) if cpu::is_gone(&error) => continue,
+                time => time?,
+            };
             usage.resident += resident(pid).unwrap_or(0);
             usage.processes += 1;
         }
@@ -149,6 +152,19 @@ mod tests {
         assert_eq!(usage.processes, 2);
         assert!(usage.resident > 0 && usage.cpu > Duration::ZERO);
         assert!(Tree::of(shell.id()).usage().is_err());
+    }
+
+    #[test]
+    fn the_time_of_a_child_that_has_ended_is_its_parents() {
+        // the shell itself does next to nothing; both ways to its processes see what its child did
+        let mut shell = Command::new("sh");
+        let busy = "sh -c 'i=0; while [ $i -lt 400000 ]; do i=$((i+1)); done'; echo x; cat; :";
+        let mut shell = shell.args(["-c", busy]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        io::Read::read_exact(shell.stdout.as_mut().unwrap(), &mut [0]).unwrap();
+        let (usage, own) = (Tree::of(shell.id()).usage().unwrap(), cpu::time_of(shell.id()).unwrap());
+        drop(shell.stdin.take());
+        shell.wait().unwrap();
+        assert!(own.min(usage.cpu) > Duration::from_millis(40), "{own:?} of {:?}", usage.cpu);
     }
 
     #[test]

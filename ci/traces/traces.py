@@ -129,12 +129,15 @@ def exchange(address, number):
 
 
 def plain(attributes):
-    values = {}
-    for pair in attributes:
-        # all members of the union are told, null where they are not meant
-        (kind, value), = ((kind, value) for kind, value in pair["value"].items() if value is not None)
-        values[pair["key"]] = int(value) if kind == "int_value" else value
-    return values
+    return {pair["key"]: bare(pair["value"]) for pair in attributes}
+
+
+def bare(union):
+    # all members of the union are told, null where they are not meant
+    (kind, value), = ((kind, value) for kind, value in union.items() if value is not None)
+    if kind == "array_value":
+        return [bare(one) for one in value["values"]]
+    return int(value) if kind == "int_value" else value
 
 
 def stored(phoenix, expected):
@@ -173,6 +176,7 @@ def check(sort, spans, seen, dialect):
     assert told["gen_ai.usage.input_tokens"] == usage["prompt_tokens"], f"{sort}: {told} {usage}"
     assert told["gen_ai.usage.output_tokens"] == usage["completion_tokens"], f"{sort}: {told} {usage}"
     assert told["gen_ai.request.model"] == "gpt-good" and told["gen_ai.operation.name"] == "chat", f"{sort}: {told}"
+    assert told["gen_ai.response.finish_reasons"] == ["stop"] and told["gen_ai.response.id"], f"{sort}: {told}"
     assert told["gen_ai.provider.name" if dialect == "latest" else "gen_ai.system"] == "openai", f"{sort}: {told}"
     if dialect == "latest":
         assert teller["name"] == "chat gpt-good", f"{sort}: {teller['name']}"

@@ -2,7 +2,7 @@
 //!
 //! [`plan`] is what is to be measured, [`stand`] the processes of a run that brings its own, [`measure`] runs the
 //! windows and [`figures`] says what they say together. [`model`] is the run as data, `windtunnel.bench/v1`, and
-//! [`text`], [`html`] and [`compare`] are made of nothing else. The generator is `benches::load`.
+//! [`text`], [`short`], [`html`] and [`compare`] are made of nothing else. The generator is `benches::load`.
 
 pub mod compare;
 pub mod figures;
@@ -11,6 +11,7 @@ pub mod machine;
 pub mod measure;
 pub mod model;
 pub mod plan;
+pub mod short;
 pub mod stand;
 pub mod text;
 pub mod url;

@@ -46,7 +46,7 @@ pub enum Command {
     Report(ReportArgs),
     /// Find traps in agentgateway and Gateway API manifests (exit code 0 none, 1 found, 2 bad input)
     Lint(LintArgs),
-    /// Say whether a backend is compatible with OpenAI's API (exit code 0 it is, 1 it is not, 3 nothing was checked)
+    /// Say whether a backend is compatible with OpenAI's API (exit code 0 it is, 1 it is not, 2 bad input, 3 not all that counts could be asked)
     Validate(Box<ValidateArgs>),
     /// Run the reference gateway
     Gateway(Box<GatewayArgs>),
@@ -306,10 +306,10 @@ pub struct ValidateArgs {
     #[arg(long, value_name = "URL", env = "WINDTUNNEL_BASE_URL", required_unless_present_any = ["list", "explain"])]
     pub base_url: Option<String>,
     /// The chat model; default is the first in /models that looks like one
-    #[arg(long, value_name = "MODEL", env = "WINDTUNNEL_MODEL")]
+    #[arg(long, value_name = "MODEL", env = "WINDTUNNEL_MODEL", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub model: Option<String>,
     /// The embeddings model; default is the first in /models that looks like one
-    #[arg(long, value_name = "MODEL", env = "WINDTUNNEL_EMBEDDINGS_MODEL")]
+    #[arg(long, value_name = "MODEL", env = "WINDTUNNEL_EMBEDDINGS_MODEL", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub embeddings_model: Option<String>,
     /// The model's context window in tokens; default is what the backend tells of it
     #[arg(long, value_name = "TOKENS", env = "WINDTUNNEL_CONTEXT_WINDOW", value_parser = clap::value_parser!(u64).range(1..))]
@@ -332,23 +332,24 @@ pub struct ValidateArgs {
     /// Down to which level a check that does not pass counts; all are run and told
     #[arg(long, value_enum, env = "WINDTUNNEL_LEVEL", default_value = "required")]
     pub level: crate::validate::check::Level,
-    /// Also through this gateway; only what it changes is told, and counts when it is for the worse
+    /// Also through this gateway; only what it changes is told, and counts when it is for the worse, twice
     #[arg(long, value_name = "URL", env = "WINDTUNNEL_THROUGH")]
     pub through: Option<String>,
     /// Write reports: json=FILE, junit=FILE, html=FILE, md=FILE
     #[arg(long, value_name = "KIND=FILE", env = "WINDTUNNEL_REPORT", value_delimiter = ',')]
-    pub report: Vec<crate::validate::report::Sink>,
-    /// Requests at once; the load checks send 16
-    #[arg(long, value_name = "N", env = "WINDTUNNEL_CONCURRENCY", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..))]
+    pub report: Vec<crate::report::Sink<crate::validate::report::Kind>>,
+    /// Requests at once, at most 256; the load checks send 16
+    #[arg(long, value_name = "N", env = "WINDTUNNEL_CONCURRENCY", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=256))]
     pub concurrency: u32,
-    /// Requests at most; checks that would need more are skipped
+    /// Requests at most, with --through half of them each way; checks that would need more are skipped
     #[arg(long, value_name = "N", env = "WINDTUNNEL_MAX_REQUESTS", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
     pub max_requests: u32,
     /// Also ask until the backend says 429, with so many requests at most
     #[arg(long, value_name = "N", env = "WINDTUNNEL_BURST", value_parser = clap::value_parser!(u32).range(1..))]
     pub burst: Option<u32>,
-    /// How long one request may take; the whole run takes at most 20 times as long
-    #[arg(long, value_name = "TIME", env = "WINDTUNNEL_TIMEOUT", default_value = "60s", value_parser = duration)]
+    /// How long one request may take; a run takes at most 20 times as long (with --through there are two, and two more of
+    /// what is worse)
+    #[arg(long, value_name = "TIME", env = "WINDTUNNEL_TIMEOUT", default_value = "60s", value_parser = patience)]
     pub timeout: Duration,
     /// List the checks
     #[arg(long, conflicts_with = "explain")]
@@ -614,6 +615,14 @@ fn object_id(text: &str) -> Result<String, String> {
 
 fn duration(text: &str) -> Result<Duration, String> {
     Span::parse(text).map(|span| span.0).ok_or_else(|| "a duration has a unit: 250ms, 1.5s, 2m".to_owned())
+}
+
+/// What one request may take: some time, and not for ever.
+fn patience(text: &str) -> Result<Duration, String> {
+    const MOST: Duration = Duration::from_secs(24 * 60 * 60);
+    let time = duration(text)?;
+    let some = time >= Duration::from_millis(1) && time <= MOST;
+    some.then_some(time).ok_or_else(|| "a request takes from 1ms to 24h".to_owned())
 }
 
 /// A Lease counts in whole seconds.

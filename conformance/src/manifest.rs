@@ -36,12 +36,18 @@ pub fn documents(entry: &Value, root: &Roots) -> Result<Vec<Value>, String> {
     let Some(used) = object.get("use") else {
         return completed(entry).map(|manifest| vec![manifest]);
     };
-    let (Some(used), 1) = (used.as_str(), object.len()) else {
-        return Err("`use` names one file and stands alone".to_owned());
+    let alone = object.iter().all(|(key, value)| key == "use" || (key == "needs" && value.is_string()));
+    let (Some(used), true) = (used.as_str(), alone) else {
+        return Err("`use` names one file and stands alone, but for the capability that it `needs`".to_owned());
     };
     let source = root.read(used)?;
     let read = |document| yaml::read::<Value>(&source, document).map_err(|problem| problem.to_string());
     yaml::documents(&source).iter().map(|document| read(document).and_then(|manifest| completed(&manifest))).collect()
+}
+
+/// The capability without which a target is not given what an entry uses.
+pub fn need(entry: &Value) -> Option<&str> {
+    entry.get("use").and(entry.get("needs"))?.as_str()
 }
 
 /// The apiVersion of a kind for which it may be left out.
@@ -250,5 +256,10 @@ mod tests {
         let all = documents(&manifest, &Roots::default()).expect("a manifest");
         assert_eq!(all[0]["apiVersion"], "agentgateway.dev/v1alpha1");
         assert!(documents(&json!({"kind": "Foo"}), &Roots::default()).is_err());
+        for wrong in [json!({"use": "x.yaml", "kind": "Gateway"}), json!({"use": "x.yaml", "needs": ["chat"]})] {
+            assert!(documents(&wrong, &Roots::default()).is_err_and(|why| why.contains("stands alone")), "{wrong}");
+        }
+        assert_eq!(need(&json!({"use": "x.yaml", "needs": "chat"})), Some("chat"));
+        assert_eq!(need(&json!({"kind": "AIRoute", "needs": "chat"})), None, "that is part of the manifest");
     }
 }

@@ -7,6 +7,7 @@ pub mod date;
 mod detail;
 pub mod diff;
 mod escape;
+pub mod file;
 pub mod html;
 pub mod json;
 pub mod junit;
@@ -23,7 +24,7 @@ use std::str::FromStr;
 use gateway::yaml::did_you_mean;
 
 pub use collect::quoted;
-pub(crate) use escape::xml;
+pub(crate) use escape::{tamed, xml};
 pub use model::Report;
 
 /// The forms of reports that go into files.
@@ -44,16 +45,6 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// All of them with their names.
-    pub const ALL: [(&'static str, Kind); 6] = [
-        ("html", Kind::Html),
-        ("junit", Kind::Junit),
-        ("json", Kind::Json),
-        ("yaml", Kind::Yaml),
-        ("tap", Kind::Tap),
-        ("badge", Kind::Badge),
-    ];
-
     /// The report in this form.
     pub fn text(self, report: &Report) -> String {
         match self {
@@ -67,32 +58,47 @@ impl Kind {
     }
 }
 
+/// The forms that a kind of report has.
+pub trait Form: Copy + 'static {
+    /// All of them with their names.
+    const ALL: &[(&str, Self)];
+}
+
+impl Form for Kind {
+    const ALL: &[(&str, Kind)] = &[
+        ("html", Kind::Html),
+        ("junit", Kind::Junit),
+        ("json", Kind::Json),
+        ("yaml", Kind::Yaml),
+        ("tap", Kind::Tap),
+        ("badge", Kind::Badge),
+    ];
+}
+
 /// A form and the file it goes to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sink {
+pub struct Sink<F = Kind> {
     /// The form.
-    pub kind: Kind,
+    pub kind: F,
     /// The file.
     pub path: PathBuf,
 }
 
-impl FromStr for Sink {
+impl<F: Form> FromStr for Sink<F> {
     type Err = String;
 
-    fn from_str(text: &str) -> Result<Sink, String> {
+    fn from_str(text: &str) -> Result<Sink<F>, String> {
         let (name, path) = text.split_once('=').ok_or("a report is KIND=FILE, such as html=run.html")?;
-        let kind = Kind::ALL.into_iter().find(|(known, _)| *known == name);
-        match kind {
+        match F::ALL.iter().find(|(known, _)| *known == name) {
             Some(_) if path.is_empty() => Err(format!("the {name} report needs a file: {name}=FILE")),
-            Some((_, kind)) => Ok(Sink { kind, path: PathBuf::from(path) }),
-            None => Err(unknown(name)),
+            Some((_, kind)) => Ok(Sink { kind: *kind, path: PathBuf::from(path) }),
+            None => Err(unknown(name, F::ALL.iter().map(|(known, _)| *known).collect())),
         }
     }
 }
 
-fn unknown(name: &str) -> String {
-    let names = Kind::ALL.map(|(known, _)| known);
-    match did_you_mean(name, names) {
+fn unknown(name: &str, names: Vec<&str>) -> String {
+    match did_you_mean(name, names.iter().copied()) {
         Some(close) => format!("no report is called `{name}`; did you mean `{close}`?"),
         None => format!("no report is called `{name}`; there are {}", names.join(", ")),
     }

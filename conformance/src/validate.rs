@@ -26,19 +26,16 @@ pub mod survey;
 pub mod through;
 mod transcript;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use answer::Answer;
-use ask::Ask;
 use backend::Backend;
 use check::Check;
 use deviation::Expected;
-use gather::{Bounds, gather};
+use gather::{Bounds, Budget, LONGEST, gather};
 use outcome::{Checked, Outcome};
 use plan::Plan;
-use survey::{Survey, Wishes, survey};
+use survey::{FIRST, Hopeless, Survey, Wishes, survey};
 
 /// What a run is to do.
 #[derive(Debug, Clone)]
@@ -52,7 +49,7 @@ pub struct Setting {
     /// Requests at once.
     pub concurrency: usize,
     /// Requests at most, those of the first look too.
-    pub max_requests: usize,
+    pub budget: Budget,
     /// Of one request.
     pub timeout: std::time::Duration,
 }
@@ -65,35 +62,58 @@ pub trait Told {
     fn asked(&self, requests: usize, of: usize);
 }
 
-/// Looks, asks and judges.
+impl Setting {
+    /// What there is to tell where nothing could be asked of this URL.
+    pub fn nothing(&self, url: String, why: &str) -> Outcome {
+        let checks = self.checks.iter().map(|check| Checked::unasked(check, why)).collect();
+        let mut outcome = Outcome { url, checks, ..Outcome::default() };
+        outcome.tame();
+        outcome
+    }
+}
+
+/// Looks, asks and judges. What the backend says is in the outcome as [`Outcome::tame`] leaves it.
 pub async fn run(backend: &Arc<Backend>, setting: &Setting, told: &impl Told) -> Outcome {
     let began = Instant::now();
-    let mut outcome = Outcome { url: backend.base().to_string(), ..Outcome::default() };
-    let seen = match survey(backend, &setting.wishes).await {
-        Ok(seen) => seen,
-        Err(hopeless) => {
-            outcome.requests = hopeless.requests;
-            outcome.checks = setting.checks.iter().map(|check| Checked::skipped(check, &hopeless.why)).collect();
-            outcome.stopped = Some(hopeless.why);
-            outcome.took = began.elapsed();
-            return outcome;
-        }
-    };
-    let plan = Plan::new(&setting.checks, &seen, setting.max_requests);
-    told.planned(&seen, &plan);
-    let bounds = Bounds { concurrency: setting.concurrency, timeout: setting.timeout, began };
-    let gathered =
-        gather(backend, plan.asks.clone(), &seen.facts.plain(), bounds, |sent| told.asked(sent, plan.requests)).await;
-    let mut answers: HashMap<Ask, Arc<Vec<Answer>>> = gathered.answers;
-    answers.extend(seen.asked.into_iter().map(|(ask, answer)| (ask, Arc::new(vec![answer]))));
-    outcome.requests = seen.requests + gathered.sent;
-    outcome.tokens = plan.tokens;
-    outcome.checks =
-        plan.checks.iter().map(|planned| planned.judged(&seen.facts, &answers, gathered.stopped.as_deref())).collect();
-    outcome.stopped = gathered.stopped;
-    outcome.model = seen.facts.model;
-    outcome.embeddings_model = seen.facts.embeddings_model;
-    outcome.fingerprint = Some(seen.fingerprint);
+    let mut outcome = judged(backend, setting, told, began).await;
+    outcome.requests = backend.sent();
     outcome.took = began.elapsed();
+    outcome.tame();
     outcome
+}
+
+async fn judged(backend: &Arc<Backend>, setting: &Setting, told: &impl Told, began: Instant) -> Outcome {
+    let (url, budget) = (backend.base().to_string(), setting.budget);
+    let most = budget.most;
+    if most < FIRST {
+        return setting.nothing(url, &format!("the first look takes {FIRST} requests, and --max-requests is {budget}"));
+    }
+    let seen = match survey(backend, &setting.wishes, most).await {
+        Ok(seen) => seen,
+        Err(Hopeless { why }) => return Outcome { stopped: Some(why.clone()), ..setting.nothing(url, &why) },
+    };
+    let plan = Plan::new(&setting.checks, &seen, budget);
+    told.planned(&seen, &plan);
+    let bounds = Bounds {
+        concurrency: setting.concurrency,
+        timeout: setting.timeout,
+        ends: began + setting.timeout.saturating_mul(LONGEST),
+        budget,
+        spare: most.saturating_sub(seen.requests + plan.requests),
+    };
+    let of = seen.requests + plan.requests;
+    let gathered = gather(backend, plan.asks.clone(), &seen.facts.plain(), bounds, |sent| told.asked(sent, of)).await;
+    let mut answers = gathered.answers;
+    answers.extend(seen.asked.into_iter().map(|(ask, answer)| (ask, Ok(Arc::new(vec![answer])))));
+    let stopped = gathered.stopped.as_deref();
+    Outcome {
+        url,
+        checks: plan.checks.iter().map(|planned| planned.judged(&seen.facts, &answers, stopped)).collect(),
+        tokens: plan.tokens,
+        stopped: gathered.stopped,
+        model: seen.facts.model,
+        embeddings_model: seen.facts.embeddings_model,
+        fingerprint: Some(seen.fingerprint),
+        ..Outcome::default()
+    }
 }

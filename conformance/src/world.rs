@@ -281,7 +281,7 @@ pub async fn check(loaded: &Loaded, target: &Target, hidden: &Secrets) -> Result
     for name in loaded.scenario.secrets.keys() {
         hidden.named(name, &vars.text(&format!("${{secrets.{name}}}")));
     }
-    let (manifests, text) = build::manifests(loaded, &vars)?;
+    let (manifests, text) = build::manifests(loaded, &vars, target)?;
     manifests.secrets().iter().for_each(|key| hidden.key(key));
     let file = folder.path().join(FILE);
     std::fs::write(&file, text).map_err(WorldError::io("the manifests cannot be written"))?;

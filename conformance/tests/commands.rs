@@ -56,6 +56,7 @@ fn bad_input_exits_2() {
         &["gateway", "--config", "no/such/folder"],
         &["gateway", "--config", "no/such/folder", "--check"],
         &["run", "tests/cases/passing/PASS-01.yaml", "--report=json=no/such/folder/run.json"],
+        &["run", "tests/cases/passing/PASS-01.yaml", "--report=json=twice.out,junit=./twice.out"],
         &["mock", "--config", "no-such-file.yaml"],
         &["mock", "--config", "tests/cases/broken/no-providers.yaml"],
         &["mock", "--watch"],

@@ -12,7 +12,7 @@ use conformance::load::{self, Loaded};
 use conformance::noise::Lateness;
 use conformance::outcome::{About, Excuse, Outcome, Run, Verdict};
 use conformance::report::diff::Diff;
-use conformance::report::{Kind, Report, matrix, read};
+use conformance::report::{Form, Kind, Report, matrix, read};
 use conformance::run::{self, Setting};
 use conformance::scenario::Level;
 use conformance::target::Target;
@@ -136,7 +136,7 @@ fn structure(page: &str) -> String {
 
 #[test]
 fn each_form_says_the_same_of_one_run() {
-    for (name, kind) in Kind::ALL {
+    for (name, kind) in Kind::ALL.iter().copied() {
         let text = kind.text(&report());
         insta::assert_snapshot!(name, if kind == Kind::Html { structure(&text) } else { text });
     }
@@ -158,7 +158,7 @@ fn a_report_is_the_same_after_it_was_read_back() {
     let text = Kind::Json.text(&report());
     let again = read::bytes_of("run.json", text.as_bytes()).expect("a report");
     assert_eq!(Kind::Json.text(&again), text);
-    for (_, kind) in Kind::ALL {
+    for (_, kind) in Kind::ALL.iter().copied() {
         assert_eq!(kind.text(&again), kind.text(&report()));
     }
 }
@@ -170,7 +170,7 @@ fn keys_that_are_not_known_are_passed_over_and_missing_ones_are_guessed() {
         "expectations":[{"level":"must","verdict":"fail","line":9,"column":18446744073709551615,"width":18446744073709551615,"source":"é"}],
         "transcript":[{"at":-1e308,"lane":"client","text":""},{"at":1e308,"lane":"upstream","text":"x"}]}]}"#;
     let odd = read::bytes_of("odd.json", text.as_bytes()).expect("a report");
-    for (name, kind) in Kind::ALL {
+    for (name, kind) in Kind::ALL.iter().copied() {
         assert!(!kind.text(&odd).is_empty(), "{name}");
     }
     assert!(matrix::text(&[odd.clone(), report()]).contains("X-1"));
@@ -273,7 +273,7 @@ fn no_form_of_a_report_shows_a_secret() {
     assert_eq!(broken.verdict, Verdict::Error, "{:?}", broken.failures);
     let run = Run { outcomes: vec![failed, broken], ..fixed() };
     let report = Report::of(&run);
-    let mut forms: Vec<(&str, String)> = Kind::ALL.map(|(name, kind)| (name, kind.text(&report))).to_vec();
+    let mut forms: Vec<(&str, String)> = Kind::ALL.iter().map(|(name, kind)| (*name, kind.text(&report))).collect();
     forms.push(("terminal", conformance::report::terminal::text(&run, Default::default())));
     forms.push(("matrix", matrix::text(&[report.clone(), report.clone()])));
     forms.push(("diff", Diff::of(&self::report(), &report).text()));

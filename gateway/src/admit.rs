@@ -10,6 +10,7 @@ use http::{Method, StatusCode};
 use http_body::Body;
 use hyper::body::Incoming;
 
+use crate::asked::Asked;
 use crate::edit::Prompt;
 use crate::error::{Reason, Rejection};
 use crate::exchange::Exchange;
@@ -40,6 +41,8 @@ pub struct Admitted {
     pub stream: Option<UpstreamBody>,
     /// Room held for the body.
     pub hold: Option<Hold>,
+    /// Its spans are exported: more is read of the answer.
+    pub traced: bool,
 }
 
 impl Admitted {
@@ -71,10 +74,11 @@ pub async fn admit(
             return Err(rejection);
         }
     };
+    let traced = exchange.record.tracing.is_some();
     if operation == Operation::Passthrough || operation == Operation::Models {
         let passing = Passing::new(body, exchange.worker.shared.body_timeout);
         let stream = (operation == Operation::Passthrough).then_some(UpstreamBody::Stream(passing));
-        return Ok(Admitted { operation, path, prompt: None, stream, hold: None });
+        return Ok(Admitted { operation, path, prompt: None, stream, hold: None, traced });
     }
     let (body, hold) = read_body(exchange, entry.rule.body_limit, body).await?;
     let mut prompt = Prompt::read(body).map_err(|error| {
@@ -83,16 +87,19 @@ pub async fn admit(
     if prompt.model_is_no_name() {
         return Err(Rejection::invalid("invalid_model", "model must be a string"));
     }
-    exchange.record.requested_model.clone_from(&prompt.requested_model);
+    exchange.record.requested_model = prompt.requested_model.take();
     exchange.record.stream = prompt.stream;
     exchange.record.asked = prompt.asked.take();
+    if traced {
+        exchange.record.asked_aside = Asked::aside(&prompt.body);
+    }
     if exchange.worker.shared.log_bodies || exchange.record.kept.as_ref().is_some_and(|kept| kept.uses().request_body) {
         // what waits to be logged is no longer counted as held: a large body is not kept for it
         let body = &prompt.body;
         let kept = if body.len() <= LOGGED_BODY { body.clone() } else { Bytes::copy_from_slice(&body[..LOGGED_BODY]) };
         exchange.record.request_body = Some(kept);
     }
-    Ok(Admitted { operation, path, prompt: Some(prompt), stream: None, hold: Some(hold) })
+    Ok(Admitted { operation, path, prompt: Some(prompt), stream: None, hold: Some(hold), traced })
 }
 
 /// What can be decided before the body has arrived.

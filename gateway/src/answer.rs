@@ -16,6 +16,7 @@ use hyper::body::Incoming;
 use crate::decode::Decoder;
 use crate::error::{Reason, Rejection};
 use crate::health::Health;
+use crate::particulars;
 use crate::snapshot::Operation;
 use crate::tap::{StreamTap, Told};
 use crate::upstream::Connection;
@@ -50,8 +51,8 @@ impl Drop for InFlight {
 pub enum Tap {
     /// Nothing.
     None,
-    /// A JSON answer.
-    Json(AnswerScan),
+    /// A JSON answer, and where its spans are exported its particulars.
+    Json(AnswerScan, Option<Box<particulars::Scan>>),
     /// A stream of events.
     Stream(StreamTap),
 }
@@ -59,12 +60,12 @@ pub enum Tap {
 impl Tap {
     /// What can be read of this operation's answer in this form.
     #[must_use]
-    pub fn of(operation: Operation, event_stream: bool, plain: bool, hide_usage: bool) -> Self {
+    pub fn of(operation: Operation, event_stream: bool, plain: bool, hide_usage: bool, traced: bool) -> Self {
         match operation {
             Operation::Passthrough | Operation::Models => Self::None,
             _ if !plain => Self::None,
-            _ if event_stream => Self::Stream(StreamTap::new(hide_usage)),
-            _ => Self::Json(AnswerScan::default()),
+            _ if event_stream => Self::Stream(StreamTap::new(hide_usage, traced)),
+            _ => Self::Json(AnswerScan::default(), traced.then(Box::default)),
         }
     }
 }
@@ -230,8 +231,11 @@ impl Answer {
     fn take(&mut self, data: Bytes) {
         match &mut self.form.tap {
             Tap::None => self.ready.push_back(data),
-            Tap::Json(scan) => {
+            Tap::Json(scan, particulars) => {
                 scan.push(&data);
+                if let Some(particulars) = particulars {
+                    particulars.push(&data);
+                }
                 self.ready.push_back(data);
             }
             Tap::Stream(tap) => tap.push(data, &mut self.ready),
@@ -244,10 +248,10 @@ impl Answer {
             decoder.end().map_err(Broken::Encoding)?;
         }
         match &mut self.form.tap {
-            Tap::Json(scan) if self.form.close_delimited && !scan.balanced() => return Err(Broken::TooEarly),
+            Tap::Json(scan, _) if self.form.close_delimited && !scan.balanced() => return Err(Broken::TooEarly),
             Tap::Stream(tap) if !tap.ended_properly(self.form.close_delimited) => return Err(Broken::TooEarly),
             Tap::Stream(tap) => tap.rest(&mut self.ready),
-            Tap::None | Tap::Json(_) => (),
+            Tap::None | Tap::Json(..) => (),
         }
         Ok(())
     }
@@ -287,9 +291,10 @@ impl Answer {
     pub fn told(&mut self) -> Told {
         match &mut self.form.tap {
             Tap::None => Told::default(),
-            Tap::Json(scan) => {
+            Tap::Json(scan, particulars) => {
                 let (usage, model) = scan.finish();
-                Told { usage, model, ..Told::default() }
+                let particulars = particulars.take().map(|scan| Box::new(scan.finish()));
+                Told { usage, model, particulars, ..Told::default() }
             }
             Tap::Stream(tap) => tap.told(),
         }

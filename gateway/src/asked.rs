@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use crate::json::{Kind, Member};
+use crate::json::{self, Kind, Member};
 
 /// Longest value that is told.
 const MAX_VALUE: usize = 32;
@@ -35,19 +35,61 @@ impl Asked {
         let mut asked = Self::default();
         for (name, member) in members {
             let text = &body[member.value.clone()];
-            let fits = matches!(member.kind, Kind::Number | Kind::String) && text.len() <= MAX_VALUE;
-            if !fits || asked.0.iter().any(|(known, _)| known == name) {
-                continue;
-            }
-            match (serde_json::from_slice(text), *name) {
-                (Ok(Value::String(format)), "gen_ai.request.encoding_formats") => {
-                    asked.0.push((name, vec![format].into()))
+            match (member.kind, *name) {
+                (Kind::Number, _) => asked.tell_number(name, text),
+                (Kind::String, "gen_ai.request.encoding_formats") if text.len() <= MAX_VALUE => {
+                    if let Some(format) = json::unquote(text) {
+                        asked.tell(name, vec![format].into());
+                    }
                 }
-                (Ok(number @ Value::Number(_)), _) => asked.0.push((name, number)),
                 _ => (),
             }
         }
         (!asked.0.is_empty()).then(|| Box::new(asked))
+    }
+
+    /// What only spans tell: how many choices, from how many tokens each is drawn, and in what form they are wanted.
+    #[must_use]
+    pub fn aside(body: &[u8]) -> Option<Box<Self>> {
+        let mut asked = Self::default();
+        let scanned = json::scan_object(body, |name, member| {
+            let text = &body[member.value];
+            match (name, member.kind) {
+                ("n", Kind::Number) => asked.tell_number("gen_ai.request.choice.count", text),
+                ("top_k", Kind::Number) => asked.tell_number("gen_ai.request.top_k", text),
+                ("response_format", Kind::Object) => asked.tell_form(inner(text, "type")),
+                ("text", Kind::Object) => {
+                    asked.tell_form(inner(text, "format").and_then(|format| inner(format, "type")))
+                }
+                _ => (),
+            }
+        });
+        // one choice is what everyone gets who does not say how many
+        asked.0.retain(|(name, value)| *name != "gen_ai.request.choice.count" || *value != 1);
+        (scanned.is_ok() && !asked.0.is_empty()).then(|| Box::new(asked))
+    }
+
+    fn tell_number(&mut self, name: &'static str, text: &[u8]) {
+        if text.len() <= MAX_VALUE
+            && let Ok(number @ Value::Number(_)) = serde_json::from_slice(text)
+        {
+            self.tell(name, number);
+        }
+    }
+
+    fn tell_form(&mut self, kind: Option<&[u8]>) {
+        match kind {
+            Some(br#""json_object""# | br#""json_schema""#) => self.tell("gen_ai.output.type", "json".into()),
+            Some(br#""text""#) => self.tell("gen_ai.output.type", "text".into()),
+            _ => (),
+        }
+    }
+
+    /// Of two with the same name the first counts.
+    fn tell(&mut self, name: &'static str, value: Value) {
+        if self.0.iter().all(|(known, _)| *known != name) {
+            self.0.push((name, value));
+        }
     }
 
     /// Each with its name.
@@ -56,9 +98,39 @@ impl Asked {
     }
 }
 
+/// The text of the first member of that name.
+fn inner<'b>(object: &'b [u8], name: &str) -> Option<&'b [u8]> {
+    let mut found = None;
+    json::scan_object(object, |known, member| {
+        if known == name {
+            found.get_or_insert(member.value);
+        }
+    })
+    .ok()?;
+    found.map(|span| &object[span])
+}
+
 #[cfg(test)]
 mod tests {
+    use super::*;
     use crate::edit::Prompt;
+
+    #[test]
+    fn aside_is_told_how_many_choices_are_wanted_and_in_what_form() {
+        let aside = |body: &str| {
+            let asked = Asked::aside(body.as_bytes()).unwrap_or_default();
+            asked.each().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>()
+        };
+        let body = r#"{"n":3,"top_k":40,"response_format":{"type":"json_schema","json_schema":{}},"stop":["secret"]}"#;
+        let expected = ["gen_ai.request.choice.count=3", "gen_ai.request.top_k=40", "gen_ai.output.type=\"json\""];
+        assert_eq!(aside(body), expected);
+        assert_eq!(aside(r#"{"text":{"format":{"type":"text"}}}"#), ["gen_ai.output.type=\"text\""]);
+        let twice =
+            r#"{"n":2,"n":3,"top_k":1e400,"text":{"format":{"type":"text"}},"response_format":{"type":"json_object"}}"#;
+        assert_eq!(aside(twice), ["gen_ai.request.choice.count=2", "gen_ai.output.type=\"text\""]);
+        assert_eq!(aside(&format!(r#"{{"top_k":{}}}"#, "9".repeat(MAX_VALUE + 1))), [""; 0]);
+        assert_eq!(aside(r#"{"n":1,"top_k":"x","response_format":{"type":"mine"},"text":"a"}"#), [""; 0]);
+    }
 
     #[test]
     fn parameters_are_told_by_the_names_of_the_log_and_texts_never() {

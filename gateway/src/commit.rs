@@ -8,6 +8,7 @@ use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
 use http::response::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use memchr::memmem::Finder;
 use serde::de::IgnoredAny;
 
 use crate::answer::Answer;
@@ -52,7 +53,7 @@ pub struct Served {
 ///
 /// # Errors
 /// The gateway's own answer, when the provider's broke while it was read ahead.
-pub async fn relay(mut exchange: Exchange, served: Served) -> Result<Response<Reply>, (Exchange, Rejection)> {
+pub async fn relay(mut exchange: Box<Exchange>, served: Served) -> Result<Response<Reply>, (Box<Exchange>, Rejection)> {
     let Served { head, mut answer, provider, backend, operation, hold, idle } = served;
     let (mut parts, ()) = head.into_parts();
     let error = parts.status.is_client_error() || parts.status.is_server_error();
@@ -113,7 +114,8 @@ fn note(exchange: &mut Exchange, parts: &mut Parts) {
 
 /// A provider that repeats its key in a header must not tell it to the caller.
 fn remove_leaking(headers: &mut HeaderMap, secret: &[u8]) {
-    let leaks = |value: &HeaderValue| memchr::memmem::find(value.as_bytes(), secret).is_some();
+    let secret = Finder::new(secret);
+    let leaks = |value: &HeaderValue| secret.find(value.as_bytes()).is_some();
     let leaking: Vec<_> = headers.iter().filter(|(_, value)| leaks(value)).map(|(name, _)| name.clone()).collect();
     for name in leaking {
         headers.remove(name);

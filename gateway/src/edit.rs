@@ -3,11 +3,18 @@
 
 use std::collections::VecDeque;
 use std::ops::Range;
+use std::sync::LazyLock;
 
 use bytes::Bytes;
+use memchr::memmem::Finder;
+use smallvec::SmallVec;
 
 use crate::asked::Asked;
 use crate::json::{self, JsonError, Kind, Member, Object};
+use crate::snapshot::Model;
+
+/// A member that refers to a file of one provider, wherever it stands.
+static FILE_ID: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(r#""file_id""#));
 
 /// Replace this span by these bytes; an empty span inserts, empty bytes delete.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,7 +90,7 @@ impl Prompt {
         if let Some(offset) = twice {
             return Err(JsonError { offset, what: "a member that decides routing stands twice" });
         }
-        stateful |= memchr::memmem::find(&body, b"\"file_id\"").is_some();
+        stateful |= FILE_ID.find(&body).is_some();
         let requested_model = model.as_ref().filter(|member| member.kind == Kind::String);
         let requested_model = requested_model.and_then(|member| json::unquote(&body[member.value.clone()]));
         let asked_usage = options.as_ref().is_some_and(|member| include_usage(&body, member) == Some(Kind::True));
@@ -108,25 +115,21 @@ impl Prompt {
 
     /// The pieces to send: `model` set when given, usage of a stream asked for when `ask_usage`.
     #[must_use]
-    pub fn pieces(&self, model: Option<&str>, ask_usage: bool) -> VecDeque<Bytes> {
-        let mut splices = Vec::new();
+    pub fn pieces(&self, model: Option<&Model>, ask_usage: bool) -> VecDeque<Bytes> {
+        const ASKED: &str = "\"stream_options\":{\"include_usage\":true}";
+        let mut splices = SmallVec::<[Splice; 3]>::new();
         let mut appended = String::new();
-        if let Some(name) = model {
-            let name = serde_json::Value::from(name).to_string();
+        if let Some(model) = model {
             match &self.model {
-                Some(member) => splices.push(Splice { span: member.value.clone(), with: name.into() }),
-                None => appended.push_str(&format!("\"model\":{name}")),
+                Some(member) => splices.push(Splice { span: member.value.clone(), with: model.json.clone() }),
+                None => appended = format!("\"model\":{}", String::from_utf8_lossy(&model.json)),
             }
         }
         if ask_usage && !self.asked_usage {
             match &self.stream_options {
                 Some(member) => splices.extend(ask_in(&self.body, member)),
-                None => {
-                    if !appended.is_empty() {
-                        appended.push(',');
-                    }
-                    appended.push_str("\"stream_options\":{\"include_usage\":true}");
-                }
+                None if appended.is_empty() => appended.push_str(ASKED),
+                None => appended = format!("{appended},{ASKED}"),
             }
         }
         splices.sort_by_key(|splice| splice.span.start);
@@ -186,7 +189,7 @@ mod tests {
 
     fn edited(body: &str, model: Option<&str>, ask: bool) -> String {
         let prompt = Prompt::read(Bytes::copy_from_slice(body.as_bytes())).unwrap();
-        String::from_utf8(prompt.pieces(model, ask).into_iter().flatten().collect()).unwrap()
+        String::from_utf8(prompt.pieces(model.map(Model::from).as_ref(), ask).into_iter().flatten().collect()).unwrap()
     }
 
     #[test]
@@ -238,7 +241,7 @@ mod tests {
         let body =
             Bytes::from(format!("{{\"model\":\"a\",\"messages\":[{{\"content\":\"{}\"}}]}}", "x".repeat(1 << 20)));
         let within = body.as_ptr_range();
-        let pieces = Prompt::read(body).unwrap().pieces(Some("m"), true);
+        let pieces = Prompt::read(body).unwrap().pieces(Some(&"m".into()), true);
         let owned: usize = pieces.iter().filter(|piece| !within.contains(&piece.as_ptr())).map(Bytes::len).sum();
         assert_eq!(owned, "\"m\"".len() + ",\"stream_options\":{\"include_usage\":true}".len());
     }

@@ -8,12 +8,13 @@ use std::time::Instant;
 
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Response};
+use smallvec::SmallVec;
 
 use crate::affinity::{Key, Place};
 use crate::error::Rejection;
 use crate::headers::REQUEST_ID;
 use crate::proxy::Client;
-use crate::record::{End, Pending, Record};
+use crate::record::{End, Pending};
 use crate::relay::Reply;
 use crate::snapshot::Rule;
 use crate::trace::{Trace, hex};
@@ -32,7 +33,7 @@ pub struct Exchange {
     /// Deadline of the rule, if it has one.
     pub deadline: Option<Instant>,
     /// Response header changes of the rule and of the chosen backendRef.
-    pub response_edits: Vec<(Arc<Rule>, Option<usize>)>,
+    pub response_edits: SmallVec<[(Arc<Rule>, Option<usize>); 2]>,
     /// The session that came with the request, where the rule keeps sessions.
     pub session: Option<Key>,
     /// What a session that begins here is told.
@@ -42,9 +43,12 @@ pub struct Exchange {
 }
 
 /// The name of a request that came without one.
-fn own_id(trace: &Trace) -> Box<str> {
-    let digits = hex::<32>(trace.trace_id ^ u128::from(trace.span_id));
-    std::str::from_utf8(&digits).expect("digits are text").into()
+fn own_id(trace: &Trace) -> [u8; 32] {
+    hex(trace.trace_id ^ u128::from(trace.span_id))
+}
+
+fn text(digits: &[u8]) -> &str {
+    std::str::from_utf8(digits).expect("digits are text")
 }
 
 impl fmt::Debug for Exchange {
@@ -55,36 +59,36 @@ impl fmt::Debug for Exchange {
 }
 
 impl Exchange {
-    /// Begins an exchange: identity, trace, record.
+    /// Begins an exchange: identity, trace, record. It goes from stage to stage, so that it stays where it is.
     #[must_use]
-    pub fn begin(worker: Rc<Worker>, client: &Client, head: Parts) -> Self {
+    pub fn begin(worker: Rc<Worker>, client: &Client, head: Parts) -> Box<Self> {
         let trace = Trace::begin(&head.headers, || worker.random());
         let given = head.headers.get(REQUEST_ID).and_then(|id| id.to_str().ok());
-        let given = given.filter(|id| !id.is_empty() && id.len() <= 128).map(Box::from);
-        let record = Record {
-            request_id: given.unwrap_or_else(|| own_id(&trace)),
-            trace,
-            peer: client.peer,
-            method: head.method.clone(),
-            version: head.version,
-            host: crate::route::host(&head).into(),
-            path: head.uri.path().into(),
-            port: client.port,
-            scheme: if client.server_name.is_some() { "https" } else { "http" },
-            ..Record::empty()
-        };
-        let record = Pending::new(record, worker.sink.clone());
-        Self {
+        let given = given.filter(|id| !id.is_empty() && id.len() <= 128);
+        let mut record = Pending::new(worker.sink.clone());
+        match given {
+            Some(id) => record.request_id.push_str(id),
+            None => record.request_id.push_str(text(&own_id(&trace))),
+        }
+        record.host.push_str(&crate::route::host(&head));
+        record.path.push_str(head.uri.path());
+        record.trace = trace;
+        record.peer = client.peer;
+        record.method = head.method.clone();
+        record.version = head.version;
+        record.port = client.port;
+        record.scheme = if client.server_name.is_some() { "https" } else { "http" };
+        Box::new(Self {
             worker,
             record,
             peer: client.peer,
             head,
             deadline: None,
-            response_edits: Vec::new(),
+            response_edits: SmallVec::new(),
             session: None,
             session_begins: None,
             close: false,
-        }
+        })
     }
 
     /// A session that began with this request is told who served it, so that it returns there.
@@ -99,7 +103,7 @@ impl Exchange {
 
     /// Ends the exchange with the gateway's own answer.
     #[must_use]
-    pub fn reject(mut self, rejection: Rejection) -> Response<Reply> {
+    pub fn reject(mut self: Box<Self>, rejection: Rejection) -> Response<Reply> {
         use crate::error::Reason;
         self.record.status = rejection.status.as_u16();
         self.record.end = match rejection.reason {
@@ -116,7 +120,7 @@ impl Exchange {
 
     /// Ends the exchange with a complete answer of the gateway's own.
     #[must_use]
-    pub fn answer(mut self, response: Response<bytes::Bytes>) -> Response<Reply> {
+    pub fn answer(mut self: Box<Self>, response: Response<bytes::Bytes>) -> Response<Reply> {
         self.record.status = response.status().as_u16();
         self.record.response_bytes = response.body().len() as u64;
         let mut response = response.map(Reply::full);

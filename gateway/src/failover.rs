@@ -73,12 +73,12 @@ impl Outcome {
 /// # Errors
 /// The gateway's own answer, when no provider gave one that can be relayed.
 pub async fn serve(
-    mut exchange: Exchange,
+    mut exchange: Box<Exchange>,
     rule: &Arc<Rule>,
     index: usize,
     backend: &Arc<AiBackend>,
     mut admitted: Admitted,
-) -> Result<Response<Reply>, (Exchange, Rejection)> {
+) -> Result<Response<Reply>, (Box<Exchange>, Rejection)> {
     exchange.worker.shared.earn_retry();
     let mut tries = Tries::default();
     let random = exchange.worker.random();
@@ -131,7 +131,7 @@ pub async fn serve(
     }
 }
 
-fn ended(exchange: Exchange, backend: &AiBackend, rejection: Rejection) -> (Exchange, Rejection) {
+fn ended(exchange: Box<Exchange>, backend: &AiBackend, rejection: Rejection) -> (Box<Exchange>, Rejection) {
     let rejection = tries::last_word(&exchange, backend, rejection);
     (exchange, rejection)
 }
@@ -149,11 +149,10 @@ async fn attempt(
     let started = Instant::now();
     let provider = &choice.provider;
     exchange.record.system = Some(provider.system);
-    exchange.record.upstream_model.clone_from(&provider.model);
-    let endpoint = provider.endpoint.authority().into();
+    exchange.record.upstream_model = provider.model_name();
     let note = Attempt {
         provider: provider.name.clone(),
-        endpoint,
+        endpoint: provider.endpoint.authority.clone(),
         standing: choice.standing.name(),
         status: None,
         error: None,
@@ -163,13 +162,13 @@ async fn attempt(
         duration: std::time::Duration::ZERO,
         error_type: None,
         system: Some(provider.system),
-        model: provider.model.clone(),
+        model: provider.model_name(),
         span_id: exchange.worker.span_id(),
     };
     let ask_usage = admitted.operation.has_stream_options();
     let body = match (&admitted.prompt, admitted.stream.take()) {
         (Some(prompt), _) => {
-            let pieces = prompt.pieces(provider.model.as_deref(), ask_usage && prompt.stream);
+            let pieces = prompt.pieces(provider.model.as_ref(), ask_usage && prompt.stream);
             send::pieces(&exchange.head.method, pieces)
         }
         (None, Some(stream)) => stream,

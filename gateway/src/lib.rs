@@ -47,6 +47,7 @@ pub mod options;
 pub mod otel;
 pub mod otlp;
 pub mod page;
+pub mod particulars;
 pub mod path;
 pub mod patience;
 mod ports;

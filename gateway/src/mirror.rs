@@ -346,7 +346,7 @@ async fn send_one(worker: Rc<Worker>, planned: Planned, held: Rc<Held>) {
     let pieces = match provider {
         None => [held.bytes.clone()].into_iter().filter(|bytes| !bytes.is_empty()).collect(),
         Some(provider) => match Prompt::read(held.bytes.clone()) {
-            Ok(prompt) => prompt.pieces(provider.model.as_deref(), false),
+            Ok(prompt) => prompt.pieces(provider.model.as_ref(), false),
             Err(_) => return,
         },
     };

@@ -128,8 +128,7 @@ impl ModelRouter {
     }
 
     /// The model that the request asks for, if it can be asked for that.
-    fn named(&self, admitted: &Admitted) -> Result<&Arc<Model>, Rejection> {
-        let name = admitted.prompt.as_ref().and_then(|prompt| prompt.requested_model.as_deref());
+    fn named(&self, name: Option<&str>, admitted: &Admitted) -> Result<&Arc<Model>, Rejection> {
         let Some(name) = name.filter(|name| !name.is_empty()) else {
             return Err(Rejection::invalid("missing_model", "the request names no model: set `model`"));
         };
@@ -183,7 +182,7 @@ fn percent_decoded(raw: &str) -> Cow<'_, str> {
 
 /// Admit, look the model up, then choose, send and relay as for any AI backend.
 pub async fn serve(
-    mut exchange: Exchange,
+    mut exchange: Box<Exchange>,
     entry: &RouteEntry,
     index: usize,
     router: &ModelRouter,
@@ -200,7 +199,7 @@ pub async fn serve(
             Err(rejection) => exchange.reject(rejection),
         };
     }
-    let model = match router.named(&admitted) {
+    let model = match router.named(exchange.record.requested_model.as_deref(), &admitted) {
         Ok(model) => model,
         Err(rejection) => return exchange.reject(rejection),
     };
@@ -222,7 +221,7 @@ pub async fn serve(
     }
 }
 
-fn tell(mut exchange: Exchange, told: Bytes) -> Response<Reply> {
+fn tell(mut exchange: Box<Exchange>, told: Bytes) -> Response<Reply> {
     exchange.record.reason = Some(Reason::DirectResponse);
     exchange.record.end = End::Complete;
     let mut response = Response::new(told);

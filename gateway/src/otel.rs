@@ -212,7 +212,7 @@ pub fn locate(url: &str, protocol: Protocol) -> Result<(Endpoint, String), Strin
         Protocol::Grpc => snapshot::Protocol::Http2,
         Protocol::Http => snapshot::Protocol::Http1,
     };
-    let endpoint = Endpoint { host, port, tls, connect_timeout: None, protocol: spoken };
+    let endpoint = Endpoint { tls, protocol: spoken, ..Endpoint::new(host, port) };
     Ok((endpoint, uri.path_and_query().map_or("/", |path| path.as_str()).to_owned()))
 }
 

@@ -51,7 +51,7 @@ pub fn handle(
 }
 
 /// Serves a request.
-async fn serve(mut exchange: Exchange, client: Client, body: Incoming) -> Response<Reply> {
+async fn serve(mut exchange: Box<Exchange>, client: Client, body: Incoming) -> Response<Reply> {
     let snapshot = exchange.worker.shared.snapshot.load_full();
 
     tracing::begin(&mut exchange, &snapshot);
@@ -123,7 +123,7 @@ async fn serve(mut exchange: Exchange, client: Client, body: Incoming) -> Respon
         Target::Static(backend) if tunnel::is_asked(&exchange.head, &body) => {
             exchange.record.backend = Some(backend.name.clone());
             // choose, send, and bytes in both directions
-            static_backend::serve_tunnel(exchange, &client.tunnel, rule, index, backend, &path).await
+            Box::pin(static_backend::serve_tunnel(exchange, &client.tunnel, rule, index, backend, &path)).await
         }
         Target::Static(backend) => {
             exchange.record.backend = Some(backend.name.clone());
@@ -134,7 +134,7 @@ async fn serve(mut exchange: Exchange, client: Client, body: Incoming) -> Respon
             exchange.reject(tunnel::refusal())
         }
         // admit, then the model that the body names decides
-        Target::Models(router) => model::serve(exchange, entry, index, router, path, body).await,
+        Target::Models(router) => Box::pin(model::serve(exchange, entry, index, router, path, body)).await,
         Target::Ai(backend) => {
             exchange.record.backend = Some(backend.name.clone());
             // admit
@@ -153,13 +153,13 @@ async fn serve(mut exchange: Exchange, client: Client, body: Incoming) -> Respon
 }
 
 /// Answers without having looked at the body.
-fn refuse(exchange: Exchange, body: Incoming, rejection: Rejection) -> Response<Reply> {
+fn refuse(exchange: Box<Exchange>, body: Incoming, rejection: Rejection) -> Response<Reply> {
     admit::discard(&exchange, body);
     exchange.reject(rejection)
 }
 
 /// Ends the exchange with the answer of a filter.
-fn answer_directly(mut exchange: Exchange, body: Incoming, answer: Response<Bytes>) -> Response<Reply> {
+fn answer_directly(mut exchange: Box<Exchange>, body: Incoming, answer: Response<Bytes>) -> Response<Reply> {
     exchange.record.reason = Some(Reason::DirectResponse);
     exchange.record.end = crate::record::End::Complete;
     admit::discard(&exchange, body);
@@ -215,28 +215,29 @@ fn match_route<'a>(
         |message: String| Rejection::new(StatusCode::NOT_FOUND, Reason::NotFound, "route_not_found", message);
     let bind = snapshot.binds.iter().find(|bind| bind.port == port);
     let bind = bind.ok_or_else(|| not_found(format!("no listener on port {port}")))?;
-    let host = exchange.record.host.clone();
+    let host = &*exchange.record.host;
     if let Some(name) = &client.server_name {
-        check_server_name(bind, name, &host)?;
+        check_server_name(bind, name, host)?;
     }
     let (path, head) = (exchange.head.uri.path(), &exchange.head);
-    let asked = Asked { method: &head.method, path, lenient: reading.lenient.as_deref(), host: &host, head };
+    let asked = Asked { method: &head.method, path, lenient: reading.lenient.as_deref(), host, head };
     let found = route::find(bind, asked);
-    let listener = found.as_ref().map_or_else(|_| route::listener(bind, &host), |(listener, _)| Some(*listener));
-    let telling = listener.and_then(|listener| listener.telling.clone());
-    let traced = exchange.record.tracing.as_ref().map_or(Uses::default(), |tracing| tracing.uses());
-    if telling.is_some() || traced != Uses::default() {
-        let kept = Kept::new(telling.unwrap_or_default(), traced, exchange.worker.shared.log_bodies);
-        exchange.record.kept = Some(Box::new(kept));
-    }
-    let (listener, entry) = found.map_err(|missing| match missing {
+    let listener = found.as_ref().map_or_else(|_| route::listener(bind, host), |(listener, _)| Some(*listener));
+    let found = found.map_err(|missing| match missing {
         NoRoute::Listener => not_found(format!("no listener on port {port} serves host {host:?}")),
         NoRoute::Route => not_found(format!("no route matches {} {path} on host {host:?}", head.method)),
         NoRoute::Ambiguous => {
             let message = "some servers read the path as one that another rule serves: send it without `//`, `\\`, `;`, `%2F` and `%5C`";
             Rejection::invalid("ambiguous_path", message)
         }
-    })?;
+    });
+    let telling = listener.and_then(|listener| listener.telling.clone());
+    let traced = exchange.record.tracing.as_ref().map_or(Uses::default(), |tracing| tracing.uses());
+    if telling.is_some() || traced != Uses::default() {
+        let kept = Kept::new(telling.unwrap_or_default(), traced, exchange.worker.shared.log_bodies);
+        exchange.record.kept = Some(Box::new(kept));
+    }
+    let (listener, entry) = found?;
     let record = &mut *exchange.record;
     record.gateway = Some(listener.gateway.clone());
     record.listener = Some(listener.name.clone());

@@ -52,7 +52,7 @@ pub async fn receive(
     if hide {
         head.headers.remove(CONTENT_LENGTH);
     }
-    let tap = Tap::of(admitted.operation, event_stream, plain, hide);
+    let tap = Tap::of(admitted.operation, event_stream, plain, hide, admitted.traced);
     let form = Form { tap, decoder, close_delimited: !framed && !bodiless };
     let mut answer = Answer::new(body, form, connection, Some(in_flight));
     if event_stream

@@ -4,6 +4,7 @@
 mod line;
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -11,12 +12,18 @@ use crate::access_log::Kept;
 use crate::asked::Asked;
 use crate::cost::{Cost, Lookup};
 use crate::error::Reason;
+use crate::particulars::Particulars;
 use crate::telemetry::Sink;
 use crate::trace::Trace;
 use crate::tracing::Tracing;
 use crate::usage::Usage;
 
 pub(crate) use line::timestamp;
+
+/// Bytes of a text in a small record.
+const MOST_ROOM: usize = 512;
+/// Attempts in a small record.
+const MOST_ATTEMPTS: usize = 4;
 
 /// How an exchange ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,7 +60,7 @@ pub struct Attempt {
     /// The provider's name within its backend.
     pub provider: Arc<str>,
     /// `host:port`
-    pub endpoint: Box<str>,
+    pub endpoint: Arc<str>,
     /// `probe` of a provider that may return, or `evicted` where all were out of rotation and this was the least bad.
     pub standing: Option<&'static str>,
     /// Status of the answer, if one came.
@@ -84,17 +91,19 @@ pub struct Attempt {
 pub struct Record {
     pub started: Instant,
     pub time: SystemTime,
-    pub request_id: Box<str>,
+    pub request_id: String,
     pub trace: Trace,
     /// Set where its spans are exported.
     pub tracing: Option<Arc<Tracing>>,
+    /// The caller's `tracestate`, where spans are exported.
+    pub trace_state: Option<Box<str>>,
     pub peer: IpAddr,
     pub method: http::Method,
     pub version: http::Version,
     /// `https` behind a listener's certificate, else `http`.
     pub scheme: &'static str,
-    pub host: Box<str>,
-    pub path: Box<str>,
+    pub host: String,
+    pub path: String,
     pub port: u16,
     pub gateway: Option<Arc<str>>,
     pub listener: Option<Arc<str>>,
@@ -112,6 +121,10 @@ pub struct Record {
     pub stream: bool,
     /// What the request says about how it is to be answered.
     pub asked: Option<Box<Asked>>,
+    /// What only spans tell of that, where they are exported.
+    pub asked_aside: Option<Box<Asked>>,
+    /// Of the answer, where spans are exported.
+    pub particulars: Option<Box<Particulars>>,
     pub usage: Option<Usage>,
     /// Set by the telemetry thread, as is `cost`.
     pub lookup: Option<Lookup>,
@@ -128,7 +141,12 @@ pub struct Record {
     pub response_body: Option<Vec<u8>>,
     /// For an access log with expressions.
     pub kept: Option<Box<Kept>>,
+    /// Number of the core that made it, if one did.
+    pub core: Option<usize>,
 }
+
+/// Records that go from thread to thread, each in its place.
+pub type Records = Vec<Box<Record>>;
 
 impl Record {
     /// Nothing is known yet: what an exchange begins with, at this moment.
@@ -137,15 +155,16 @@ impl Record {
         Self {
             started: Instant::now(),
             time: SystemTime::now(),
-            request_id: "".into(),
+            request_id: String::new(),
             trace: Trace { trace_id: 0, span_id: 0, parent_id: 0, flags: 0, passes: false },
             tracing: None,
+            trace_state: None,
             peer: Ipv4Addr::UNSPECIFIED.into(),
             method: http::Method::GET,
             version: http::Version::HTTP_11,
             scheme: "http",
-            host: "".into(),
-            path: "".into(),
+            host: String::new(),
+            path: String::new(),
             port: 0,
             gateway: None,
             listener: None,
@@ -161,6 +180,8 @@ impl Record {
             upstream_request_id: None,
             stream: false,
             asked: None,
+            asked_aside: None,
+            particulars: None,
             usage: None,
             lookup: None,
             cost: None,
@@ -175,7 +196,32 @@ impl Record {
             request_body: None,
             response_body: None,
             kept: None,
+            core: None,
         }
+    }
+
+    /// Becomes an empty one that keeps its room: what the next exchange has to say finds its place there.
+    pub fn clear(&mut self) {
+        let mut room = [&mut self.request_id, &mut self.host, &mut self.path].map(std::mem::take);
+        room.iter_mut().for_each(String::clear);
+        let ([request_id, host, path], mut attempts) = (room, std::mem::take(&mut self.attempts));
+        attempts.clear();
+        *self = Self { request_id, host, path, attempts, ..Self::empty() };
+    }
+
+    /// Lets go of bodies and headers, and of what only spans tell.
+    pub fn lighten(&mut self) {
+        (self.request_body, self.response_body, self.kept) = (None, None, None);
+        (self.tracing, self.trace_state, self.asked_aside, self.particulars) = (None, None, None, None);
+    }
+
+    /// Whether what is left of a lightened one is no more than usual.
+    #[must_use]
+    pub fn is_small(&self) -> bool {
+        let room = [&self.request_id, &self.host, &self.path].map(String::capacity);
+        let texts = [&self.requested_model, &self.response_model, &self.upstream_request_id, &self.error];
+        let texts = texts.map(|text| text.as_ref().map_or(0, |text| text.len()));
+        room.into_iter().chain(texts).all(|bytes| bytes <= MOST_ROOM) && self.attempts.capacity() <= MOST_ATTEMPTS
     }
 
     /// The model sent upstream: the configured one, else the client's.
@@ -184,12 +230,14 @@ impl Record {
         self.upstream_model.as_deref().or(self.requested_model.as_deref())
     }
 
-    /// Bytes of bodies and headers that it holds; nothing else of it is large.
+    /// Bytes of bodies, headers and a model's name that it holds; nothing else of it is large.
     #[must_use]
     pub fn weight(&self) -> usize {
         let bodies =
             self.request_body.as_ref().map_or(0, |body| body.len()) + self.response_body.as_ref().map_or(0, Vec::len);
-        bodies + self.kept.as_ref().map_or(0, |kept| kept.weight())
+        let model = self.requested_model.as_ref().map_or(0, |model| model.len());
+        let model = if model > MAX_MODEL { model } else { 0 };
+        bodies + model + self.kept.as_ref().map_or(0, |kept| kept.weight())
     }
 
     /// When it began.
@@ -235,15 +283,15 @@ pub fn cut(text: &str, most: usize) -> &str {
 #[derive(Debug)]
 pub struct Pending {
     record: Option<Box<Record>>,
-    sink: Sink,
+    sink: Rc<Sink>,
 }
 
 impl Pending {
-    /// Begins to hold a record.
+    /// Begins an empty record.
     #[must_use]
-    pub fn new(record: Record, sink: Sink) -> Self {
+    pub fn new(sink: Rc<Sink>) -> Self {
         sink.core.begin();
-        Self { record: Some(Box::new(record)), sink }
+        Self { record: Some(sink.blank()), sink }
     }
 }
 

@@ -154,6 +154,7 @@ impl Relay {
         let record = &mut *self.record;
         record.usage = told.usage;
         record.response_model = told.model;
+        record.particulars = told.particulars;
         record.first_token = told.first_content.map(|at| at.saturating_duration_since(record.started));
         told.error
     }

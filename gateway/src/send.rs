@@ -15,6 +15,7 @@ use crate::error::{Reason, Rejection};
 use crate::exchange::Exchange;
 use crate::headers::{TRACEPARENT, TRACESTATE};
 use crate::snapshot::{Credential, Endpoint, Filters, Operation, Provider, Rule, WeightedBackend};
+use crate::trace::state;
 use crate::upstream::{self, BodyBroken, ConnectError, Connection, Pool, SendError, UpstreamBody};
 use crate::{admit, headers, operation};
 
@@ -131,7 +132,8 @@ async fn send(
     };
     drop(connection);
     let mut connection = pool.fresh(endpoint).await.map_err(NoAnswer::Connect)?;
-    match connection.send(request).await {
+    // rare: the future of each exchange keeps no room for it
+    match Box::pin(connection.send(request)).await {
         Ok(response) => Ok((response, connection)),
         Err(SendError::Lost(error)) => Err(NoAnswer::Lost(error)),
         Err(SendError::Unsent(_)) => {
@@ -184,7 +186,10 @@ pub fn build(
         headers::edit(&mut to, &backend.filters.request_headers);
     }
     // the length is told by the body that is sent, not by the one that was announced
-    to.remove(CONTENT_LENGTH);
+    match body.held() {
+        0 => drop(to.remove(CONTENT_LENGTH)),
+        length => drop(to.insert(CONTENT_LENGTH, digits(length))),
+    }
     if outbound.ai {
         to.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     }
@@ -200,8 +205,10 @@ pub fn build(
     if !trace.passes {
         to.insert(TRACEPARENT, trace.header(if exported { outbound.span_id } else { trace.span_id }));
     }
-    if !exchange.record.trace.continues() {
+    if !trace.continues() {
         to.remove(TRACESTATE);
+    } else if !trace.passes {
+        state::carry(&mut to);
     }
     insert_host(&mut to, outbound);
     let target: Uri =
@@ -211,6 +218,11 @@ pub fn build(
     *request.uri_mut() = target;
     *request.headers_mut() = to;
     Ok(request)
+}
+
+/// A number as a header has it.
+fn digits(number: usize) -> HeaderValue {
+    HeaderValue::from_str(itoa::Buffer::new().format(number)).expect("digits are a header value")
 }
 
 /// What a provider is asked.
@@ -272,10 +284,8 @@ fn insert_host(to: &mut HeaderMap, outbound: &Outbound<'_>) {
     let endpoint = outbound.endpoint;
     let default_port = if endpoint.tls.is_some() { 443 } else { 80 };
     let own = || {
-        if endpoint.port == default_port {
-            return HeaderValue::from_str(&endpoint.host).ok();
-        }
-        HeaderValue::try_from(endpoint.authority()).ok()
+        let (host, _port) = endpoint.authority.rsplit_once(':')?;
+        HeaderValue::from_str(if endpoint.port == default_port { host } else { &endpoint.authority }).ok()
     };
     if let Some(host) = rewritten.or_else(own) {
         to.insert(HOST, host);

@@ -197,9 +197,9 @@ impl Gateway {
     }
 }
 
-/// Writes a notice; nobody to read it is no reason to end.
+/// Writes a notice, all of its lines at once; nobody to read it is no reason to end.
 pub(crate) fn told(line: &str) {
-    let _unread = writeln!(io::stderr(), "{line}");
+    let _unread = io::stderr().write_all(format!("{line}\n").as_bytes());
 }
 
 /// Runs a gateway in the foreground until SIGTERM or SIGINT, which drain it; a second one ends it at once.

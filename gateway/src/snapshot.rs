@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 use regex::Regex;
 use rustls::ServerConfig;
@@ -325,13 +326,36 @@ pub struct Provider {
     /// Where it is.
     pub endpoint: Endpoint,
     /// Replaces the client's model, also an empty one.
-    pub model: Option<Arc<str>>,
+    pub model: Option<Model>,
     /// How the upstream path is made.
     pub path: PathPlan,
     /// What is sent as credentials.
     pub credential: Credential,
     /// Shared across cores and reloads.
     pub health: Arc<Health>,
+}
+
+impl Provider {
+    /// What the client's model is replaced by.
+    #[must_use]
+    pub fn model_name(&self) -> Option<Arc<str>> {
+        self.model.as_ref().map(|model| model.name.clone())
+    }
+}
+
+/// The name of a model that is asked for in place of the client's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Model {
+    /// As it is told.
+    pub name: Arc<str>,
+    /// As it stands in a request body: a JSON string.
+    pub json: Bytes,
+}
+
+impl From<&str> for Model {
+    fn from(name: &str) -> Self {
+        Self { name: name.into(), json: serde_json::Value::from(name).to_string().into() }
+    }
 }
 
 /// An AgentgatewayBackend with `spec.static`.
@@ -358,17 +382,17 @@ pub struct Endpoint {
     pub connect_timeout: Option<Duration>,
     /// What is spoken there.
     pub protocol: Protocol,
+    /// `host:port`, an IPv6 address in brackets.
+    pub authority: Arc<str>,
 }
 
 impl Endpoint {
-    /// `host:port`
+    /// In plain text and HTTP/1.1.
     #[must_use]
-    pub fn authority(&self) -> String {
-        let mut text = String::with_capacity(self.host.len() + ":65535".len());
-        text.push_str(&self.host);
-        text.push(':');
-        text.push_str(itoa::Buffer::new().format(self.port));
-        text
+    pub fn new(host: Arc<str>, port: u16) -> Self {
+        let authority = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
+        let authority = authority.into();
+        Self { host, port, tls: None, connect_timeout: None, protocol: Protocol::default(), authority }
     }
 }
 

@@ -1,9 +1,11 @@
 //! Finished records → spans: one of the server, one of the client per attempt, with exact times and given ids.
-//! What an attribute is called is the business of the [`dialect`]; how spans are written, of [`write`](mod@write).
+//! What an attribute is called is the business of the [`dialect`]; what prompts and answers look like, of [`messages`]; how spans are written, of
+//! [`write`](mod@write).
 
 pub mod dialect;
+pub mod messages;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 pub mod write;
 
 use std::borrow::Cow;
@@ -29,6 +31,8 @@ pub enum Value {
     Float(f64),
     /// A boolean.
     Bool(bool),
+    /// Several strings.
+    Texts(Vec<String>),
 }
 
 impl From<&str> for Value {
@@ -50,6 +54,10 @@ impl From<serde_json::Value> for Value {
             serde_json::Value::String(text) => Self::Text(text),
             serde_json::Value::Number(number) => {
                 number.as_i64().map_or_else(|| Self::Float(number.as_f64().unwrap_or_default()), Self::Int)
+            }
+            serde_json::Value::Array(all) if all.iter().all(serde_json::Value::is_string) => {
+                let text = |value: serde_json::Value| value.as_str().map(str::to_owned);
+                Self::Texts(all.into_iter().filter_map(text).collect())
             }
             other => Self::Text(other.to_string()),
         }
@@ -163,7 +171,8 @@ impl Facts<'_> {
     fn told(&self, dialect: &Dialect, side: Side) -> Vec<(Cow<'static, str>, Value)> {
         let table = if side == Side::Server { dialect.server } else { dialect.client };
         let named = table.iter().filter_map(|(fact, name)| Some((Cow::Borrowed(*name), self.value(*fact)?)));
-        let asked = self.record.asked.iter().filter(|_| dialect.parameters == side).flat_map(|asked| asked.each());
+        let asked = self.record.asked.iter().chain(&self.record.asked_aside);
+        let asked = asked.filter(|_| dialect.parameters == side).flat_map(|asked| asked.each());
         named.chain(asked.map(|(name, value)| (Cow::Borrowed(name), value.clone().into()))).collect()
     }
 
@@ -204,6 +213,7 @@ impl Facts<'_> {
         // a failed attempt used nothing that is known
         let answered = self.attempt.is_none_or(|(attempt, last)| last && attempt.status.is_some());
         let usage = record.usage.filter(|_| answered);
+        let particulars = record.particulars.as_ref().filter(|_| answered);
         let some = |tokens: u64| (tokens > 0).then(|| tokens.into());
         let cost = record.cost.filter(|_| answered);
         let price = |cost: Usd| Some(Value::Text(cost.to_string()));
@@ -233,9 +243,10 @@ impl Facts<'_> {
                 None => Some(u64::from(record.status).into()),
                 Some((attempt, _)) => attempt.status.map(|status| u64::from(status).into()),
             },
-            Fact::ServerAddress => {
-                text(last.and_then(|attempt| attempt.endpoint.rsplit_once(':')).map(|(host, _)| host))
-            }
+            Fact::ServerAddress => text(
+                last.and_then(|attempt| attempt.endpoint.rsplit_once(':'))
+                    .map(|(host, _)| host.trim_matches(['[', ']'])),
+            ),
             Fact::ServerPort => {
                 let port = last.and_then(|attempt| attempt.endpoint.rsplit_once(':')?.1.parse::<u64>().ok());
                 port.map(Value::from)
@@ -252,6 +263,14 @@ impl Facts<'_> {
             Fact::RequestModel => model(self.sent_model()),
             Fact::OriginalModel => model(record.requested_model.as_deref()),
             Fact::ResponseModel => model(record.response_model.as_deref().filter(|_| answered)),
+            Fact::ResponseId => text(particulars?.id()),
+            Fact::FinishReasons => {
+                let why = particulars?.finish_reasons();
+                (!why.is_empty()).then(|| Value::Texts(why.into_iter().map(str::to_owned).collect()))
+            }
+            Fact::AudioInputTokens => some(particulars?.audio_input),
+            Fact::AudioOutputTokens => some(particulars?.audio_output),
+            Fact::ImageOutputTokens => some(particulars?.image_output),
             Fact::Stream => record.operation.map(|_| Value::Bool(record.stream)),
             Fact::InputTokens => usage.map(|usage| usage.input.into()),
             Fact::OutputTokens => usage.map(|usage| usage.output.into()),
@@ -273,16 +292,31 @@ impl Facts<'_> {
             Fact::End => text(Some(record.end.name())),
             Fact::Reason => text(record.reason.map(crate::error::Reason::name)),
             Fact::ErrorType => self.error_type().map(Value::Text),
-            Fact::RequestBody => self.content(record.request_body.as_deref()),
-            Fact::ResponseBody => self.content(record.response_body.as_deref()),
+            Fact::RequestBody => self.content(record.request_body.as_deref()).map(as_text),
+            Fact::ResponseBody => self.content(record.response_body.as_deref()).map(as_text),
+            Fact::Instructions => messages::instructions(self.talk(record.request_body.as_deref())?).map(Value::Text),
+            Fact::InputMessages => messages::input(self.talk(record.request_body.as_deref())?).map(Value::Text),
+            Fact::OutputMessages => {
+                let body = record.response_body.as_deref().filter(|_| answered);
+                messages::output(self.talk(body)?).map(Value::Text)
+            }
         }
     }
 
-    fn content(&self, body: Option<&[u8]>) -> Option<Value> {
+    /// A body, where content is told.
+    fn content<'b>(&self, body: Option<&'b [u8]>) -> Option<&'b [u8]> {
         let told = self.record.tracing.as_ref().is_some_and(|tracing| tracing.content);
-        let body = body.filter(|_| told && self.record.operation.is_some())?;
-        Some(Value::Text(String::from_utf8_lossy(&body[..body.len().min(MAX_TEXT)]).into_owned()))
+        body.filter(|_| told && self.record.operation.is_some())
     }
+
+    /// The body of an operation that is a talk.
+    fn talk<'b>(&self, body: Option<&'b [u8]>) -> Option<&'b [u8]> {
+        self.content(body).filter(|_| matches!(self.record.operation, Some("chat" | "text_completion")))
+    }
+}
+
+fn as_text(body: &[u8]) -> Value {
+    Value::Text(String::from_utf8_lossy(&body[..body.len().min(MAX_TEXT)]).into_owned())
 }
 
 fn version(version: http::Version) -> Option<&'static str> {

@@ -21,7 +21,7 @@ use crate::{admit, failover, headers, mirror, tunnel};
 
 /// A static backend: both bodies go through as they are. What is held can be sent again.
 pub async fn serve(
-    mut exchange: Exchange,
+    mut exchange: Box<Exchange>,
     entry: &RouteEntry,
     index: usize,
     backend: &StaticBackend,
@@ -88,7 +88,7 @@ pub async fn serve(
 
 /// A WebSocket: begun once, on a connection of its own.
 pub async fn serve_tunnel(
-    mut exchange: Exchange,
+    mut exchange: Box<Exchange>,
     slot: &Slot,
     rule: &Arc<Rule>,
     index: usize,
@@ -125,7 +125,7 @@ fn begin_attempt(exchange: &mut Exchange, backend: &StaticBackend, span_id: u64)
     let (started, record) = (Instant::now(), &mut *exchange.record);
     record.attempts.push(Attempt {
         provider: backend.name.clone(),
-        endpoint: backend.endpoint.authority().into(),
+        endpoint: backend.endpoint.authority.clone(),
         standing: None,
         status: None,
         error: None,
@@ -150,7 +150,12 @@ fn end_attempt(exchange: &mut Exchange, status: Option<StatusCode>, error: Optio
     attempt.duration = started.elapsed();
 }
 
-fn relay(mut exchange: Exchange, rule: &Rule, response: Response<Incoming>, connection: Connection) -> Response<Reply> {
+fn relay(
+    mut exchange: Box<Exchange>,
+    rule: &Rule,
+    response: Response<Incoming>,
+    connection: Connection,
+) -> Response<Reply> {
     let (mut parts, body) = response.into_parts();
     headers::strip_hop_by_hop(&mut parts.headers);
     exchange.record.status = parts.status.as_u16();

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
+use crate::particulars::Particulars;
 use crate::sse;
 use crate::usage::{Usage, glance, read_event, without_null_usage};
 
@@ -23,6 +24,8 @@ pub struct Told {
     pub first_content: Option<Instant>,
     /// An error inside the stream.
     pub error: bool,
+    /// What only spans tell, where they are exported.
+    pub particulars: Option<Box<Particulars>>,
 }
 
 /// The reader of one stream.
@@ -39,19 +42,12 @@ pub struct StreamTap {
 }
 
 impl StreamTap {
-    /// A reader at the start of a stream.
+    /// A reader at the start of a stream; only where its spans are exported the particulars are read.
     #[must_use]
-    pub fn new(hide_usage: bool) -> Self {
+    pub fn new(hide_usage: bool, traced: bool) -> Self {
         let reader = sse::Reader::default();
-        Self {
-            reader,
-            hide_usage,
-            unread: false,
-            committed: false,
-            finished: false,
-            done: false,
-            told: Told::default(),
-        }
+        let told = Told { particulars: traced.then(Box::default), ..Told::default() };
+        Self { reader, hide_usage, unread: false, committed: false, finished: false, done: false, told }
     }
 
     /// Reads a chunk and queues what the client gets of it.
@@ -122,6 +118,9 @@ impl StreamTap {
         {
             return self.hide_usage.then(|| if null_usage { without_null_usage(&event) } else { event });
         }
+        if let Some(particulars) = &mut self.told.particulars {
+            particulars.read(&data);
+        }
         let seen = read_event(&data);
         self.done |= seen.done;
         self.finished |= seen.finished;
@@ -152,7 +151,7 @@ mod tests {
     use super::*;
 
     const STREAM: &str = concat!(
-        "data: {\"model\":\"m\",\"choices\":[{\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}],\"usage\":null}\n\n",
+        "data: {\"id\":\"c-1\",\"model\":\"m\",\"choices\":[{\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}],\"usage\":null}\n\n",
         ": comment\n\n",
         "data: {\"model\":\"m\",\"choices\":[{\"delta\":{\"content\":\"北\"}}],\"usage\":null}\n\n",
         "data: {\"model\":\"m\",\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}],\"usage\":null}\n\n",
@@ -161,7 +160,7 @@ mod tests {
     );
 
     fn relayed(hide: bool, step: usize) -> (String, StreamTap) {
-        let (mut tap, mut out) = (StreamTap::new(hide), VecDeque::new());
+        let (mut tap, mut out) = (StreamTap::new(hide, true), VecDeque::new());
         for chunk in STREAM.as_bytes().chunks(step) {
             tap.push(Bytes::copy_from_slice(chunk), &mut out);
         }
@@ -182,12 +181,14 @@ mod tests {
             let told = tap.told();
             assert_eq!(told.usage, Some(Usage { input: 11, output: 7, ..Usage::default() }));
             assert_eq!(told.model.as_deref(), Some("m"));
+            let particulars = told.particulars.unwrap();
+            assert_eq!((particulars.id(), particulars.finish_reasons()), (Some("c-1"), vec!["stop"]));
         }
     }
 
     #[test]
     fn a_stream_without_its_end_did_not_end_properly() {
-        let mut tap = StreamTap::new(true);
+        let mut tap = StreamTap::new(true, false);
         tap.push(Bytes::from_static(&STREAM.as_bytes()[..200]), &mut VecDeque::new());
         assert!(!tap.ended_properly(false) && !tap.ended_properly(true));
     }

@@ -5,6 +5,7 @@
 mod core;
 mod log;
 
+use std::cell::RefCell;
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -20,7 +21,7 @@ use crate::metrics::family;
 use crate::metrics::write::Text;
 use crate::otlp::{Counts, Dropped, Exporter};
 use crate::page::recent::Recent;
-use crate::record::Record;
+use crate::record::{Record, Records};
 
 pub use self::core::Core;
 pub use log::Form;
@@ -31,6 +32,10 @@ const QUEUE: usize = 65_536;
 const MOST_HELD: usize = 64 << 20;
 /// How long records are gathered while more come.
 const GATHER: Duration = Duration::from_millis(10);
+/// Records that were told of before a core has them back.
+const TOGETHER: usize = 256;
+/// Records that wait to be used again: as many as a core makes while they are gathered.
+const MOST_BLANK: usize = 512;
 
 /// What the thread, the request path and the scraper share.
 #[derive(Debug, Default)]
@@ -54,6 +59,16 @@ impl Shared {
         self.cores.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Gives records back to the cores that made them; the large ones are let go of.
+    fn give_back(&self, told: &mut Records) {
+        told.retain(|record| record.is_small());
+        for (number, core) in self.cores().iter().enumerate() {
+            let mut own: Records = told.extract_if(.., |record| record.core == Some(number)).collect();
+            core.give_back(&mut own);
+        }
+        told.clear();
+    }
+
     /// Prices and counts.
     fn count(&self, record: &mut Record) {
         self.catalogs.load().price(record);
@@ -61,13 +76,18 @@ impl Shared {
     }
 }
 
-/// A core's end of the queue.
+/// A core's end of the queue, and of the way back: a record is made of one that was told of, because memory that one
+/// thread takes and another one frees costs both of them more than all that is told.
 #[derive(Debug, Clone)]
 pub struct Sink {
     queue: SyncSender<Box<Record>>,
     shared: Arc<Shared>,
     /// What this core counts by itself.
     pub core: Arc<Core>,
+    /// As the thread numbers the cores.
+    number: Option<usize>,
+    /// To be used again.
+    blank: RefCell<Records>,
     muted: bool,
 }
 
@@ -76,11 +96,31 @@ impl Sink {
     #[must_use]
     pub fn of_a_core(&self) -> Self {
         let core = Arc::new(Core::default());
-        self.shared.cores().push(core.clone());
-        Self { core, ..self.clone() }
+        let mut cores = self.shared.cores();
+        let number = Some(cores.len());
+        cores.push(core.clone());
+        Self { core, number, ..self.clone() }
     }
 
-    /// Lets go of every record instead, where telemetry is off.
+    /// An empty record.
+    #[must_use]
+    pub fn blank(&self) -> Box<Record> {
+        let mut blank = self.blank.borrow_mut();
+        if blank.is_empty() {
+            self.core.take_back(&mut blank);
+        }
+        let mut record = blank.pop().map_or_else(
+            || Box::new(Record::empty()),
+            |mut record| {
+                record.clear();
+                record
+            },
+        );
+        record.core = self.number;
+        record
+    }
+
+    /// Tells nobody of any record, where telemetry is off.
     #[must_use]
     pub fn muted(self, muted: bool) -> Self {
         Self { muted, ..self }
@@ -89,7 +129,7 @@ impl Sink {
     /// Hands a record over without waiting for the log; one that finds no room is still counted.
     pub fn send(&self, record: Box<Record>) {
         if self.muted {
-            return;
+            return self.keep(record);
         }
         // most records hold nothing, and touch nothing that the cores share
         let weight = record.weight();
@@ -98,6 +138,15 @@ impl Sink {
         }
         if let Err(TrySendError::Full(record) | TrySendError::Disconnected(record)) = self.queue.try_send(record) {
             self.count_alone(record);
+        }
+    }
+
+    /// For a record that nobody is told of.
+    fn keep(&self, mut record: Box<Record>) {
+        record.lighten();
+        let mut blank = self.blank.borrow_mut();
+        if record.is_small() && blank.len() < MOST_BLANK {
+            blank.push(record);
         }
     }
 
@@ -150,7 +199,14 @@ pub fn start(
 ) -> io::Result<(Sink, Exposition, JoinHandle<()>)> {
     let (queue, records) = sync_channel(QUEUE);
     let shared = Arc::new(Shared { spans: traces.counts(), ..Shared::default() });
-    let sink = Sink { queue, shared: shared.clone(), core: Arc::default(), muted: false };
+    let sink = Sink {
+        queue,
+        shared: shared.clone(),
+        core: Arc::default(),
+        number: None,
+        blank: RefCell::default(),
+        muted: false,
+    };
     let exposition = Exposition(shared.clone());
     let log = log::Log::start(log, form, shared.dropped.clone())?;
     let thread = std::thread::Builder::new().name("telemetry".into()).spawn(move || {
@@ -171,20 +227,28 @@ fn run(
     mut log: log::Log,
     recent: Option<&Recent>,
 ) {
+    let mut told = Vec::new();
     // Asleep between batches, it need not be woken for each record; where nothing comes, it waits for the next one.
     while let Ok(first) = records.recv() {
         let mut batch = Some(first);
         while let Some(first) = batch {
             for mut record in std::iter::once(first).chain(records.try_iter()) {
-                shared.held.fetch_sub(record.weight(), Relaxed);
+                let weight = record.weight();
                 shared.count(&mut record);
                 traces.export(&record);
                 log.tell(&record);
-                if let Some(recent) = recent {
-                    recent.keep(record);
+                record.lighten();
+                shared.held.fetch_sub(weight, Relaxed);
+                told.extend(match recent {
+                    Some(recent) => recent.keep(record),
+                    None => Some(record),
+                });
+                if told.len() >= TOGETHER {
+                    shared.give_back(&mut told);
                 }
             }
             log.flush();
+            shared.give_back(&mut told);
             std::thread::sleep(GATHER);
             batch = records.try_recv().ok();
         }
@@ -198,7 +262,8 @@ mod tests {
     /// A sink with room for one record, which nobody takes.
     fn sink() -> (Sink, Receiver<Box<Record>>) {
         let (queue, records) = sync_channel(1);
-        (Sink { queue, shared: Arc::default(), core: Arc::default(), muted: false }, records)
+        let (core, blank) = (Arc::default(), RefCell::default());
+        (Sink { queue, shared: Arc::default(), core, number: None, blank, muted: false }, records)
     }
 
     fn with_body(bytes: usize) -> Box<Record> {
@@ -214,6 +279,50 @@ mod tests {
         sink.send(with_body(1));
         assert_eq!((sink.shared.dropped.load(Relaxed), sink.shared.held.load(Relaxed)), (2, MOST_HELD));
         assert_eq!(records.try_iter().count(), 1);
+    }
+
+    #[test]
+    fn a_record_is_made_of_one_that_was_told_of_and_says_nothing_of_it() {
+        let (sink, records) = sink();
+        let sink = sink.of_a_core();
+        let said =
+            |record: &Record| format!("{:?}", Record { started: record.started, time: record.time, ..Record::empty() });
+        let mut first = sink.blank();
+        first.host.push_str("secret.example");
+        first.path.push_str("/secret");
+        first.requested_model = Some("secret".into());
+        first.response_body = Some(b"secret".to_vec());
+        first.attempts.push(crate::span::tests::attempt("secret", 1, 2));
+        sink.send(first);
+        let first = records.try_recv().expect("it was sent");
+        let (place, host) = (&raw const *first, first.host.as_ptr());
+        sink.shared.give_back(&mut vec![first]);
+        let mut second = sink.blank();
+        assert_eq!((&raw const *second, second.host.as_ptr()), (place, host), "the same room");
+        assert_eq!(second.core, Some(0));
+        second.core = None;
+        assert_eq!(format!("{second:?}"), said(&second));
+    }
+
+    #[test]
+    fn a_record_that_has_grown_large_is_not_kept_for_the_next_one() {
+        let sink = sink().0.of_a_core();
+        let mut large = sink.blank();
+        large.requested_model = Some("m".repeat(1 << 20).into());
+        assert!(large.weight() >= 1 << 20);
+        sink.shared.give_back(&mut vec![large, sink.blank()]);
+        assert!(sink.blank().is_small());
+        assert_eq!(sink.blank.borrow().len(), 0, "only the small one came back");
+    }
+
+    #[test]
+    fn a_gateway_without_telemetry_keeps_few_records_and_no_bodies() {
+        let sink = sink().0.of_a_core().muted(true);
+        for _ in 0..2 * MOST_BLANK {
+            sink.send(with_body(1));
+        }
+        let blank = sink.blank.borrow();
+        assert!(blank.len() == MOST_BLANK && blank.iter().all(|record| record.response_body.is_none()));
     }
 
     #[test]

@@ -1,4 +1,7 @@
-//! W3C trace context: the incoming `traceparent` continues, a missing one begins unsampled.
+//! W3C trace context: the incoming `traceparent` continues, a missing one begins unsampled. Its `tracestate` is the
+//! business of [`state`].
+
+pub mod state;
 
 use http::{HeaderMap, HeaderValue};
 

@@ -12,7 +12,7 @@ use crate::otel::Said;
 use crate::record::Record;
 use crate::route;
 use crate::snapshot::{Endpoint, Snapshot};
-use crate::trace::Trace;
+use crate::trace::{Trace, state};
 
 /// The tracing of one listener, or of all that have none of their own.
 #[derive(Debug)]
@@ -144,6 +144,8 @@ pub fn begin(exchange: &mut Exchange, snapshot: &Snapshot) {
     let mut trace = record.trace;
     if tracing.sampling.decide(&mut trace, record, &exchange.head.headers) {
         record.tracing = Some(tracing.clone());
+        let state = if trace.continues() { state::carried(&exchange.head.headers) } else { None };
+        record.trace_state = state.map(Into::into);
     }
     record.trace = trace;
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::StatusCode;
+use smallvec::SmallVec;
 
 use crate::error::{Reason, Rejection};
 use crate::exchange::Exchange;
@@ -18,9 +19,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Debug, Default)]
 pub struct Tries {
     /// In this round: when all were asked, the next round begins.
-    asked: Vec<Arc<Provider>>,
+    asked: SmallVec<[Arc<Provider>; 1]>,
     /// Those that said `x-should-retry: false`: in no round again.
-    final_words: Vec<Arc<Provider>>,
+    final_words: SmallVec<[Arc<Provider>; 1]>,
     /// Those that asked for a pause (Retry-After), and its end.
     pauses: Vec<(Arc<Provider>, Instant)>,
 }

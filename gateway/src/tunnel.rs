@@ -147,7 +147,7 @@ fn mark(headers: &mut HeaderMap) {
 /// Passes an upstream's 101 on and leaves the tunnel for the client's connection.
 #[must_use]
 pub fn agree(
-    mut exchange: Exchange,
+    mut exchange: Box<Exchange>,
     rule: &Rule,
     slot: &Slot,
     head: Response<()>,

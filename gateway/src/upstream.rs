@@ -44,8 +44,6 @@ const SHARED_WAIT: u32 = 4;
 const RESOLVE_TIMEOUT: Duration = Duration::from_secs(3);
 /// Idle connections older than this are not used again, nor those that the upstream gives up earlier.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(90);
-/// A connection that was in use this short a time ago is not asked whether it is still alive.
-const FRESH: Duration = Duration::from_micros(200);
 /// Longest wait for an idle connection to become ready: one that is still busy with an upload is left alone.
 const READY: Duration = Duration::from_millis(2);
 /// Idle connections kept per upstream and core.
@@ -182,13 +180,14 @@ impl Connection {
 #[derive(Debug)]
 struct Idle {
     line: Http1,
+    endpoint: Endpoint,
     since: Instant,
 }
 
 impl Idle {
     /// Neither too old nor known to have ended.
     fn usable(&self, age: Duration) -> bool {
-        !self.line.is_closed() && age < self.line.rests && (age < FRESH || self.line.alive())
+        !self.line.is_closed() && age < self.line.rests && self.line.alive(age)
     }
 }
 
@@ -223,14 +222,14 @@ impl Pool {
     /// # Errors
     /// When a new one cannot be made; nothing was sent.
     pub async fn connection(&self, endpoint: &Endpoint) -> Result<Connection, ConnectError> {
-        while let Some(mut line) = self.take_idle(endpoint) {
+        while let Some(Idle { mut line, endpoint, .. }) = self.take_idle(endpoint) {
             let mut ready = line.is_ready();
             if !ready {
                 let becomes = std::future::poll_fn(|cx| line.poll_ready(cx));
                 ready = matches!(tokio::time::timeout(READY, becomes).await, Ok(Ok(())));
             }
             if ready {
-                return Ok(Connection { line: Line::Http1(line), endpoint: endpoint.clone(), took: None });
+                return Ok(Connection { line: Line::Http1(line), endpoint, took: None });
             }
         }
         self.fresh(endpoint).await
@@ -282,17 +281,17 @@ impl Pool {
 
     /// Keeps a connection whose answer has ended.
     pub fn give_back(&self, connection: Connection) {
-        let Line::Http1(mut line) = connection.line else { return };
+        let Connection { line: Line::Http1(mut line), endpoint, .. } = connection else { return };
         if !line.rest() {
             return;
         }
         let mut idle = self.idle.borrow_mut();
-        let of_endpoint = match idle.get_mut(&connection.endpoint) {
+        let of_endpoint = match idle.get_mut(&endpoint) {
             Some(found) => found,
-            None => idle.entry(connection.endpoint).or_default(),
+            None => idle.entry(endpoint.clone()).or_default(),
         };
         if of_endpoint.len() < MAX_IDLE {
-            of_endpoint.push(Idle { line, since: Instant::now() });
+            of_endpoint.push(Idle { line, endpoint, since: Instant::now() });
         }
     }
 
@@ -306,7 +305,7 @@ impl Pool {
     }
 
     /// The one that rests for the shortest time among those that have rested long enough.
-    fn take_idle(&self, endpoint: &Endpoint) -> Option<Http1> {
+    fn take_idle(&self, endpoint: &Endpoint) -> Option<Idle> {
         let mut idle = self.idle.borrow_mut();
         let of_endpoint = idle.get_mut(endpoint)?;
         let mut at = of_endpoint.len();
@@ -318,7 +317,7 @@ impl Pool {
             }
             let entry = of_endpoint.remove(at);
             if entry.usable(age) {
-                return Some(entry.line);
+                return Some(entry);
             }
         }
         None

@@ -120,7 +120,7 @@ pub struct Worker {
     /// Upstream connections.
     pub pool: Pool,
     /// Telemetry.
-    pub sink: Sink,
+    pub sink: Rc<Sink>,
     /// Set once the gateway is asked to stop.
     pub draining: Cell<bool>,
     /// Bytes that copies for mirrors take.
@@ -134,7 +134,14 @@ impl Worker {
     pub fn new(shared: Arc<Shared>, mut pool: Pool, sink: Sink) -> Self {
         pool.core = sink.core.clone();
         let seed = RandomState::new().hash_one(std::process::id()) | 1;
-        Self { shared, pool, sink, draining: Cell::new(false), copied_bytes: Rc::default(), random: Cell::new(seed) }
+        Self {
+            shared,
+            pool,
+            sink: Rc::new(sink),
+            draining: Cell::new(false),
+            copied_bytes: Rc::default(),
+            random: Cell::new(seed),
+        }
     }
 
     /// The id of a new span; 0 is none.

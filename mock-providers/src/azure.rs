@@ -31,9 +31,7 @@ pub(crate) fn answer(request: &Request<'_>, context: &Context<'_>) -> Result<Ans
     if !surface.starts_with("v1/") {
         check_version(head.query())?;
     }
-    if let (Some(deployment), Some(_)) = (request.deployment(), &context.provider.models)
-        && context.provider.model(deployment).is_none()
-    {
+    if let Some(deployment) = request.deployment().filter(|deployment| context.provider.lacks(deployment)) {
         let message =
             format!("The deployment '{deployment}' does not exist. If it is new, wait a moment and try again.");
         return Err(ApiError::bare(404, "DeploymentNotFound", message));

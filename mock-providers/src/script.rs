@@ -76,7 +76,7 @@
 //! Each is a name, or `{id, owned_by, created, context_window, max_output, kind: chat|embedding|moderation}`; a model
 //! with a `kind` is not to be had for other operations. `created` is by default the beginning of 2026, or that of answers
 //! where the `clock` says an earlier time. Without the key the list shows a few usual ones, and every
-//! model that is asked for exists. With `dialect: azure` these are the deployments.
+//! model that is asked for exists, but for those whose name begins with `no-such-model`: a 404 in each dialect's words. With `dialect: azure` these are the deployments.
 //!
 //! # `auth`
 //! | key | value |

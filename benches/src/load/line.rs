@@ -10,6 +10,9 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::answer::{Answer, Fault};
 
+/// Reads in a row of one connection, as long as each fills the space: others and the clock have their turn too.
+const READS: usize = 4;
+
 /// A connection, and the request that it carries.
 #[derive(Debug)]
 pub(super) struct Line {
@@ -42,6 +45,8 @@ impl Ready {
 pub(super) enum Step {
     /// It will go on by itself.
     Waiting,
+    /// There may be more to read, of which the kernel will not tell again by itself.
+    More,
     /// The answer was whole at this time since the start.
     Whole(Duration),
     /// The other side had closed a kept connection before it saw the request: another one is to carry it.
@@ -98,10 +103,10 @@ impl Line {
         if !self.is_busy() {
             return if ready.ended { Step::Unasked } else { Step::Waiting };
         }
-        let mut heard = |line: &mut Self| if ready.readable { line.read(space, start, ready.ended) } else { Ok(None) };
+        let mut heard =
+            |line: &mut Self| if ready.readable { line.read(space, start, ready.ended) } else { Ok(Step::Waiting) };
         match self.write(request).and_then(|()| heard(self)) {
-            Ok(Some(now)) => Step::Whole(now),
-            Ok(None) => Step::Waiting,
+            Ok(step) => step,
             Err(Fault::Broken) if self.proven && self.answer.is_empty() => Step::Stale,
             Err(fault) => Step::Failed(fault),
         }
@@ -121,25 +126,26 @@ impl Line {
         Ok(())
     }
 
-    /// Reads until the answer is whole or nothing more has come.
-    fn read(&mut self, space: &mut [u8], start: Instant, ended: bool) -> Result<Option<Duration>, Fault> {
-        loop {
+    /// Reads until the answer is whole, nothing more has come or others have waited long enough.
+    fn read(&mut self, space: &mut [u8], start: Instant, ended: bool) -> Result<Step, Fault> {
+        for _ in 0..READS {
             let got = match self.stream.read(space) {
-                Ok(0) => return self.answer.end().map(|()| Some(start.elapsed())),
+                Ok(0) => return self.answer.end().map(|()| Step::Whole(start.elapsed())),
                 Ok(got) => got,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(None),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(Step::Waiting),
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 Err(error) if error.kind() == ErrorKind::ConnectionRefused => return Err(Fault::Refused),
                 Err(_) => return Err(Fault::Broken),
             };
             let now = start.elapsed();
             if self.answer.read(&space[..got], now)? == ControlFlow::Break(()) {
-                return Ok(Some(now));
+                return Ok(Step::Whole(now));
             }
             // Less than there is room for: the next bytes are told anew. The end may have been told already.
             if got < space.len() && !ended {
-                return Ok(None);
+                return Ok(Step::Waiting);
             }
         }
+        Ok(Step::More)
     }
 }

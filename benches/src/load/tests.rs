@@ -71,7 +71,7 @@ fn open(rate: f64, window: Duration) -> Load {
 
 fn run(address: SocketAddr, load: &Load) -> Sample {
     let client = Client::new(address);
-    client.unwrap().run(&request(address, false), load, &mut |_, _, _| {}).unwrap().0
+    client.unwrap().run(&request(address, false), load, &mut |_, _, _| ControlFlow::Continue(())).unwrap().unwrap().0
 }
 
 const WINDOW: Duration = Duration::from_millis(400);
@@ -93,7 +93,8 @@ fn plain_and_streamed_answers_are_whole_at_every_pace() {
     let closed = Load { pace: Pace::Closed { connections: 4 }, ..open(1.0, WINDOW / 4) };
     for (load, stream) in [(open(300.0, WINDOW), false), (open(300.0, WINDOW), true), (closed, false), (closed, true)] {
         let mut client = Client::new(address).unwrap();
-        let (sample, text) = client.run(&request(address, stream), &load, &mut |_, _, _| {}).unwrap();
+        let on = &mut |_, _, _| ControlFlow::Continue(());
+        let (sample, text) = client.run(&request(address, stream), &load, on).unwrap().unwrap();
         assert_eq!((sample.good(), sample.faults), (sample.due, vec![]), "{load:?}");
         assert!(sample.due >= if load == closed { 4 } else { 119 }, "{load:?}");
         assert_eq!(sample.first_event.len(), if stream { sample.due } else { 0 });
@@ -137,6 +138,39 @@ fn nobody_there_and_nobody_answering_are_told_apart() {
     let (address, _) = server(|_| Act::Nothing);
     let load = Load { timeout: WINDOW / 4, connections: 2, ..open(100.0, WINDOW / 8) };
     assert_eq!(run(address, &load).faults, [(Fault::TimedOut, 4)]);
+}
+
+#[test]
+fn an_answer_is_read_in_turns_and_to_its_end() {
+    let (address, _) = server(|_| Act::Say(GOOD));
+    let mut client = Client::new(address).unwrap();
+    // as if the answer came faster than it can be read: every read but the last fills it
+    client.space = vec![0; 2];
+    let load = Load { timeout: Duration::from_secs(60), connections: 1, ..open(100.0, WINDOW / 8) };
+    let on = &mut |_, _, _| ControlFlow::Continue(());
+    let (sample, _) = client.run(&request(address, false), &load, on).unwrap().unwrap();
+    assert_eq!((sample.good(), sample.due), (4, 4));
+}
+
+#[test]
+fn whoever_sends_without_end_keeps_the_loop_from_nothing() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let start = Instant::now();
+    let mut line = Line::open(listener.local_addr().unwrap()).unwrap();
+    let (mut other, _) = listener.accept().unwrap();
+    line.begin(Duration::ZERO);
+    std::io::Write::write_all(&mut other, &[GOOD, GOOD].concat().into_bytes()[..GOOD.len() - 1]).unwrap();
+    // it has come as one piece
+    line.stream().set_nonblocking(false).unwrap();
+    line.stream().peek(&mut [0]).unwrap();
+    line.stream().set_nonblocking(true).unwrap();
+    let ready = Ready::of(EventFlags::IN);
+    let mut space = [0; 2];
+    let mut turns = 0;
+    while matches!(line.advance(b"x", &mut space, start, ready), Step::More) {
+        turns += 1;
+    }
+    assert!(turns >= 5, "{} bytes in {turns} turns", GOOD.len());
 }
 
 #[test]

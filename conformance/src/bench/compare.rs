@@ -6,10 +6,41 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::model::{Estimate, Figure, Metric, Run, SCHEMA};
+use super::model::{Estimate, Figure, Metric, Run, SCHEMA, Settings};
+use super::short::ENOUGH;
 
-/// An interval that covers the median less often says nothing about a difference.
-const ENOUGH: f64 = 0.9;
+/// A run beside an older one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Comparison {
+    /// The figures that both have, in the order of the newer one.
+    pub changes: Vec<Change>,
+    /// What was otherwise in the older run, besides the code: whoever reads the changes has to know.
+    pub differences: Vec<String>,
+}
+
+impl Comparison {
+    /// Of an older and a newer run.
+    pub fn of(old: &Run, new: &Run) -> Self {
+        Self { changes: changes(old, new), differences: differences(old, new) }
+    }
+
+    /// A figure of a target that got worse by so many percent, beyond doubt.
+    pub fn regression(&self, percent: f64) -> Option<&Change> {
+        self.of_targets().find(|change| change.is_regression(percent))
+    }
+
+    /// A target under a load of which no figure has an interval in both runs: it may be any number of times slower.
+    pub fn unsure(&self) -> Option<&Change> {
+        let same = |one: &Change, other: &Change| (&one.case, &one.lane) == (&other.case, &other.lane);
+        let told = |one: &Change| self.changes.iter().any(|change| same(change, one) && change.has_intervals());
+        self.of_targets().find(|change| !told(change))
+    }
+
+    /// Without the floor's, which are about the machine.
+    fn of_targets(&self) -> impl Iterator<Item = &Change> {
+        self.changes.iter().filter(|change| !change.floor)
+    }
+}
 
 /// One figure in both runs.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,6 +49,8 @@ pub struct Change {
     pub case: String,
     /// Of which lane.
     pub lane: String,
+    /// It is the floor's.
+    pub floor: bool,
     /// Which figure.
     pub metric: Metric,
     /// It is the ratio to the floor that is compared.
@@ -58,8 +91,7 @@ pub fn read(path: &Path) -> Result<Run, ReadError> {
     }
 }
 
-/// The figures that both runs have, in the order of the newer one.
-pub fn changes(old: &Run, new: &Run) -> Vec<Change> {
+fn changes(old: &Run, new: &Run) -> Vec<Change> {
     let mut changes = Vec::new();
     for (case, lane) in new.lanes() {
         let Some((_, before)) = old.lanes().find(|(was, before)| was.name == case.name && before.name == lane.name)
@@ -68,8 +100,8 @@ pub fn changes(old: &Run, new: &Run) -> Vec<Change> {
         };
         for figure in &lane.figures {
             changes.extend(before.figure(figure.metric).map(|before| {
-                let (ratio, old, new) = pair(before, figure);
-                Change { case: case.name.clone(), lane: lane.name.clone(), metric: figure.metric, ratio, old, new }
+                let ((ratio, old, new), metric) = (pair(before, figure), figure.metric);
+                Change { case: case.name.clone(), lane: lane.name.clone(), floor: lane.floor, metric, ratio, old, new }
             }));
         }
     }
@@ -84,7 +116,7 @@ fn pair(old: &Figure, new: &Figure) -> (bool, Estimate, Estimate) {
 }
 
 impl Change {
-    /// In percent of the older median.
+    /// In percent of the older median; without end where that is 0.
     pub fn percent(&self) -> f64 {
         if self.old.median == self.new.median { 0.0 } else { (self.new.median / self.old.median - 1.0) * 100.0 }
     }
@@ -105,6 +137,11 @@ impl Change {
         self.is_clear() && worse > percent
     }
 
+    fn told_percent(&self) -> String {
+        let percent = self.percent();
+        if percent.is_finite() { format!("{percent:+.1} %") } else { "from zero".to_owned() }
+    }
+
     fn verdict(&self) -> &'static str {
         match (self.is_clear(), (self.percent() > 0.0) == self.metric.more_is_better()) {
             (false, _) if !self.has_intervals() => "too few windows",
@@ -115,12 +152,55 @@ impl Change {
     }
 }
 
-/// A table; says so when nothing is in both.
-pub fn text(changes: &[Change]) -> String {
-    if changes.is_empty() {
-        return "\ncompared: no case of one lane is in both runs\n".to_owned();
+fn differences(old: &Run, new: &Run) -> Vec<String> {
+    let told = |(name, old, new): (&str, String, String)| (old != new).then(|| format!("{name}: {old} → {new}"));
+    let pairs = facts(old).into_iter().zip(facts(new));
+    pairs.filter_map(|((name, old), (_, new))| told((name, old, new))).collect()
+}
+
+fn facts(run: &Run) -> Vec<(&'static str, String)> {
+    let (machine, settings) = (&run.machine, run.settings.as_ref());
+    let of = |fact: fn(&Settings) -> String| settings.map_or_else(|| "not known".to_owned(), fact);
+    let unknown = || "not known".to_owned();
+    let known =
+        |fact: fn(&Settings) -> &Option<String>| settings.and_then(|all| fact(all).clone()).unwrap_or_else(unknown);
+    let varies = settings.and_then(|settings| settings.varies);
+    vec![
+        ("machine", format!("{} cores of {}", machine.cores, machine.cpu)),
+        ("system", machine.system.clone()),
+        ("floor", floor(run)),
+        ("provider", known(|settings| &settings.provider)),
+        ("model", known(|settings| &settings.model)),
+        ("answers", varies.map_or_else(unknown, |may| if may { "may differ" } else { "have one text" }.to_owned())),
+        ("window", of(|settings| format!("{} ms", settings.window_ms))),
+        ("rounds", of(|settings| settings.rounds.to_string())),
+        ("warm-up", of(|settings| format!("{} ms", settings.warmup_ms))),
+        ("timeout", of(|settings| format!("{} ms", settings.timeout_ms))),
+        ("objective", of(|settings| settings.objective_ms.map_or_else(|| "none".to_owned(), |ms| format!("{ms} ms")))),
+        ("arrivals", of(|settings| settings.arrivals.clone())),
+        ("most connections", of(|settings| settings.max_connections.to_string())),
+        ("events", of(|settings| settings.events.map_or_else(|| "the provider's".to_owned(), |n| n.to_string()))),
+        ("seed", run.seed.to_string()),
+    ]
+}
+
+fn floor(run: &Run) -> String {
+    if !run.lanes().any(|(_, lane)| lane.floor) {
+        return "no, so that figures are compared and not ratios".to_owned();
     }
+    run.settings.as_ref().and_then(|settings| settings.floor.clone()).unwrap_or_else(|| "yes".to_owned())
+}
+
+/// A table, below what was otherwise; says so when nothing is in both.
+pub fn text(Comparison { changes, differences }: &Comparison) -> String {
     let mut out = String::from("\ncompared with the older run (× is the ratio to the floor)\n");
+    for difference in differences {
+        let _ = writeln!(out, "  not the same: {difference}");
+    }
+    if changes.is_empty() {
+        out.push_str("  no case of one lane is in both runs\n");
+        return out;
+    }
     let mut last = "";
     for change in changes {
         if change.case != last {
@@ -131,12 +211,12 @@ pub fn text(changes: &[Change]) -> String {
         let show = |one: &Estimate| format!("{:.2} ({:.2}–{:.2})", one.median, one.low, one.high);
         let _ = writeln!(
             out,
-            "  {:<12} {:<18} {:>26} → {:>26} {unit:<3} {:>+7.1} %  {}",
+            "  {:<12} {:<18} {:>26} → {:>26} {unit:<3} {:>9}  {}",
             change.lane,
             change.metric.name().0,
             show(&change.old),
             show(&change.new),
-            change.percent(),
+            change.told_percent(),
             change.verdict()
         );
     }
@@ -150,7 +230,30 @@ mod tests {
     fn change(metric: Metric, old: (f64, f64, f64), new: (f64, f64, f64)) -> Change {
         let of = |(low, median, high)| Estimate { median, low, high, coverage: 0.95 };
         let (case, lane) = (String::new(), String::new());
-        Change { case, lane, metric, ratio: false, old: of(old), new: of(new) }
+        Change { case, lane, floor: false, metric, ratio: false, old: of(old), new: of(new) }
+    }
+
+    #[test]
+    fn the_floor_may_get_slower_and_speaks_for_no_target() {
+        let few = |change: Change| Change { old: Estimate { coverage: 0.875, ..change.old }, ..change };
+        let slower = || change(Metric::LatencyP99, (90.0, 100.0, 105.0), (906.0, 1000.0, 1100.0));
+        let named = |lane: &str| Change { lane: lane.to_owned(), ..slower() };
+        let of = |changes: Vec<Change>| Comparison { changes, differences: Vec::new() };
+        let (floor, other) = (Change { floor: true, ..named("floor") }, named("other"));
+        let sure = of(vec![floor.clone(), slower()]);
+        assert!(sure.regression(10.0).is_some() && sure.unsure().is_none());
+        let unsure = of(vec![floor, few(slower()), few(slower())]);
+        assert!(unsure.regression(10.0).is_none() && unsure.unsure().is_some());
+        assert!(of(vec![few(slower()), slower()]).unsure().is_none(), "another figure has an interval");
+        assert!(of(vec![few(slower()), other]).unsure().is_some(), "another target's has");
+    }
+
+    #[test]
+    fn what_was_zero_did_not_change_by_percent() {
+        let none = (0.0, 0.0, 0.0);
+        assert_eq!(change(Metric::EventLagP99, none, (70.0, 80.0, 90.0)).told_percent(), "from zero");
+        assert_eq!(change(Metric::EventLagP99, none, none).told_percent(), "+0.0 %");
+        assert_eq!(change(Metric::EventLagP99, (70.0, 80.0, 90.0), none).told_percent(), "-100.0 %");
     }
 
     #[test]

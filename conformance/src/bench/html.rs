@@ -6,6 +6,7 @@ mod plot;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::model::{Case, Figure, Lane, Metric, Run};
+use super::short::sentences;
 use super::text::{ceiling_line, faults, metrics, over_floor, value, windows};
 use crate::report::date;
 use plot::{Line, Plot, Scale};
@@ -29,6 +30,7 @@ pub fn text(run: &Run) -> String {
             body {
                 (header(run, &names))
                 main {
+                    (short(run))
                     (saturation(run))
                     @for (load, cases) in by_load(run) { (against_rate(&load, &cases, &names)) }
                     @for case in &run.cases { (section(case, &names)) }
@@ -53,10 +55,12 @@ fn names(run: &Run) -> Vec<String> {
 
 fn header(run: &Run, names: &[String]) -> Markup {
     let machine = &run.machine;
+    let is_floor = |name: &String| run.lanes().any(|(_, lane)| lane.floor && lane.name == *name);
+    let targets: Vec<&str> = names.iter().filter(|name| !is_floor(name)).map(String::as_str).collect();
     html! {
         header {
             p.kicker { "Windtunnel benchmark" }
-            h1 { (names.join(" · ")) }
+            h1 { (targets.join(" · ")) @if targets.len() < names.len() { " beside the floor" } }
             dl.facts {
                 (fact("Machine", &format!("{} cores of {}", machine.cores, machine.cpu)))
                 (fact("System", &format!("{}, {} MiB", machine.system, machine.memory_mib)))
@@ -76,6 +80,23 @@ fn header(run: &Run, names: &[String]) -> Markup {
 
 fn fact(name: &str, value: &str) -> Markup {
     html! { div { dt { (name) } dd { (value) } } }
+}
+
+/// What a stranger should know who reads no further.
+fn short(run: &Run) -> Markup {
+    let floor = run.lanes().any(|(_, lane)| lane.floor);
+    html! {
+        section {
+            h2 { "In short" }
+            ul.short { @for one in sentences(run) { li.failed[one.failed] { strong { (one.lane) } ", " (one.words) "." } } }
+            @if floor {
+                p.notes {
+                    "The floor is a bare proxy in front of the same provider: what going through any proxy costs. Below a figure stands what it is beside the "
+                    "floor's in the same round: a difference of latencies and lags, a ratio of CPU time, memory and answers; and the interval that has it."
+                }
+            }
+        }
+    }
 }
 
 fn saturation(run: &Run) -> Markup {
@@ -150,8 +171,8 @@ fn section(case: &Case, names: &[String]) -> Markup {
             h2 { (case.name) }
             (table(case))
             div.plots {
-                (plot("Latency: share of requests answered by then", Plot { x: ("µs", Scale::Log), y: ("share", Scale::Tail), lines: curves(|lane| &lane.latency) }))
-                (plot("Lag of events behind the provider's schedule", Plot { x: ("µs", Scale::Log), y: ("share", Scale::Tail), lines: curves(|lane| &lane.event_lag) }))
+                (plot("Latency: share of requests answered by then", Plot { x: ("latency, µs", Scale::Log), y: ("share", Scale::Tail), lines: curves(|lane| &lane.latency) }))
+                (plot("Lag: share of events no later than that behind the provider's schedule", Plot { x: ("lag, µs", Scale::Log), y: ("share", Scale::Tail), lines: curves(|lane| &lane.event_lag) }))
             }
         }
     }

@@ -1,6 +1,7 @@
 //! Runs a plan: calibration, warm-up, then windows of all lanes in turn, round by round, in rotating order.
 
 use std::io;
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use benches::constant::Constant;
@@ -17,6 +18,8 @@ use super::url::Url;
 const CALIBRATION: Duration = Duration::from_millis(700);
 /// Callers that keep them busy.
 const CALLERS: usize = 32;
+/// What ended a sweep of which the end was not seen.
+const STOPPED: &str = "the run was stopped";
 /// The share of the instruments' own rate above which a figure is about them.
 pub const SAFE_SHARE: f64 = 0.5;
 
@@ -29,14 +32,16 @@ pub enum Told<'a> {
     Ended(String),
 }
 
-/// Whom it is told.
-pub type Teller<'a> = &'a mut dyn FnMut(&Told<'_>);
+/// Whom it is told; he may end the run while a window is running.
+pub type Teller<'a> = &'a mut dyn FnMut(&Told<'_>) -> ControlFlow<()>;
 
 /// The measuring of a plan.
 pub struct Bench<'a> {
     plan: &'a Plan,
     clients: Vec<Client>,
     tell: Teller<'a>,
+    /// The teller has ended it.
+    stopped: bool,
 }
 
 /// A lane in the middle of a case.
@@ -53,7 +58,12 @@ impl<'a> Bench<'a> {
     /// Prepares; nothing is sent yet.
     pub fn new(plan: &'a Plan, tell: Teller<'a>) -> io::Result<Self> {
         let clients = plan.lanes.iter().map(|lane| Client::new(lane.url.address)).collect::<io::Result<_>>()?;
-        Ok(Self { plan, clients, tell })
+        Ok(Self { plan, clients, tell, stopped: false })
+    }
+
+    /// Whether it was ended before all was measured.
+    pub fn is_stopped(&self) -> bool {
+        self.stopped
     }
 
     /// What generator and provider can do by themselves with each kind of request.
@@ -65,6 +75,9 @@ impl<'a> Bench<'a> {
         let mut ceilings = Vec::new();
         for &prompt in &plan.prompts {
             for (what, url) in instruments.into_iter().flatten() {
+                if self.stopped {
+                    break;
+                }
                 let (what, stream, rate) = (what.to_owned(), plan.stream, self.ceiling(url, prompt)?);
                 ceilings.extend(rate.map(|rate| Ceiling { what, stream, prompt: prompt as u64, rate }));
             }
@@ -84,10 +97,10 @@ impl<'a> Bench<'a> {
         let request = Request { varies: true, ..self.request(url, prompt) };
         let tell = &mut self.tell;
         let name = format!("calibration with {}", url.text);
-        let (sample, _) = Client::new(url.address)?.run(&request, &load, &mut |at, good, failed| {
-            tell(&Told::Running(&name, at, good, failed));
-        })?;
-        Ok((sample.good() > 0).then(|| sample.throughput()))
+        let ended = Client::new(url.address)?
+            .run(&request, &load, &mut |at, good, failed| tell(&Told::Running(&name, at, good, failed)))?;
+        self.stopped |= ended.is_none();
+        Ok(ended.filter(|(sample, _)| sample.good() > 0).map(|(sample, _)| sample.throughput()))
     }
 
     fn request(&self, url: &Url, prompt: usize) -> Request {
@@ -95,7 +108,7 @@ impl<'a> Bench<'a> {
         Request { bytes: url.request(&self.plan.manner, stream, prompt), stream, text: None, varies }
     }
 
-    /// All cases; in a sweep until no lane is left.
+    /// All cases; in a sweep until no lane is left. Of a run that was ended: what was measured by then.
     pub fn cases(&mut self, shapes: &[Shape]) -> io::Result<(Vec<Case>, Vec<Saturation>)> {
         let (mut cases, mut ends) = (Vec::new(), Vec::new());
         for &prompt in &self.plan.prompts {
@@ -103,18 +116,25 @@ impl<'a> Bench<'a> {
                 self.plan.lanes.iter().map(|lane| self.unsaturated(lane, prompt)).collect();
             for &shape in shapes.iter().filter(|shape| shape.prompt == prompt) {
                 let out: Vec<bool> = saturation.iter().map(|one| one.ended_by.is_some()).collect();
-                if out.iter().all(|out| *out) {
+                if self.stopped || out.iter().all(|out| *out) {
                     break;
                 }
                 let case = self.case(shape, &out)?;
-                if let (true, ShapePace::Rate(rate)) = (self.plan.is_sweep(), shape.pace) {
+                if let (true, false, ShapePace::Rate(rate)) = (self.plan.is_sweep(), self.stopped, shape.pace) {
                     saturation.iter_mut().for_each(|one| reached(one, &case, rate, self.plan.objective));
                 }
-                cases.push(case);
+                cases.extend(Some(case).filter(|case| !case.lanes.is_empty()));
             }
-            ends.extend(saturation.into_iter().filter(|_| self.plan.is_sweep()));
+            ends.extend(saturation.into_iter().filter(|_| self.plan.is_sweep()).filter_map(|one| self.came(one)));
         }
         Ok((cases, ends))
+    }
+
+    /// How far a lane came; nothing where not even one rate was measured to its end.
+    fn came(&self, one: Saturation) -> Option<Saturation> {
+        let is_measured = one.rate.is_some() || one.ended_by.is_some();
+        let ended_by = one.ended_by.or_else(|| self.stopped.then(|| STOPPED.to_owned()));
+        is_measured.then_some(Saturation { ended_by, ..one })
     }
 
     fn unsaturated(&self, lane: &LanePlan, prompt: usize) -> Saturation {
@@ -150,11 +170,11 @@ impl<'a> Bench<'a> {
     /// Connections, caches and branch history; also says what text the answers have. A lane that gives no good answer
     /// is measured no further, and this is its one window.
     fn warm(&mut self, lanes: &mut [Running], at: usize, shape: Shape) -> io::Result<Option<u64>> {
-        if lanes[at].out {
+        if lanes[at].out || self.stopped {
             return Ok(None);
         }
         let load = self.plan.load(shape, u64::MAX, self.plan.warmup);
-        let (sample, text) = self.run(&lanes[at], at, "warm-up", &load)?;
+        let Some((sample, text)) = self.run(&lanes[at], at, "warm-up", &load)? else { return Ok(None) };
         lanes[at].request.text = text;
         if sample.good() == 0 && sample.failed() > 0 {
             lanes[at].out = true;
@@ -166,12 +186,13 @@ impl<'a> Bench<'a> {
 
     fn window(&mut self, lanes: &mut [Running], at: usize, shape: Shape, round: usize) -> io::Result<()> {
         let plan = self.plan;
-        if lanes[at].out {
+        if lanes[at].out || self.stopped {
             return Ok(());
         }
         let name = format!("{}, round {}/{}", plan.name(shape), round + 1, plan.rounds);
         let before = usage(plan.lanes[at].tree);
-        let (sample, _) = self.run(&lanes[at], at, &name, &plan.load(shape, round as u64, plan.window))?;
+        let load = plan.load(shape, round as u64, plan.window);
+        let Some((sample, _)) = self.run(&lanes[at], at, &name, &load)? else { return Ok(()) };
         let after = usage(plan.lanes[at].tree);
         let mut window = figures::window(round, &sample, plan.is_sweep());
         window.resident_mib = after.map(|after| after.resident as f64 / f64::from(1 << 20));
@@ -190,11 +211,13 @@ impl<'a> Bench<'a> {
         Ok(())
     }
 
-    fn run(&mut self, lane: &Running, at: usize, name: &str, load: &Load) -> io::Result<(Sample, Option<u64>)> {
+    /// One window; none when it was ended.
+    fn run(&mut self, lane: &Running, at: usize, name: &str, load: &Load) -> io::Result<Option<(Sample, Option<u64>)>> {
         let (tell, name) = (&mut self.tell, format!("{}: {name}", lane.lane.name));
-        self.clients[at].run(&lane.request, load, &mut |time, good, failed| {
-            tell(&Told::Running(&name, time, good, failed));
-        })
+        let ended = self.clients[at]
+            .run(&lane.request, load, &mut |time, good, failed| tell(&Told::Running(&name, time, good, failed)))?;
+        self.stopped |= ended.is_none();
+        Ok(ended)
     }
 
     fn told(&mut self, lane: &Lane, name: &str, sample: &Sample) {
@@ -205,7 +228,8 @@ impl<'a> Bench<'a> {
             }
             None => format!("p50 {:.0} µs, p99 {:.0} µs", window.p50, window.p99),
         };
-        (self.tell)(&Told::Ended(format!("{}: {name}: {} answers, {outcome}", lane.name, sample.good())));
+        // who ends the run is asked again by the next window
+        let _ = (self.tell)(&Told::Ended(format!("{}: {name}: {} answers, {outcome}", lane.name, sample.good())));
     }
 }
 
@@ -249,7 +273,11 @@ fn reached(one: &mut Saturation, case: &Case, rate: f64, objective: Duration) {
 
 #[cfg(test)]
 mod tests {
+    use benches::arrivals::Spacing;
+
     use super::super::model::{Estimate, Figure, Window};
+    use super::super::plan::Paces;
+    use super::super::url::Manner;
     use super::*;
 
     fn case(p99: Option<f64>, failed: u64) -> Case {
@@ -265,6 +293,51 @@ mod tests {
             event_lag: Vec::new(),
         };
         Case { name: String::new(), stream: false, prompt: 0, rate: None, connections: None, lanes: vec![lane] }
+    }
+
+    /// A sweep over two prompts and two rates that is stopped in the first window whose name has this in it.
+    fn stopped_at(part: &str) -> (Vec<Case>, Vec<Saturation>) {
+        let url = Url::of(Constant::start(1).unwrap().address());
+        let plan = Plan {
+            lanes: vec![LanePlan { name: "mine".to_owned(), floor: false, url, tree: None }],
+            provider: None,
+            stream: false,
+            prompts: vec![16, 32],
+            paces: Paces::Sweep(vec![20.0, 40.0]),
+            spacing: Spacing::Uniform,
+            seed: 1,
+            rounds: 1,
+            // longer than it takes until the first word is told
+            window: Duration::from_millis(250),
+            warmup: Duration::ZERO,
+            timeout: Duration::from_secs(60),
+            connections: 8,
+            gap: None,
+            objective: Duration::from_secs(60),
+            varies: false,
+            manner: Manner::default(),
+        };
+        let mut tell = |told: &Told<'_>| match told {
+            Told::Running(name, ..) if name.contains(part) => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
+        };
+        let mut bench = Bench::new(&plan, &mut tell).unwrap();
+        let measured = bench.cases(&plan.shapes()).unwrap();
+        assert!(bench.is_stopped());
+        measured
+    }
+
+    #[test]
+    fn of_a_stopped_sweep_only_what_was_measured_is_told() {
+        let (cases, ends) = stopped_at("prompt 16 B, 20/s");
+        assert!(cases.is_empty() && ends.is_empty(), "{ends:?}");
+        let (cases, ends) = stopped_at("prompt 16 B, 40/s");
+        let told = |ends: &[Saturation]| -> Vec<(u64, Option<f64>, bool)> {
+            ends.iter().map(|end| (end.prompt, end.rate, end.ended_by.as_deref() == Some(STOPPED))).collect()
+        };
+        assert_eq!((cases.len(), told(&ends)), (1, vec![(16, Some(20.0), true)]));
+        let (cases, ends) = stopped_at("prompt 32 B, 40/s");
+        assert_eq!((cases.len(), told(&ends)), (3, vec![(16, Some(40.0), false), (32, Some(20.0), true)]));
     }
 
     #[test]

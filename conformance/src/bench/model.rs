@@ -23,6 +23,9 @@ pub struct Run {
     pub command: Vec<String>,
     /// Of the arrivals.
     pub seed: u64,
+    /// How it was measured; none in reports of older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settings: Option<Settings>,
     /// Where it ran.
     pub machine: Machine,
     /// What the instruments can do by themselves.
@@ -36,6 +39,41 @@ pub struct Run {
     /// Of a sweep: how far each lane came.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub saturation: Vec<Saturation>,
+}
+
+/// What decides on figures besides the load of a case.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Settings {
+    /// How long a window is.
+    pub window_ms: f64,
+    /// How long each lane was asked before.
+    pub warmup_ms: f64,
+    /// How long an answer may take.
+    pub timeout_ms: f64,
+    /// What p99 had to keep in a sweep.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub objective_ms: Option<f64>,
+    /// Windows of each lane.
+    pub rounds: usize,
+    /// How requests of an open loop are spread.
+    pub arrivals: String,
+    /// Most connections of an open loop.
+    pub max_connections: usize,
+    /// Content events of a stream, where the provider is our own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub events: Option<u16>,
+    /// What the others are compared with: an address, or `builtin` for the bare proxy of the benchmark.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub floor: Option<String>,
+    /// What is behind the lanes, where that was said: an address, or `builtin` for our own mock provider.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<String>,
+    /// The model that was asked for; none in reports of older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// Texts of answers were allowed to differ; none in reports of older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub varies: Option<bool>,
 }
 
 /// The machine of a run.
@@ -196,7 +234,7 @@ pub struct Saturation {
     /// The highest rate that kept the objective without a failure, up to where all lower ones did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate: Option<f64>,
-    /// What ended it; nothing where the sweep ended first.
+    /// What ended it, be it that the run was stopped; nothing where the sweep ended first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_by: Option<String>,
 }

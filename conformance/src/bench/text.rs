@@ -5,6 +5,9 @@ use std::fmt::Write;
 use super::model::{Case, Ceiling, Estimate, Figure, Lane, Metric, Run};
 use crate::render::Style;
 
+/// Kinds of faults of a lane that are told.
+const MOST_FAULTS: usize = 3;
+
 /// The whole run.
 pub fn text(run: &Run, style: Style) -> String {
     let mut out = format!("{}\n", headline(run));
@@ -110,7 +113,7 @@ pub(super) fn value(metric: Metric, value: &Estimate) -> String {
 }
 
 /// What went wrong in a lane, most frequent first.
-pub(super) fn faults(lane: &Lane) -> String {
+pub fn faults(lane: &Lane) -> String {
     let mut sums: Vec<(&str, u64)> = Vec::new();
     for (fault, count) in lane.windows.iter().flat_map(|window| &window.faults) {
         match sums.iter_mut().find(|(known, _)| known == fault) {
@@ -119,7 +122,10 @@ pub(super) fn faults(lane: &Lane) -> String {
         }
     }
     sums.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-    let told: Vec<String> = sums.iter().map(|(fault, count)| format!("{count}× {fault}")).collect();
+    let mut told: Vec<String> =
+        sums.iter().take(MOST_FAULTS).map(|(fault, count)| format!("{count}× {fault}")).collect();
+    let rest: u64 = sums.iter().skip(MOST_FAULTS).map(|(_, count)| count).sum();
+    told.extend((rest > 0).then(|| format!("{rest}× something else")));
     told.join(", ")
 }
 

@@ -8,6 +8,9 @@ use clap::{Args, ValueEnum};
 use super::{duration, examples};
 use crate::bench::plan::{Paces, size};
 
+/// Of any time.
+const LONGEST: Duration = Duration::from_secs(3600);
+
 /// Flags of `bench`.
 #[derive(Debug, Args)]
 #[command(after_help = examples::BENCH_EXAMPLES)]
@@ -37,7 +40,7 @@ pub struct BenchArgs {
     #[arg(long, env = "WINDTUNNEL_BENCH_STREAM", value_parser = clap::builder::BoolishValueParser::new())]
     pub stream: bool,
     /// The provider's time between two events of a stream, from which their lag is known; our own mock keeps it
-    #[arg(long, value_name = "TIME", env = "WINDTUNNEL_BENCH_PACE", value_parser = duration, requires = "stream")]
+    #[arg(long, value_name = "TIME", env = "WINDTUNNEL_BENCH_PACE", value_parser = pace, requires = "stream")]
     pub pace: Option<Duration>,
     /// Content events of a stream of our own mock; a plain answer has as many words
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..))]
@@ -49,16 +52,16 @@ pub struct BenchArgs {
     #[arg(long, value_name = "N", env = "WINDTUNNEL_BENCH_ROUNDS", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub rounds: u16,
     /// How long a window is
-    #[arg(long, alias = "duration", value_name = "TIME", env = "WINDTUNNEL_BENCH_WINDOW", default_value = "3s", value_parser = duration)]
+    #[arg(long, alias = "duration", value_name = "TIME", env = "WINDTUNNEL_BENCH_WINDOW", default_value = "3s", value_parser = time)]
     pub window: Duration,
     /// How long each lane is asked before its windows count
-    #[arg(long, value_name = "TIME", env = "WINDTUNNEL_BENCH_WARMUP", default_value = "1s", value_parser = duration)]
+    #[arg(long, value_name = "TIME", env = "WINDTUNNEL_BENCH_WARMUP", default_value = "1s", value_parser = warmup)]
     pub warmup: Duration,
     /// How long an answer may take
-    #[arg(long, value_name = "TIME", env = "WINDTUNNEL_BENCH_TIMEOUT", default_value = "10s", value_parser = duration)]
+    #[arg(long, value_name = "TIME", env = "WINDTUNNEL_BENCH_TIMEOUT", default_value = "10s", value_parser = time)]
     pub timeout: Duration,
     /// What p99 must keep in a sweep
-    #[arg(long, value_name = "TIME", env = "WINDTUNNEL_BENCH_SLO", default_value = "50ms", value_parser = duration)]
+    #[arg(long, value_name = "TIME", env = "WINDTUNNEL_BENCH_SLO", default_value = "50ms", value_parser = time)]
     pub slo: Duration,
     /// The process behind a target or `floor`; default is who listens on its port. Descendants count
     #[arg(long = "pid", value_name = "NAME=PID", value_parser = process)]
@@ -81,7 +84,8 @@ pub struct BenchArgs {
     /// Say what changed since this run
     #[arg(long, value_name = "OLD.json", env = "WINDTUNNEL_BENCH_COMPARE")]
     pub compare: Option<PathBuf>,
-    /// Exit with 1 when a figure got worse by so many percent and the intervals do not overlap
+    /// Exit with 1 when a figure of a target got worse by so many percent and the intervals do not overlap, with 3 where
+    /// there are too few windows to tell (--rounds below 5)
     #[arg(long, value_name = "PERCENT", requires = "compare", value_parser = percent)]
     pub fail_on_regression: Option<f64>,
     /// Write reports: html=FILE, json=FILE
@@ -109,8 +113,28 @@ fn named(text: &str) -> Result<(String, String), String> {
     Ok((name.to_owned(), url.to_owned()))
 }
 
+/// Of windows and what they are held to.
+fn time(text: &str) -> Result<Duration, String> {
+    between(text, Duration::from_millis(1), "1ms")
+}
+
+fn warmup(text: &str) -> Result<Duration, String> {
+    between(text, Duration::ZERO, "0s, which is none,")
+}
+
+fn pace(text: &str) -> Result<Duration, String> {
+    between(text, Duration::from_micros(1), "1us")
+}
+
+fn between(text: &str, least: Duration, told: &str) -> Result<Duration, String> {
+    let time = duration(text)?;
+    let good = (least..=LONGEST).contains(&time);
+    good.then_some(time).ok_or_else(|| format!("write a time from {told} to 1h"))
+}
+
 fn process(text: &str) -> Result<(String, u32), String> {
-    let read = |(name, pid): (&str, &str)| Some((name.to_owned(), pid.parse().ok()?));
+    // 0 is the kernel, from which all processes descend
+    let read = |(name, pid): (&str, &str)| Some((name.to_owned(), pid.parse().ok().filter(|pid| *pid != 0)?));
     text.split_once('=').and_then(read).ok_or_else(|| "write NAME=PID, such as mine=4711".to_owned())
 }
 

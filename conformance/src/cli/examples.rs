@@ -119,9 +119,12 @@ Examples:
   windtunnel validate --base-url http://127.0.0.1:8090/v1
   windtunnel validate --base-url https://api.example.com/v1 --api-key-env EXAMPLE_KEY --model m-1 --level recommended
   windtunnel validate --base-url http://127.0.0.1:8000/v1 --quirks vllm --report html=backend.html,junit=backend.xml
+  windtunnel validate --base-url https://10.0.0.7:8443/v1 --ca ca.pem --max-requests 60
   windtunnel validate --base-url http://127.0.0.1:8090/v1 --through http://127.0.0.1:8080/v1
   windtunnel validate --list
   windtunnel validate --explain TOL-05
 
 Every check is run, unless --only says otherwise; --level says which of them decide the exit code. A deviation that
-is known from elsewhere has an id (D01 to D45) and a name for --quirks; one that is announced there does not count.";
+is known from elsewhere has an id (D01 to D45) and a name for --quirks; one that is announced there does not count.
+Exit code 0: nothing that counts is wrong; 1: something is, or nobody answers; 3: not all that counts could be asked, or
+nothing that --only names counts.";

@@ -28,6 +28,8 @@ struct Span {
     trace_id: Vec<u8>,
     #[prost(bytes = "vec", tag = "2")]
     span_id: Vec<u8>,
+    #[prost(string, tag = "3")]
+    trace_state: String,
     #[prost(bytes = "vec", tag = "4")]
     parent_span_id: Vec<u8>,
     #[prost(string, tag = "5")]
@@ -123,6 +125,7 @@ fn record(span: Span) -> Value {
         ),
         ("span.status.message", status.message),
         ("trace.id", hex(&span.trace_id)),
+        ("trace.state", span.trace_state),
         ("span.id", hex(&span.span_id)),
         ("parent.id", hex(&span.parent_span_id)),
     ];
@@ -173,6 +176,7 @@ mod tests {
         let span = Span {
             trace_id: vec![10; 16],
             span_id: vec![1; 8],
+            trace_state: "a=1".to_owned(),
             name: "POST /v1".to_owned(),
             kind: 2,
             attributes: vec![pair("http.status", Plain::Int(503)), pair("reasons", Plain::Array(words))],
@@ -183,7 +187,7 @@ mod tests {
         let export = Export { resource_spans: vec![ResourceSpans { scope_spans: vec![scope] }] };
         let wanted = json!([{
             "http.status": 503, "reasons": ["stop"], "span.name": "POST /v1", "span.kind": "server",
-            "span.status": "error", "trace.id": "0a".repeat(16), "span.id": "01".repeat(8),
+            "span.status": "error", "trace.id": "0a".repeat(16), "trace.state": "a=1", "span.id": "01".repeat(8),
         }]);
         assert_eq!(spans(export.encode_to_vec().into()).map(Value::from), Some(wanted));
         assert_eq!(spans(Bytes::from_static(b"\xff{}")), None);

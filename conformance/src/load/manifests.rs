@@ -5,6 +5,7 @@ use gateway::yaml::{self, Problem, Source};
 use serde_json::Value;
 
 use super::{Loaded, at, place};
+use crate::capability::CAPABILITIES;
 use crate::manifest::{self, Manifests};
 use crate::scenario::At;
 use crate::vars::Vars;
@@ -25,6 +26,16 @@ pub(super) fn problems(loaded: &Loaded) -> Vec<Problem> {
 }
 
 fn of_entry(loaded: &Loaded, entry: &At<Value>, vars: &Vars, refused: bool) -> Vec<Problem> {
+    if let Some(name) = manifest::need(&entry.value)
+        && !CAPABILITIES.iter().any(|capability| capability.name == name)
+    {
+        let close = yaml::did_you_mean(name, CAPABILITIES.iter().map(|capability| capability.name));
+        let problem = at(&loaded.source, entry, format!("no capability is called `{name}`"));
+        return vec![match close {
+            Some(close) => problem.with_hint(format!("did you mean `{close}`?")),
+            None => problem,
+        }];
+    }
     let documents = match manifest::documents(&entry.value, &loaded.root) {
         Ok(_) if refused => return Vec::new(),
         Ok(documents) => documents,

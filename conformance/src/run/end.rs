@@ -8,8 +8,8 @@ use super::memory::Memory;
 use super::{Patience, Player, SLACK};
 use crate::client::{End, Exchange};
 use crate::expect::{Failure, Judge, canary, providers, telemetry};
-use crate::scenario::Scenario;
 use crate::scenario::expect::{FinalExpect, ProviderExpect, TelemetryExpect};
+use crate::scenario::{At, Scenario};
 use crate::telemetry::records;
 use crate::transcript::Transcript;
 use crate::world::WorldError;
@@ -139,6 +139,7 @@ impl Player<'_> {
         let logs = self.world.target.claims("telemetry.access_log");
         let mut patience = Patience::new(if logs { self.setting.settle(None) } else { Duration::from_millis(300) });
         while records(self.world.log_lines(), telemetry).len() < self.answered() && patience.more().await {}
+        let unseen = self.spans_to_search(scenario).await;
         let journals = self.world.journals();
         let lines: Vec<String> = self.world.log_lines().into_iter().map(|(_, line)| line).collect();
         let places = canary::Places {
@@ -155,7 +156,24 @@ impl Player<'_> {
                 None => judge.fail(&format!(".{}", leak.secret), &scenario.id, expected, "it is there"),
             }
         }
+        if let Some(place) = unseen {
+            judge.fail("", place, "spans to search for secrets", "no span came");
+        }
         judge.failures
+    }
+
+    /// Waits for the last exchange's spans, where secrets are to be searched for in them; a place of a scenario where none
+    /// came, because a search that sees nothing proves nothing.
+    async fn spans_to_search<'s>(&self, scenario: &'s Scenario) -> Option<&'s At<String>> {
+        let places = scenario.expect.canary.values().flat_map(|canary| &canary.value.never_at);
+        let place = places.into_iter().find(|place| place.value == "spans")?;
+        if scenario.collectors.is_empty() || !self.world.target.claims("telemetry.spans") {
+            return None;
+        }
+        let servers = || self.world.spans().iter().filter(|span| span["span.kind"] == "server").count();
+        let mut patience = Patience::new(self.setting.settle(None));
+        while servers() < self.answered() && patience.more().await {}
+        (servers() == 0).then_some(place)
     }
 
     pub(super) fn transcript(&self) -> Transcript {

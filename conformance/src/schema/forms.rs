@@ -75,18 +75,22 @@ written! {
             generator.subschema_for::<Named>(),
         ],
     });
-    Manifest as "Manifest": |_generator| json_schema!({
-        "description": "A Kubernetes manifest, or `use:` with a file of manifests.",
+    Manifest as "Manifest": |generator| json_schema!({
+        "description": "A Kubernetes manifest, or `use:` with a file of manifests, only for targets that claim what it `needs`.",
         "type": "object",
         "properties": {
             "use": {
                 "description": "A file, relative to the scenario's own folder or to the suite's.",
                 "type": "string",
             },
+            "needs": generator.subschema_for::<names::Capability>(),
             "apiVersion": {"description": "May be left out for kinds that are known.", "type": "string"},
             "kind": {"type": "string"},
         },
-        "oneOf": [{"required": ["use"], "maxProperties": 1}, {"required": ["kind"], "not": {"required": ["use"]}}],
+        "oneOf": [
+            {"required": ["use"], "not": {"required": ["kind"]}, "maxProperties": 2},
+            {"required": ["kind"], "not": {"anyOf": [{"required": ["use"]}, {"required": ["needs"]}]}},
+        ],
     });
     target::Supports as "Supports": |generator| json_schema!({
         "description": "`all`, or a list of capabilities.",

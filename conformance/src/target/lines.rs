@@ -64,12 +64,17 @@ impl Lines {
         self.open.send_modify(|open| *open += 1);
         tokio::spawn(async move {
             let mut reader = BufReader::new(stream);
-            let mut line = Vec::new();
+            let (mut line, mut come) = (Vec::new(), Vec::new());
             // A longer line goes on as the next one.
             while (&mut reader).take(LINE).read_until(b'\n', &mut line).await.is_ok_and(|size| size > 0) {
-                lines.push(origin, &line);
-                line.clear();
+                come.push(std::mem::take(&mut line));
+                // What has come together is there together: who waits for the first line of an error sees all of it.
+                if !reader.buffer().contains(&b'\n') {
+                    lines.push(origin, &come);
+                    come.clear();
+                }
             }
+            lines.push(origin, &come);
             lines.open.send_modify(|open| *open -= 1);
         });
     }
@@ -96,8 +101,7 @@ impl Lines {
             while Arc::strong_count(&lines.lines) > 1 {
                 match (&mut reader).take(LINE).read_until(b'\n', &mut line).await {
                     Ok(size) if size > 0 && (line.ends_with(b"\n") || line.len() as u64 >= LINE) => {
-                        lines.push(origin, &line);
-                        line.clear();
+                        lines.push(origin, &[std::mem::take(&mut line)]);
                     }
                     Ok(_) => tokio::time::sleep(Duration::from_millis(20)).await,
                     Err(_) => return,
@@ -106,17 +110,19 @@ impl Lines {
         });
     }
 
-    fn push(&self, origin: Instant, line: &[u8]) {
-        let mut text = String::from_utf8_lossy(line).trim_end().to_owned();
-        if !self.without.is_empty() {
-            text = text.replace(&*self.without, "");
-        }
+    fn push(&self, origin: Instant, lines: &[Vec<u8>]) {
         let mut kept = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.lines.len() < KEPT && kept.bytes + text.len() <= BYTES {
-            kept.bytes += text.len();
-            kept.lines.push((origin.elapsed(), text));
-            self.count.send_replace(kept.lines.len());
+        for line in lines {
+            let mut text = String::from_utf8_lossy(line).trim_end().to_owned();
+            if !self.without.is_empty() {
+                text = text.replace(&*self.without, "");
+            }
+            if kept.lines.len() < KEPT && kept.bytes + text.len() <= BYTES {
+                kept.bytes += text.len();
+                kept.lines.push((origin.elapsed(), text));
+            }
         }
+        self.count.send_replace(kept.lines.len());
     }
 
     /// All lines so far.
@@ -186,6 +192,16 @@ pub(super) fn length(file: &std::path::Path) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn lines_that_come_together_are_seen_together() {
+        for _ in 0..200 {
+            let lines = Lines::default();
+            lines.read(std::io::Cursor::new("error: no\n --> port\n"), Instant::now());
+            let (at, _) = lines.find(0, |line| line.starts_with("error")).await.unwrap();
+            assert_eq!(lines.text(at), "error: no\n --> port");
+        }
+    }
 
     #[tokio::test]
     async fn output_without_an_end_of_line_is_kept_in_pieces_and_up_to_a_limit() {

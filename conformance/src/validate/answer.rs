@@ -8,11 +8,14 @@ use serde_json::Value;
 
 use super::ask::Request;
 use super::stream::Stream;
-use crate::client::{End, Exchange};
+use crate::client::{End, Exchange, Leave};
 use crate::wire::Head;
 
-/// What is kept of a body.
-const KEPT: usize = 4 * 1024 * 1024;
+/// No answer to what is asked here is longer, and no stream so long; who sends more is left.
+pub fn most(request: &Request) -> usize {
+    const MIB: usize = 1024 * 1024;
+    if request.streams() { MIB } else { 4 * MIB }
+}
 
 /// What came back for one request.
 #[derive(Debug, Clone)]
@@ -21,7 +24,7 @@ pub struct Answer {
     pub request: Request,
     /// Its head, if one came.
     pub head: Option<Head>,
-    /// Its body, at most four megabytes.
+    /// Its body, as far as [`most`] goes.
     pub body: Vec<u8>,
     /// How it ended.
     pub end: End,
@@ -29,6 +32,8 @@ pub struct Answer {
     pub reads: Vec<(Duration, usize)>,
     /// From the first byte sent to the end.
     pub took: Duration,
+    /// For how long this program did not get to read at most, as far as that was watched.
+    pub lag: Duration,
     json: OnceLock<Option<Value>>,
     stream: OnceLock<Stream>,
 }
@@ -36,12 +41,25 @@ pub struct Answer {
 impl Answer {
     /// Of what the client saw.
     pub fn of(request: Request, exchange: Exchange) -> Answer {
-        let Exchange { head, mut body, end, reads, sent_at, ended_at, .. } = exchange;
-        body.truncate(KEPT);
+        let Exchange { call, head, mut body, mut end, reads, sent_at, ended_at, .. } = exchange;
+        if end == End::WeClosed && matches!(call.leave, Leave::AfterBytes(_)) {
+            end = End::Malformed(format!("a body of more than {} bytes", most(&request)));
+        }
+        body.truncate(most(&request));
         body.shrink_to_fit();
         let reads = reads.into_iter().map(|(at, size)| (at.saturating_sub(sent_at), size)).collect();
         let took = ended_at.saturating_sub(sent_at);
-        Answer { request, head, body, end, reads, took, json: OnceLock::new(), stream: OnceLock::new() }
+        Answer {
+            request,
+            head,
+            body,
+            end,
+            reads,
+            took,
+            lag: Duration::ZERO,
+            json: OnceLock::new(),
+            stream: OnceLock::new(),
+        }
     }
 
     /// The status code.
@@ -99,7 +117,11 @@ impl Answer {
             return trouble;
         }
         let status = self.status().map_or_else(|| "nothing".to_owned(), |status| status.to_string());
+        let coded = self.header("content-encoding").filter(|coding| !coding.eq_ignore_ascii_case("identity"));
         let what = match self.error_message() {
+            None if coded.is_some() => {
+                format!("a body in the coding `{}`, which nobody asked for", cut(coded.unwrap_or_default(), 40))
+            }
             Some(message) => cut(&message, 160),
             None if self.is_html() => "an HTML page".to_owned(),
             None if self.body.is_empty() => "an empty body".to_owned(),

@@ -131,20 +131,24 @@ pub struct Ask {
 }
 
 impl Ask {
-    /// How many requests it is.
-    pub fn requests(&self) -> usize {
+    /// How many requests it is each time that it is sent.
+    pub fn sends(&self) -> usize {
         match self.way {
-            Way::Alone | Way::Http2 => 1,
-            Way::Twice | Way::Last => 2,
+            Way::Alone | Way::Last | Way::Http2 => 1,
+            Way::Twice => 2,
             Way::Left { times, .. } => times + 1,
             Way::Together(count) | Way::Until429(count) => count,
         }
     }
 
+    /// How many requests it is in all, with the look at what is left of the backend behind it.
+    pub fn requests(&self) -> usize {
+        self.sends() + usize::from(self.way == Way::Last)
+    }
+
     /// What it asks at most, in tokens.
     pub fn tokens(&self) -> u64 {
-        let times = if self.way == Way::Last { 1 } else { self.requests() };
-        self.request.tokens() * times as u64
+        self.request.tokens() * self.sends() as u64
     }
 }
 

@@ -5,20 +5,23 @@ mod base;
 mod http2;
 mod tls;
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::task::JoinSet;
 
-use super::answer::Answer;
+use super::answer::{Answer, most};
 use super::ask::{Ask, Key, Request, WRONG_KEY, Way};
 use crate::client::{self, Call, End, Exchange, Leave, Pace};
 
 pub use base::{Base, BaseError};
-pub use tls::{Tls, TlsError};
+pub use tls::{TLS, Tls, TlsError};
 
 /// A connection of either kind.
 trait Io: AsyncRead + AsyncWrite + Unpin + Send {}
@@ -27,17 +30,19 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Io for T {}
 /// A backend that can be asked.
 pub struct Backend {
     base: Base,
-    address: SocketAddr,
+    /// Tried in turn: `localhost` is often two.
+    addresses: Vec<SocketAddr>,
     tls: Option<Tls>,
     key: Option<String>,
     headers: Vec<(String, String)>,
     timeout: Duration,
     origin: Instant,
+    sent: AtomicUsize,
 }
 
 impl std::fmt::Debug for Backend {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Backend({} at {})", self.base, self.address)
+        write!(f, "Backend({} at {:?})", self.base, self.addresses)
     }
 }
 
@@ -74,15 +79,40 @@ pub enum Unreachable {
     Tls(#[from] TlsError),
 }
 
+/// Keeps the longest time for which this program did not get to run: what it read then, may have come long before.
+async fn watched(lag: &mut Duration) -> Infallible {
+    const OFTEN: Duration = Duration::from_millis(20);
+    loop {
+        let began = Instant::now();
+        tokio::time::sleep(OFTEN).await;
+        *lag = (*lag).max(began.elapsed().saturating_sub(OFTEN));
+    }
+}
+
 impl Backend {
     /// Finds it; nothing is sent yet.
     pub async fn find(base: Base, access: &Access, timeout: Duration) -> Result<Backend, Unreachable> {
         let unknown = |source| Unreachable::Name { host: base.host.clone(), source };
-        let found = tokio::net::lookup_host((base.host.as_str(), base.port)).await.map_err(unknown)?.next();
-        let address = found.ok_or_else(|| unknown(std::io::Error::other("it has no address")))?;
+        // First: what is wrong with it is the user's to mend, whether or not anybody is there.
         let tls = base.tls.then(|| Tls::new(&base.host, access.roots.as_deref())).transpose()?;
+        let found = tokio::time::timeout(timeout, tokio::net::lookup_host((base.host.as_str(), base.port))).await;
+        let found = found.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into())).map_err(unknown)?;
+        let addresses: Vec<SocketAddr> = found.collect();
+        if addresses.is_empty() {
+            return Err(unknown(std::io::Error::other("it has no address")));
+        }
         let Access { key, headers, .. } = access.clone();
-        Ok(Backend { base, address, tls, key, headers, timeout, origin: Instant::now() })
+        let (origin, sent) = (Instant::now(), AtomicUsize::new(0));
+        Ok(Backend { base, addresses, tls, key, headers, timeout, origin, sent })
+    }
+
+    /// How many requests were sent so far: each that had a connection to go out on.
+    pub fn sent(&self) -> usize {
+        self.sent.load(Ordering::Relaxed)
+    }
+
+    fn counts(&self) {
+        self.sent.fetch_add(1, Ordering::Relaxed);
     }
 
     /// The base URL.
@@ -104,25 +134,36 @@ impl Backend {
 
     /// One request on a connection of its own.
     pub async fn send(&self, request: &Request) -> Answer {
-        self.exchange(request, Leave::AtEnd).await
+        self.exchange(request, Leave::AfterBytes(most(request) + 1)).await
     }
 
     async fn exchange(&self, request: &Request, leave: Leave) -> Answer {
-        let call = self.call(request, leave, true);
+        let (began, mut call) = (Instant::now(), self.call(request, leave, true));
         let mut stream = match self.connect(&[]).await {
             Ok(stream) => stream,
             Err(why) => return Answer::of(request.clone(), self.nothing(call, why)),
         };
-        Answer::of(request.clone(), client::send_over(call, &mut stream, self.origin).await)
+        self.counts();
+        call.deadline = self.timeout.saturating_sub(began.elapsed());
+        let mut lag = Duration::ZERO;
+        let exchange = tokio::select! {
+            biased;
+            never = watched(&mut lag) => match never {},
+            exchange = client::send_over(call, &mut stream, self.origin) => exchange,
+        };
+        let mut answer = Answer::of(request.clone(), exchange);
+        answer.lag = lag;
+        answer
     }
 
     async fn twice(&self, request: &Request) -> Vec<Answer> {
-        let call = || self.call(request, Leave::AtEnd, false);
+        let call = || self.call(request, Leave::AfterBytes(most(request) + 1), false);
         let mut answers = Vec::new();
         match self.connect(&[]).await {
             Err(why) => answers.push(Answer::of(request.clone(), self.nothing(call(), why))),
             Ok(mut stream) => {
                 for _ in 0..2 {
+                    self.counts();
                     let exchange = client::send_over(call(), &mut stream, self.origin).await;
                     answers.push(Answer::of(request.clone(), exchange));
                 }
@@ -141,16 +182,14 @@ impl Backend {
     }
 
     async fn together(self: &Arc<Self>, request: &Request, count: usize) -> Vec<Answer> {
-        let one = |number| {
+        let mut all = JoinSet::new();
+        for number in 0..count {
             let (backend, request) = (Arc::clone(self), request.numbered(number));
-            tokio::spawn(async move { backend.send(&request).await })
-        };
-        let all: Vec<_> = (0..count).map(one).collect();
-        let mut answers = Vec::with_capacity(count);
-        for task in all {
-            answers.push(task.await.expect("an exchange does not panic"));
+            all.spawn(async move { (number, backend.send(&request).await) });
         }
-        answers
+        let mut answers = all.join_all().await;
+        answers.sort_by_key(|(number, _)| *number);
+        answers.into_iter().map(|(_, answer)| answer).collect()
     }
 
     async fn until_429(&self, request: &Request, most: usize) -> Vec<Answer> {
@@ -168,7 +207,7 @@ impl Backend {
 
     async fn connect(&self, alpn: &[&[u8]]) -> Result<Box<dyn Io>, String> {
         let connected = async {
-            let stream = TcpStream::connect(self.address).await.map_err(|error| error.to_string())?;
+            let stream = TcpStream::connect(self.addresses.as_slice()).await.map_err(|error| error.to_string())?;
             let _ = stream.set_nodelay(true);
             match &self.tls {
                 None => Ok(Box::new(stream) as Box<dyn Io>),
@@ -211,7 +250,7 @@ impl Backend {
         }
         head.push_str(if close { "connection: close\r\n\r\n" } else { "\r\n" });
         Call {
-            address: self.address,
+            address: self.addresses[0],
             method: request.method.to_owned(),
             wire: [head.as_bytes(), &body].concat().into(),
             body,
@@ -238,5 +277,30 @@ impl Backend {
             end: End::NotConnected(why),
             ended_at: now,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn who_does_not_get_to_run_knows_for_how_long() {
+        let away = Duration::from_millis(120);
+        let mut lag = Duration::ZERO;
+        let busy = async {
+            tokio::task::yield_now().await;
+            let began = Instant::now();
+            while began.elapsed() < away {
+                std::hint::spin_loop();
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        };
+        tokio::select! {
+            biased;
+            never = watched(&mut lag) => match never {},
+            () = busy => {}
+        }
+        assert!(lag >= away - Duration::from_millis(20), "{lag:?}");
     }
 }

@@ -11,6 +11,7 @@ mod formats;
 mod headers;
 mod load;
 mod models;
+mod pace;
 mod reasoning;
 mod responses;
 mod sdk;

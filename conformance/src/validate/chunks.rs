@@ -46,14 +46,10 @@ pub fn choices(chunks: &[Chunk]) -> impl Iterator<Item = (u64, &Value)> {
 /// What a stream says, by index.
 pub fn joined(stream: &Stream) -> BTreeMap<u64, Streamed> {
     let mut all: BTreeMap<u64, Streamed> = BTreeMap::new();
-    let mut seen = Vec::new();
     for (index, choice) in choices(&stream.chunks) {
-        let one = all.entry(index).or_default();
         let delta = &choice["delta"];
-        if !seen.contains(&index) {
-            seen.push(index);
-            one.role = delta["role"].is_string();
-        }
+        let begun = || Streamed { role: delta["role"].is_string(), ..Streamed::default() };
+        let one = all.entry(index).or_insert_with(begun);
         one.text.push_str(delta["content"].as_str().or(choice["text"].as_str()).unwrap_or_default());
         let thoughts = delta["reasoning_content"].as_str().or(delta["reasoning"].as_str());
         one.thoughts.push_str(thoughts.unwrap_or_default());

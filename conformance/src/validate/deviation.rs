@@ -3,6 +3,8 @@
 
 mod table;
 
+use std::collections::HashSet;
+
 use mock_providers::quirks::{self, Quirk, UnknownQuirk};
 
 /// A known deviation.
@@ -52,6 +54,8 @@ impl Expected {
                 (None, None) => return Err(unknown(name)),
             }
         }
+        let mut seen = HashSet::new();
+        expected.names.retain(|name| seen.insert(*name));
         let quirks = quirks::all().iter().filter(|quirk| expected.names.contains(&quirk.name));
         expected.implied = quirks.flat_map(|quirk| quirk.implies).copied().collect();
         Ok(expected)
@@ -83,6 +87,9 @@ mod tests {
         assert!(expected.knows("array_error") && expected.knows("finish_camel_case"));
         assert!(expected.knows("finish_key_missing"), "D07 comes with it");
         assert!(!expected.knows("n_ignored"));
+        let twice = Expected::of(&["n_ignored", "vllm", "n_ignored", "vllm"]).expect("known").names;
+        let once: HashSet<_> = twice.iter().collect();
+        assert_eq!(once.len(), twice.len(), "{twice:?}");
         assert_eq!(Expected::of(&["vlm"]).expect_err("unknown").close, Some("vllm"));
     }
 }

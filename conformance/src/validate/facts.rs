@@ -13,6 +13,8 @@ pub const CHAT: &str = "/chat/completions";
 pub struct Facts {
     /// The chat model.
     pub model: String,
+    /// A model that nobody has, and that says so: mocks which take any other name refuse it.
+    pub missing: String,
     /// The embeddings model, if one is known.
     pub embeddings_model: Option<String>,
     /// Whether a key is configured.
@@ -71,7 +73,7 @@ impl Facts {
 
     /// A model that nobody has.
     pub fn unknown_model(&self) -> Request {
-        self.chat("Hello.", json!({"model": "windtunnel-no-such-model"}))
+        self.chat("Hello.", json!({"model": self.missing}))
     }
 
     /// A chat with a key that nobody has.

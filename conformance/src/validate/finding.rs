@@ -4,6 +4,10 @@ use std::fmt;
 
 use super::answer::Answer;
 
+/// What is told of one check: more of the same teaches nothing.
+const FAILURES: usize = 16;
+const LAST: usize = FAILURES - 1;
+
 /// How a check ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -63,12 +67,18 @@ pub struct Finding {
     pub notes: Vec<String>,
     /// Why there is no verdict on the backend.
     pub aside: Option<(Verdict, String)>,
+    /// Whether there would be one, had the backend been asked, or answered.
+    pub due: bool,
 }
 
 impl Finding {
     /// Something is wrong.
     pub fn fail(&mut self, what: impl Into<String>) {
-        let what = what.into();
+        let what = match self.failures.len() {
+            FAILURES.. => return,
+            LAST => "… and more".to_owned(),
+            _ => what.into(),
+        };
         if !self.failures.contains(&what) {
             self.failures.push(what);
         }
@@ -102,6 +112,12 @@ impl Finding {
     /// The answer does not tell.
     pub fn skipped(&mut self, why: impl Into<String>) {
         self.aside.get_or_insert((Verdict::Skipped, why.into()));
+    }
+
+    /// Another run may tell.
+    pub fn undecided(&mut self, why: impl Into<String>) {
+        self.skipped(why);
+        self.due = true;
     }
 
     /// Only a 200 with JSON, or the stream that was asked for, will do; says whether it is one.

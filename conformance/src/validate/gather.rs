@@ -3,6 +3,7 @@
 //! Owns politeness and the end of patience. Refuses to judge what comes back.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -24,6 +25,22 @@ const AGAIN: usize = 3;
 /// The longest pause before that.
 const LONGEST_PAUSE: Duration = Duration::from_secs(20);
 
+/// How many requests a run may send, of those that the user allowed to one or both ways.
+#[derive(Debug, Clone, Copy)]
+pub struct Budget {
+    /// Of this run.
+    pub most: usize,
+    /// What `--max-requests` says.
+    pub told: usize,
+}
+
+impl fmt::Display for Budget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let each_way = if self.most < self.told { " (half of them each way)" } else { "" };
+        write!(f, "{}{each_way}", self.told)
+    }
+}
+
 /// The bounds of a run.
 #[derive(Debug, Clone, Copy)]
 pub struct Bounds {
@@ -31,35 +48,52 @@ pub struct Bounds {
     pub concurrency: usize,
     /// Of one request.
     pub timeout: Duration,
-    /// When the run began.
-    pub began: Instant,
+    /// When the run ends at the latest.
+    pub ends: Instant,
+    /// Requests at most, all that were ever sent.
+    pub budget: Budget,
+    /// How many of them neither are sent nor planned: for those that came too fast.
+    pub spare: usize,
 }
+
+/// The answers to each ask, or why there are none.
+pub type Answers = HashMap<Ask, Result<Arc<Vec<Answer>>, String>>;
 
 /// What was asked, and why the rest was not.
 #[derive(Debug, Default)]
 pub struct Gathered {
-    /// The answers to each ask.
-    pub answers: HashMap<Ask, Arc<Vec<Answer>>>,
-    /// How many requests were sent.
-    pub sent: usize,
-    /// Why not everything was asked.
+    /// What became of each ask that had its turn.
+    pub answers: Answers,
+    /// Why the backend was given up; that our own time was over says nothing of it.
     pub stopped: Option<String>,
 }
 
 /// Who has had enough, and when.
 struct Patience {
     endless: AtomicUsize,
+    spare: AtomicUsize,
     bounds: Bounds,
 }
 
 impl Patience {
     fn ended(&self) -> Option<String> {
-        let Bounds { timeout, began, .. } = self.bounds;
-        if self.endless.load(Ordering::Relaxed) >= PATIENCE {
-            return Some(format!("{PATIENCE} requests had no end within {}; nothing more is asked", seconds(timeout)));
-        }
-        let most = timeout.saturating_mul(LONGEST);
-        (began.elapsed() > most).then(|| format!("the run took longer than {}; nothing more is asked", seconds(most)))
+        self.lost().or_else(|| (Instant::now() >= self.bounds.ends).then(|| self.late()))
+    }
+
+    fn lost(&self) -> Option<String> {
+        let within = seconds(self.bounds.timeout);
+        let many = self.endless.load(Ordering::Relaxed) >= PATIENCE;
+        many.then(|| format!("{PATIENCE} requests had no end within {within}; nothing more is asked"))
+    }
+
+    fn late(&self) -> String {
+        let most = self.bounds.timeout.saturating_mul(LONGEST);
+        format!("the run took longer than {}; nothing more is asked", seconds(most))
+    }
+
+    /// What this comes to, unless the run ends before; an answer that is cut off so is none, for it says nothing.
+    async fn within<T>(&self, waiting: impl Future<Output = T>) -> Result<T, String> {
+        tokio::time::timeout_at(self.bounds.ends.into(), waiting).await.map_err(|_| self.late())
     }
 
     fn saw(&self, answers: &[Answer]) {
@@ -69,6 +103,15 @@ impl Patience {
             _ => false,
         };
         self.endless.fetch_add(answers.iter().filter(endless).count(), Ordering::Relaxed);
+    }
+
+    /// Takes so many requests that nobody has planned, or says why not.
+    fn takes(&self, requests: usize) -> Result<(), String> {
+        let taken = self.spare.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(requests));
+        let budget = self.bounds.budget;
+        taken
+            .map(drop)
+            .map_err(|_| format!("it is to be asked again later (429), and --max-requests {budget} forbids it"))
     }
 }
 
@@ -81,7 +124,8 @@ pub async fn gather(
     bounds: Bounds,
     told: impl Fn(usize),
 ) -> Gathered {
-    let patience = Arc::new(Patience { endless: AtomicUsize::new(0), bounds });
+    let patience = Patience { endless: AtomicUsize::new(0), spare: AtomicUsize::new(bounds.spare), bounds };
+    let patience = Arc::new(patience);
     let mut gathered = Gathered::default();
     let (alone, mut by_themselves): (Vec<Ask>, Vec<Ask>) = asks.into_iter().partition(|ask| ask.way == Way::Alone);
     by_themselves.sort_by_key(|ask| match ask.way {
@@ -95,31 +139,50 @@ pub async fn gather(
     for ask in alone {
         let (backend, patience, places) = (Arc::clone(backend), Arc::clone(&patience), Arc::clone(&places));
         running.spawn(async move {
-            let _place = places.acquire_owned().await.ok()?;
-            let answers = asked(&backend, &ask, &patience).await?;
-            Some((ask, answers))
+            let _place = places.acquire_owned().await;
+            let answers = asked(&backend, &ask, &patience).await;
+            (ask, answers)
         });
     }
     while let Some(done) = running.join_next().await {
-        gathered.took(done.expect("asking does not panic"), &told);
+        gathered.took(done.expect("asking does not panic"));
+        told(backend.sent());
     }
-    let mut lost = None;
     for ask in by_themselves {
         let mut answers = asked(backend, &ask, &patience).await;
-        if let Some(answers) = answers.as_mut().filter(|_| ask.way == Way::Last) {
-            let after = backend.send(probe).await;
-            let Request { method, path, .. } = &ask.request;
-            lost =
-                is_lost(&after).then(|| format!("the backend was lost after a {method} {path}: {}", after.refusal()));
-            answers.push(after);
+        let mut lost = None;
+        if let (Way::Last, Ok(before)) = (ask.way, &mut answers) {
+            match survived(backend, &ask, probe, &patience).await {
+                Ok((after, why)) => {
+                    before.push(after);
+                    lost = why;
+                }
+                Err(why) => answers = Err(why),
+            }
         }
-        gathered.took(answers.map(|answers| (ask, answers)), &told);
+        gathered.took((ask, answers));
+        told(backend.sent());
         if lost.is_some() {
+            gathered.stopped = lost;
             break;
         }
     }
-    gathered.stopped = lost.or_else(|| patience.ended().filter(|_| gathered.stopped.is_some()));
+    let all = gathered.answers.values().all(Result::is_ok);
+    gathered.stopped = gathered.stopped.or_else(|| patience.lost().filter(|_| !all));
     gathered
+}
+
+/// Whether the backend still answers a chat after what may have been too much for it.
+async fn survived(
+    backend: &Backend,
+    ask: &Ask,
+    probe: &Request,
+    patience: &Patience,
+) -> Result<(Answer, Option<String>), String> {
+    let after = patience.within(backend.send(probe)).await?;
+    let Request { method, path, .. } = &ask.request;
+    let lost = is_lost(&after).then(|| format!("the backend was lost after a {method} {path}: {}", after.refusal()));
+    Ok((after, lost))
 }
 
 /// Whether a chat that was answered before is so no more; a 429 is an answer.
@@ -128,33 +191,26 @@ pub fn is_lost(probe: &Answer) -> bool {
 }
 
 impl Gathered {
-    fn took(&mut self, answered: Option<(Ask, Vec<Answer>)>, told: &impl Fn(usize)) {
-        match answered {
-            None => self.stopped = Some(String::new()),
-            Some((ask, answers)) => {
-                self.sent += answers.len();
-                self.answers.insert(ask, Arc::new(answers));
-                told(self.sent);
-            }
-        }
+    fn took(&mut self, (ask, answers): (Ask, Result<Vec<Answer>, String>)) {
+        self.answers.insert(ask, answers.map(Arc::new));
     }
 }
 
 /// The answers, unless patience has ended; who is asked to wait, waits.
-async fn asked(backend: &Arc<Backend>, ask: &Ask, patience: &Patience) -> Option<Vec<Answer>> {
-    for _ in 0..AGAIN {
-        if patience.ended().is_some() {
-            return None;
+async fn asked(backend: &Arc<Backend>, ask: &Ask, patience: &Patience) -> Result<Vec<Answer>, String> {
+    let mut repeats = 0..AGAIN;
+    loop {
+        if let Some(why) = patience.ended() {
+            return Err(why);
         }
-        let answers = backend.ask(ask).await;
+        let answers = patience.within(backend.ask(ask)).await?;
         patience.saw(&answers);
         let too_fast = answers.iter().find(|answer| answer.status() == Some(429));
-        match too_fast.filter(|_| !matches!(ask.way, Way::Until429(_))) {
-            Some(answer) => tokio::time::sleep(pause(answer).min(patience.bounds.timeout)).await,
-            None => return Some(answers),
-        }
+        let too_fast = too_fast.filter(|_| !matches!(ask.way, Way::Until429(_)));
+        let Some(answer) = too_fast.filter(|_| repeats.next().is_some()) else { return Ok(answers) };
+        patience.takes(ask.sends())?;
+        patience.within(tokio::time::sleep(pause(answer).min(patience.bounds.timeout))).await?;
     }
-    Some(backend.ask(ask).await)
 }
 
 /// What a 429 asks for.

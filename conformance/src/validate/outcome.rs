@@ -6,11 +6,13 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::check::{Check, Level};
+use super::checks::all;
 use super::deviation::{Deviation, Expected};
 use super::finding::{Finding, Verdict};
 use super::fingerprint::Fingerprint;
 use super::through::Observation;
 use crate::mask::Masks;
+use crate::report::tamed;
 
 /// The name of the JSON form.
 pub const SCHEMA: &str = "windtunnel.validation/v1";
@@ -64,6 +66,15 @@ pub struct Checked {
     /// Requests and answers, of checks that did not pass.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub transcript: Vec<String>,
+    /// Whether it was skipped, though another run could tell.
+    #[serde(skip)]
+    pub due: bool,
+    /// Whether that leaves the verdict open at the level that was asked for.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub open: bool,
+    /// Whether it decides nothing at the level that was asked for.
+    #[serde(skip)]
+    pub beyond: bool,
     /// What the answers looked like, without what differs from run to run.
     #[serde(skip)]
     pub observation: Vec<Observation>,
@@ -98,14 +109,27 @@ impl Checked {
             notes: finding.notes,
             why: finding.aside.filter(|_| !judged).map(|(_, why)| why),
             transcript: if judged { transcript } else { Vec::new() },
+            due: finding.due && verdict == Verdict::Skipped,
+            open: false,
+            beyond: false,
             observation: Vec::new(),
         }
     }
 
-    /// Of a check that was not asked.
+    /// Of a check that would have been asked, had the run come so far.
+    pub fn unasked(check: &Check, why: &str) -> Checked {
+        Checked { due: true, ..Checked::skipped(check, why) }
+    }
+
+    /// Of a check that cannot be asked.
     pub fn skipped(check: &Check, why: &str) -> Checked {
         let aside = Some((Verdict::Skipped, why.to_owned()));
         Checked::of(check, Finding { aside, ..Finding::default() }, Vec::new())
+    }
+
+    /// Whether the backend was asked, and has answered so that it can be judged or left out.
+    pub fn is_asked(&self) -> bool {
+        !self.due && !self.observation.is_empty()
     }
 
     /// Whether all that is wrong was announced.
@@ -135,7 +159,7 @@ pub struct Outcome {
     /// How long it took, in seconds.
     #[serde(with = "secs")]
     pub took: Duration,
-    /// Why not everything was asked.
+    /// Why the backend was given up before everything was asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopped: Option<String>,
     /// Quirks that were announced and not seen.
@@ -168,10 +192,21 @@ impl Outcome {
                 deviation.known = expected.knows(&deviation.quirk);
             }
             let wrong = matches!(check.verdict, Verdict::Fail | Verdict::Deviation) && !check.is_known();
-            check.fails = wrong && check.level <= level;
+            check.beyond = check.level > level;
+            check.fails = wrong && !check.beyond;
+            check.open = check.due && !check.beyond;
         }
-        let seen = |quirk: &str| self.deviations().any(|deviation| deviation.quirk == quirk);
-        self.not_seen = expected.names.iter().filter(|quirk| !seen(quirk)).map(|quirk| (*quirk).to_owned()).collect();
+        let unseen = expected.names.iter().filter(|quirk| self.lacks(quirk));
+        self.not_seen = unseen.map(|quirk| (*quirk).to_owned()).collect();
+    }
+
+    /// Whether each check that can tell this quirk had its turn, one of them an answer, and none has seen it.
+    fn lacks(&self, quirk: &str) -> bool {
+        let can_tell = || all().into_iter().filter(|check| check.recognises.contains(&quirk));
+        let any = |id: &str, fits: fn(&Checked) -> bool| self.checks.iter().any(|check| check.id == id && fits(check));
+        can_tell().all(|check| any(check.id, |checked| !checked.due))
+            && can_tell().any(|check| any(check.id, Checked::is_asked))
+            && !self.deviations().any(|deviation| deviation.quirk == quirk)
     }
 
     /// All deviations that were seen, in the order of the checks.
@@ -189,25 +224,62 @@ impl Outcome {
         self.checks.iter().filter(|check| check.fails).count()
     }
 
-    /// 0 good, 1 the backend failed, 3 nothing was checked.
+    /// How many count, and were not asked, or not answered.
+    pub fn open(&self) -> usize {
+        self.checks.iter().filter(|check| check.open).count()
+    }
+
+    /// How many were asked.
+    pub fn asked(&self) -> usize {
+        self.checks.iter().filter(|check| check.is_asked()).count()
+    }
+
+    /// 0 good, 1 the backend failed, 3 nothing that counts was checked, or not all of it.
     pub fn exit_code(&self) -> u8 {
-        let judged = self.checks.len() - self.count(Verdict::Skipped) - self.count(Verdict::Unsupported);
-        match (self.stopped.is_some() || self.failing() > 0, judged) {
-            (true, _) => 1,
-            (false, 0) => 3,
-            (false, _) => 0,
+        let judged = |check: &&Checked| !matches!(check.verdict, Verdict::Skipped | Verdict::Unsupported);
+        if self.stopped.is_some() || self.failing() > 0 {
+            1
+        } else if self.open() > 0 || !self.checks.iter().any(|check| !check.beyond && judged(&check)) {
+            3
+        } else {
+            0
         }
+    }
+
+    /// What must be said of a run that did not ask all that counts, lest it be taken for a pass.
+    pub fn unsaid(&self) -> Option<String> {
+        let (asked, all, open) = (self.asked(), self.checks.len(), self.open());
+        if open > 0 {
+            return Some(format!(
+                "{asked} of {all} checks asked; no verdict on the rest, {open} of which count at this level"
+            ));
+        }
+        let none = self.checks.iter().all(|check| check.beyond);
+        none.then(|| "none of these checks counts at this level; --level says which do".to_owned())
     }
 
     /// Without the secrets, wherever a backend may have repeated them.
     pub fn hide(&mut self, masks: &Masks) {
-        let hide = |text: &mut String| *text = masks.hide(text);
-        self.stopped.as_mut().map(hide);
-        self.fingerprint.iter_mut().flat_map(|print| &mut print.evidence).for_each(hide);
+        self.change(|text| masks.hide(text));
+    }
+
+    /// Without what would do something to a terminal or break out of its line: a backend may say anything.
+    pub fn tame(&mut self) {
+        self.change(tamed);
+    }
+
+    /// Changes every text that may have words of a backend in it; of transcripts, line by line.
+    fn change(&mut self, changed: impl Fn(&str) -> String) {
+        let change = |text: &mut String| *text = changed(text);
+        let by_line = |text: &mut String| *text = text.split('\n').map(&changed).collect::<Vec<_>>().join("\n");
+        change(&mut self.model);
+        self.embeddings_model.iter_mut().chain(&mut self.stopped).for_each(change);
+        self.fingerprint.iter_mut().flat_map(|print| &mut print.evidence).for_each(change);
         for check in &mut self.checks {
-            let texts = check.failures.iter_mut().chain(&mut check.notes).chain(&mut check.transcript);
-            texts.chain(check.why.as_mut()).for_each(hide);
-            check.deviations.iter_mut().for_each(|deviation| hide(&mut deviation.evidence));
+            check.failures.iter_mut().chain(&mut check.notes).chain(&mut check.why).for_each(change);
+            check.deviations.iter_mut().for_each(|deviation| change(&mut deviation.evidence));
+            check.observation.iter_mut().flatten().for_each(change);
+            check.transcript.iter_mut().for_each(by_line);
         }
     }
 }

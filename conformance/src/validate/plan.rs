@@ -1,7 +1,7 @@
 //! Before anything is asked: which checks ask what, which requests are the same, and what it all may cost.
 //! Afterwards: what each check makes of its answers. Refuses to send.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -11,7 +11,7 @@ use super::ask::{Ask, Way};
 use super::check::{Case, Check};
 use super::facts::Facts;
 use super::finding::Finding;
-use super::gather::is_lost;
+use super::gather::{Answers, Budget, is_lost};
 use super::outcome::Checked;
 use super::survey::Survey;
 use super::transcript;
@@ -20,7 +20,16 @@ use super::transcript;
 #[derive(Debug)]
 pub struct Planned {
     check: &'static Check,
-    asks: Result<Vec<Ask>, String>,
+    asks: Asks,
+}
+
+#[derive(Debug)]
+enum Asks {
+    These(Vec<Ask>),
+    /// It cannot be asked of this backend, or not without more being told of it.
+    Pointless(String),
+    /// More requests than are left.
+    TooMany(String),
 }
 
 /// What a run will ask.
@@ -37,41 +46,61 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Of these checks, as far as the budget goes.
-    pub fn new(checks: &[&'static Check], survey: &Survey, max_requests: usize) -> Plan {
+    /// Of these checks, as far as the budget goes; what matters most comes first.
+    pub fn new(checks: &[&'static Check], survey: &Survey, budget: Budget) -> Plan {
         let mut plan = Plan::default();
         let mut known: HashSet<Ask> = survey.asked.iter().map(|(ask, _)| ask.clone()).collect();
-        for check in checks {
-            let mut asks = (check.asks)(&survey.facts);
-            if let Ok(own) = &asks {
-                let mut more: Vec<&Ask> = own.iter().filter(|ask| !known.contains(ask)).collect();
-                more.dedup();
-                let requests: usize = more.iter().map(|ask| ask.requests()).sum();
-                if survey.requests + plan.requests + requests > max_requests {
-                    asks = Err(format!("its {requests} requests would be more than --max-requests {max_requests}"));
-                } else {
-                    plan.requests += requests;
-                    plan.tokens += more.iter().map(|ask| ask.tokens()).sum::<u64>();
-                    plan.asks.extend(more.into_iter().cloned());
-                    known.extend(own.iter().cloned());
-                }
-            }
-            plan.checks.push(Planned { check, asks });
+        let mut order: Vec<(usize, &'static Check)> = checks.iter().copied().enumerate().collect();
+        order.sort_by_key(|(_, check)| check.level);
+        let mut planned: Vec<(usize, Planned)> = Vec::with_capacity(order.len());
+        for (place, check) in order {
+            let left = budget.most.saturating_sub(survey.requests + plan.requests);
+            let asks = plan.of(check, survey, left, budget, &mut known);
+            planned.push((place, Planned { check, asks }));
         }
+        planned.sort_by_key(|(place, _)| *place);
+        plan.checks = planned.into_iter().map(|(_, planned)| planned).collect();
         plan
+    }
+
+    fn of(&mut self, check: &Check, survey: &Survey, left: usize, budget: Budget, known: &mut HashSet<Ask>) -> Asks {
+        let asks = match (check.asks)(&survey.facts) {
+            Ok(asks) => asks,
+            Err(why) => return Asks::Pointless(why),
+        };
+        let mut more: Vec<&Ask> = Vec::new();
+        for ask in &asks {
+            if !known.contains(ask) && !more.contains(&ask) {
+                more.push(ask);
+            }
+        }
+        let requests: usize = more.iter().map(|ask| ask.requests()).sum();
+        if requests > left {
+            return Asks::TooMany(format!(
+                "it takes {requests} more requests, and --max-requests {budget} leaves {left}"
+            ));
+        }
+        self.requests += requests;
+        self.tokens += more.iter().map(|ask| ask.tokens()).sum::<u64>();
+        self.asks.extend(more.iter().map(|ask| (*ask).clone()));
+        known.extend(asks.iter().cloned());
+        Asks::These(asks)
     }
 }
 
 impl Planned {
     /// What the answers mean.
-    pub fn judged(&self, facts: &Facts, all: &HashMap<Ask, Arc<Vec<Answer>>>, stopped: Option<&str>) -> Checked {
+    pub fn judged(&self, facts: &Facts, all: &Answers, stopped: Option<&str>) -> Checked {
         let asks = match &self.asks {
-            Ok(asks) => asks,
-            Err(why) => return Checked::skipped(self.check, why),
+            Asks::These(asks) => asks,
+            Asks::Pointless(why) => return Checked::skipped(self.check, why),
+            Asks::TooMany(why) => return Checked::unasked(self.check, why),
         };
-        let answers: Option<Vec<Arc<Vec<Answer>>>> = asks.iter().map(|ask| all.get(ask).cloned()).collect();
-        let Some(answers) = answers.filter(|answers| answers.iter().all(|answers| !answers.is_empty())) else {
-            return Checked::skipped(self.check, stopped.unwrap_or("it was not asked"));
+        let unasked = || Err(stopped.unwrap_or("it was not asked").to_owned());
+        let answers = asks.iter().map(|ask| all.get(ask).cloned().unwrap_or_else(unasked));
+        let answers: Vec<Arc<Vec<Answer>>> = match answers.collect() {
+            Ok(answers) => answers,
+            Err(why) => return Checked::unasked(self.check, &why),
         };
         let case = Case { facts, answers: &answers };
         let mut finding = Finding::default();
@@ -87,17 +116,20 @@ impl Planned {
     /// Whether there are answers to judge; what went wrong with all of them is said here, once for all checks.
     fn answered(&self, asks: &[Ask], case: &Case<'_>, finding: &mut Finding) -> bool {
         for (index, ask) in asks.iter().enumerate() {
-            // How these end is what their checks are about.
-            if matches!(ask.way, Way::Http2 | Way::Until429(_) | Way::Twice) {
+            if matches!(ask.way, Way::Until429(_)) {
                 continue;
             }
+            // How these end is what their checks are about; that nobody is let in says nothing of it.
+            let own = matches!(ask.way, Way::Http2 | Way::Twice);
             for (place, answer) in case.all(index).iter().enumerate() {
                 if ask.way == Way::Last && place > 0 && is_lost(answer) {
                     finding.fail(format!("after it the backend answers no chat any more: {}", answer.refusal()));
+                } else if answer.status() == Some(429) {
+                    finding.undecided(format!("the backend limits its callers: {}", answer.refusal()));
+                } else if own {
+                    continue;
                 } else if let Some(trouble) = answer.trouble() {
                     finding.fail(trouble);
-                } else if answer.status() == Some(429) {
-                    finding.skipped(format!("the backend limits its callers: {}", answer.refusal()));
                 } else if let Some(member) = refused_member(answer) {
                     finding.deviates("unknown_fields_422", format!("`{member}` is refused: {}", answer.refusal()));
                 } else if gives_html(answer) {

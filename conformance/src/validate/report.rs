@@ -6,12 +6,10 @@ pub mod list;
 pub mod markdown;
 pub mod text;
 
-use std::path::PathBuf;
-use std::str::FromStr;
-
 use serde_json::json;
 
 use super::outcome::{Checked, Outcome, SCHEMA};
+use crate::report::Form;
 
 /// The forms that go into files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,9 +25,6 @@ pub enum Kind {
 }
 
 impl Kind {
-    const ALL: [(&'static str, Kind); 4] =
-        [("json", Kind::Json), ("junit", Kind::Junit), ("html", Kind::Html), ("md", Kind::Markdown)];
-
     /// The outcome in this form.
     pub fn text(self, outcome: &Outcome) -> String {
         match self {
@@ -41,6 +36,11 @@ impl Kind {
     }
 }
 
+impl Form for Kind {
+    const ALL: &[(&str, Kind)] =
+        &[("json", Kind::Json), ("junit", Kind::Junit), ("html", Kind::Html), ("md", Kind::Markdown)];
+}
+
 fn json_text(outcome: &Outcome) -> String {
     let mut value = serde_json::to_value(outcome).expect("strings, numbers and lists can be written as JSON");
     let counts = super::finding::Verdict::ALL.map(|verdict| (verdict.name(), outcome.count(verdict)));
@@ -49,30 +49,6 @@ fn json_text(outcome: &Outcome) -> String {
     value["counts"] = serde_json::Map::from_iter(counts.map(|(name, count)| (name.to_owned(), json!(count)))).into();
     value["exit_code"] = outcome.exit_code().into();
     format!("{value:#}\n")
-}
-
-/// A form and the file it goes to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sink {
-    /// The form.
-    pub kind: Kind,
-    /// The file.
-    pub path: PathBuf,
-}
-
-impl FromStr for Sink {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Sink, String> {
-        let (name, path) = text.split_once('=').ok_or("a report is KIND=FILE, such as html=backend.html")?;
-        match Kind::ALL.into_iter().find(|(known, _)| *known == name) {
-            Some(_) if path.is_empty() => Err(format!("the {name} report needs a file: {name}=FILE")),
-            Some((_, kind)) => Ok(Sink { kind, path: PathBuf::from(path) }),
-            None => {
-                Err(format!("no report is called `{name}`; there are {}", Kind::ALL.map(|(known, _)| known).join(", ")))
-            }
-        }
-    }
 }
 
 /// What is told of a check in the lines below its title.

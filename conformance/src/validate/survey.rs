@@ -45,29 +45,31 @@ pub struct Survey {
 pub struct Hopeless {
     /// The reason.
     pub why: String,
-    /// How many requests it took.
-    pub requests: usize,
 }
 
 /// How often a first chat is tried in another way.
 const TRIES: usize = 3;
+/// Requests without which there is no look: models, a path that is not there, and a chat.
+pub const FIRST: usize = 3;
+/// Requests that only say what kind of server it is.
+const KIND: usize = 3;
 
-/// Looks.
-pub async fn survey(backend: &Arc<Backend>, wishes: &Wishes) -> Result<Survey, Hopeless> {
+/// Looks, with so many requests at most, of which there must be [`FIRST`].
+pub async fn survey(backend: &Arc<Backend>, wishes: &Wishes, most: usize) -> Result<Survey, Hopeless> {
     let (models, missing) = (Request::get("/models"), Request::get("/does-not-exist"));
     let (models, missing) = tokio::join!(backend.send(&models), backend.send(&missing));
-    let mut requests = 2;
-    let hopeless = |why: String, requests| Err(Hopeless { why, requests });
+    let hopeless = |why: String| Err(Hopeless { why });
     if matches!((&models.end, &missing.end), (End::NotConnected(_), End::NotConnected(_))) {
-        return hopeless(unreachable(backend, &models), requests);
+        return hopeless(unreachable(backend, &models));
     }
     let Some(model) = wishes.model.clone().or_else(|| chat_model(&models)) else {
         let why = plainly_none(&models, &missing, None)
             .unwrap_or_else(|| format!("no model to ask: {}; name one with --model", models.refusal()));
-        return hopeless(why, requests);
+        return hopeless(why);
     };
     let mut facts = Facts {
         model,
+        missing: format!("no-such-model-{:016x}", crate::world::random()),
         embeddings_model: wishes.embeddings_model.clone().or_else(|| embeddings_model(&models)),
         key: wishes.key,
         limit: "max_tokens",
@@ -76,30 +78,31 @@ pub async fn survey(backend: &Arc<Backend>, wishes: &Wishes) -> Result<Survey, H
         burst: wishes.burst,
     };
     let mut chat = backend.send(&facts.plain()).await;
-    requests += 1;
-    for _ in 1..TRIES {
-        if !adapted(&mut facts, &chat) {
-            break;
-        }
+    let mut requests = FIRST;
+    while requests < most.min(FIRST + TRIES - 1) && adapted(&mut facts, &chat) {
         chat = backend.send(&facts.plain()).await;
         requests += 1;
     }
     if let Some(why) = plainly_none(&models, &missing, Some(&chat)) {
-        return hopeless(why, requests);
+        return hopeless(why);
     }
-    let root = |path: &str| Request { root: true, ..Request::get(path) };
-    let (version, props, api_version) = (root("/version"), root("/props"), root("/api/version"));
-    let (version, props, api_version) =
-        tokio::join!(backend.send(&version), backend.send(&props), backend.send(&api_version));
-    requests += 3;
-    facts.context_window = wishes.context_window.or_else(|| window(&models, &props, &facts.model));
+    let mut kind = [None, None, None];
+    if requests + KIND <= most {
+        let root = |path: &str| Request { root: true, ..Request::get(path) };
+        let (version, props, api_version) = (root("/version"), root("/props"), root("/api/version"));
+        let all = tokio::join!(backend.send(&version), backend.send(&props), backend.send(&api_version));
+        kind = [all.0, all.1, all.2].map(Some);
+        requests += KIND;
+    }
+    let [version, props, api_version] = kind.each_ref().map(Option::as_ref);
+    facts.context_window = wishes.context_window.or_else(|| window(&models, props, &facts.model));
     let fingerprint = Fingerprint::of(&Traces {
         models: Some(&models),
         chat: Some(&chat),
         error: Some(&missing),
-        version: Some(&version),
-        props: Some(&props),
-        api_version: Some(&api_version),
+        version,
+        props,
+        api_version,
     });
     let asked = [models, missing, chat].map(|answer| (Ask::from(answer.request.clone()), answer));
     // What was limited or slow the first time is asked again with patience.
@@ -109,7 +112,18 @@ pub async fn survey(backend: &Arc<Backend>, wishes: &Wishes) -> Result<Survey, H
 
 fn unreachable(backend: &Backend, answer: &Answer) -> String {
     let End::NotConnected(why) = &answer.end else { return answer.refusal() };
-    format!("cannot reach {}: {why}; is the server running, and is this its port?", backend.base())
+    format!("cannot reach {}: {why}; {}", backend.base(), hint(why))
+}
+
+/// What to try where there is no connection.
+fn hint(why: &str) -> &'static str {
+    if why.contains("certificate") {
+        "if its certificate is signed by a CA of your own, name that with --ca"
+    } else if why.starts_with(super::backend::TLS) {
+        "does it speak TLS on this port, or is it http://?"
+    } else {
+        "is the server running, and is this its port?"
+    }
 }
 
 /// Changes what the backend refuses of a plain chat; says whether there was anything.
@@ -195,16 +209,18 @@ fn embeddings_model(models: &Answer) -> Option<String> {
 }
 
 /// The context window, where a backend tells it.
-fn window(models: &Answer, props: &Answer, model: &str) -> Option<u64> {
+fn window(models: &Answer, props: Option<&Answer>, model: &str) -> Option<u64> {
     let list = models.value()["data"].as_array().map_or(&[][..], Vec::as_slice);
     let own = list.iter().find(|one| one["id"] == model)?;
+    const NULL: &Value = &Value::Null;
+    let props = props.map_or(NULL, Answer::value);
     let places = [
         &own["max_model_len"],
         &own["context_window"],
         &own["context_length"],
         &own["max_context_length"],
         &own["meta"]["n_ctx"],
-        &props.value()["default_generation_settings"]["n_ctx"],
+        &props["default_generation_settings"]["n_ctx"],
     ];
     places.into_iter().find_map(Value::as_u64)
 }

@@ -9,6 +9,8 @@ use super::ask::Key;
 /// Of each body.
 const SENT: usize = 1200;
 const RECEIVED: usize = 3000;
+/// Headers of each answer.
+const HEADERS: usize = 64;
 /// Exchanges of one check.
 const MOST: usize = 4;
 
@@ -30,9 +32,12 @@ fn one(answer: &Answer) -> String {
         None => text.push_str(&format!("= {}", answer.end)),
         Some(head) => {
             text.push_str(&format!("< {}\n", head.start));
-            for (name, value) in &head.headers {
+            for (name, value) in head.headers.iter().take(HEADERS) {
                 let secret = is_credential_header(name) || name.eq_ignore_ascii_case("set-cookie");
                 text.push_str(&format!("< {name}: {}\n", if secret { "***".to_owned() } else { cut(value, 200) }));
+            }
+            if let Some(more) = head.headers.len().checked_sub(HEADERS).filter(|more| *more > 0) {
+                text.push_str(&format!("< … {more} more headers\n"));
             }
             let body = String::from_utf8_lossy(&answer.body[..answer.body.len().min(4 * RECEIVED)]);
             for line in cut(&body, RECEIVED).lines().filter(|line| !line.is_empty()) {

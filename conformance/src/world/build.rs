@@ -19,7 +19,7 @@ use crate::load::{self, Loaded};
 use crate::manifest::{self, Manifests};
 use crate::mask::Secrets;
 use crate::saboteur::{Saboteur, Seam as Side};
-use crate::scenario::Scenario;
+use crate::scenario::{At, Scenario};
 use crate::seam::{self, Context, Hop, Seam};
 use crate::target::{Cluster, Instance, Launch, LaunchError, Place, Started, Target};
 use crate::telemetry::Metrics;
@@ -138,7 +138,7 @@ async fn ground(
     let (mut vars, secrets) = values(scenario, &target.options())?;
     secrets.iter().for_each(|(name, secret)| hidden.named(name, secret));
     // Addresses are not known yet, keys are.
-    let keys = manifests(loaded, &vars)?.0.secrets();
+    let keys = manifests(loaded, &vars, target)?.0.secrets();
     keys.iter().for_each(|key| hidden.key(key));
     let leak = keys.into_iter().chain(secrets.values().cloned()).next();
     let context = saboteur.map(|saboteur| Arc::new(Context::new(saboteur, leak.unwrap_or_default())));
@@ -152,7 +152,7 @@ async fn ground(
     }
     let upstreams = upstreams(scenario, &vars, context.as_ref(), origin).await?;
     upstreams.addresses.iter().for_each(|(name, address)| set_address(&mut vars, name, *address));
-    let (manifests, text) = manifests(loaded, &vars)?;
+    let (manifests, text) = manifests(loaded, &vars, target)?;
     let text = seam::configuration::at_start(saboteur, &manifests, text);
     std::fs::create_dir(folder.path().join(FOLDER)).map_err(WorldError::io("no folder for the manifests"))?;
     write(folder.path(), &text)?;
@@ -308,12 +308,14 @@ fn tls_names(scenario: &Scenario, provider: &str, tls: bool) -> Vec<String> {
 }
 
 /// The manifests and the text that stands for them.
-pub(super) fn manifests(loaded: &Loaded, vars: &Vars) -> Result<(Manifests, String), WorldError> {
+/// What a target is given: without what is for a capability that it does not claim.
+pub(super) fn manifests(loaded: &Loaded, vars: &Vars, target: &Target) -> Result<(Manifests, String), WorldError> {
     if let Some(problem) = load::unset(loaded).first() {
         return Err(WorldError::Scenario(problem.to_string()));
     }
     let mut documents: Vec<Value> = Vec::new();
-    for entry in &loaded.scenario.gateway {
+    let given = |entry: &&At<Value>| manifest::need(&entry.value).is_none_or(|need| target.claims(need));
+    for entry in loaded.scenario.gateway.iter().filter(given) {
         let more = manifest::documents(&entry.value, &loaded.root).map_err(WorldError::Scenario)?;
         documents.extend(more.iter().map(|document| vars.value(document)));
     }

@@ -1,6 +1,6 @@
 //! `windtunnel bench` as its users meet it: real processes, tiny windows. No test looks at how fast anything is.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -87,17 +87,100 @@ fn a_target_that_fails_is_void_and_another_one_counts() {
     let (status, text) = bench(&[&format!("--target=bad=http://{nobody}")]);
     assert_eq!(status, 1, "{text}");
     assert!(text.contains("no window without a failure"), "{text}");
+    let (status, text) = bench(&[&yes.target("good"), &format!("--floor=http://{nobody}")]);
+    assert_eq!(status, 2, "{text}");
+    assert!(text.contains("the floor has no window without a failure"), "{text}");
+}
+
+/// A server that answers every request in this way, if at all.
+fn server(answer: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("its address").to_string();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            std::thread::spawn(move || {
+                let mut request = [0; 4096];
+                while stream.read(&mut request).is_ok_and(|got| got > 0) && stream.write_all(answer.as_bytes()).is_ok()
+                {
+                }
+            });
+        }
+    });
+    address
+}
+
+#[test]
+fn whoever_gives_no_good_answer_is_told_by_what_was_wrong() {
+    for (answer, fault) in [
+        ("HTTP/1.1 500 No\r\ncontent-length: 0\r\n\r\n", "status 500"),
+        ("HTTP/1.1 200 OK\r\ncontent-length: 13\r\n\r\n<html></html>", "an answer without text"),
+        ("SSH-2.0-something\r\n\r\n", "not HTTP/1.1"),
+        ("", "timed out"),
+    ] {
+        let (status, text) = bench(&[&format!("--target=bad=http://{}", server(answer)), "--timeout=300ms"]);
+        assert_eq!(status, 1, "{fault}: {text}");
+        assert!(text.contains(&format!("× {fault})")), "{fault}: {text}");
+    }
+}
+
+#[test]
+fn as_many_files_are_opened_as_may_be() {
+    let stalls = server("");
+    let run = |limits: &str| {
+        let mut command = Command::new("sh");
+        command.arg("-c").arg(format!("{limits}; exec \"$0\" \"$@\"")).arg(env!("CARGO_BIN_EXE_windtunnel"));
+        command.arg("bench").args(TINY).arg("--timeout=300ms");
+        let output = command.arg(format!("--target=bad=http://{stalls}")).output().expect("it runs");
+        (output.status.code(), told(&output))
+    };
+    let (status, text) = run("ulimit -n 200");
+    assert_eq!(status, Some(1), "{text}");
+    assert!(text.contains("72 connections of each lane at most, and not 1024") && text.contains("timed out"), "{text}");
+    let (status, text) = run("ulimit -Hn 2000; ulimit -Sn 200");
+    assert_eq!(status, Some(1), "{text}");
+    assert!(!text.contains("connections of each lane at most") && text.contains("timed out"), "{text}");
+}
+
+#[test]
+fn a_run_that_ends_in_an_error_leaves_no_report() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (run, page) = (folder.path().join("run.json"), folder.path().join("run.html"));
+    let report = format!("--report=json={},html={}", run.display(), page.display());
+    let (status, text) = code(&["bench", "--rate=900000", &format!("--target=mine=http://{}", nobody()), &report]);
+    assert_eq!(status, 2, "{text}");
+    assert!(!run.exists() && !page.exists());
+}
+
+#[test]
+fn a_run_that_is_stopped_tells_what_was_measured_by_then() {
+    let (yes, folder) = (Yes::start(), tempfile::tempdir().expect("a folder"));
+    let path = folder.path().join("run.json");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_windtunnel"));
+    command.args(["bench", "--rate=40", "--window=150ms", "--warmup=50ms", "--rounds=1000", &yes.target("mine")]);
+    command.arg(format!("--report=json={}", path.display())).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("it runs");
+    let mut lines = BufReader::new(child.stderr.take().expect("it is piped")).lines().map_while(Result::ok);
+    assert!(lines.any(|line| line.contains("round 2/1000")), "it ended before two rounds");
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("it can be told");
+    let last = lines.last().expect("a word at the end");
+    assert_eq!(child.wait().expect("it has ended").code(), Some(130), "{last}");
+    assert!(last.contains("stopped by a signal"), "{last}");
+    let run = json(&path);
+    let windows = run["cases"][0]["lanes"][0]["windows"].as_array().expect("windows").len();
+    assert!((2..1000).contains(&windows), "{windows}");
+    assert!(run["notes"].to_string().contains(&format!("when {windows} of 1000 windows were measured")), "{run}");
 }
 
 #[test]
 fn an_answer_with_another_text_than_the_floors_is_a_failure() {
     let yes = Yes::start();
     let mock = windtunnel_mock();
-    let floor = format!("--floor=http://{}", mock.address);
-    let (status, text) = bench(&[&yes.target("mine"), &floor]);
+    let floor = format!("--floor=http://{}", yes.address);
+    let (status, text) = bench(&[&mock.target("mine"), &floor]);
     assert_eq!(status, 1, "{text}");
-    assert!(text.contains("a text of 3 characters instead of "), "{text}");
-    assert_eq!(bench(&[&yes.target("mine"), &floor, "--varies"]).0, 0);
+    assert!(text.contains("characters instead of 3;"), "{text}");
+    assert_eq!(bench(&[&mock.target("mine"), &floor, "--varies"]).0, 0);
 }
 
 /// A mock provider in place of a decoy.
@@ -133,6 +216,10 @@ fn a_run_is_compared_with_an_older_one() {
     assert_eq!(status, 0, "{text}");
     assert!(text.contains("compared with the older run") && text.contains("WORSE"), "{text}");
     assert_eq!(bench(&[&target, "--compare", file, "--fail-on-regression=50"]).0, 1);
+    let (status, text) =
+        code(&[&["bench"], TINY.as_slice(), &[&target, "--compare", file, "--fail-on-regression=50"]].concat());
+    assert_eq!(status, 3, "two windows are no interval: {text}");
+    assert!(text.contains("--rounds 5 or more"), "{text}");
     std::fs::write(&path, "{\"schema\": \"windtunnel.report/v1\"}").expect("a file");
     let (status, text) = bench(&[&target, "--compare", file]);
     assert_eq!(status, 2);
@@ -167,16 +254,27 @@ fn what_cannot_be_measured_says_what_to_write() {
         (&[&target, "--api-key-env=NOT_THERE_AT_ALL"], "NOT_THERE_AT_ALL"),
         (&[&target, "--connections=4"], "cannot be used with"),
         (&[&target, "--report=junit=x"], "html or json"),
+        (&[&target, "--report=json=x,html=./x"], "two reports go to"),
         (&[&target, "--compare=no-such-file.json"], "no-such-file.json: cannot be read"),
         (&["--floor=http://127.0.0.1:1"], "--target"),
         (&["--prompt=big"], "is no size"),
         (&["--pace=10ms"], "--stream"),
+        (&["--timeout=0s"], "a time from 1ms"),
+        (&["--slo=0ms"], "a time from 1ms"),
+        (&["--stream", "--pace=0ms"], "a time from 1us"),
+        (&["--stream", "--pace=1s"], "takes 64s at this --pace"),
+        (&["--prompt=1k,1024"], "asked for twice"),
+        (&[&target, "--pid=mine=0"], "write NAME=PID"),
     ] {
         let (status, text) = bench(arguments);
         assert_eq!(status, 2, "{arguments:?}: {text}");
         assert!(text.contains(part), "{arguments:?}: {text}");
     }
-    assert_eq!(code(&["bench", "--rate=fast"]).0, 2);
+    for nonsense in
+        ["--rate=fast", "--rate=0", "--rate=NaN", "--rounds=0", "--connections=0", "--window=0s", "--window=2h"]
+    {
+        assert_eq!(code(&["bench", nonsense]).0, 2, "{nonsense}");
+    }
     let (status, text) = code(&["bench", "--rate=900000", "--target", &format!("mine=http://{nobody}")]);
     assert_eq!(status, 2, "{text}");
     assert!(text.contains("lower --rate"), "{text}");

@@ -67,14 +67,14 @@ fn a_mock_that_is_to_end_with_its_standard_input_does() {
 }
 
 /// A running mock whose lines are read as they come.
-struct Mock {
+pub(crate) struct Mock {
     child: std::process::Child,
     out: BufReader<std::process::ChildStdout>,
     err: BufReader<std::process::ChildStderr>,
 }
 
 impl Mock {
-    fn start(arguments: &[&str]) -> Self {
+    pub(crate) fn start(arguments: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_windtunnel"));
         command.arg("mock").args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("windtunnel runs");
@@ -83,7 +83,7 @@ impl Mock {
         Self { child, out, err }
     }
 
-    fn said(&mut self) -> String {
+    pub(crate) fn said(&mut self) -> String {
         line(&mut self.out)
     }
 

@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use conformance::validate::backend::{Access, Backend, Base};
 use conformance::validate::deviation::Expected;
+use conformance::validate::gather::Budget;
 use conformance::validate::outcome::Outcome;
 use conformance::validate::plan::Plan;
 use conformance::validate::select::select;
 use conformance::validate::survey::{Survey, Wishes};
 use conformance::validate::{Setting, Told, run};
+use mock_providers::script::Provider;
 use mock_providers::{MockProvider, Options};
 use serde_json::Value;
 
@@ -26,6 +28,11 @@ impl Told for Silent {
 
 /// The mock of `ci/validate.sh`, with this laid over it: rules stand first, everything else replaces.
 pub(crate) async fn provider(overlay: &Value) -> MockProvider {
+    mock_providers::start("openai", script(overlay), Options::default()).await.expect("a free port")
+}
+
+/// Its script.
+pub(crate) fn script(overlay: &Value) -> Provider {
     let mut script: Value = serde_saphyr::from_str(include_str!("../../../ci/validate/mock.yaml")).expect("YAML");
     let mut one = script["providers"]["openai"].take();
     for (name, value) in overlay.as_object().expect("a map") {
@@ -37,8 +44,7 @@ pub(crate) async fn provider(overlay: &Value) -> MockProvider {
             one[name] = value.clone();
         }
     }
-    let provider = serde_saphyr::from_str(&one.to_string()).unwrap_or_else(|error| panic!("{overlay}: {error}"));
-    mock_providers::start("openai", provider, Options::default()).await.expect("a free port")
+    serde_saphyr::from_str(&one.to_string()).unwrap_or_else(|error| panic!("{overlay}: {error}"))
 }
 
 /// What a run of these checks does, and how.
@@ -55,7 +61,7 @@ pub(crate) fn setting(names: &[&str], burst: Option<usize>) -> Setting {
         },
         expected: Expected::default(),
         concurrency: 4,
-        max_requests: 1000,
+        budget: Budget { most: 1000, told: 1000 },
         timeout: Duration::from_secs(20),
     }
 }

@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 
 use crate::edit::Prompt;
 use crate::json::{JsonError, MAX_DEPTH};
+use crate::snapshot::Model;
 
 /// Reads the bytes as a body and edits them in every way, as a judge would. Says whether they were accepted.
 pub fn body(bytes: &[u8]) -> bool {
@@ -35,7 +36,8 @@ pub fn body(bytes: &[u8]) -> bool {
     for model in [None, Some(""), Some("m-\"1\"\n\u{e9}")] {
         for ask in [false, true] {
             if let Some(expected) = edited(text, &members, model, ask) {
-                let edited: Vec<u8> = prompt.pieces(model, ask).into_iter().flatten().collect();
+                let edited: Vec<u8> =
+                    prompt.pieces(model.map(Model::from).as_ref(), ask).into_iter().flatten().collect();
                 assert_eq!(String::from_utf8_lossy(&edited), expected, "model {model:?}, ask {ask}");
             }
         }

@@ -82,7 +82,7 @@ struct Tapped {
 }
 
 fn tapped(chunks: &[Bytes], hide_usage: bool) -> Tapped {
-    let (mut tap, mut out) = (StreamTap::new(hide_usage), VecDeque::new());
+    let (mut tap, mut out) = (StreamTap::new(hide_usage, true), VecDeque::new());
     for chunk in chunks {
         tap.push(chunk.clone(), &mut out);
     }
@@ -96,7 +96,10 @@ impl Tapped {
         let (committed, ends) = (self.tap.committed(), [true, false].map(|close| self.tap.ended_properly(close)));
         let told = self.tap.told();
         let content = told.first_content.is_some();
-        format!("{committed} {ends:?} {content} {:?} {:?} {}", told.usage, told.model, told.error)
+        format!(
+            "{committed} {ends:?} {content} {:?} {:?} {} {:?}",
+            told.usage, told.model, told.error, told.particulars
+        )
     }
 }
 

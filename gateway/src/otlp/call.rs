@@ -89,9 +89,7 @@ fn request(collector: &Collector, message: &Bytes) -> Request<UpstreamBody> {
     if collector.protocol == Protocol::Grpc {
         headers.insert(TE, HeaderValue::from_static("trailers"));
     }
-    let (host, port) = (&collector.endpoint.host, collector.endpoint.port);
-    let host = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
-    if let Ok(host) = HeaderValue::from_str(&host) {
+    if let Ok(host) = HeaderValue::from_str(&collector.endpoint.authority) {
         headers.insert(HOST, host);
     }
     request

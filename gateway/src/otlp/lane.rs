@@ -114,6 +114,6 @@ impl Lane {
     }
 
     fn place(&self) -> String {
-        format!("{}:{}", self.collector.endpoint.host, self.collector.endpoint.port)
+        self.collector.endpoint.authority.to_string()
     }
 }

@@ -57,7 +57,7 @@ fn provider(backend: &AiBackend, provider: &Provider, recent: &Recent, now: Inst
     json!({
         "name": &*provider.name,
         "system": provider.system,
-        "model": provider.model.as_deref(),
+        "model": provider.model.as_ref().map(|model| &*model.name),
         "endpoint": endpoint(&provider.endpoint),
         "credential": credential(&provider.credential),
         "health": provider.health.seen(now),

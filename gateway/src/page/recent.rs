@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::exchange::{self, Filter};
 use super::window::Window;
-use crate::record::{Record, shortened, timestamp};
+use crate::record::{Record, cut, shortened, timestamp};
 
 /// Exchanges that are kept.
 pub const KEPT: usize = 500;
@@ -53,17 +53,16 @@ impl Recent {
         Self(Arc::new(Mutex::new(kept)))
     }
 
-    /// Keeps an exchange, and lets go of the oldest.
-    pub fn keep(&self, mut record: Box<Record>) {
+    /// Keeps an exchange, and returns the oldest where that has to go.
+    pub fn keep(&self, mut record: Box<Record>) -> Option<Box<Record>> {
         slim(&mut record);
         let mut kept = self.kept();
         kept.window.count(&record, Instant::now());
         kept.remember_troubles(&record);
-        if kept.exchanges.len() == KEPT {
-            kept.exchanges.pop_front();
-        }
+        let oldest = if kept.exchanges.len() == KEPT { kept.exchanges.pop_front() } else { None };
         kept.exchanges.push_back(record);
         kept.last += 1;
+        oldest
     }
 
     /// The exchanges that a filter lets through, newest first.
@@ -130,25 +129,24 @@ impl Kept {
 
 /// Takes out what is nobody's business here, and what is too long.
 fn slim(record: &mut Record) {
-    (record.request_body, record.response_body, record.kept) = (None, None, None);
+    record.lighten();
     if let Ok(method) = Method::from_bytes(shortened(record.method.as_str()).as_bytes()) {
         record.method = method;
     }
     for text in [&mut record.host, &mut record.path, &mut record.request_id] {
-        shorten(text);
+        if let Some(short) = shorter(text) {
+            *text = short;
+        }
     }
     let optional = [&mut record.requested_model, &mut record.response_model, &mut record.upstream_request_id];
-    for text in optional.into_iter().chain([&mut record.error]).flatten() {
-        shorten(text);
-    }
-    for error in record.attempts.iter_mut().filter_map(|attempt| attempt.error.as_mut()) {
-        shorten(error);
+    let errors = record.attempts.iter_mut().filter_map(|attempt| attempt.error.as_mut());
+    for text in optional.into_iter().chain([&mut record.error]).flatten().chain(errors) {
+        if let Some(short) = shorter(text) {
+            *text = short.into();
+        }
     }
 }
 
-fn shorten(text: &mut Box<str>) {
-    if text.len() > LONGEST {
-        let end = (0..=LONGEST).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
-        *text = format!("{}…", &text[..end]).into();
-    }
+fn shorter(text: &str) -> Option<String> {
+    (text.len() > LONGEST).then(|| format!("{}…", cut(text, LONGEST)))
 }

@@ -110,8 +110,11 @@ impl Window {
 }
 
 fn named<'t>(tallies: &'t mut BTreeMap<Box<str>, Tally>, name: &str) -> &'t mut Tally {
-    let known = tallies.len() < MAX_NAMES || tallies.contains_key(name);
-    tallies.entry(if known { name.into() } else { "(others)".into() }).or_default()
+    let name = if tallies.len() < MAX_NAMES || tallies.contains_key(name) { name } else { "(others)" };
+    if !tallies.contains_key(name) {
+        tallies.insert(name.into(), Tally::default());
+    }
+    tallies.get_mut(name).expect("it is there, or was just put there")
 }
 
 fn gather<'b>(sums: &mut BTreeMap<&'b str, Tally>, bucket: &'b BTreeMap<Box<str>, Tally>) {

@@ -11,6 +11,13 @@ use serde_json::Value;
 use super::{Attempt, Record, shortened};
 use crate::trace::hex;
 
+/// The name of a member, which needs no escapes, as it stands between two members.
+macro_rules! name {
+    ($name:literal) => {
+        concat!(",\"", $name, "\":")
+    };
+}
+
 /// An object that is being written.
 struct Object<'o> {
     out: &'o mut Vec<u8>,
@@ -27,11 +34,9 @@ impl<'o> Object<'o> {
         self.out.push(b'}');
     }
 
-    /// A member's name, which needs no escapes.
+    /// A member's name as [`name!`] has it.
     fn name(&mut self, name: &str) -> &mut Vec<u8> {
-        self.out.extend_from_slice(if self.empty { b"\"" } else { b",\"" });
-        self.out.extend_from_slice(name.as_bytes());
-        self.out.extend_from_slice(b"\":");
+        self.out.extend_from_slice(&name.as_bytes()[usize::from(self.empty)..]);
         self.empty = false;
         self.out
     }
@@ -91,24 +96,24 @@ impl Record {
     /// Appends the record as a JSON object without the end of the line.
     pub fn write(&self, out: &mut Vec<u8>) {
         let mut line = Object::begin(out);
-        line.text("level", "info");
-        line.plain("time", timestamp(self.since_epoch()).as_bytes());
-        line.text("scope", "request");
+        line.plain(name!("level"), b"info");
+        line.plain(name!("time"), &timestamp_in_ascii(self.since_epoch()));
+        line.plain(name!("scope"), b"request");
         self.write_place(&mut line);
         self.write_request(&mut line);
-        line.text("protocol", self.protocol());
+        line.plain(name!("protocol"), self.protocol().as_bytes());
         self.write_gen_ai(&mut line);
-        line.number("attempts", self.attempts.len() as u64);
-        line.positive("retry.attempt", self.attempts.len().saturating_sub(1) as u64);
+        line.number(name!("attempts"), self.attempts.len() as u64);
+        line.positive(name!("retry.attempt"), self.attempts.len().saturating_sub(1) as u64);
         if self.attempts.len() > 1 || self.attempts.iter().any(|attempt| attempt.error.is_some()) {
-            write_attempts(&self.attempts, line.name("attempt.detail"));
+            write_attempts(&self.attempts, line.name(name!("attempt.detail")));
         }
-        line.text("end", self.end.name());
-        line.some_text("reason", self.reason.map(|reason| reason.name()));
-        line.some_text("error", self.error.as_deref());
-        line.some_text("request.body", self.request_body.as_deref().map(String::from_utf8_lossy).as_deref());
-        line.some_text("response.body", self.response_body.as_deref().map(String::from_utf8_lossy).as_deref());
-        line.millis("duration", self.duration);
+        line.plain(name!("end"), self.end.name().as_bytes());
+        line.some_text(name!("reason"), self.reason.map(|reason| reason.name()));
+        line.some_text(name!("error"), self.error.as_deref());
+        line.some_text(name!("request.body"), self.request_body.as_deref().map(String::from_utf8_lossy).as_deref());
+        line.some_text(name!("response.body"), self.response_body.as_deref().map(String::from_utf8_lossy).as_deref());
+        line.millis(name!("duration"), self.duration);
         line.end();
     }
 
@@ -122,53 +127,54 @@ impl Record {
 
     /// Where it was served.
     fn write_place(&self, line: &mut Object<'_>) {
-        line.some_text("gateway", self.gateway.as_deref());
-        line.some_text("listener", self.listener.as_deref());
-        line.some_text("route_rule", self.rule.as_deref());
-        line.some_text("route", self.route.as_deref());
-        line.some_text("backend", self.backend.as_deref());
+        line.some_text(name!("gateway"), self.gateway.as_deref());
+        line.some_text(name!("listener"), self.listener.as_deref());
+        line.some_text(name!("route_rule"), self.rule.as_deref());
+        line.some_text(name!("route"), self.route.as_deref());
+        line.some_text(name!("backend"), self.backend.as_deref());
         if let Some(last) = self.attempts.last() {
-            line.text("endpoint", &last.endpoint);
-            line.text("provider", &last.provider);
-            line.some_text("provider.standing", last.standing);
+            line.text(name!("endpoint"), &last.endpoint);
+            line.text(name!("provider"), &last.provider);
+            line.some_text(name!("provider.standing"), last.standing);
         }
     }
 
     /// What was asked for, and how it is called.
     fn write_request(&self, line: &mut Object<'_>) {
-        write_address(self.peer, line.name("src.addr"));
-        line.text("http.method", shortened(self.method.as_str()));
-        line.text("http.host", &self.host);
-        line.text("http.path", &self.path);
-        line.text("http.version", version(self.version));
-        line.number("http.status", self.status.into());
-        line.text("request.id", &self.request_id);
-        line.some_text("upstream.request.id", self.upstream_request_id.as_deref());
-        line.plain("trace.id", &hex::<32>(self.trace.trace_id));
-        line.plain("span.id", &hex::<16>(self.trace.span_id.into()));
+        write_address(self.peer, line.name(name!("src.addr")));
+        line.text(name!("http.method"), shortened(self.method.as_str()));
+        line.text(name!("http.host"), &self.host);
+        line.text(name!("http.path"), &self.path);
+        line.plain(name!("http.version"), version(self.version).as_bytes());
+        line.number(name!("http.status"), self.status.into());
+        line.text(name!("request.id"), &self.request_id);
+        line.some_text(name!("upstream.request.id"), self.upstream_request_id.as_deref());
+        line.plain(name!("trace.id"), &hex::<32>(self.trace.trace_id));
+        line.plain(name!("span.id"), &hex::<16>(self.trace.span_id.into()));
     }
 
     fn write_gen_ai(&self, line: &mut Object<'_>) {
         let Some(operation) = self.operation else { return };
-        line.text("gen_ai.operation.name", operation);
-        line.some_text("gen_ai.provider.name", self.system);
-        line.some_text("gen_ai.request.model", self.sent_model().map(shortened));
-        line.some_text("gen_ai.request.original_model", self.requested_model.as_deref().map(shortened));
-        line.some_text("gen_ai.response.model", self.response_model.as_deref().map(shortened));
+        line.plain(name!("gen_ai.operation.name"), operation.as_bytes());
+        line.some_text(name!("gen_ai.provider.name"), self.system);
+        line.some_text(name!("gen_ai.request.model"), self.sent_model().map(shortened));
+        line.some_text(name!("gen_ai.request.original_model"), self.requested_model.as_deref().map(shortened));
+        line.some_text(name!("gen_ai.response.model"), self.response_model.as_deref().map(shortened));
         if let Some(usage) = self.usage {
-            line.number("gen_ai.usage.input_tokens", usage.input);
-            line.number("gen_ai.usage.output_tokens", usage.output);
-            line.positive("gen_ai.usage.cache_read.input_tokens", usage.cached);
-            line.positive("gen_ai.usage.cache_creation.input_tokens", usage.cache_written);
-            line.positive("gen_ai.usage.reasoning_tokens", usage.reasoning);
+            line.number(name!("gen_ai.usage.input_tokens"), usage.input);
+            line.number(name!("gen_ai.usage.output_tokens"), usage.output);
+            line.positive(name!("gen_ai.usage.cache_read.input_tokens"), usage.cached);
+            line.positive(name!("gen_ai.usage.cache_creation.input_tokens"), usage.cache_written);
+            line.positive(name!("gen_ai.usage.reasoning_tokens"), usage.reasoning);
         }
-        line.seconds("agw.ai.time_to_first_token", self.first_token.map(|first| first.as_secs_f64()));
-        line.seconds("agw.ai.time_per_output_token", self.time_per_output_token());
+        line.seconds(name!("agw.ai.time_to_first_token"), self.first_token.map(|first| first.as_secs_f64()));
+        line.seconds(name!("agw.ai.time_per_output_token"), self.time_per_output_token());
         if let Some(cost) = &self.cost {
-            line.plain("agw.ai.usage.cost.total", cost.total().to_string().as_bytes());
+            line.plain(name!("agw.ai.usage.cost.total"), cost.total().to_string().as_bytes());
         }
         for (name, value) in self.asked.iter().flat_map(|asked| asked.each()) {
-            serde_json::to_writer(line.name(name), value).expect("a value is JSON, and there is always room");
+            serde_json::to_writer(line.name(&format!(",\"{name}\":")), value)
+                .expect("a value is JSON, and there is always room");
         }
     }
 }
@@ -180,21 +186,30 @@ fn write_attempts(attempts: &[Attempt], out: &mut Vec<u8>) {
             out.push(b',');
         }
         let mut told = Object::begin(out);
-        told.text("provider", &attempt.provider);
-        told.text("endpoint", &attempt.endpoint);
-        told.some_text("standing", attempt.standing);
+        told.text(name!("provider"), &attempt.provider);
+        told.text(name!("endpoint"), &attempt.endpoint);
+        told.some_text(name!("standing"), attempt.standing);
         if let Some(status) = attempt.status {
-            told.number("status", status.into());
+            told.number(name!("status"), status.into());
         }
-        told.some_text("error", attempt.error.as_deref());
-        told.millis("duration", attempt.duration);
+        told.some_text(name!("error"), attempt.error.as_deref());
+        told.millis(name!("duration"), attempt.duration);
         told.end();
     }
     out.push(b']');
 }
 
 fn write_address(address: IpAddr, out: &mut Vec<u8>) {
-    write!(out, "\"{address}\"").expect("there is always room");
+    let IpAddr::V4(address) = address else {
+        return write!(out, "\"{address}\"").expect("there is always room");
+    };
+    let mut before = b'"';
+    for part in address.octets() {
+        out.push(before);
+        out.extend_from_slice(itoa::Buffer::new().format(part).as_bytes());
+        before = b'.';
+    }
+    out.push(b'"');
 }
 
 /// As `Debug` has it.
@@ -210,6 +225,10 @@ fn version(version: http::Version) -> &'static str {
 
 /// RFC 3339 in UTC with microseconds.
 pub(crate) fn timestamp(since_epoch: Duration) -> String {
+    String::from_utf8_lossy(&timestamp_in_ascii(since_epoch)).into_owned()
+}
+
+fn timestamp_in_ascii(since_epoch: Duration) -> [u8; 27] {
     let seconds = since_epoch.as_secs();
     let (days, of_day) = (seconds / 86_400, seconds % 86_400);
     // civil date from days since 1970-01-01 (Gregorian calendar, eras of 400 years)
@@ -230,7 +249,7 @@ pub(crate) fn timestamp(since_epoch: Duration) -> String {
             number /= 10;
         }
     }
-    String::from_utf8_lossy(&text).into_owned()
+    text
 }
 
 #[cfg(test)]

@@ -9,13 +9,7 @@ fn provider(name: &str) -> Arc<Provider> {
     Arc::new(Provider {
         name: name.into(),
         system: "openai",
-        endpoint: Endpoint {
-            host: name.into(),
-            port: 1,
-            tls: None,
-            connect_timeout: None,
-            protocol: Default::default(),
-        },
+        endpoint: Endpoint::new(name.into(), 1),
         model: None,
         path: PathPlan::Default,
         credential: Credential::None,
@@ -143,13 +137,7 @@ fn an_ordinary_failure_takes_nobody_out_whom_nobody_could_stand_in_for() {
 #[test]
 fn trouble_of_a_place_evicts_no_key_for_it_and_a_limited_key_leaves_alone() {
     let key = |name: &str| Provider {
-        endpoint: Endpoint {
-            host: "api".into(),
-            port: 443,
-            tls: None,
-            connect_timeout: None,
-            protocol: Default::default(),
-        },
+        endpoint: Endpoint::new("api".into(), 443),
         ..Arc::into_inner(provider(name)).unwrap()
     };
     let mut pool = backend(&[]);

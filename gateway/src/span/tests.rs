@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use super::dialect::{LATEST, TODAY};
 use super::*;
+use crate::asked::Asked;
 use crate::cost::Cost;
 use crate::edit::Prompt;
 use crate::error::Reason;
+use crate::particulars::Particulars;
 use crate::trace::Trace;
 use crate::tracing::{Chance, Collector, GRPC_PATH, Protocol, Sampling, Tracing};
 use crate::usage::Usage;
@@ -22,7 +24,7 @@ fn tracing(content: bool) -> Arc<Tracing> {
     Arc::new(Tracing { collector, sampling, filter, add, remove, content })
 }
 
-fn attempt(provider: &str, span_id: u64, started: u64) -> Attempt {
+pub(crate) fn attempt(provider: &str, span_id: u64, started: u64) -> Attempt {
     Attempt {
         provider: provider.into(),
         endpoint: format!("{provider}.example.com:443").into(),
@@ -38,6 +40,13 @@ fn attempt(provider: &str, span_id: u64, started: u64) -> Attempt {
         model: None,
         span_id,
     }
+}
+
+fn particulars() -> Particulars {
+    let mut told = Particulars::default();
+    told.read(br#"{"id":"chatcmpl-1","choices":[{"finish_reason":"stop"},{"finish_reason":"length"}]}"#);
+    told.audio_input = 3;
+    told
 }
 
 fn record() -> Record {
@@ -75,6 +84,8 @@ fn record() -> Record {
         asked: Prompt::read("{\"temperature\":0.2,\"max_tokens\":64,\"encoding_format\":\"float\"}".into())
             .unwrap()
             .asked,
+        asked_aside: Asked::aside(br#"{"n":2,"response_format":{"type":"json_object"}}"#),
+        particulars: Some(Box::new(particulars())),
         usage: Some(Usage { input: 11, output: 7, cached: 5, cache_written: 1, reasoning: 2 }),
         cost: Some(Cost {
             input: Usd(12_500_000),
@@ -165,4 +176,37 @@ fn prompts_and_answers_are_told_only_where_asked_and_cut() {
     };
     assert_eq!(told(&long), None);
     assert_eq!(told(&Record { tracing: Some(tracing(true)), ..long }), Some(true));
+}
+
+#[test]
+fn the_newest_names_tell_talks_as_messages_and_only_where_asked() {
+    let request = r#"{"instructions":"be brief","messages":[{"role":"user","content":"hi"}]}"#;
+    let answer = r#"{"choices":[{"message":{"content":"hello"},"finish_reason":"stop"}]}"#;
+    let talk = Record { request_body: Some(request.into()), response_body: Some(answer.into()), ..record() };
+    let told = |record: &Record, index: usize| {
+        let spans = of(record, &LATEST);
+        let names = ["gen_ai.system_instructions", "gen_ai.input.messages", "gen_ai.output.messages"];
+        names.map(|name| match spans[index].attributes.iter().find(|(told, _)| told == name) {
+            Some((_, Value::Text(text))) => text.clone(),
+            other => format!("{other:?}"),
+        })
+    };
+    assert_eq!(told(&talk, 2), ["None"; 3]);
+    let told_on = Record { tracing: Some(tracing(true)), ..talk };
+    let text = |text: &str| format!(r#"[{{"type":"text","content":"{text}"}}]"#);
+    let (asked, answered) = (text("hi"), text("hello"));
+    let input = format!(r#"[{{"role":"user","parts":{asked}}}]"#);
+    let output = format!(r#"[{{"role":"assistant","parts":{answered},"finish_reason":"stop"}}]"#);
+    assert_eq!(told(&told_on, 2), [text("be brief"), input.clone(), output]);
+    assert_eq!(told(&told_on, 1), [text("be brief"), input, "None".to_owned()], "a failed attempt has no answer");
+    assert_eq!(told(&Record { operation: Some("embeddings"), ..told_on }, 2), ["None"; 3]);
+}
+
+#[test]
+fn the_page_about_telemetry_has_every_name_of_both_dialects() {
+    let page = include_str!("../../TELEMETRY.md");
+    let spans = page.split("## Spans").nth(1).unwrap();
+    for (_, name) in [&TODAY, &LATEST].into_iter().flat_map(|dialect| dialect.server.iter().chain(dialect.client)) {
+        assert!(spans.contains(&format!("`{name}`")), "TELEMETRY.md lacks `{name}` among the spans");
+    }
 }

@@ -20,6 +20,9 @@ pub fn span(span: &Span, record: &Record, to: &mut Message) {
     };
     to.bytes(1, &record.trace.trace_id.to_be_bytes());
     to.bytes(2, &span.id.to_be_bytes());
+    if let Some(state) = &record.trace_state {
+        to.bytes(3, state.as_bytes());
+    }
     if span.parent != 0 {
         to.bytes(4, &span.parent.to_be_bytes());
     }
@@ -49,6 +52,9 @@ pub fn pair(pair: &mut Message, name: &str, value: &Value) {
         Value::Bool(value) => any.varint(2, u64::from(*value)),
         Value::Int(value) => any.varint(3, value.cast_unsigned()),
         Value::Float(value) => any.fixed64(4, value.to_bits()),
+        Value::Texts(all) => any.nested(5, |array| {
+            all.iter().for_each(|text| array.nested(1, |any| any.bytes(1, capped(text).as_bytes())));
+        }),
     });
 }
 

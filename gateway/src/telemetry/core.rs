@@ -6,10 +6,12 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::MOST_BLANK;
 use crate::metrics::family;
 use crate::metrics::table::Row;
 use crate::metrics::value::Distribution;
 use crate::metrics::write::Text;
+use crate::record::Records;
 
 /// The counts of one core. Aligned, so that it shares no cache line with another's.
 #[derive(Debug, Default)]
@@ -18,6 +20,8 @@ pub struct Core {
     begun: AtomicU64,
     ended: AtomicU64,
     rare: Mutex<Rare>,
+    /// Records of this core that were told of.
+    told: Mutex<Records>,
 }
 
 /// What happens once a connection.
@@ -62,6 +66,20 @@ impl Core {
     /// An upstream connection was made.
     pub fn connected(&self, tls: bool, took: Duration) {
         self.rare().connects[usize::from(tls)].observe(&family::UPSTREAM_CONNECT, took.as_secs_f64(), None);
+    }
+
+    /// Records of this core may be used again, as far as there is a use for so many; the rest stays.
+    pub(super) fn give_back(&self, records: &mut Records) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let room = MOST_BLANK.saturating_sub(told.len()).min(records.len());
+        told.extend(records.drain(..room));
+    }
+
+    /// All that may be used again; none where that is just being given back, which a request does not wait for.
+    pub(super) fn take_back(&self, into: &mut Records) {
+        if let Ok(mut told) = self.told.try_lock() {
+            std::mem::swap(into, &mut told);
+        }
     }
 
     fn rare(&self) -> MutexGuard<'_, Rare> {

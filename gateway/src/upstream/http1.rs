@@ -25,6 +25,9 @@ const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 /// Some servers (cpp-httplib, and so llama.cpp) close a connection behind a stream without having said so: after so long
 /// that is seen.
 const SETTLING: Duration = Duration::from_millis(5);
+/// Of a connection that was in use this short a time ago the kernel is not asked. A provider that stops closes its
+/// connections within a millisecond of its last answer, and this core hears of it when it next looks.
+const FRESH: Duration = Duration::from_micros(200);
 /// A request that is on its way for so long still comes before the upstream gives up.
 const ON_ITS_WAY: Duration = Duration::from_secs(1);
 
@@ -126,9 +129,10 @@ impl Http1 {
         self.sender.is_closed()
     }
 
-    /// Whether the peer has neither closed it nor said what nobody asked for, as far as the kernel knows.
-    pub(super) fn alive(&self) -> bool {
-        self.socket.alive()
+    /// Whether the peer has neither closed it nor said what nobody asked for, as far as the kernel knows; where it was in
+    /// use a moment ago, as far as this core has heard.
+    pub(super) fn alive(&self, age: Duration) -> bool {
+        if age < FRESH && self.settles.is_zero() { self.socket.seems_alive() } else { self.socket.alive() }
     }
 
     /// From now on a task drives it.

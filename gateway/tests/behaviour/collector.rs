@@ -48,6 +48,8 @@ pub(crate) struct Span {
     pub(crate) trace_id: Vec<u8>,
     #[prost(bytes = "vec", tag = "2")]
     pub(crate) span_id: Vec<u8>,
+    #[prost(string, tag = "3")]
+    pub(crate) trace_state: String,
     #[prost(bytes = "vec", tag = "4")]
     pub(crate) parent_span_id: Vec<u8>,
     #[prost(string, tag = "5")]
@@ -93,16 +95,28 @@ struct AnyValue {
     int: Option<i64>,
     #[prost(double, optional, tag = "4")]
     double: Option<f64>,
+    #[prost(message, optional, tag = "5")]
+    array: Option<ArrayValue>,
 }
 
-fn json(all: &[KeyValue]) -> HashMap<String, serde_json::Value> {
-    let value = |value: &AnyValue| match value {
+#[derive(Clone, PartialEq, Message)]
+struct ArrayValue {
+    #[prost(message, repeated, tag = "1")]
+    values: Vec<AnyValue>,
+}
+
+fn value(value: &AnyValue) -> serde_json::Value {
+    match value {
         AnyValue { text: Some(text), .. } => text.as_str().into(),
         AnyValue { boolean: Some(value), .. } => (*value).into(),
         AnyValue { int: Some(value), .. } => (*value).into(),
         AnyValue { double: Some(value), .. } => (*value).into(),
+        AnyValue { array: Some(array), .. } => array.values.iter().map(self::value).collect(),
         _ => serde_json::Value::Null,
-    };
+    }
+}
+
+fn json(all: &[KeyValue]) -> HashMap<String, serde_json::Value> {
     all.iter().map(|pair| (pair.key.clone(), pair.value.as_ref().map_or(serde_json::Value::Null, value))).collect()
 }
 

@@ -53,7 +53,8 @@ async fn failed_over(grpc: bool) {
     let to = collector(grpc, &[]).await;
     let protocol = if grpc { "GRPC" } else { "HTTP" };
     let running = start(&(pool(&[&bad, &good], "") + &policy(&to, &format!(", protocol: {protocol}"))));
-    let request = with_head(post("/v1/chat/completions", ASK), &format!("{PARENT}tracestate: kept=1\r\n"));
+    let state = "tracestate: zeta=1 , tenant@kept=2\r\ntracestate: alpha=3\r\n";
+    let request = with_head(post("/v1/chat/completions", ASK), &format!("{PARENT}{state}"));
     assert_eq!(ask(&running, request).await.status, 200);
     let log = stop(running).await;
 
@@ -64,6 +65,7 @@ async fn failed_over(grpc: bool) {
     assert_eq!(received[0].resource["service.name"], "gateway");
     let spans = to.spans();
     assert!(spans.iter().all(|span| hex(&span.trace_id) == "0af7651916cd43dd8448eb211c80319c"));
+    assert!(spans.iter().all(|span| span.trace_state == "zeta=1,tenant@kept=2,alpha=3"), "{spans:?}");
     let (servers, clients) = (of_kind(&spans, 2), of_kind(&spans, 3));
     let [server] = servers[..] else { panic!("{spans:?}") };
     let [first, second] = clients[..] else { panic!("{spans:?}") };
@@ -96,7 +98,7 @@ async fn failed_over(grpc: bool) {
         let journal = mock.journal();
         let told = journal.requests[0].header("traceparent").unwrap().to_owned();
         assert_eq!(told, format!("00-0af7651916cd43dd8448eb211c80319c-{}-01", span.id()));
-        assert_eq!(journal.requests[0].header("tracestate"), Some("kept=1"));
+        assert_eq!(journal.requests[0].header("tracestate"), Some("zeta=1,tenant@kept=2,alpha=3"));
     }
 }
 
@@ -355,4 +357,91 @@ async fn requests_are_served_while_the_collector_is_dead() {
     .unwrap();
     assert!(told.contains("cannot be reached"), "{told}");
     assert_eq!(stop(running).await.len(), 21);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answers_id_and_why_it_ended_are_told_of_streams_too_and_only_in_spans() {
+    let mock = provider("a", "{respond: {text: fine, finish_reason: length}}").await;
+    let to = collector(true, &[]).await;
+    for (opt_in, kind) in [("", 2), ("gen_ai_latest_experimental", 3)] {
+        let running = started(&pool(&[&mock], ""), &to, &[("OTEL_SEMCONV_STABILITY_OPT_IN", opt_in)]);
+        for stream in [false, true] {
+            let body =
+                json!({"model": "asked", "n": 2, "stream": stream, "messages": [{"role": "user", "content": "hi"}]});
+            assert_eq!(ask(&running, post("/v1/chat/completions", &body.to_string())).await.status, 200);
+        }
+        let log = stop(running).await;
+        assert!(log.iter().all(|line| line.get("gen_ai.response.id").is_none()), "{log:?}");
+        let spans = to.spans();
+        let told: Vec<_> = of_kind(&spans, kind).into_iter().rev().take(2).collect();
+        for (span, other) in [(told[0], told[1]), (told[1], told[0])] {
+            let id = span.get("gen_ai.response.id");
+            assert!(id.as_str().is_some_and(|id| id.starts_with("chatcmpl-")), "{span:?}");
+            assert_ne!(id, other.get("gen_ai.response.id"));
+            assert_eq!(span.get("gen_ai.response.finish_reasons"), json!(["length", "length"]));
+            assert_eq!(span.get("gen_ai.request.choice.count"), json!(2));
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_state_that_is_invalid_or_of_no_trace_ends_here() {
+    let mock = provider("a", "{respond: {text: fine}}").await;
+    let to = collector(true, &[]).await;
+    let running = started(&pool(&[&mock], ""), &to, &[]);
+    let many: Vec<_> = (0..33).map(|n| format!("k{n}=1")).collect();
+    let no_parent = "traceparent: 00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01\r\ntracestate: a=1\r\n";
+    let heads = [
+        format!("{PARENT}tracestate: A=1\r\n"),
+        format!("{PARENT}tracestate: {}\r\n", many.join(",")),
+        no_parent.to_owned(),
+        format!(
+            "{PARENT}tracestate: kept=1\r\ntracestate: big={}\r\ntracestate: last={}\r\n",
+            "x".repeat(240),
+            "y".repeat(256)
+        ),
+    ];
+    for head in &heads {
+        assert_eq!(ask(&running, with_head(post("/v1/chat/completions", ASK), head)).await.status, 200);
+    }
+    stop(running).await;
+    let (journal, spans) = (mock.journal(), to.spans());
+    let sent: Vec<_> = journal.requests.iter().map(|request| request.header("tracestate")).collect();
+    let kept = format!("kept=1,big={}", "x".repeat(240));
+    assert_eq!(sent, [None, None, None, Some(&*kept)]);
+    let told: Vec<_> = of_kind(&spans, 2).iter().map(|span| span.trace_state.as_str()).collect();
+    assert_eq!(told, ["", "", "", &*kept]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn talks_are_told_as_messages_where_the_environment_asks_for_them() {
+    let mock = provider("a", "{respond: {text: fine}}").await;
+    let to = collector(true, &[]).await;
+    let latest = ("OTEL_SEMCONV_STABILITY_OPT_IN", "gen_ai_latest_experimental");
+    let content = ("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", "true");
+    for variables in [&[latest][..], &[latest, content]] {
+        let running = started(&pool(&[&mock], ""), &to, variables);
+        for stream in [false, true] {
+            let body = json!({"model": "asked", "stream": stream, "messages": [{"role": "user", "content": "hi"}]});
+            assert_eq!(ask(&running, post("/v1/chat/completions", &body.to_string())).await.status, 200);
+        }
+        stop(running).await;
+    }
+    let spans = to.spans();
+    let clients = of_kind(&spans, 3);
+    let read = |span: &Span, name: &str| match span.get(name) {
+        serde_json::Value::String(text) => serde_json::from_str(&text).unwrap(),
+        other => other,
+    };
+    for (at, client) in clients.iter().enumerate() {
+        let (asked, answered) = (read(client, "gen_ai.input.messages"), read(client, "gen_ai.output.messages"));
+        if at < 2 {
+            assert_eq!((asked, answered), (json!(null), json!(null)), "off unless somebody switched it on");
+            continue;
+        }
+        assert_eq!(asked, json!([{"role": "user", "parts": [{"type": "text", "content": "hi"}]}]));
+        let parts = json!([{"type": "text", "content": "fine"}]);
+        assert_eq!(answered, json!([{"role": "assistant", "parts": parts, "finish_reason": "stop"}]));
+    }
+    assert_eq!(clients.len(), 4);
 }

@@ -145,7 +145,8 @@ fn a_virtual_model_shares_the_health_of_its_targets_and_asks_for_their_names() {
     );
     let compiled = served(&(concrete + &failover + &weighted));
     let best = only(&compiled.snapshot, "best");
-    let names: Vec<_> = best.groups.iter().map(|group| (&*group[0].name, group[0].model.as_deref())).collect();
+    let names: Vec<_> =
+        best.groups.iter().map(|group| (&*group[0].name, group[0].model.as_ref().map(|model| &*model.name))).collect();
     assert_eq!(names, [("one", Some("one")), ("many", Some("many-1"))]);
     assert_eq!(best.eviction.as_ref().map(|eviction| eviction.duration.as_secs()), Some(7));
     let direct = only(&compiled.snapshot, "many-x");

@@ -49,14 +49,14 @@ fn llm_routing_and_observability_once_its_typo_is_mended() {
     let mended =
         include_str!("../../../docs/tutorials/001.yaml").replace("openai: {}\n        model", "openai:\n        model");
     let compiled = compile(&(gateway("agentgateway", namespace, 8080) + &secret(namespace) + &mended));
-    assert_eq!(ai(&first_target(&compiled)).groups[0][0].model.as_deref(), Some("gpt-4o"));
+    assert_eq!(ai(&first_target(&compiled)).groups[0][0].model_name().as_deref(), Some("gpt-4o"));
     insta::assert_snapshot!(table(compiled));
 }
 
 #[test]
 fn your_first_ai_route() {
     let compiled = compile(&(secret("agentgateway-system") + include_str!("../../../docs/tutorials/002.yaml")));
-    assert_eq!(ai(&first_target(&compiled)).groups[0][0].model.as_deref(), Some("gpt-4o-mini"));
+    assert_eq!(ai(&first_target(&compiled)).groups[0][0].model_name().as_deref(), Some("gpt-4o-mini"));
     insta::assert_snapshot!(table(compiled));
 }
 

@@ -86,7 +86,7 @@ pub(super) fn prompt<'v>(body: &'v Map<String, Value>, provider: &Provider) -> R
     reading.settle(messages.and_then(content::messages))?;
     reading.settle(given(body, "system").map_or(Ok(()), content::system))?;
     reading.settle(tools(body))?;
-    if provider.models.is_some() && provider.model(model).is_none() {
+    if provider.lacks(model) {
         return Err(ApiError::not_found(format!("model: {model}")));
     }
     Ok(model)

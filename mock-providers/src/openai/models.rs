@@ -1,6 +1,7 @@
 //! `GET /models`, `GET` and `DELETE /models/{id}`, and which models requests may name.
 //!
-//! Owns the list. Refuses to restrict requests where the script lists no models.
+//! Owns the list. Where the script lists no models, requests may name any but one
+//! that says itself that it is missing.
 
 use serde_json::{Value, json};
 
@@ -25,14 +26,15 @@ const USUAL: &[&str] = &[
     "omni-moderation-latest",
 ];
 
-/// Refuses a model that the script's list does not have, or not for this.
+/// Refuses a model that is not there, or not for this.
 pub(super) fn known(request: &Request<'_>, provider: &Provider, kind: ModelKind) -> Result<(), ApiError> {
-    let (Some(_), Some(name)) = (&provider.models, request.model()) else { return Ok(()) };
+    let Some(name) = request.model().filter(|name| !name.is_empty()) else { return Ok(()) };
+    if provider.lacks(name) {
+        return Err(ApiError::unknown_model(name));
+    }
     match provider.model(name) {
-        None if name.is_empty() => Ok(()),
-        None => Err(ApiError::unknown_model(name)),
         Some(Model { kind: Some(own), .. }) if *own != kind => Err(ApiError::unfit_model(name)),
-        Some(_) => Ok(()),
+        _ => Ok(()),
     }
 }
 

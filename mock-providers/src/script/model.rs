@@ -44,7 +44,18 @@ pub enum ModelKind {
     Moderation,
 }
 
+/// How the names begin of models that are nowhere, also where the script lists none.
+const MISSING: &str = "no-such-model";
+
 impl Provider {
+    /// Whether requests that name this model are refused.
+    pub fn lacks(&self, id: &str) -> bool {
+        match &self.models {
+            Some(_) => self.model(id).is_none(),
+            None => id.starts_with(MISSING),
+        }
+    }
+
     /// The listed model of this name; none also where the script lists no models at all.
     pub fn model(&self, id: &str) -> Option<&Model> {
         self.models.as_ref()?.iter().find(|model| model.id == id)
@@ -84,6 +95,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn without_a_list_only_those_models_are_missing_that_say_so() {
+        let provider: Provider = serde_saphyr::from_str("{}").expect("well-formed");
+        assert!(provider.lacks("no-such-model") && provider.lacks("no-such-model-4d6f"));
+        assert!(!provider.lacks("gpt-4o") && !provider.lacks("") && !provider.lacks("org/no-such-model"));
+        let listed: Provider = serde_saphyr::from_str("{models: [no-such-model-but-this]}").expect("well-formed");
+        assert!(!listed.lacks("no-such-model-but-this"));
+    }
+
+    #[test]
     fn a_model_is_a_name_or_a_map_with_an_id() {
         let script = "{models: [m-1, {id: m-2, kind: embedding, context_window: 8192}]}";
         let provider: Provider = serde_saphyr::from_str(script).expect("well-formed");
@@ -91,6 +111,7 @@ mod tests {
         let second = provider.model("m-2").expect("listed");
         assert_eq!((second.kind, second.context_window), (Some(ModelKind::Embedding), Some(8192)));
         assert_eq!(provider.model("m-3"), None);
+        assert!(provider.lacks("m-3") && !provider.lacks("m-1"));
         for (wrong, why) in [("{models: [{kind: chat}]}", "id"), ("{models: [{id: a, window: 3}]}", "window")] {
             let error = serde_saphyr::from_str::<Provider>(wrong).expect_err("refused").to_string();
             assert!(error.contains(why), "{error}");

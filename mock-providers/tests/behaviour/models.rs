@@ -39,6 +39,32 @@ async fn without_a_script_the_usual_models_are_listed_and_others_are_not_found()
 }
 
 #[tokio::test]
+async fn without_a_list_a_model_that_says_it_is_missing_is_so_in_each_dialect() {
+    let chat = r#"{"model":"M","max_tokens":9,"messages":[{"role":"user","content":"hi"}]}"#;
+    let (azure, anthropic) = ("{dialect: azure}", "{dialect: anthropic, strict: off}");
+    let deployed = "/openai/deployments/M/chat/completions?api-version=2024-10-21";
+    for (script, path, body, pointer, code) in [
+        ("{}", "/v1/chat/completions", chat, "/error/code", "model_not_found"),
+        ("{}", "/v1/completions", r#"{"model":"M","prompt":"hi"}"#, "/error/code", "model_not_found"),
+        ("{}", "/v1/responses", r#"{"model":"M","input":"hi"}"#, "/error/code", "model_not_found"),
+        ("{}", "/v1/embeddings", r#"{"model":"M","input":"hi"}"#, "/error/code", "model_not_found"),
+        ("{}", "/v1/moderations", r#"{"model":"M","input":"hi"}"#, "/error/code", "model_not_found"),
+        (azure, deployed, chat, "/error/code", "DeploymentNotFound"),
+        (azure, "/openai/v1/chat/completions", chat, "/error/code", "DeploymentNotFound"),
+        (anthropic, "/v1/messages", chat, "/error/type", "not_found_error"),
+    ] {
+        let named =
+            |model: &str| (path.replace("/M/", &format!("/{model}/")), body.replace("\"M\"", &format!("\"{model}\"")));
+        let (there, said) = named("such-a-model");
+        assert_eq!(ask(script, "POST", &there, &said).await.status, 200, "{there}");
+        let (nowhere, said) = named("no-such-model-4d6f");
+        let answer = ask(script, "POST", &nowhere, &said).await;
+        let told = answer.json().pointer(pointer).cloned();
+        assert_eq!((answer.status, told), (404, Some(json!(code))), "{nowhere}");
+    }
+}
+
+#[tokio::test]
 async fn only_a_fine_tune_can_be_deleted() {
     let deleted = ask("{}", "DELETE", "/v1/models/ft:gpt-4o:acme::1", "").await;
     assert_eq!(deleted.json(), json!({"id": "ft:gpt-4o:acme::1", "object": "model", "deleted": true}));

@@ -62,10 +62,19 @@ impl Axis {
             }
             Scale::Log => {
                 let positive = values.filter(|value| *value > 0.0).fold(f64::MAX, f64::min);
-                let low = if positive < f64::MAX { positive.max(0.1).log10().floor() } else { 0.0 };
-                let high = most.max(1.0).log10().ceil().max(low + 1.0);
-                let ticks = (low as i32..=high as i32).map(|at| 10f64.powi(at)).collect();
-                Self { scale, low, high, ticks }
+                let least = if positive < f64::MAX { positive.max(0.1) } else { 1.0 };
+                let (low, high) = (least.log10().floor(), most.max(1.0).log10().ceil());
+                let decades = |times: &'static [f64]| {
+                    let powers = (low as i32..=high.max(low + 1.0) as i32).map(|at| 10f64.powi(at));
+                    powers.flat_map(|power| times.iter().map(move |time| power * time)).collect::<Vec<f64>>()
+                };
+                // less than two decades are divided more finely, and end where the values do
+                let mut ticks = decades(if most / least < 50.0 { &[1.0, 2.0, 5.0] } else { &[1.0] });
+                let last = ticks.iter().position(|tick| *tick >= most).unwrap_or(ticks.len() - 1);
+                ticks.truncate(last.max(1) + 1);
+                let first = ticks.iter().rposition(|tick| *tick <= least).unwrap_or(0);
+                ticks.drain(..first.min(ticks.len() - 2));
+                Self { scale, low: ticks[0].log10(), high: ticks[ticks.len() - 1].log10(), ticks }
             }
             Scale::Tail => Self { scale, low: 0.0, high: 4.0, ticks: vec![0.5, 0.9, 0.99, 0.999, 0.9999] },
         }
@@ -171,6 +180,7 @@ mod tests {
         let log = Axis::new(Scale::Log, [0.0, 35.0, 4_200.0].into_iter());
         assert_eq!(log.ticks, [10.0, 100.0, 1_000.0, 10_000.0]);
         assert_eq!((log.at(0.0), log.at(10_000.0)), (0.0, 1.0));
+        assert_eq!(Axis::new(Scale::Log, [210.0, 700.0].into_iter()).ticks, [200.0, 500.0, 1_000.0]);
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! A made-up run in each of its forms.
 
 use super::*;
-use crate::bench::model::{Machine, SCHEMA, Saturation, Window};
-use crate::bench::{compare, figures, html};
+use crate::bench::compare::{self, Comparison};
+use crate::bench::model::{Machine, SCHEMA, Saturation, Settings, Window};
+use crate::bench::{figures, html};
 
 /// Two lanes with seven windows each; the second one of the target is void. `slower`: how many times the floor's time.
 fn run(slower: f64) -> Run {
@@ -40,6 +41,20 @@ fn run(slower: f64) -> Run {
         started: 1_790_000_000,
         command: ["windtunnel", "bench"].map(str::to_owned).to_vec(),
         seed: 1,
+        settings: Some(Settings {
+            window_ms: 3000.0,
+            warmup_ms: 1000.0,
+            timeout_ms: 10_000.0,
+            objective_ms: Some(20.0),
+            rounds: 7,
+            arrivals: "poisson".to_owned(),
+            max_connections: 1024,
+            events: Some(64),
+            floor: Some("builtin".to_owned()),
+            provider: Some("http://127.0.0.1:8090".to_owned()),
+            model: Some("m-1".to_owned()),
+            varies: Some(false),
+        }),
         machine: Machine { cpu, cores: 2, memory_mib: 4096, system, load: 0.25 },
         ceilings: vec![Ceiling { what: "generator".to_owned(), stream: true, prompt: 1024, rate: 41_000.0 }],
         notes: vec!["a note".to_owned()],
@@ -61,14 +76,19 @@ fn a_run_is_told_with_what_each_lane_adds_and_what_was_void() {
 
 #[test]
 fn two_runs_are_told_figure_by_figure() {
-    insta::assert_snapshot!(compare::text(&compare::changes(&run(1.5), &run(1.8))));
-    assert!(compare::changes(&run(1.5), &run(1.8)).iter().any(|change| change.is_regression(15.0)));
-    assert!(!compare::changes(&run(1.8), &run(1.5)).iter().any(|change| change.is_regression(0.0)));
+    let mut other = run(1.8);
+    other.machine.cores = 4;
+    let settings = other.settings.as_mut().expect("it has some");
+    (settings.rounds, settings.floor) = (5, Some("http://127.0.0.1:8081".to_owned()));
+    (settings.provider, settings.model, settings.varies) = (None, Some("m-2".to_owned()), Some(true));
+    insta::assert_snapshot!(compare::text(&Comparison::of(&run(1.5), &other)));
+    assert!(Comparison::of(&run(1.5), &run(1.8)).regression(15.0).is_some());
+    assert!(Comparison::of(&run(1.8), &run(1.5)).regression(0.0).is_none());
 }
 
 #[test]
 fn runs_without_a_common_case_say_so() {
-    assert!(compare::text(&compare::changes(&Run::default(), &run(1.5))).contains("no case of one lane"));
+    assert!(compare::text(&Comparison::of(&Run::default(), &run(1.5))).contains("no case of one lane"));
 }
 
 #[test]

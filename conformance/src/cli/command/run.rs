@@ -35,11 +35,7 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode, Error> {
         Err(error) => return Err(Error::Input(error.to_string())),
     };
     load::fill(&mut scenarios, &args.variables).map_err(|error| Error::Input(error.to_string()))?;
-    for sink in &args.report {
-        // Noticed now, not after a long run; an older report stays until there is a newer one.
-        let opened = std::fs::OpenOptions::new().create(true).append(true).open(&sink.path);
-        opened.map_err(Error::io(format!("cannot write {}", sink.path.display())))?;
-    }
+    report::file::check_all(&args.report).map_err(Error::Input)?;
     if args.names.is_empty() && args.profiles.is_empty() {
         known_failures(&plan.setting.target, &scenarios)?;
     } else if !args.names.is_empty() {

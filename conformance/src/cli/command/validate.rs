@@ -1,24 +1,30 @@
 //! `windtunnel validate`: finds the backend, runs `crate::validate`, tells, and decides the exit code.
 
+mod access;
+
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
+
+use access::{access, masks};
 
 use super::stop::{Ended, unless_stopped};
 use super::{Error, print};
 use crate::cli::ValidateArgs;
 use crate::mask::Masks;
 use crate::render::Style;
+use crate::report::{file, tamed};
 use crate::validate::answer::seconds;
-use crate::validate::backend::{Access, Backend, Base};
+use crate::validate::backend::{Access, Backend, Base, Unreachable};
 use crate::validate::deviation::Expected;
-use crate::validate::gather::LONGEST;
+use crate::validate::gather::{Budget, LONGEST};
 use crate::validate::outcome::Outcome;
 use crate::validate::plan::Plan;
 use crate::validate::report::{list, text};
 use crate::validate::select::select;
-use crate::validate::survey::{Survey, Wishes};
-use crate::validate::{Setting, Told, run, through};
+use crate::validate::survey::{FIRST, Survey, Wishes};
+use crate::validate::through::{Changes, changes};
+use crate::validate::{Setting, Told, run};
 
 pub(super) fn validate(args: &ValidateArgs) -> Result<ExitCode, Error> {
     let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
@@ -50,17 +56,17 @@ pub(super) fn validate(args: &ValidateArgs) -> Result<ExitCode, Error> {
         },
         expected: Expected::of(&args.quirks).map_err(input)?,
         concurrency: number(args.concurrency),
-        max_requests: number(args.max_requests),
+        budget: Budget {
+            most: number(args.max_requests) / if args.through.is_some() { 2 } else { 1 },
+            told: number(args.max_requests),
+        },
         timeout: args.timeout,
     };
-    for sink in &args.report {
-        // Noticed now, not after a long run; an older report stays until there is a newer one.
-        let opened = std::fs::OpenOptions::new().create(true).append(true).open(&sink.path);
-        opened.map_err(Error::io(format!("cannot write {}", sink.path.display())))?;
-    }
+    file::check_all(&args.report).map_err(Error::Input)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Error::io("no runtime"))?;
     let ended = runtime.block_on(unless_stopped(validated(args, &setting, &access, style)));
-    drop(runtime);
+    // A name that is still being looked up keeps nobody waiting.
+    runtime.shutdown_background();
     progress_ends();
     match ended? {
         Ended::Done(code) => code,
@@ -74,83 +80,84 @@ pub(super) fn validate(args: &ValidateArgs) -> Result<ExitCode, Error> {
 async fn validated(args: &ValidateArgs, setting: &Setting, access: &Access, style: Style) -> Result<ExitCode, Error> {
     let url = args.base_url.as_deref().unwrap_or_default();
     let (base, gateway) = (parsed(url)?, args.through.as_deref().map(parsed).transpose()?);
-    let Some(direct) = outcome(base, args, setting, access).await? else { return Ok(ExitCode::from(1)) };
+    let direct = outcome(&base, args, setting, access).await?;
     let Some(gateway) = gateway else {
         print(&text::text(&direct, style))?;
-        write(args, &direct)?;
-        return Ok(ExitCode::from(direct.exit_code()));
+        return ended(args, &direct);
     };
-    let Some(mut other) = outcome(gateway, args, setting, access).await? else { return Ok(ExitCode::from(1)) };
-    if let Some(why) = direct.stopped.as_ref().or(other.stopped.as_ref()) {
-        eprintln!("error: there is nothing to compare: {why}");
-        return Ok(ExitCode::from(1));
+    if direct.stopped.is_some() {
+        print(&text::text(&direct, style))?;
+        eprintln!(
+            "error: there is nothing to compare: {}",
+            match direct.asked() {
+                0 => "without the gateway the backend itself does not answer",
+                _ => "the backend was given up before it was asked through the gateway",
+            }
+        );
+        return ended(args, &direct);
     }
-    let changes = through::changes(&direct, &other);
+    let mut other = outcome(&gateway, args, setting, access).await?;
+    let url = other.url.clone();
+    other.through = Some(std::mem::replace(&mut other.url, direct.url.clone()));
+    if other.stopped.is_some() && other.asked() == 0 {
+        print(&text::text(&other, style))?;
+        eprintln!(
+            "error: there is nothing to compare: the backend answers directly, and not through the gateway {url}"
+        );
+        return ended(args, &other);
+    }
+    let mut changes = changes(&direct, &other);
+    if let Some(again) = again(setting, &changes, [&direct, &other]) {
+        let (before, after) =
+            (outcome(&base, args, &again, access).await?, outcome(&gateway, args, &again, access).await?);
+        changes.confirm(&before, &after);
+        other.requests += after.requests;
+    }
+    changes.settle(&direct, &mut other, args.level);
     print(&text::changes(&direct, &other, &changes, style))?;
-    // what counts is what the gateway made worse, and not what the backend does by itself
-    for check in &mut other.checks {
-        let worse = |change: &through::Change| change.through.id == check.id && change.is_worse();
-        check.fails = check.level <= args.level && changes.iter().any(worse);
+    ended(args, &other)
+}
+
+/// The checks that are worse through the gateway, which may be by chance, once more with the requests that are left.
+fn again(setting: &Setting, changes: &Changes, [direct, through]: [&Outcome; 2]) -> Option<Setting> {
+    let worse: Vec<&str> = changes.worse().collect();
+    let most = setting.budget.told.saturating_sub(direct.requests + through.requests) / 2;
+    if worse.is_empty() || most < FIRST || through.stopped.is_some() {
+        return None;
     }
-    other.through = Some(std::mem::replace(&mut other.url, direct.url));
-    write(args, &other)?;
-    Ok(ExitCode::from(other.exit_code()))
+    eprintln!("worse through the gateway, so asked once more both ways: {}", worse.join(", "));
+    let checks = setting.checks.iter().copied().filter(|check| worse.contains(&check.id)).collect();
+    Some(Setting { checks, budget: Budget { most, ..setting.budget }, ..setting.clone() })
 }
 
-/// One run, without secrets; none when the backend cannot be found.
-async fn outcome(
-    base: Base,
-    args: &ValidateArgs,
-    setting: &Setting,
-    access: &Access,
-) -> Result<Option<Outcome>, Error> {
-    let backend = match Backend::find(base, access, setting.timeout).await {
-        Ok(backend) => Arc::new(backend),
-        Err(error) => {
-            eprintln!("error: {error}");
-            return Ok(None);
-        }
-    };
-    let mut outcome = run(&backend, setting, &Teller { setting }).await;
-    progress_ends();
-    outcome.settle(&setting.expected, args.level);
-    let headers = access.headers.iter().map(|(_, value)| value.clone());
-    let secrets = access.key.iter().cloned().chain(headers.filter(|value| value.len() >= 8));
-    outcome.hide(&Masks::new(secrets.map(|secret| (secret, "[secret]".to_owned()))));
-    Ok(Some(outcome))
-}
-
-fn parsed(url: &str) -> Result<Base, Error> {
-    Base::parse(url).map_err(input)
-}
-
-fn access(args: &ValidateArgs) -> Result<Access, Error> {
-    let key = args.api_key_env.as_deref().map(|name| match std::env::var(name) {
-        Ok(key) if !key.trim().is_empty() => Ok(key.trim().to_owned()),
-        _ => Err(Error::Input(format!("--api-key-env: the environment variable {name} is not set, or empty"))),
-    });
-    let headers = args.headers.iter().map(|header| {
-        let (name, value) = header.split_once(':').unwrap_or((header, ""));
-        let good = http::HeaderName::try_from(name).is_ok() && http::HeaderValue::try_from(value.trim()).is_ok();
-        // not the text itself: it may be a key
-        let wrong = || Error::Input("--header: write NAME: VALUE".to_owned());
-        if good && !value.is_empty() { Ok((name.to_ascii_lowercase(), value.trim().to_owned())) } else { Err(wrong()) }
-    });
-    let key = key.transpose()?;
-    if key.as_deref().is_some_and(|key| http::HeaderValue::try_from(key).is_err()) {
-        return Err(Error::Input("--api-key-env: the key has characters that no header may have".to_owned()));
-    }
-    let roots =
-        args.ca.as_ref().map(|path| std::fs::read(path).map_err(Error::io(format!("cannot read {}", path.display()))));
-    Ok(Access { key, headers: headers.collect::<Result<_, _>>()?, roots: roots.transpose()? })
-}
-
-fn write(args: &ValidateArgs, outcome: &Outcome) -> Result<(), Error> {
+/// Writes the reports, and says how it ended.
+fn ended(args: &ValidateArgs, outcome: &Outcome) -> Result<ExitCode, Error> {
     for sink in &args.report {
         let text = sink.kind.text(outcome);
         std::fs::write(&sink.path, text).map_err(Error::io(format!("cannot write {}", sink.path.display())))?;
     }
-    Ok(())
+    Ok(ExitCode::from(outcome.exit_code()))
+}
+
+/// One run, without secrets; also of who cannot be found.
+async fn outcome(base: &Base, args: &ValidateArgs, setting: &Setting, access: &Access) -> Result<Outcome, Error> {
+    let (url, masks) = (base.to_string(), masks(access));
+    let mut outcome = match Backend::find(base.clone(), access, setting.timeout).await {
+        Ok(backend) => run(&Arc::new(backend), setting, &Teller { setting, masks: &masks }).await,
+        Err(Unreachable::Tls(error)) => return Err(input(error)),
+        Err(error) => {
+            let why = error.to_string();
+            Outcome { stopped: Some(why.clone()), ..setting.nothing(url, &why) }
+        }
+    };
+    progress_ends();
+    outcome.settle(&setting.expected, args.level);
+    outcome.hide(&masks);
+    Ok(outcome)
+}
+
+fn parsed(url: &str) -> Result<Base, Error> {
+    Base::parse(url).map_err(input)
 }
 
 /// Names that fit no check: nothing ran.
@@ -170,6 +177,7 @@ fn number(count: u32) -> usize {
 /// Says before a run what it will take, and while it goes on how far it is.
 struct Teller<'s> {
     setting: &'s Setting,
+    masks: &'s Masks,
 }
 
 impl Told for Teller<'_> {
@@ -177,7 +185,7 @@ impl Told for Teller<'_> {
         let Setting { concurrency, timeout, .. } = self.setting;
         eprintln!(
             "{}: {} requests, at most {} tokens; {concurrency} at once, at most {} in all",
-            survey.facts.model,
+            tamed(&self.masks.hide(&survey.facts.model)),
             plan.requests,
             plan.tokens,
             seconds(timeout.saturating_mul(LONGEST))
@@ -187,7 +195,7 @@ impl Told for Teller<'_> {
     fn asked(&self, requests: usize, of: usize) {
         let mut out = std::io::stderr();
         if out.is_terminal() {
-            let _ = write!(out, "\r\x1b[2K[{requests}/{of}] requests");
+            let _ = write!(out, "\r\x1b[2K[{requests}/{}] requests", of.max(requests));
             let _ = out.flush();
         }
     }

@@ -32,6 +32,7 @@ pub(super) async fn send(backend: &Backend, request: &Request) -> Answer {
 
 async fn carry(backend: &Backend, request: &Request) -> Result<(Head, Vec<u8>), Failed> {
     let stream = backend.connect(&[b"h2"]).await.map_err(Failed::NotOffered)?;
+    backend.counts();
     let (mut sender, connection) = client::handshake(stream).await.map_err(failed)?;
     let connection = tokio::spawn(connection);
     let answer = async {

@@ -9,6 +9,9 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+/// How the reason begins when TLS is what fails.
+pub const TLS: &str = "TLS: ";
+
 /// How a backend's certificate is checked.
 #[derive(Clone)]
 pub struct Tls {
@@ -57,6 +60,6 @@ impl Tls {
         let mut config = self.config.clone();
         config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
         let connected = TlsConnector::from(Arc::new(config)).connect(self.name.clone(), stream).await;
-        connected.map_err(|error| format!("TLS: {error}"))
+        connected.map_err(|error| format!("{TLS}{error}"))
     }
 }

@@ -159,7 +159,7 @@ fn parts(case: &Case<'_>, finding: &mut Finding) {
     let prompt = |answer: &Answer| answer.value()["usage"]["prompt_tokens"].as_u64();
     if let (Some(of_parts), Some(of_whole)) = (prompt(parts), prompt(whole)) {
         // Half of the sentence is more than what a separator could be.
-        finding.expect(of_parts + 8 >= of_whole, || {
+        finding.expect(of_parts.saturating_add(8) >= of_whole, || {
             format!("the same text has {of_whole} prompt tokens as a string, {of_parts} as two parts: not all is read")
         });
     }

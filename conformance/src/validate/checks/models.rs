@@ -42,7 +42,7 @@ pub(super) const CHECKS: &[Check] = &[
         title: "A model that does not exist is a 404 with `model_not_found`",
         anchor: API,
         recognises: &[],
-        asks: |_| asks([Request::get("/models/windtunnel-no-such-model")]),
+        asks: |facts| asks([Request::get(format!("/models/{}", facts.missing))]),
         judge: unknown,
     },
 ];

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::super::check::{Case, Check, Level};
 use super::super::chunks::{choices, first, joined};
 use super::super::finding::Finding;
+use super::super::shape::kind;
 use super::super::stream::{Chunk, Stream};
 use super::chat::{adds_up, finish_known};
 use super::chat_requests::several;
@@ -182,6 +183,10 @@ fn usage_last(case: &Case<'_>, finding: &mut Finding) {
         Some(_) => finding.deviates("usage_on_content_chunk", "the usage is in a chunk with content"),
         None => finding.fail("$.choices: is not an array in the chunk with the usage"),
     }
+    let object = &report.value["object"];
+    finding.expect(object == "chat.completion.chunk", || {
+        format!("$.object: expected \"chat.completion.chunk\" in the chunk with the usage, got {}", kind(object))
+    });
     adds_up(&report.value["usage"], finding);
 }
 

@@ -10,7 +10,7 @@ use super::super::facts::{Facts, by};
 use super::super::finding::Finding;
 use super::super::shape::CHUNK;
 use super::super::stream::Oddity;
-use super::{asks, refused};
+use super::{asks, pace, refused};
 
 const API: &str = "OpenAI API, chat completion chunks";
 const SSE: &str = "WHATWG HTML, server-sent events";
@@ -23,7 +23,7 @@ pub(super) const CHECKS: &[Check] = &[
         anchor: SSE,
         recognises: &[],
         asks: |facts| asks([long(facts)]),
-        judge: incremental,
+        judge: pace::incremental,
     },
     Check {
         id: "STR-02",
@@ -126,31 +126,6 @@ pub(super) fn streamed(answer: &Answer, finding: &mut Finding) -> bool {
             Some(_) => "`stream: true` is answered with plain JSON".to_owned(),
             None => "the stream has no chunk that is JSON".to_owned(),
         })
-}
-
-fn incremental(case: &Case<'_>, finding: &mut Finding) {
-    let answer = case.answer(0);
-    if !streamed(answer, finding) {
-        return;
-    }
-    let kind = answer.media_type();
-    finding.expect(kind == "text/event-stream", || format!("content-type: expected text/event-stream, got `{kind}`"));
-    let (Some((begun, _)), Some((ended, _))) = (answer.reads.first(), answer.reads.last()) else { return };
-    let spread = ended.saturating_sub(*begun);
-    let chunks = answer.stream().chunks.len();
-    // No model makes that many tokens in so short a time; that the first one took long is nobody's fault.
-    let at_once = answer.reads.len() <= 2 || spread.as_millis() < 5;
-    let slow = ended.as_millis() >= 400;
-    finding.expect(!(chunks >= 20 && slow && at_once), || {
-        format!(
-            "{chunks} chunks came within {} ms, after {} ms without any: the stream was held back until it was complete",
-            spread.as_millis(),
-            begun.as_millis()
-        )
-    });
-    if chunks < 20 || !slow {
-        finding.note("the answer was too short or too quick to tell whether it is held back");
-    }
 }
 
 fn frames(case: &Case<'_>, finding: &mut Finding) {

@@ -33,7 +33,9 @@ pub fn text(outcome: &Outcome) -> String {
 fn about(outcome: &Outcome) -> Markup {
     html! {
         p { (sum(outcome)) ", " (outcome.requests) " requests in " (format!("{:.1}", outcome.took.as_secs_f64())) " s." }
+        @if let Some(gateway) = &outcome.through { p { "Through " code { (gateway) } "." } }
         @if let Some(why) = &outcome.stopped { p.stopped { "Stopped: " (why) } }
+        @if let Some(unsaid) = outcome.unsaid() { p.stopped { (unsaid) } }
         dl {
             @if let Some(print) = &outcome.fingerprint {
                 dt { "Looks like" } dd { strong { (print.name) } " " (print.evidence.join("; ")) }

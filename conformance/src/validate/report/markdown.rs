@@ -7,15 +7,21 @@ use super::{lines, sum};
 /// The whole document.
 pub fn text(outcome: &Outcome) -> String {
     let mut text = format!("# Validation of {}\n\n", outcome.url);
+    if let Some(gateway) = &outcome.through {
+        text.push_str(&format!("Through {gateway}.\n\n"));
+    }
     if let Some(print) = &outcome.fingerprint {
         text.push_str(&format!("Looks like **{}**", print.name));
         let evidence = print.evidence.iter().map(|seen| cell(seen)).collect::<Vec<_>>().join("; ");
         text.push_str(&if evidence.is_empty() { ".\n".to_owned() } else { format!(": {evidence}.\n") });
-        text.push_str(&format!("Model `{}`.\n", outcome.model));
+        text.push_str(&format!("Model `{}`.\n", outcome.model.replace('`', "'")));
     }
     text.push_str(&format!("{}.\n", sum(outcome)));
     if let Some(why) = &outcome.stopped {
         text.push_str(&format!("\n**Stopped:** {}\n", cell(why)));
+    }
+    if let Some(unsaid) = outcome.unsaid() {
+        text.push_str(&format!("\n**No pass:** {unsaid}\n"));
     }
     for quirk in &outcome.not_seen {
         text.push_str(&format!("\nExpected and not seen: `{quirk}`.\n"));

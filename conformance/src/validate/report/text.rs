@@ -4,7 +4,7 @@ use super::super::checks::AREAS;
 use super::super::finding::Verdict;
 use super::super::fingerprint::{Fingerprint, profile};
 use super::super::outcome::{Checked, Outcome};
-use super::super::through::Change;
+use super::super::through::Changes;
 use super::{lines, sum};
 use crate::render::Style;
 
@@ -26,6 +26,9 @@ pub fn text(outcome: &Outcome, style: Style) -> String {
 
 fn head(outcome: &Outcome) -> String {
     let mut text = format!("backend      {}", outcome.url);
+    if let Some(gateway) = &outcome.through {
+        text.push_str(&format!("\nthrough      {gateway}"));
+    }
     if let Some(print) = &outcome.fingerprint {
         text.push_str(&format!("\nlooks like   {}", of(print)));
     }
@@ -82,22 +85,29 @@ fn tail(outcome: &Outcome, style: Style) -> String {
             text.push_str(&format!("or what is usual for this kind of server: --quirks {like}\n"));
         }
     }
-    let failing = outcome.failing();
-    text.push_str(&match (outcome.exit_code(), failing) {
+    text.push_str(&verdict(outcome, style));
+    text
+}
+
+fn verdict(outcome: &Outcome, style: Style) -> String {
+    match (outcome.exit_code(), outcome.failing()) {
         (0, _) => style.paint("32", "the backend passes at this level\n"),
-        (3, _) => style.paint("31", "nothing was checked\n"),
+        (3, _) => style.paint("31", &format!("{}\n", outcome.unsaid().unwrap_or("nothing was checked".to_owned()))),
         (_, 0) => style.paint("31", "the backend does not pass\n"),
         (_, count) => {
             style.paint("31", &format!("the backend does not pass: {count} of its checks count at this level\n"))
         }
-    });
-    text
+    }
 }
 
 /// What a gateway changed.
-pub fn changes(direct: &Outcome, through: &Outcome, changes: &[Change], style: Style) -> String {
-    let mut text = format!("directly     {}\nthrough      {}\n", direct.url, through.url);
-    for change in changes {
+pub fn changes(direct: &Outcome, through: &Outcome, changes: &Changes, style: Style) -> String {
+    let gateway = through.through.as_ref().unwrap_or(&through.url);
+    let mut text = format!("directly     {}\nthrough      {gateway}\n", direct.url);
+    for (line, count) in &changes.everywhere {
+        text.push_str(&format!("everywhere   {line}, in {count} of {} checks; not told again\n", direct.checks.len()));
+    }
+    for change in &changes.checks {
         text.push_str(&format!("\n{}  {}\n", style.bold(&change.direct.id), change.direct.title));
         for (way, check) in [("directly", &change.direct), ("through", &change.through)] {
             text.push_str(&format!("  {way:9}  {}\n", check.verdict));
@@ -112,14 +122,30 @@ pub fn changes(direct: &Outcome, through: &Outcome, changes: &[Change], style: S
             text.push_str(&format!("  … {} more\n", change.differences.len() - DIFFERENCES));
         }
     }
-    let worse = changes.iter().filter(|change| change.is_worse()).count();
     text.push_str(&format!(
-        "\n{} checks, {} changed by the gateway, {worse} for the worse\n",
+        "\n{} checks, {} changed by the gateway, {} for the worse\n",
         direct.checks.len(),
-        changes.len()
+        changes.checks.len(),
+        changes.worse().count()
     ));
+    if let Some(why) = &through.stopped {
+        text.push_str(&format!("{} {why}\n", style.paint("31", "stopped:")));
+    }
+    if let Some(unsaid) = through.unsaid() {
+        text.push_str(&format!("{}\n", style.paint("31", &unsaid)));
+        let mut reasons: Vec<&str> = Vec::new();
+        for why in through.checks.iter().filter(|check| check.open).filter_map(|check| check.why.as_deref()) {
+            if !reasons.contains(&why) {
+                reasons.push(why);
+            }
+        }
+        reasons.iter().take(REASONS).for_each(|why| text.push_str(&format!("  {why}\n")));
+    }
     text
 }
+
+/// Reasons that are shown of checks that were not asked.
+const REASONS: usize = 3;
 
 /// Lines of difference that are shown of one check.
 const DIFFERENCES: usize = 8;

@@ -49,7 +49,7 @@ pub(super) fn endpoint(
         Some(HttpVersion::Http2) => Protocol::Http2,
         Some(HttpVersion::Http1) | None => Protocol::Http1,
     };
-    Ok(Endpoint { host, port, tls, connect_timeout, protocol })
+    Ok(Endpoint { tls, connect_timeout, protocol, ..Endpoint::new(host, port) })
 }
 
 /// `appProtocol` of a Service's port. A WebSocket begins as HTTP/1.1.
@@ -120,8 +120,8 @@ pub(super) fn check_plaintext(endpoint: &Endpoint, credential: &Credential, allo
         return Ok(());
     }
     let message = format!(
-        "a key would go to {}:{} in the clear: set policies.tls, or allow it with the annotation {ALLOW_PLAINTEXT}: \"true\"",
-        endpoint.host, endpoint.port
+        "a key would go to {} in the clear: set policies.tls, or allow it with the annotation {ALLOW_PLAINTEXT}: \"true\"",
+        endpoint.authority
     );
     Err(Refusal::new("InsecureCredentials", message))
 }
@@ -156,6 +156,14 @@ mod tests {
         let value = HeaderValue::from_static("Bearer k");
         let credential = Credential::Inject { name: http::header::AUTHORIZATION, value };
         check_plaintext(&endpoint, &credential, false).is_err()
+    }
+
+    #[test]
+    fn an_address_is_told_apart_from_its_port() {
+        for (host, authority) in [("llm.local", "llm.local:8080"), ("10.0.0.1", "10.0.0.1:8080"), ("::1", "[::1]:8080")]
+        {
+            assert_eq!(&*Endpoint::new(host.into(), 8080).authority, authority);
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::config::kind::Kind as ObjectKind;
 use crate::config::manifests::Manifests;
 use crate::config::resources::backend::{AuthSpec, HttpSpec, ProviderSpec, TcpSpec, TlsSpec};
 use crate::health::Health;
-use crate::snapshot::{AiBackend, Credential, Endpoint, PathPlan, Provider, Snapshot, Target};
+use crate::snapshot::{AiBackend, Credential, Endpoint, Model, PathPlan, Provider, Snapshot, Target};
 
 /// What all providers of a backend share.
 #[derive(Debug, Clone, Copy)]
@@ -63,21 +63,16 @@ impl HealthPool {
         for provider in backend.groups.iter().flatten() {
             let (owner, model) = match (of_models, backend.name.split_once('/')) {
                 (true, Some((namespace, _))) => (format!("{namespace}/{}", provider.name).into(), None),
-                _ => (backend.name.clone(), provider.model.clone()),
+                _ => (backend.name.clone(), provider.model_name()),
             };
             let key = (owner, provider.name.clone(), provider.endpoint.clone(), model);
             self.0.insert(key, provider.health.clone());
         }
     }
 
-    fn take(
-        &mut self,
-        backend: &Arc<str>,
-        name: &Arc<str>,
-        endpoint: &Endpoint,
-        model: Option<&Arc<str>>,
-    ) -> Arc<Health> {
-        self.0.remove(&(backend.clone(), name.clone(), endpoint.clone(), model.cloned())).unwrap_or_default()
+    fn take(&mut self, backend: &Arc<str>, name: &Arc<str>, endpoint: &Endpoint, model: Option<&Model>) -> Arc<Health> {
+        let model = model.map(|model| model.name.clone());
+        self.0.remove(&(backend.clone(), name.clone(), endpoint.clone(), model)).unwrap_or_default()
     }
 }
 
@@ -113,7 +108,7 @@ pub(super) fn compile(
     };
     endpoint::check_plaintext(&endpoint, &credential, around.allow_plaintext)?;
     let name: Arc<str> = name.into();
-    let model: Option<Arc<str>> = match kind.model {
+    let model: Option<Model> = match kind.model {
         Some("") => return Err(Refusal::invalid("model is empty; leave it out to pass the client's")),
         model => model.map(Into::into),
     };

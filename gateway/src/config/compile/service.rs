@@ -28,7 +28,7 @@ pub(super) fn targets(
     let service_port = spec.ports.iter().find(|candidate| candidate.port == port);
     let protocol = service_port.map_or(Ok(Protocol::default()), |port| spoken(&service.id, port))?;
     let to = |host: Arc<str>, port: u16| {
-        let endpoint = Endpoint { host, port, tls: None, connect_timeout: None, protocol };
+        let endpoint = Endpoint { protocol, ..Endpoint::new(host, port) };
         let backend = StaticBackend { name: service.id.clone(), endpoint, credential: Credential::Passthrough };
         Target::Static(Arc::new(backend))
     };

@@ -130,7 +130,7 @@ impl<'a> Targets<'a, '_> {
                 ));
             }
         };
-        let provider = Provider { model: Some(asked.into()), ..(*concrete.provider).clone() };
+        let provider = Provider { model: Some((&*asked).into()), ..(*concrete.provider).clone() };
         Ok((concrete, Arc::new(provider)))
     }
 }
