@@ -1,5 +1,5 @@
-//! `windtunnel controller` with the rights that it asks for, on a real API server. Tests that share the server have a
-//! leader each, so none is given flags that would have it write other things than the others.
+//! `windtunnel controller` with the rights that it asks for, on a real API server. Tests that share the server share the
+//! leader.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -8,7 +8,7 @@ use conformance::cluster::{ApiServer, Assets, Objects};
 use serde_json::{Value, json};
 
 use crate::process::{LEADING, Process, candidate, leader, leads};
-use crate::support::{Failure, Test, World};
+use crate::support::{Failure, LEASE, READY, Test, World};
 
 pub(crate) const TESTS: &[Test] = &[
     ("controller::a_gateway_is_deployed_and_programmed_and_follows_its_listeners", deployed),
@@ -64,7 +64,7 @@ async fn read(objects: &Objects, version: &str, kind: &str, namespace: &str) -> 
 fn deployed(world: &World) -> Result<(), Failure> {
     world.block_on(async {
         let objects = world.namespace("deployed").await?;
-        let _controller = leader(world.server()?, "deployed", &[]).await?;
+        world.leader().await?;
         objects.apply(&gateway("deployed", &[80])).await?;
         let gateway_ = programmed(&objects, "deployed").await?;
         let deployment = read(&objects, "apps/v1", "Deployment", "deployed").await?;
@@ -95,7 +95,7 @@ fn deployed(world: &World) -> Result<(), Failure> {
 fn routes(world: &World) -> Result<(), Failure> {
     world.block_on(async {
         let objects = world.namespace("routes").await?;
-        let _controller = leader(world.server()?, "routes", &[]).await?;
+        world.leader().await?;
         objects.apply(&gateway("routes", &[80])).await?;
         let service = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "there", "namespace": "routes"}, "spec": {"ports": [{"port": 80}]}});
         objects.apply(&service).await?;
@@ -144,7 +144,7 @@ async fn event(objects: &Objects, object: &Value, condition: &Value) -> Result<V
 fn parameters(world: &World) -> Result<(), Failure> {
     world.block_on(async {
         let objects = world.namespace("parameters").await?;
-        let _controller = leader(world.server()?, "parameters", &[]).await?;
+        world.leader().await?;
         let parameters = |tag: &str, replicas: u32| {
             json!({
                 "apiVersion": "agentgateway.dev/v1alpha1",
@@ -184,7 +184,7 @@ fn parameters(world: &World) -> Result<(), Failure> {
 fn put_right(world: &World) -> Result<(), Failure> {
     world.block_on(async {
         let objects = world.namespace("put-right").await?;
-        let _controller = leader(world.server()?, "put-right", &[]).await?;
+        world.leader().await?;
         objects.apply(&gateway("put-right", &[80])).await?;
         let before = programmed(&objects, "put-right").await?;
         let edit = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "llm", "namespace": "put-right"},
@@ -216,7 +216,7 @@ fn left_alone(world: &World) -> Result<(), Failure> {
         let foreign = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "llm", "namespace": "left-alone"},
             "spec": {"ports": [{"port": 1234}]}});
         objects.apply(&foreign).await?;
-        let _controller = leader(world.server()?, "left-alone", &[]).await?;
+        world.leader().await?;
         objects.apply(&gateway("left-alone", &[80])).await?;
         let refused = |gateway: &Value| holds(gateway, &gateway["status"]["conditions"], "Programmed", "False");
         let gateway = objects.wait(GATEWAY_API, "Gateway", "left-alone", "llm", "Programmed=False", refused).await?;
@@ -231,11 +231,9 @@ fn left_alone(world: &World) -> Result<(), Failure> {
 
 fn healthy(world: &World) -> Result<(), Failure> {
     world.block_on(async {
-        let (server, flags) = (world.server()?, ["--ready", "127.0.0.1:0"]);
-        world.namespace("healthy").await?;
-        let first = leader(server, "healthy", &flags).await?;
-        let second = candidate(server, "healthy", &flags).await?;
-        for (controller, leading) in [(&first, "leading 1\n"), (&second, "leading 0\n")] {
+        let (server, first) = (world.server()?, world.leader().await?);
+        let second = candidate(server, LEASE, &READY).await?;
+        for (controller, leading) in [(first, "leading 1\n"), (&second, "leading 0\n")] {
             let start = std::time::Instant::now();
             while asked(controller, "/healthz/ready").await?.0 != 200 {
                 assert!(start.elapsed() < std::time::Duration::from_secs(30), "it never is ready");
@@ -244,7 +242,7 @@ fn healthy(world: &World) -> Result<(), Failure> {
             let (_, metrics) = asked(controller, "/metrics").await?;
             assert!(metrics.contains(leading) && metrics.contains("ready 1\n"), "{metrics}");
         }
-        let words = [&["controller", "--namespace", "healthy"][..], &flags].concat();
+        let words = [&["controller", "--namespace", LEASE][..], &READY].concat();
         let blind = Process::start(&words, &server.kubeconfig_as("nobody", &[])?)?;
         blind.says(0, "cannot be followed").await?;
         assert_eq!(asked(&blind, "/healthz/ready").await?.0, 503, "it may read nothing");

@@ -1,4 +1,5 @@
-//! One API server for all tests, with the CRDs of the Gateway API and our own, and a runtime to talk to it.
+//! One API server for all tests, with the CRDs of the Gateway API and our own, one controller that leads there, and a
+//! runtime to talk to them.
 
 use std::future::Future;
 use std::path::PathBuf;
@@ -7,14 +8,23 @@ use std::sync::OnceLock;
 use conformance::cluster::{ApiServer, Assets, Objects};
 use serde_json::json;
 use tokio::runtime::Runtime;
+use tokio::sync::OnceCell;
+
+use crate::process::{self, Process};
 
 /// Why a test fails.
 pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
 /// A test: its name, a sentence, and what it does.
 pub(crate) type Test = (&'static str, fn(&World) -> Result<(), Failure>);
 
+/// Where the Lease of the shared server's controllers is.
+pub(crate) const LEASE: &str = "default";
+/// The flags of the shared server's controllers.
+pub(crate) const READY: [&str; 2] = ["--ready", "127.0.0.1:0"];
+
 /// What tests share.
 pub(crate) struct World {
+    leader: OnceCell<Process>,
     runtime: Runtime,
     assets: Assets,
     started: OnceLock<Result<(ApiServer, PathBuf), String>>,
@@ -23,7 +33,8 @@ pub(crate) struct World {
 impl World {
     /// Starts nothing yet.
     pub(crate) fn new(assets: Assets) -> Self {
-        Self { runtime: Runtime::new().expect("a runtime"), assets, started: OnceLock::new() }
+        let runtime = Runtime::new().expect("a runtime");
+        Self { leader: OnceCell::new(), runtime, assets, started: OnceLock::new() }
     }
 
     /// Runs a test to its end.
@@ -39,6 +50,12 @@ impl World {
     /// The shared server, started by the first who asks.
     pub(crate) fn server(&self) -> Result<&ApiServer, Failure> {
         self.started().map(|(server, _)| server)
+    }
+
+    /// The controller that leads on the shared server, started by the first who asks. There is one, as in a cluster: a
+    /// second that leads too would for a moment put back what it has not seen change.
+    pub(crate) async fn leader(&self) -> Result<&Process, Failure> {
+        self.leader.get_or_try_init(|| async { process::leader(self.server()?, LEASE, &READY).await }).await
     }
 
     /// The kubeconfig of somebody who may do everything.
