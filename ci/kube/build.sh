@@ -16,6 +16,8 @@ if [[ ! -e $assets ]]; then
     CGO_ENABLED=0 go build -trimpath -ldflags="-s -w -X k8s.io/component-base/version.gitVersion=$version" -o "$new/" \
         go.etcd.io/etcd/server/v3 k8s.io/kubernetes/cmd/kube-apiserver k8s.io/kubernetes/cmd/kubectl
     mv "$new/server" "$new/etcd"
+    # nothing is built of it, so nothing has fetched it
+    go mod download sigs.k8s.io/gateway-api
     gateway_api=$(go list -m -f '{{.Dir}}' sigs.k8s.io/gateway-api)
     mkdir "$new/gateway-api"
     cp "$gateway_api"/config/crd/experimental/gateway.networking.k8s.io_*.yaml "$new/gateway-api/"
