@@ -7,9 +7,12 @@ cd "$(dirname "$0")"
 command -v go >/dev/null || { echo "error: go is needed: https://go.dev/dl" >&2; exit 2; }
 hash=$(cat go.mod go.sum build.sh | sha256sum | cut -c1-16)
 assets=${XDG_CACHE_HOME:-$HOME/.cache}/windtunnel/kube-$hash
+mkdir -p "$(dirname "$assets")"
+# whoever comes meanwhile waits for it
+exec 9>"$assets.lock"
+! command -v flock >/dev/null || flock 9
 if [[ ! -e $assets ]]; then
     echo "building kube-apiserver, etcd and kubectl into $assets (once, some minutes)" >&2
-    mkdir -p "$(dirname "$assets")"
     new=$(mktemp -d "$assets.XXXXXX")
     trap 'rm -rf "$new"' EXIT
     version=$(go list -m -f '{{.Version}}' k8s.io/kubernetes)
@@ -22,7 +25,7 @@ if [[ ! -e $assets ]]; then
     mkdir "$new/gateway-api"
     cp "$gateway_api"/config/crd/experimental/gateway.networking.k8s.io_*.yaml "$new/gateway-api/"
     chmod -R u+w "$new"
-    mv -T "$new" "$assets"
-    trap - EXIT
+    # where there is no flock, somebody else may have been quicker
+    mv -T "$new" "$assets" || [[ -e $assets ]]
 fi
 echo "$assets"

@@ -10,9 +10,12 @@ operator=github.com/prometheus-operator/prometheus-operator@v0.85.0
 operator_sum=h1:M5xLCLEoaW2IJfnuCwFzzpL+jSVQu3KGT84Pye+fW8s=
 hash=$(cat go.mod go.sum build.sh | sha256sum | cut -c1-16)
 tools=${XDG_CACHE_HOME:-$HOME/.cache}/windtunnel/tools-$hash
+mkdir -p "$(dirname "$tools")"
+# whoever comes meanwhile waits for it
+exec 9>"$tools.lock"
+! command -v flock >/dev/null || flock 9
 if [[ ! -e $tools ]]; then
     echo "building helm, kind and actionlint into $tools (once, some minutes)" >&2
-    mkdir -p "$(dirname "$tools")"
     new=$(mktemp -d "$tools.XXXXXX")
     trap 'rm -rf "$new"' EXIT
     CGO_ENABLED=0 go build -trimpath -ldflags="-s -w" -o "$new/" tool
@@ -22,7 +25,7 @@ if [[ ! -e $tools ]]; then
     crds=$(go env GOMODCACHE)/$operator/example/prometheus-operator-crd
     cp "$crds"/monitoring.coreos.com_{podmonitors,servicemonitors}.yaml "$new/monitoring/"
     chmod -R u+w "$new"
-    mv -T "$new" "$tools"
-    trap - EXIT
+    # where there is no flock, somebody else may have been quicker
+    mv -T "$new" "$tools" || [[ -e $tools ]]
 fi
 echo "$tools"
