@@ -126,7 +126,7 @@ pub struct Form {
     /// What is read on the side.
     pub tap: Tap,
     /// Set when the provider compressed it.
-    pub decoder: Option<Decoder>,
+    pub decoder: Option<Box<Decoder>>,
     /// The body ends with the connection, so an end proves nothing.
     pub close_delimited: bool,
 }
@@ -262,7 +262,7 @@ impl Answer {
         if !self.ready.is_empty() || self.broken.is_some() {
             return false;
         }
-        let unpacked = self.form.decoder.as_ref().is_none_or(Decoder::is_idle);
+        let unpacked = self.form.decoder.as_ref().is_none_or(|decoder| decoder.is_idle());
         if !self.over
             && unpacked
             && self.body.is_end_stream()

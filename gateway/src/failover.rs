@@ -183,6 +183,8 @@ async fn attempt(
         span_id: note.span_id,
     };
     let request = send::to_provider(exchange, &to, body)?;
+    // most exchanges need one
+    exchange.record.attempts.reserve_exact(1);
     exchange.record.attempts.push(note);
     let in_flight = InFlight::begin(provider.health.clone());
     let pool = &exchange.worker.pool;

@@ -146,21 +146,28 @@ async fn end(commands: &mut mpsc::UnboundedReceiver<Command>) {
 }
 
 impl Door {
-    async fn serve(mut self, stream: TcpStream, peer: IpAddr, _seat: OwnedSemaphorePermit) {
+    async fn serve(self, stream: TcpStream, peer: IpAddr, _seat: OwnedSemaphorePermit) {
         if stream.set_nodelay(true).is_err() {
             return;
         }
         let stream = Paced::new(stream, self.worker.shared.reader_timeout);
-        let (config, started) = (self.tls(), Instant::now());
-        let core = self.worker.sink.core.clone();
-        core.accepted(self.port, if config.is_some() { "https" } else { "http" });
-        let Some(config) = config else { return self.serve_plain(stream, peer).await };
+        let config = self.tls();
+        self.worker.sink.core.accepted(self.port, if config.is_some() { "https" } else { "http" });
+        // what is not spoken on a connection is boxed apart, and takes no room in it
+        match config {
+            Some(config) => Box::pin(self.serve_tls(config, stream, peer)).await,
+            None => self.serve_plain(stream, peer).await,
+        }
+    }
+
+    async fn serve_tls(mut self, config: Arc<ServerConfig>, stream: Paced<TcpStream>, peer: IpAddr) {
+        let started = Instant::now();
         let Some(stream) = self.in_time(TlsAcceptor::from(config).accept(stream)).await else { return };
-        core.shook_hands(started.elapsed());
+        self.worker.sink.core.shook_hands(started.elapsed());
         let session = stream.get_ref().1;
         let server_name = Some(session.server_name().unwrap_or_default().to_ascii_lowercase().into());
         match session.alpn_protocol() {
-            Some(b"h2") => http2::serve(self, stream, peer, server_name).await,
+            Some(b"h2") => Box::pin(http2::serve(self, stream, peer, server_name)).await,
             _ => self.serve_http1(stream, peer, server_name).await,
         }
     }
@@ -173,7 +180,7 @@ impl Door {
         let Some((io, opening)) = self.in_time(http2::listen(io)).await else { return };
         match opening {
             Opening::Http1 => self.serve_http1(io, peer, None).await,
-            Opening::Http2 => http2::serve(self, io, peer, None).await,
+            Opening::Http2 => Box::pin(http2::serve(self, io, peer, None)).await,
         }
     }
 
@@ -249,7 +256,7 @@ impl Door {
         };
         if let Some(tunnel) = slot.take().filter(|_| ended) {
             let parts = connection.into_parts();
-            tunnel.run(Replay::new(parts.io.into_inner().into_inner(), parts.read_buf)).await;
+            Box::pin(tunnel.run(Replay::new(parts.io.into_inner().into_inner(), parts.read_buf))).await;
         }
     }
 }

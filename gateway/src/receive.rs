@@ -41,7 +41,7 @@ pub async fn receive(
         || head.headers.contains_key(TRANSFER_ENCODING);
     let bodiless = matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
     let ours = admitted.operation != Operation::Passthrough;
-    let decoder = if ours { Decoder::take_over(&mut head.headers) } else { None };
+    let decoder = if ours { Decoder::take_over(&mut head.headers).map(Box::new) } else { None };
     let plain = !head.headers.contains_key(CONTENT_ENCODING);
     headers::strip_hop_by_hop(&mut head.headers);
     let prompt = admitted.prompt.as_ref();

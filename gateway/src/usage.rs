@@ -314,17 +314,56 @@ enum Field {
 impl AnswerScan {
     /// Reads the next chunk.
     pub fn push(&mut self, mut chunk: &[u8]) {
-        loop {
-            let telling = self.telling(chunk);
-            let (run, rest) = chunk.split_at(telling.unwrap_or(chunk.len()));
-            if self.capturing() {
-                let room = MAX_VALUE.saturating_sub(self.token.len()).min(run.len());
-                self.token.extend_from_slice(&run[..room]);
-            }
-            let Some((byte, rest)) = rest.split_first() else { return };
-            self.step(*byte);
-            chunk = rest;
+        while !chunk.is_empty() {
+            let nobody_asks = self.depth > 1 && !self.capturing();
+            let read = if nobody_asks { self.skip(chunk) } else { self.walk(chunk) };
+            chunk = &chunk[read..];
         }
+    }
+
+    /// Passes over a nested value; how many bytes of it are in the chunk.
+    fn skip(&mut self, chunk: &[u8]) -> usize {
+        let mut at = 0;
+        while at < chunk.len() {
+            if self.in_string {
+                if self.escaped {
+                    self.escaped = false;
+                } else {
+                    let Some(run) = memchr::memchr2(b'"', b'\\', &chunk[at..]) else { return chunk.len() };
+                    at += run;
+                    self.escaped = chunk[at] == b'\\';
+                    self.in_string = self.escaped;
+                }
+            } else {
+                match chunk[at] {
+                    b'"' => self.in_string = true,
+                    b'{' | b'[' => self.depth += 1,
+                    b'}' | b']' => {
+                        self.depth -= 1;
+                        if self.depth == 1 {
+                            return at + 1;
+                        }
+                    }
+                    _ => (),
+                }
+            }
+            at += 1;
+        }
+        at
+    }
+
+    /// Reads up to the next byte that says more than that a value goes on, and that byte.
+    fn walk(&mut self, chunk: &[u8]) -> usize {
+        let telling = self.telling(chunk);
+        let (run, rest) = chunk.split_at(telling.unwrap_or(chunk.len()));
+        if self.capturing() {
+            let room = MAX_VALUE.saturating_sub(self.token.len()).min(run.len());
+            self.token.extend_from_slice(&run[..room]);
+        }
+        if let Some(byte) = rest.first() {
+            self.step(*byte);
+        }
+        run.len() + usize::from(!rest.is_empty())
     }
 
     /// Where the next byte is that says more than that the value goes on.
@@ -336,7 +375,7 @@ impl AnswerScan {
             // numbers, words and separators of nested values
             return chunk.iter().position(|byte| matches!(byte, b'"' | b'{' | b'}' | b'[' | b']'));
         }
-        Some(0).filter(|_| !chunk.is_empty())
+        Some(0)
     }
 
     /// Whether the text was one complete JSON value (by its brackets).
@@ -494,7 +533,40 @@ mod tests {
         }
     }
 
+    /// Any JSON, with names and texts that look like what is searched for.
+    fn any_json() -> impl Strategy<Value = serde_json::Value> {
+        let text = prop::sample::select(vec!["usage", "model", "", "a\\", "\"usage\":{", "}]\\\"", "\u{1f642}", "\n"]);
+        let leaf = prop_oneof![
+            Just(serde_json::Value::Null),
+            any::<u32>().prop_map(serde_json::Value::from),
+            text.clone().prop_map(serde_json::Value::from),
+            Just(serde_json::json!({"prompt_tokens": 11, "completion_tokens": 7})),
+        ];
+        leaf.prop_recursive(4, 32, 4, move |inner| {
+            let members = prop::collection::vec((text.clone(), inner.clone()), 0..4);
+            let members =
+                members.prop_map(|all| all.into_iter().map(|(name, value)| (name.to_owned(), value)).collect());
+            prop_oneof![
+                prop::collection::vec(inner, 0..4).prop_map(serde_json::Value::Array),
+                members.prop_map(serde_json::Value::Object)
+            ]
+        })
+    }
+
     proptest! {
+        #[test]
+        fn an_answer_tells_what_its_own_members_say(value in any_json(), cut in any::<prop::sample::Index>(), spaced: bool) {
+            let text = if spaced { serde_json::to_vec_pretty(&value) } else { serde_json::to_vec(&value) }.unwrap();
+            let (first, second) = text.split_at(cut.index(text.len() + 1));
+            let mut scan = AnswerScan::default();
+            scan.push(first);
+            scan.push(second);
+            let of = |name: &str| value.as_object().and_then(|members| members.get(name));
+            let usage = of("usage").and_then(|usage| Usage::read(&usage.to_string()));
+            prop_assert_eq!(scan.balanced(), value.is_object() || value.is_array(), "{}", value);
+            prop_assert_eq!(scan.finish(), (usage, of("model").and_then(|model| model.as_str()).map(Into::into)), "{}", value);
+        }
+
         #[test]
         fn an_answer_in_any_chunks_tells_the_same(cuts in prop::collection::vec(0usize..200, 0..6)) {
             let text = br#"{"id":"x","a":{"usage":{"prompt_tokens":9}},"model":"gpt-\u0034","choices":[{"message":{"content":"\"usage\":{}"}}],"usage":{"prompt_tokens":11,"completion_tokens":7,"prompt_tokens_details":{"cached_tokens":3}}}"#;
