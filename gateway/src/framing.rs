@@ -1,6 +1,7 @@
 //! Watches the raw bytes of a client connection for requests whose length is told twice.
 //! hyper resolves `Content-Length` with `Transfer-Encoding` by the letter of RFC 9112 section 6.3 and hides
-//! the first; a proxy should refuse such a request, so this wrapper notes it. It never changes a byte.
+//! the first; a proxy should refuse such a request, so this wrapper notes it. It never changes a byte. And it notes that a
+//! client has left, where that can be asked.
 
 use std::cell::Cell;
 use std::io;
@@ -9,6 +10,8 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::presence::Presence;
 
 /// What was seen on a connection, shared with those who serve it.
 #[derive(Debug, Clone, Default)]
@@ -174,12 +177,16 @@ impl<T: AsyncRead + Unpin> AsyncRead for Watched<T> {
     }
 }
 
-impl<T: AsyncWrite + Unpin> AsyncWrite for Watched<T> {
+impl<T: AsyncWrite + Presence + Unpin> AsyncWrite for Watched<T> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.inner).poll_write(cx, buf)
     }
 
+    /// The HTTP layer does this whenever it looks at the connection; who has left needs no answer any more.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.inner.poll_left(cx).is_ready() {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
         Pin::new(&mut self.inner).poll_flush(cx)
     }
 

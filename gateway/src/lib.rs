@@ -51,6 +51,7 @@ pub mod particulars;
 pub mod path;
 pub mod patience;
 mod ports;
+mod presence;
 mod prices;
 pub mod proxy;
 pub mod receive;

@@ -25,6 +25,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::framing::{Framing, Watched};
 use crate::http2::{self, Opening};
 use crate::patience::Paced;
+use crate::presence::Presence;
 use crate::proxy::{self, Client};
 use crate::replay::Replay;
 use crate::tunnel::Slot;
@@ -175,7 +176,7 @@ impl Door {
     /// A connection without TLS, whatever is spoken on it.
     pub(crate) async fn serve_plain<T>(mut self, io: T, peer: IpAddr)
     where
-        T: AsyncRead + AsyncWrite + Unpin + 'static,
+        T: AsyncRead + AsyncWrite + Presence + Unpin + 'static,
     {
         let Some((io, opening)) = self.in_time(http2::listen(io)).await else { return };
         match opening {
@@ -217,7 +218,7 @@ impl Door {
 
     async fn serve_http1<T>(mut self, io: T, peer: IpAddr, server_name: Option<Rc<str>>)
     where
-        T: AsyncRead + AsyncWrite + Unpin + 'static,
+        T: AsyncRead + AsyncWrite + Presence + Unpin + 'static,
     {
         let (watched, framing) = Watched::new(io);
         let (worker, client) = (self.worker.clone(), self.client(peer, server_name, framing.clone()));
@@ -229,6 +230,8 @@ impl Door {
         let mut connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(self.worker.shared.header_timeout)
+            // whether the client has left `framing` asks, where it can
+            .half_close(T::ASKED)
             .max_buf_size(HEAD_SIZE)
             .max_headers(HEAD_FIELDS)
             .serve_connection(TokioIo::new(watched), service);

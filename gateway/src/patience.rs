@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
+use crate::presence::Presence;
+
 /// A limit on each single wait; whatever arrives in between begins a new one.
 #[derive(Debug)]
 pub struct Patience {
@@ -69,6 +71,14 @@ impl<T> Paced<T> {
     fn bounded(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         let bounded = ready!(self.patience.poll(cx, written));
         Poll::Ready(bounded.unwrap_or_else(|Over| Err(io::ErrorKind::TimedOut.into())))
+    }
+}
+
+impl<T: Presence> Presence for Paced<T> {
+    const ASKED: bool = T::ASKED;
+
+    fn poll_left(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.inner.poll_left(cx)
     }
 }
 

@@ -7,6 +7,8 @@ use std::task::{Context, Poll};
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use crate::presence::Presence;
+
 /// A connection with what was read of it already.
 #[derive(Debug)]
 pub struct Replay<T> {
@@ -19,6 +21,14 @@ impl<T> Replay<T> {
     #[must_use]
     pub fn new(inner: T, first: Bytes) -> Self {
         Self { inner, first }
+    }
+}
+
+impl<T: Presence> Presence for Replay<T> {
+    const ASKED: bool = T::ASKED;
+
+    fn poll_left(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.first.is_empty() { self.inner.poll_left(cx) } else { Poll::Pending }
     }
 }
 
