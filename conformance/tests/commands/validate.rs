@@ -166,7 +166,8 @@ fn a_backend_that_is_lost_on_the_way_is_not_told_as_one_that_never_answered() {
     let (status, text) = code(&["validate", "--base-url", &good, "--through", &url, "--timeout", "500ms"]);
     assert_eq!(status, 1, "{text}");
     assert!(text.contains("for the worse\nstopped: 5 requests had no end"), "{text}");
-    assert!(text.contains("TOL-01") && !text.contains("there is nothing to compare"), "{text}");
+    // which of them were lost is a matter of who was first: four ask at once
+    assert!(text.contains("\nTOL-") && !text.contains("there is nothing to compare"), "{text}");
 }
 
 #[test]
