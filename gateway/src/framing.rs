@@ -117,27 +117,35 @@ impl Watcher {
                 State::Head => {
                     let end = memchr::memchr(b'\n', bytes);
                     let part = &bytes[..end.unwrap_or(bytes.len())];
-                    let room = LINE_START.saturating_sub(self.line.len());
-                    self.line.extend_from_slice(&part[..part.len().min(room)]);
                     bytes = &bytes[end.map_or(bytes.len(), |end| end + 1)..];
-                    if end.is_some() {
-                        self.end_line();
+                    let room = LINE_START.saturating_sub(self.line.len()).min(part.len());
+                    match end {
+                        Some(_) if self.line.is_empty() => self.end_line(&part[..room]),
+                        Some(_) => {
+                            let mut line = std::mem::take(&mut self.line);
+                            line.extend_from_slice(&part[..room]);
+                            self.end_line(&line);
+                        }
+                        None => self.line.extend_from_slice(&part[..room]),
                     }
                 }
             }
         }
     }
 
-    fn end_line(&mut self) {
-        let line = self.line.strip_suffix(b"\r").unwrap_or(&self.line);
-        if line.is_empty() {
+    /// The start of a line is known, and that it has ended.
+    fn end_line(&mut self, line: &[u8]) {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let Some(first) = line.first() else {
             if !self.first_line {
                 self.end_head();
             }
-        } else {
-            self.first_line = false;
-            let named = |name: &[u8]| line.len() >= name.len() && line[..name.len()].eq_ignore_ascii_case(name);
-            if named(b"content-length:") {
+            return;
+        };
+        self.first_line = false;
+        let named = |name: &[u8]| line.len() >= name.len() && line[..name.len()].eq_ignore_ascii_case(name);
+        match first {
+            b'C' | b'c' if named(b"content-length:") => {
                 let value = std::str::from_utf8(&line[15..]).ok().and_then(|value| value.trim().parse().ok());
                 // a length that cannot be read, or of which only the start was seen, cannot be followed
                 let value = value.filter(|_| line.len() < LINE_START - 1);
@@ -145,11 +153,10 @@ impl Watcher {
                     self.framing.0.ambiguous.set(true);
                 }
                 self.length = Some(value.unwrap_or(0));
-            } else if named(b"transfer-encoding:") {
-                self.chunked = true;
             }
+            b'T' | b't' if named(b"transfer-encoding:") => self.chunked = true,
+            _ => (),
         }
-        self.line.clear();
     }
 
     fn end_head(&mut self) {

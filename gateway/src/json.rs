@@ -315,23 +315,39 @@ impl Cursor<'_> {
 
 /// Length of the prefix without quote, backslash or control character; eight bytes at a time.
 fn plain_prefix(text: &[u8]) -> usize {
+    let (words, rest) = text.as_chunks();
+    for (at, word) in words.iter().enumerate() {
+        let hit = telling(*word);
+        if hit != 0 {
+            return at * 8 + hit.trailing_zeros() as usize / 8;
+        }
+    }
+    let tells = |&byte: &u8| byte < 0x20 || byte == b'"' || byte == b'\\';
+    words.len() * 8 + rest.iter().position(tells).unwrap_or(rest.len())
+}
+
+/// Whether a text stands between quotes as it is, without escapes.
+#[must_use]
+pub fn is_plain(text: &[u8]) -> bool {
+    let (words, rest) = text.as_chunks();
+    let mut hit = words.iter().fold(0, |hit, word| hit | telling(*word));
+    if let Some(last) = text.last_chunk() {
+        // with some of the bytes before it once more
+        hit |= telling(*last);
+        return hit == 0;
+    }
+    plain_prefix(rest) == rest.len()
+}
+
+/// Not 0 when one of eight bytes is a quote, a backslash or a control character; the lowest bit that is set is in the
+/// first of them.
+fn telling(bytes: [u8; 8]) -> u64 {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const HIGH: u64 = 0x8080_8080_8080_8080;
-    let zero_byte = |word: u64| word.wrapping_sub(ONES) & !word & HIGH;
-    let mut at = 0;
-    while let Some(chunk) = text.get(at..at + 8) {
-        let word = u64::from_le_bytes(chunk.try_into().expect("eight bytes"));
-        let control = word.wrapping_sub(ONES * 0x20) & !word & HIGH;
-        let hit = control | zero_byte(word ^ (ONES * b'"' as u64)) | zero_byte(word ^ (ONES * b'\\' as u64));
-        if hit != 0 {
-            return at + hit.trailing_zeros() as usize / 8;
-        }
-        at += 8;
-    }
-    while text.get(at).is_some_and(|&byte| byte >= 0x20 && byte != b'"' && byte != b'\\') {
-        at += 1;
-    }
-    at
+    let word = u64::from_le_bytes(bytes);
+    let (quote, escape) = (word ^ (ONES * b'"' as u64), word ^ (ONES * b'\\' as u64));
+    let below = quote.wrapping_sub(ONES) | escape.wrapping_sub(ONES) | word.wrapping_sub(ONES * 0x20);
+    below & !word & HIGH
 }
 
 #[cfg(test)]
@@ -382,6 +398,12 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_plain_text_is_one_that_needs_no_escapes(text in "[a-z\"\\\\\u{1}\u{1f} \u{7f}é]{0,20}|[ -!#-~é]{0,40}") {
+            let plain = serde_json::to_string(&text).unwrap() == format!("\"{text}\"");
+            prop_assert_eq!(is_plain(text.as_bytes()), plain);
+        }
+
         #[test]
         fn the_verdict_equals_serde_json_on_mutated_objects(
             base in prop::sample::select(vec![

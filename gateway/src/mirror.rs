@@ -202,7 +202,7 @@ impl Asked<'_> {
                     span_id: exchange.record.trace.span_id,
                     ai: false,
                 };
-                let request = send::build(exchange, &outbound, empty()).ok()?;
+                let request = send::build(exchange, outbound, empty()).ok()?;
                 Some(Planned { request, endpoint: backend.endpoint.clone(), provider: None })
             }
             Target::Ai(backend) => {

@@ -80,23 +80,20 @@ impl Operation {
 #[must_use]
 pub fn upstream_path(operation: Operation, plan: &PathPlan, path: &str, query: Option<&str>) -> String {
     let query = query.filter(|query| !query.is_empty());
-    let mut sent = match plan {
-        PathPlan::Fixed(fixed) => fixed.to_string(),
-        _ if operation == Operation::Passthrough => match plan {
-            PathPlan::Prefix(prefix) => format!("{prefix}{}", path.strip_prefix("/v1").unwrap_or(path)),
-            _ => path.to_owned(),
-        },
+    let [base, below, id]: [&str; 3] = match plan {
+        PathPlan::Fixed(fixed) => [fixed, "", ""],
+        PathPlan::Prefix(prefix) if operation == Operation::Passthrough => {
+            [prefix, path.strip_prefix("/v1").unwrap_or(path), ""]
+        }
+        _ if operation == Operation::Passthrough => [path, "", ""],
         plan => {
             let base = if let PathPlan::Prefix(prefix) = plan { prefix } else { "/v1" };
             let id = if operation == Operation::Models { model_id(path) } else { None };
-            format!("{base}{}{}", operation.path(), id.unwrap_or_default())
+            [base, operation.path(), id.unwrap_or_default()]
         }
     };
-    if let Some(query) = query {
-        sent.push('?');
-        sent.push_str(query);
-    }
-    sent
+    let (mark, query) = query.map_or(("", ""), |query| ("?", query));
+    [base, below, id, mark, query].concat()
 }
 
 /// The name that a path of [`Operation::Models`] goes on with.

@@ -46,8 +46,9 @@ pub fn handle(
 ) -> impl Future<Output = Response<Reply>> + Unpin {
     let (head, body) = request.into_parts();
     let exchange = Exchange::begin(worker, &client, head);
-    // large, and the HTTP layer moves it about before it begins
-    Box::pin(serve(exchange, client, body))
+    // large, and the HTTP layer moves it about before it begins: it is made where it stays
+    let room = Box::new_uninit();
+    Box::into_pin(Box::write(room, serve(exchange, client, body)))
 }
 
 /// Serves a request.

@@ -175,7 +175,7 @@ impl Outbound<'_> {
 /// 500 when the Secret cannot be used, 400 when the path is not a URI.
 pub fn build(
     exchange: &Exchange,
-    outbound: &Outbound<'_>,
+    outbound: Outbound<'_>,
     body: UpstreamBody,
 ) -> Result<Request<UpstreamBody>, Rejection> {
     let strip = !matches!(outbound.credential, Credential::Passthrough);
@@ -210,9 +210,9 @@ pub fn build(
     } else if !trace.passes {
         state::carry(&mut to);
     }
-    insert_host(&mut to, outbound);
-    let target: Uri =
-        outbound.target.parse().map_err(|_| Rejection::invalid("invalid_path", "the path is not a URI"))?;
+    insert_host(&mut to, &outbound);
+    let target =
+        Uri::try_from(outbound.target).map_err(|_| Rejection::invalid("invalid_path", "the path is not a URI"))?;
     let mut request = Request::new(body);
     *request.method_mut() = exchange.head.method.clone();
     *request.uri_mut() = target;
@@ -265,7 +265,7 @@ pub fn to_provider(
         span_id: to.span_id,
         ai: to.operation != Operation::Passthrough,
     };
-    let mut request = build(exchange, &outbound, body)?;
+    let mut request = build(exchange, outbound, body)?;
     if provider.system == "anthropic" {
         let version = HeaderValue::from_static("2023-06-01");
         request.headers_mut().entry("anthropic-version").or_insert(version);

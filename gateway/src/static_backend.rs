@@ -52,7 +52,7 @@ pub async fn serve(
         };
         let pieces = held.iter().map(|(bytes, _)| bytes).filter(|bytes| !bytes.is_empty()).cloned();
         let sent = passing.take().unwrap_or_else(|| UpstreamBody::Pieces(pieces.collect()));
-        let request = match send::build(&exchange, &outbound, sent) {
+        let request = match send::build(&exchange, outbound, sent) {
             Ok(request) => request,
             Err(rejection) => return exchange.reject(rejection),
         };
@@ -100,7 +100,7 @@ pub async fn serve_tunnel(
     let target = format!("{path}{query}");
     let span_id = exchange.worker.span_id();
     let outbound = Outbound { endpoint, target, credential, rule, backend: Some(index), span_id, ai: false };
-    let request = match send::build(&exchange, &outbound, upstream::empty()) {
+    let request = match send::build(&exchange, outbound, upstream::empty()) {
         Ok(request) => request,
         Err(rejection) => return exchange.reject(rejection),
     };

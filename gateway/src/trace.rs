@@ -53,12 +53,22 @@ impl Trace {
     }
 }
 
-/// The last digits of a number, in lower case.
+/// The last digits of a number, of which there are an even number, in lower case.
 #[must_use]
 pub fn hex<const DIGITS: usize>(number: u128) -> [u8; DIGITS] {
+    const { assert!(DIGITS.is_multiple_of(2) && DIGITS <= 32) };
+    const PAIRS: [[u8; 2]; 256] = {
+        let (digits, mut pairs, mut byte) = (b"0123456789abcdef", [[0; 2]; 256], 0);
+        while byte < 256 {
+            pairs[byte] = [digits[byte >> 4], digits[byte & 0xF]];
+            byte += 1;
+        }
+        pairs
+    };
     let mut digits = [0; DIGITS];
-    for (digit, at) in digits.iter_mut().rev().zip((0..128).step_by(4)) {
-        *digit = b"0123456789abcdef"[(number >> at) as usize & 0xF];
+    let bytes = number.to_be_bytes();
+    for (pair, byte) in digits.chunks_exact_mut(2).zip(&bytes[16 - DIGITS / 2..]) {
+        pair.copy_from_slice(&PAIRS[usize::from(*byte)]);
     }
     digits
 }

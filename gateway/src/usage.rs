@@ -296,8 +296,12 @@ pub struct AnswerScan {
     depth: u32,
     in_string: bool,
     escaped: bool,
+    /// Inside the outermost object, before the colon.
     expect_key: bool,
-    token: Vec<u8>,
+    /// A key or a value that is read is under way.
+    keeping: bool,
+    /// What of it came in earlier chunks.
+    kept: Vec<u8>,
     field: Option<Field>,
     model: Option<Box<str>>,
     usage: Option<Usage>,
@@ -308,74 +312,95 @@ pub struct AnswerScan {
 enum Field {
     Usage,
     Model,
-    Other,
 }
 
 impl AnswerScan {
     /// Reads the next chunk.
-    pub fn push(&mut self, mut chunk: &[u8]) {
-        while !chunk.is_empty() {
-            let nobody_asks = self.depth > 1 && !self.capturing();
-            let read = if nobody_asks { self.skip(chunk) } else { self.walk(chunk) };
-            chunk = &chunk[read..];
+    pub fn push(&mut self, chunk: &[u8]) {
+        let mut at = 0;
+        // where in this chunk that begins which is kept
+        let mut from = 0;
+        while let Some(&byte) = chunk.get(at) {
+            if self.in_string {
+                at += self.string(&chunk[at..]);
+                continue;
+            }
+            match byte {
+                b'"' => {
+                    self.in_string = true;
+                    if self.depth == 1 && self.expect_key {
+                        (self.keeping, from) = (true, at);
+                        self.kept.clear();
+                    }
+                }
+                b'{' | b'[' => {
+                    self.depth += 1;
+                    self.started = true;
+                    self.expect_key = self.depth == 1 && byte == b'{';
+                }
+                b':' if self.depth == 1 && self.expect_key => {
+                    self.field = match self.text(&chunk[from..at]).map(<[u8]>::trim_ascii_end) {
+                        Some(b"\"usage\"") => Some(Field::Usage),
+                        Some(b"\"model\"") => Some(Field::Model),
+                        _ => None,
+                    };
+                    self.expect_key = false;
+                    (self.keeping, from) = (self.field.is_some(), at + 1);
+                    self.kept.clear();
+                }
+                b',' if self.depth == 1 => {
+                    self.end_field(&chunk[from..at]);
+                    self.expect_key = true;
+                }
+                b'}' | b']' => {
+                    if self.depth == 1 {
+                        self.end_field(&chunk[from..at]);
+                    }
+                    self.depth = self.depth.saturating_sub(1);
+                }
+                _ => (),
+            }
+            at += 1;
+        }
+        if self.keeping {
+            let room = (MAX_VALUE + 1).saturating_sub(self.kept.len()).min(chunk.len() - from);
+            self.kept.extend_from_slice(&chunk[from..from + room]);
         }
     }
 
-    /// Passes over a nested value; how many bytes of it are in the chunk.
-    fn skip(&mut self, chunk: &[u8]) -> usize {
+    /// Passes over a text: how many of these bytes belong to it, with the quote that ends it.
+    fn string(&mut self, text: &[u8]) -> usize {
         let mut at = 0;
-        while at < chunk.len() {
-            if self.in_string {
-                if self.escaped {
-                    self.escaped = false;
-                } else {
-                    let Some(run) = memchr::memchr2(b'"', b'\\', &chunk[at..]) else { return chunk.len() };
-                    at += run;
-                    self.escaped = chunk[at] == b'\\';
-                    self.in_string = self.escaped;
+        while at < text.len() {
+            if self.escaped {
+                self.escaped = false;
+                at += 1;
+                continue;
+            }
+            at += unquoted(&text[at..]);
+            match text.get(at) {
+                Some(b'"') => {
+                    self.in_string = false;
+                    return at + 1;
                 }
-            } else {
-                match chunk[at] {
-                    b'"' => self.in_string = true,
-                    b'{' | b'[' => self.depth += 1,
-                    b'}' | b']' => {
-                        self.depth -= 1;
-                        if self.depth == 1 {
-                            return at + 1;
-                        }
-                    }
-                    _ => (),
-                }
+                Some(_) => self.escaped = true,
+                None => return at,
             }
             at += 1;
         }
         at
     }
 
-    /// Reads up to the next byte that says more than that a value goes on, and that byte.
-    fn walk(&mut self, chunk: &[u8]) -> usize {
-        let telling = self.telling(chunk);
-        let (run, rest) = chunk.split_at(telling.unwrap_or(chunk.len()));
-        if self.capturing() {
-            let room = MAX_VALUE.saturating_sub(self.token.len()).min(run.len());
-            self.token.extend_from_slice(&run[..room]);
+    /// What is kept with what came of it in this chunk; nothing when it is too long to be of interest.
+    fn text<'t>(&'t mut self, here: &'t [u8]) -> Option<&'t [u8]> {
+        if self.kept.len() + here.len() > MAX_VALUE {
+            return None;
         }
-        if let Some(byte) = rest.first() {
-            self.step(*byte);
+        if self.kept.is_empty() {
+            return Some(here);
         }
-        run.len() + usize::from(!rest.is_empty())
-    }
-
-    /// Where the next byte is that says more than that the value goes on.
-    fn telling(&self, chunk: &[u8]) -> Option<usize> {
-        if self.in_string && !self.escaped {
-            return memchr::memchr2(b'"', b'\\', chunk);
-        }
-        if self.depth > 1 && !self.in_string {
-            // numbers, words and separators of nested values
-            return chunk.iter().position(|byte| matches!(byte, b'"' | b'{' | b'}' | b'[' | b']'));
-        }
-        Some(0)
+        self.kept.extend_from_slice(here);
+        Some(&self.kept)
     }
 
     /// Whether the text was one complete JSON value (by its brackets).
@@ -390,68 +415,33 @@ impl AnswerScan {
         (self.usage, self.model.take())
     }
 
-    fn capturing(&self) -> bool {
-        (self.depth == 1 && self.expect_key) || matches!(self.field, Some(Field::Usage | Field::Model))
-    }
-
-    fn step(&mut self, byte: u8) {
-        if self.capturing() && (self.in_string || byte == b'"' || self.field.is_some()) && self.token.len() < MAX_VALUE
-        {
-            self.token.push(byte);
-        }
-        if self.in_string {
-            match byte {
-                _ if self.escaped => self.escaped = false,
-                b'\\' => self.escaped = true,
-                b'"' => self.in_string = false,
-                _ => (),
-            }
-            return;
-        }
-        match byte {
-            b'"' => self.in_string = true,
-            b'{' | b'[' => {
-                self.depth += 1;
-                self.started = true;
-                self.expect_key = self.depth == 1 && byte == b'{';
-            }
-            b':' if self.depth == 1 && self.expect_key => {
-                self.field = Some(match self.token.as_slice() {
-                    b"\"usage\"" => Field::Usage,
-                    b"\"model\"" => Field::Model,
-                    _ => Field::Other,
-                });
-                self.token.clear();
-                self.expect_key = false;
-            }
-            b',' if self.depth == 1 => {
-                self.end_field();
-                self.expect_key = true;
-            }
-            b'}' | b']' => {
-                if self.depth == 1 {
-                    self.end_field();
-                }
-                self.depth = self.depth.saturating_sub(1);
-            }
-            _ => (),
-        }
-    }
-
-    /// The captured token ends with the separator that was just read.
-    fn end_field(&mut self) {
-        let value = self.token.split_last().map(|(_, value)| value).unwrap_or_default();
+    /// A member of the outermost object ends behind `here`.
+    fn end_field(&mut self, here: &[u8]) {
         match self.field.take() {
             Some(Field::Usage) => {
-                self.usage = std::str::from_utf8(value).ok().and_then(Usage::read).or(self.usage);
+                let usage = self.text(here).and_then(|value| Usage::read(std::str::from_utf8(value).ok()?));
+                self.usage = usage.or(self.usage);
             }
             Some(Field::Model) => {
-                self.model = serde_json::from_slice::<String>(value).ok().map(Into::into).or_else(|| self.model.take());
+                let model = self.text(here).and_then(|value| serde_json::from_slice::<String>(value).ok());
+                self.model = model.map(Into::into).or_else(|| self.model.take());
             }
-            _ => (),
+            None => (),
         }
-        self.token.clear();
+        self.keeping = false;
+        self.kept.clear();
     }
+}
+
+/// Length of the prefix without quote and backslash. Most texts are short: a search is worth its beginning for the others.
+fn unquoted(text: &[u8]) -> usize {
+    const SHORT: usize = 24;
+    let told = |byte: &u8| matches!(byte, b'"' | b'\\');
+    let start = &text[..text.len().min(SHORT)];
+    start.iter().position(told).unwrap_or_else(|| {
+        let rest = &text[start.len()..];
+        start.len() + memchr::memchr2(b'"', b'\\', rest).unwrap_or(rest.len())
+    })
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::{Attempt, Record, shortened};
+use crate::json::is_plain;
 use crate::trace::hex;
 
 /// The name of a member, which needs no escapes, as it stands between two members.
@@ -43,7 +44,7 @@ impl<'o> Object<'o> {
 
     fn text(&mut self, name: &str, value: &str) {
         let out = self.name(name);
-        if value.bytes().fold(true, |plain, byte| plain & (byte >= b' ') & (byte != b'"') & (byte != b'\\')) {
+        if is_plain(value.as_bytes()) {
             quoted(out, value.as_bytes());
         } else {
             serde_json::to_writer(out, value).expect("a text is JSON, and there is always room");
