@@ -50,7 +50,7 @@ impl Admitted {
     #[must_use]
     pub fn repeatable(&self) -> bool {
         match &self.prompt {
-            Some(prompt) => !prompt.stateful,
+            Some(prompt) => !prompt.is_stateful(),
             None => self.operation == Operation::Models,
         }
     }

@@ -61,8 +61,8 @@ pub struct Prompt {
     pub asked: Option<Box<Asked>>,
     /// The client asked for the usage chunk itself.
     pub asked_usage: bool,
-    /// Refers to state at one provider (`store`, `previous_response_id`, `conversation`, files): never sent elsewhere.
-    pub stateful: bool,
+    /// Members of its own say so, files aside.
+    stateful: bool,
 }
 
 impl Prompt {
@@ -90,7 +90,6 @@ impl Prompt {
         if let Some(offset) = twice {
             return Err(JsonError { offset, what: "a member that decides routing stands twice" });
         }
-        stateful |= FILE_ID.find(&body).is_some();
         let requested_model = model.as_ref().filter(|member| member.kind == Kind::String);
         let requested_model = requested_model.and_then(|member| json::unquote(&body[member.value.clone()]));
         let asked_usage = options.as_ref().is_some_and(|member| include_usage(&body, member) == Some(Kind::True));
@@ -105,6 +104,13 @@ impl Prompt {
             stream_options: options,
             body,
         })
+    }
+
+    /// Whether it refers to state at one provider (`store`, `previous_response_id`, `conversation`, files): then it is
+    /// never sent elsewhere. Looks for files when it is asked: most prompts have nowhere else to go.
+    #[must_use]
+    pub fn is_stateful(&self) -> bool {
+        self.stateful || FILE_ID.find(&self.body).is_some()
     }
 
     /// Whether `model` is something that names no model.
@@ -230,7 +236,7 @@ mod tests {
 
     #[test]
     fn state_at_one_provider_is_recognised() {
-        let stateful = |body: &'static str| Prompt::read(Bytes::from_static(body.as_bytes())).unwrap().stateful;
+        let stateful = |body: &'static str| Prompt::read(Bytes::from_static(body.as_bytes())).unwrap().is_stateful();
         assert!(stateful(r#"{"input":[{"content":[{"type":"input_file","file_id":"f"}]}]}"#));
         assert!(stateful(r#"{"store":true}"#) && stateful(r#"{"previous_response_id":"r"}"#));
         assert!(!stateful(r#"{"store":false,"previous_response_id":null}"#));

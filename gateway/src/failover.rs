@@ -217,7 +217,7 @@ async fn attempt(
 
 /// Tells the provider's health what the attempt was like. An answer brings a provider back that was out.
 fn book(exchange: &mut Exchange, backend: &AiBackend, choice: &Choice, outcome: &Outcome) {
-    let (provider, now) = (&choice.provider, Instant::now());
+    let provider = &choice.provider;
     let judged = outcome.answered().and_then(|answered| {
         // an expression that cannot be evaluated says that nothing is wrong
         Some(holds(backend.unhealthy.as_ref()?, exchange, Some(answered)).unwrap_or(false))
@@ -227,6 +227,7 @@ fn book(exchange: &mut Exchange, backend: &AiBackend, choice: &Choice, outcome: 
         return;
     }
     if let Some(failure) = failure(provider, outcome, judged) {
+        let now = Instant::now();
         let spared = select::spared(backend, provider, failure, now);
         let (rule, hint) = (backend.eviction.as_ref(), outcome.pause());
         let probe = matches!(choice.standing, Standing::Probed(_));
@@ -277,16 +278,17 @@ fn may_try_again(
     admitted: &Admitted,
     outcome: &Outcome,
 ) -> bool {
-    if !admitted.repeatable() || matches!(outcome, Outcome::Failed(NoAnswer::RequestTimeout)) {
+    if matches!(outcome, Outcome::Failed(NoAnswer::RequestTimeout)) {
         return false;
     }
     // a provider that asks for another try has its way where the rule grants one
     let answered = outcome.answered().filter(|_| outcome.should_retry() != Some(true));
     if let Some(again) = configured_retry(exchange, rule, answered) {
-        return again;
+        return again && admitted.repeatable();
     }
     let own_limit = tried.last().is_some_and(|provider| own_limit(provider, outcome.status()));
-    tries_left(exchange, rule) && select::any_untried(backend, tried) && !own_limit && outcome.free_to_move()
+    let movable = outcome.free_to_move() && !own_limit && tries_left(exchange, rule);
+    movable && select::any_untried(backend, tried) && admitted.repeatable()
 }
 
 /// Until when events before the commit point are held: not at all where the stream could not move elsewhere, and no
@@ -298,14 +300,17 @@ fn hold_until(
     tried: &[Arc<Provider>],
     admitted: &Admitted,
 ) -> Option<Instant> {
-    let movable = admitted.repeatable()
-        && tries_left(exchange, rule)
+    let movable = tries_left(exchange, rule)
         && select::any_untried(backend, tried)
         && exchange.worker.shared.may_retry()
-        && configured_retry(exchange, rule, None) != Some(false);
+        && configured_retry(exchange, rule, None) != Some(false)
+        && admitted.repeatable();
+    if !movable {
+        return None;
+    }
     let usual = Instant::now() + COMMIT_WAIT;
     let last = exchange.deadline.map_or(Some(usual), |end| end.checked_sub(backoff(rule)));
-    last.filter(|_| movable).map(|last| last.min(usual))
+    last.map(|last| last.min(usual))
 }
 
 /// Whether the rule, or the built-in failover, grants another try. `attempts: 0` switches all of it off.

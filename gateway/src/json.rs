@@ -5,6 +5,8 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use crate::block::{Block, among, up_to};
+
 /// Deepest nesting that is accepted.
 pub const MAX_DEPTH: usize = 1024;
 
@@ -313,41 +315,44 @@ impl Cursor<'_> {
     }
 }
 
-/// Length of the prefix without quote, backslash or control character; eight bytes at a time.
+/// Bytes that no text has between its quotes as they are.
+fn telling(block: &Block) -> u32 {
+    among(block, [b'"', b'\\']) | up_to(block, 0x1F)
+}
+
+fn tells(byte: &u8) -> bool {
+    matches!(byte, b'"' | b'\\' | ..=0x1F)
+}
+
+/// Length of the prefix without quote, backslash or control character.
 fn plain_prefix(text: &[u8]) -> usize {
-    let (words, rest) = text.as_chunks();
-    for (at, word) in words.iter().enumerate() {
-        let hit = telling(*word);
+    let mut at = 0;
+    while let Some(block) = text[at..].first_chunk() {
+        let hit = telling(block);
         if hit != 0 {
-            return at * 8 + hit.trailing_zeros() as usize / 8;
+            return at + hit.trailing_zeros() as usize;
         }
+        at += block.len();
     }
-    let tells = |&byte: &u8| byte < 0x20 || byte == b'"' || byte == b'\\';
-    words.len() * 8 + rest.iter().position(tells).unwrap_or(rest.len())
+    at + text[at..].iter().position(tells).unwrap_or(text.len() - at)
 }
 
 /// Whether a text stands between quotes as it is, without escapes.
 #[must_use]
 pub fn is_plain(text: &[u8]) -> bool {
-    let (words, rest) = text.as_chunks();
-    let mut hit = words.iter().fold(0, |hit, word| hit | telling(*word));
-    if let Some(last) = text.last_chunk() {
-        // with some of the bytes before it once more
-        hit |= telling(*last);
-        return hit == 0;
-    }
-    plain_prefix(rest) == rest.len()
+    let (blocks, rest) = text.as_chunks();
+    // the end with some of the bytes before it once more
+    let end = match (text.last_chunk(), text.first_chunk::<8>(), text.last_chunk::<8>()) {
+        (Some(end), ..) => telling(end),
+        (None, Some(first), Some(last)) => telling(&concat(*first, *last)),
+        _ => rest.iter().any(tells).into(),
+    };
+    blocks.iter().fold(end, |hit, block| hit | telling(block)) == 0
 }
 
-/// Not 0 when one of eight bytes is a quote, a backslash or a control character; the lowest bit that is set is in the
-/// first of them.
-fn telling(bytes: [u8; 8]) -> u64 {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const HIGH: u64 = 0x8080_8080_8080_8080;
-    let word = u64::from_le_bytes(bytes);
-    let (quote, escape) = (word ^ (ONES * b'"' as u64), word ^ (ONES * b'\\' as u64));
-    let below = quote.wrapping_sub(ONES) | escape.wrapping_sub(ONES) | word.wrapping_sub(ONES * 0x20);
-    below & !word & HIGH
+fn concat(first: [u8; 8], last: [u8; 8]) -> Block {
+    let [first, last] = [first, last].map(|half| u128::from(u64::from_le_bytes(half)));
+    (first | last << 64).to_le_bytes()
 }
 
 #[cfg(test)]

@@ -4,12 +4,13 @@
 mod entrance;
 
 use std::collections::HashMap;
-use std::future::{Future, pending};
+use std::future::{Future, pending, poll_fn};
 use std::io;
 use std::net::{IpAddr, TcpListener as StdListener};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
 use hyper::server::conn::http1;
@@ -280,7 +281,19 @@ impl Alone {
     }
 }
 
-/// An error means that the port is gone: it has come to its end.
+/// An error means that the port is gone: it has come to its end. It is polled with all that happens on a connection, and
+/// looks only when there is news, or another one to be woken.
 async fn reached(now: &mut watch::Receiver<Stage>, stage: Stage) {
-    let _reached = now.wait_for(|now| *now >= stage).await;
+    let (mut news, mut woken) = (now.clone(), None::<Waker>);
+    let mut wait = pin!(now.wait_for(|now| *now >= stage));
+    poll_fn(|cx| {
+        let waits = woken.as_ref().is_some_and(|woken| woken.will_wake(cx.waker()));
+        if waits && matches!(news.has_changed(), Ok(false)) {
+            return Poll::Pending;
+        }
+        news.mark_unchanged();
+        woken = Some(cx.waker().clone());
+        wait.as_mut().poll(cx).map(drop)
+    })
+    .await;
 }

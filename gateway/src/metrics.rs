@@ -10,7 +10,7 @@ pub mod table;
 pub mod value;
 pub mod write;
 
-use std::collections::HashSet;
+use hashbrown::HashSet;
 
 use crate::cost::Lookup;
 use crate::record::Record;

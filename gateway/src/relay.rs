@@ -60,8 +60,10 @@ impl Timers {
     #[must_use]
     pub fn new(deadline: Option<Instant>, idle: Option<Duration>) -> Self {
         let sleep_until = |at: Instant| Box::pin(tokio::time::sleep_until(at.into()));
-        let heard = Instant::now();
-        let idle = idle.map(|limit| Idle { limit, heard, timer: sleep_until(heard + limit) });
+        let idle = idle.map(|limit| {
+            let heard = Instant::now();
+            Idle { limit, heard, timer: sleep_until(heard + limit) }
+        });
         Self { deadline: deadline.map(sleep_until), idle }
     }
 

@@ -12,7 +12,7 @@ use rustls_pki_types::CertificateDer;
 use tokio::runtime::Builder;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::LocalSet;
+use tokio::task::{LocalSet, spawn_local};
 
 use crate::admin::Admin;
 use crate::config::Compiled;
@@ -272,7 +272,13 @@ fn core(
     let (connect_to, drain) = (options.connect_to.clone(), options.drain);
     std::thread::Builder::new().name(format!("core-{number}")).spawn(move || {
         let worker = Rc::new(Worker::new(shared, Pool::new(connect_to, roots), sink));
-        LocalSet::new().block_on(&runtime, listen::run(worker, commands, drain));
+        // a task of its own: what is waited for here is polled with all that happens on the core
+        let run = async { spawn_local(listen::run(worker, commands, drain)).await };
+        if let Err(ended) = LocalSet::new().block_on(&runtime, run)
+            && ended.is_panic()
+        {
+            std::panic::resume_unwind(ended.into_panic());
+        }
     })
 }
 

@@ -9,6 +9,9 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
+use crate::block::{Block, among};
+use crate::json::scan_object;
+
 pub use glance::glance;
 
 /// Tokens as the provider billed them. `cached` and `cache_written` are parts of `input`, `reasoning` of `output`.
@@ -26,68 +29,35 @@ pub struct Usage {
     pub cache_written: u64,
 }
 
-/// The `usage` object in either spelling; a value of an unexpected type counts as not told.
-#[derive(Deserialize)]
-struct Reported<'a> {
-    #[serde(borrow)]
-    prompt_tokens: Option<&'a RawValue>,
-    #[serde(borrow)]
-    input_tokens: Option<&'a RawValue>,
-    #[serde(borrow)]
-    completion_tokens: Option<&'a RawValue>,
-    #[serde(borrow)]
-    output_tokens: Option<&'a RawValue>,
-    #[serde(borrow)]
-    prompt_tokens_details: Option<&'a RawValue>,
-    #[serde(borrow)]
-    input_tokens_details: Option<&'a RawValue>,
-    #[serde(borrow)]
-    completion_tokens_details: Option<&'a RawValue>,
-    #[serde(borrow)]
-    output_tokens_details: Option<&'a RawValue>,
-    #[serde(borrow)]
-    cache_read_input_tokens: Option<&'a RawValue>,
-    #[serde(borrow)]
-    cache_creation_input_tokens: Option<&'a RawValue>,
-}
-
-#[derive(Default, Deserialize)]
-struct Details<'a> {
-    #[serde(borrow)]
-    cached_tokens: Option<&'a RawValue>,
-    #[serde(borrow)]
-    cache_write_tokens: Option<&'a RawValue>,
-    #[serde(borrow)]
-    cache_creation_tokens: Option<&'a RawValue>,
-    #[serde(borrow)]
-    reasoning_tokens: Option<&'a RawValue>,
-}
-
 impl Usage {
-    /// Reads a `usage` value; `None` when it is no object, or counts nothing.
-    fn read<'a>(text: &'a str) -> Option<Self> {
-        let reported: Reported<'a> = serde_json::from_str(text).ok()?;
-        let told = |one: Option<&RawValue>, other: Option<&RawValue>| one.or(other).and_then(number);
-        let count = |one, other| told(one, other).unwrap_or(0);
-        let details = |one: Option<&'a RawValue>, other: Option<&'a RawValue>| {
-            let details: Option<Details<'a>> = one.or(other).and_then(|raw| serde_json::from_str(raw.get()).ok());
-            details.unwrap_or_default()
-        };
-        let input = told(reported.prompt_tokens, reported.input_tokens);
-        let output = told(reported.completion_tokens, reported.output_tokens);
-        let of_input = details(reported.prompt_tokens_details, reported.input_tokens_details);
-        let of_output = details(reported.completion_tokens_details, reported.output_tokens_details);
+    /// Reads a `usage` value, in any spelling; `None` when it is no object, or counts nothing. A value of an unexpected
+    /// type counts as not told.
+    fn read(text: &str) -> Option<Self> {
+        let (mut input, mut output) = (None, None);
         // Anthropic's are not part of its `input_tokens`
-        let apart = told(reported.cache_read_input_tokens, None).unwrap_or(0);
-        let written_apart = told(reported.cache_creation_input_tokens, None).unwrap_or(0);
-        input.or(output)?;
+        let (mut read_apart, mut written_apart) = (0, 0);
+        let (mut of_input, mut of_output) = (Details::default(), Details::default());
+        let read = scan_object(text.as_bytes(), |name, member| {
+            let value = &text[member.value];
+            match name {
+                "prompt_tokens" => input = number(value).or(input),
+                "input_tokens" => input = input.or_else(|| number(value)),
+                "completion_tokens" => output = number(value).or(output),
+                "output_tokens" => output = output.or_else(|| number(value)),
+                "prompt_tokens_details" | "input_tokens_details" => of_input.read(value),
+                "completion_tokens_details" | "output_tokens_details" => of_output.read(value),
+                "cache_read_input_tokens" => read_apart = number(value).unwrap_or(0),
+                "cache_creation_input_tokens" => written_apart = number(value).unwrap_or(0),
+                _ => (),
+            }
+        });
+        read.ok().filter(|_| input.is_some() || output.is_some())?;
         Some(Self {
-            input: input.unwrap_or(0).saturating_add(apart).saturating_add(written_apart),
+            input: input.unwrap_or(0).saturating_add(read_apart).saturating_add(written_apart),
             output: output.unwrap_or(0),
-            cached: count(of_input.cached_tokens, None).saturating_add(apart),
-            reasoning: count(of_output.reasoning_tokens, None),
-            cache_written: count(of_input.cache_write_tokens, of_input.cache_creation_tokens)
-                .saturating_add(written_apart),
+            cached: of_input.cached.unwrap_or(0).saturating_add(read_apart),
+            reasoning: of_output.reasoning.unwrap_or(0),
+            cache_written: of_input.cache_written.unwrap_or(0).saturating_add(written_apart),
         })
     }
 
@@ -105,10 +75,32 @@ impl Usage {
     }
 }
 
+/// What a `*_tokens_details` object tells.
+#[derive(Default)]
+struct Details {
+    cached: Option<u64>,
+    reasoning: Option<u64>,
+    cache_written: Option<u64>,
+}
+
+impl Details {
+    fn read(&mut self, text: &str) {
+        // what is no object tells nothing
+        let _read = scan_object(text.as_bytes(), |name, member| {
+            let told = match name {
+                "cached_tokens" => &mut self.cached,
+                "reasoning_tokens" => &mut self.reasoning,
+                "cache_write_tokens" | "cache_creation_tokens" => &mut self.cache_written,
+                _ => return,
+            };
+            *told = told.or_else(|| number(&text[member.value]));
+        });
+    }
+}
+
 /// A count, also one that is spelt as a float; nobody counts beyond what a float holds exactly.
-fn number(raw: &RawValue) -> Option<u64> {
+fn number(text: &str) -> Option<u64> {
     const MOST: u64 = 1 << 53;
-    let text = raw.get();
     let count = text.parse().ok().or_else(|| {
         let float = text.parse::<f64>().ok().filter(|float| *float >= 0.0)?;
         Some(float as u64)
@@ -317,50 +309,42 @@ enum Field {
 impl AnswerScan {
     /// Reads the next chunk.
     pub fn push(&mut self, chunk: &[u8]) {
-        let mut at = 0;
         // where in this chunk that begins which is kept
         let mut from = 0;
-        while let Some(&byte) = chunk.get(at) {
-            if self.in_string {
-                at += self.string(&chunk[at..]);
+        let mut start = 0;
+        while start < chunk.len() {
+            let block = block_of(&chunk[start..]);
+            let quotes = among(&block, [b'"', b'\\']);
+            if self.in_string && !self.escaped && quotes == 0 {
+                // a long text: a search is worth its beginning
+                let rest = &chunk[start..];
+                start += memchr::memchr2(b'"', b'\\', rest).unwrap_or(rest.len());
                 continue;
             }
-            match byte {
-                b'"' => {
-                    self.in_string = true;
-                    if self.depth == 1 && self.expect_key {
-                        (self.keeping, from) = (true, at);
-                        self.kept.clear();
-                    }
+            let brackets = among(&block, [b'{', b'}', b'[', b']']);
+            let marks = among(&block, [b':', b',']);
+            let mut left = if std::mem::take(&mut self.escaped) { !1 } else { !0 };
+            loop {
+                let told = match (self.in_string, self.depth) {
+                    (true, _) => quotes,
+                    (false, 1) => quotes | brackets | marks,
+                    (false, _) => quotes | brackets,
+                };
+                let told = left & told;
+                if told == 0 {
+                    break;
                 }
-                b'{' | b'[' => {
-                    self.depth += 1;
-                    self.started = true;
-                    self.expect_key = self.depth == 1 && byte == b'{';
+                let bit = told.trailing_zeros();
+                left &= !1 << bit;
+                let at = start + bit as usize;
+                if chunk[at] == b'\\' {
+                    left &= !3 << bit;
+                    self.escaped = self.in_string && (bit == 15 || at + 1 == chunk.len());
+                } else {
+                    self.step(chunk, at, &mut from);
                 }
-                b':' if self.depth == 1 && self.expect_key => {
-                    self.field = match self.text(&chunk[from..at]).map(<[u8]>::trim_ascii_end) {
-                        Some(b"\"usage\"") => Some(Field::Usage),
-                        Some(b"\"model\"") => Some(Field::Model),
-                        _ => None,
-                    };
-                    self.expect_key = false;
-                    (self.keeping, from) = (self.field.is_some(), at + 1);
-                    self.kept.clear();
-                }
-                b',' if self.depth == 1 => {
-                    self.end_field(&chunk[from..at]);
-                    self.expect_key = true;
-                }
-                b'}' | b']' => {
-                    if self.depth == 1 {
-                        self.end_field(&chunk[from..at]);
-                    }
-                    self.depth = self.depth.saturating_sub(1);
-                }
-                _ => (),
             }
-            at += 1;
+            start += block.len();
         }
         if self.keeping {
             let room = (MAX_VALUE + 1).saturating_sub(self.kept.len()).min(chunk.len() - from);
@@ -368,27 +352,43 @@ impl AnswerScan {
         }
     }
 
-    /// Passes over a text: how many of these bytes belong to it, with the quote that ends it.
-    fn string(&mut self, text: &[u8]) -> usize {
-        let mut at = 0;
-        while at < text.len() {
-            if self.escaped {
-                self.escaped = false;
-                at += 1;
-                continue;
-            }
-            at += unquoted(&text[at..]);
-            match text.get(at) {
-                Some(b'"') => {
-                    self.in_string = false;
-                    return at + 1;
+    /// Reads a quote, a bracket or a mark.
+    fn step(&mut self, chunk: &[u8], at: usize, from: &mut usize) {
+        match chunk[at] {
+            b'"' => {
+                self.in_string = !self.in_string;
+                if self.in_string && self.depth == 1 && self.expect_key {
+                    (self.keeping, *from) = (true, at);
+                    self.kept.clear();
                 }
-                Some(_) => self.escaped = true,
-                None => return at,
             }
-            at += 1;
+            open @ (b'{' | b'[') => {
+                self.depth += 1;
+                self.started = true;
+                self.expect_key = self.depth == 1 && open == b'{';
+            }
+            b':' if self.expect_key => {
+                self.field = match self.text(&chunk[*from..at]).map(<[u8]>::trim_ascii_end) {
+                    Some(b"\"usage\"") => Some(Field::Usage),
+                    Some(b"\"model\"") => Some(Field::Model),
+                    _ => None,
+                };
+                self.expect_key = false;
+                (self.keeping, *from) = (self.field.is_some(), at + 1);
+                self.kept.clear();
+            }
+            b',' => {
+                self.end_field(&chunk[*from..at]);
+                self.expect_key = true;
+            }
+            b'}' | b']' => {
+                if self.depth == 1 {
+                    self.end_field(&chunk[*from..at]);
+                }
+                self.depth = self.depth.saturating_sub(1);
+            }
+            _ => (),
         }
-        at
     }
 
     /// What is kept with what came of it in this chunk; nothing when it is too long to be of interest.
@@ -433,14 +433,12 @@ impl AnswerScan {
     }
 }
 
-/// Length of the prefix without quote and backslash. Most texts are short: a search is worth its beginning for the others.
-fn unquoted(text: &[u8]) -> usize {
-    const SHORT: usize = 24;
-    let told = |byte: &u8| matches!(byte, b'"' | b'\\');
-    let start = &text[..text.len().min(SHORT)];
-    start.iter().position(told).unwrap_or_else(|| {
-        let rest = &text[start.len()..];
-        start.len() + memchr::memchr2(b'"', b'\\', rest).unwrap_or(rest.len())
+/// The next bytes, with spaces behind the last.
+fn block_of(bytes: &[u8]) -> Block {
+    bytes.first_chunk().copied().unwrap_or_else(|| {
+        let mut block = [b' '; _];
+        block[..bytes.len()].copy_from_slice(bytes);
+        block
     })
 }
 
