@@ -83,11 +83,12 @@ pub fn host(head: &Parts) -> Cow<'_, str> {
         Some(authority) => authority.as_str(),
         None => head.headers.get(http::header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default(),
     };
-    let raw = raw.rsplit_once('@').map_or(raw, |(_, host)| host);
-    let end = if raw.starts_with('[') {
-        raw.find(']').map_or(raw.len(), |at| at + 1)
-    } else {
-        raw.find(':').unwrap_or(raw.len())
+    let bytes = raw.as_bytes();
+    let start = bytes.iter().rposition(|byte| *byte == b'@').map_or(0, |at| at + 1);
+    let (raw, bytes) = (&raw[start..], &bytes[start..]);
+    let end = match bytes.first() {
+        Some(b'[') => bytes.iter().position(|byte| *byte == b']').map_or(raw.len(), |at| at + 1),
+        _ => bytes.iter().position(|byte| *byte == b':').unwrap_or(raw.len()),
     };
     let name = raw[..end].trim_end_matches('.');
     if name.bytes().any(|byte| byte.is_ascii_uppercase()) {

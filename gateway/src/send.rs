@@ -284,7 +284,7 @@ fn insert_host(to: &mut HeaderMap, outbound: &Outbound<'_>) {
     let endpoint = outbound.endpoint;
     let default_port = if endpoint.tls.is_some() { 443 } else { 80 };
     let own = || {
-        let (host, _port) = endpoint.authority.rsplit_once(':')?;
+        let host = &endpoint.authority[..endpoint.authority.bytes().rposition(|byte| byte == b':')?];
         HeaderValue::from_str(if endpoint.port == default_port { host } else { &endpoint.authority }).ok()
     };
     if let Some(host) = rewritten.or_else(own) {

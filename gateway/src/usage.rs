@@ -314,19 +314,28 @@ impl AnswerScan {
         let mut start = 0;
         while start < chunk.len() {
             let block = block_of(&chunk[start..]);
-            let quotes = among(&block, [b'"', b'\\']);
-            if self.in_string && !self.escaped && quotes == 0 {
-                // a long text: a search is worth its beginning
-                let rest = &chunk[start..];
-                start += memchr::memchr2(b'"', b'\\', rest).unwrap_or(rest.len());
-                continue;
-            }
+            let (quotes, escapes) = (among(&block, [b'"']), among(&block, [b'\\']));
             let brackets = among(&block, [b'{', b'}', b'[', b']']);
+            if !self.escaped && escapes == 0 {
+                if self.in_string && quotes == 0 {
+                    // a long text: a search is worth its beginning
+                    let rest = &chunk[start..];
+                    start += memchr::memchr2(b'"', b'\\', rest).unwrap_or(rest.len());
+                    continue;
+                }
+                let texts = texts(quotes, self.in_string);
+                if self.depth > 1 && brackets & !texts == 0 {
+                    // a nested value goes on
+                    self.in_string = texts >> (block.len() - 1) & 1 == 1;
+                    start += block.len();
+                    continue;
+                }
+            }
             let marks = among(&block, [b':', b',']);
             let mut left = if std::mem::take(&mut self.escaped) { !1 } else { !0 };
             loop {
                 let told = match (self.in_string, self.depth) {
-                    (true, _) => quotes,
+                    (true, _) => quotes | escapes,
                     (false, 1) => quotes | brackets | marks,
                     (false, _) => quotes | brackets,
                 };
@@ -339,7 +348,7 @@ impl AnswerScan {
                 let at = start + bit as usize;
                 if chunk[at] == b'\\' {
                     left &= !3 << bit;
-                    self.escaped = self.in_string && (bit == 15 || at + 1 == chunk.len());
+                    self.escaped = bit == 15 || at + 1 == chunk.len();
                 } else {
                     self.step(chunk, at, &mut from);
                 }
@@ -433,6 +442,12 @@ impl AnswerScan {
     }
 }
 
+/// Which bytes belong to a text, with the quote before it and not with the one behind it.
+fn texts(quotes: u32, in_string: bool) -> u32 {
+    let odd = [1, 2, 4, 8].into_iter().fold(quotes, |odd, step| odd ^ odd << step);
+    if in_string { !odd } else { odd }
+}
+
 /// The next bytes, with spaces behind the last.
 fn block_of(bytes: &[u8]) -> Block {
     bytes.first_chunk().copied().unwrap_or_else(|| {
@@ -522,6 +537,28 @@ mod tests {
     }
 
     /// Any JSON, with names and texts that look like what is searched for.
+    #[test]
+    fn an_escape_counts_wherever_it_falls_within_a_block_and_a_chunk() {
+        for before in 0..40 {
+            let padding = " ".repeat(before);
+            let text =
+                format!(r#"{{"a":{{"t":"{padding}\"}},[\\"}},"model":"{padding}\"\\","usage":{{"prompt_tokens":3}}}}"#);
+            for cut in 0..text.len() {
+                let mut scan = AnswerScan::default();
+                let (one, other) = text.as_bytes().split_at(cut);
+                scan.push(one);
+                scan.push(other);
+                let model = format!("{padding}\"\\");
+                assert!(scan.balanced(), "{text} cut at {cut}");
+                assert_eq!(
+                    scan.finish(),
+                    (Some(Usage { input: 3, ..Usage::default() }), Some(model.into())),
+                    "{text} cut at {cut}"
+                );
+            }
+        }
+    }
+
     fn any_json() -> impl Strategy<Value = serde_json::Value> {
         let text = prop::sample::select(vec!["usage", "model", "", "a\\", "\"usage\":{", "}]\\\"", "\u{1f642}", "\n"]);
         let leaf = prop_oneof![
