@@ -137,22 +137,10 @@ impl Connection {
         body: &mut Incoming,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let Line::Http1(line) = &mut self.line else { return Pin::new(body).poll_frame(cx) };
-        if !line.is_driven_here() {
-            return Pin::new(body).poll_frame(cx);
+        match &mut self.line {
+            Line::Http1(line) if line.is_driven_here() => line.poll_frame(body, cx),
+            _ => Pin::new(body).poll_frame(cx),
         }
-        // body and connection tell each other of all they do: whoever drives both need not be woken for that
-        for told in [false, true] {
-            if let Poll::Ready(frame) = Pin::new(&mut *body).poll_frame(&mut nobody()) {
-                return Poll::Ready(frame);
-            }
-            if told {
-                line.drive(cx)
-            } else {
-                line.drive(&mut nobody())
-            };
-        }
-        Pin::new(body).poll_frame(&mut nobody())
     }
 
     /// What of an answer has already come.
@@ -161,7 +149,7 @@ impl Connection {
             return Poll::Ready(frame);
         }
         let Line::Http1(line) = &mut self.line else { return Poll::Pending };
-        if line.drive(&mut nobody()) { Pin::new(body).poll_frame(&mut nobody()) } else { Poll::Pending }
+        line.poll_arrived(body)
     }
 
     /// A connection for one request at a time.

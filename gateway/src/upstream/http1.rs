@@ -5,12 +5,15 @@
 use std::fmt;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
-use std::task::{Context, Poll, Waker};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::task::{Context, Poll, Wake, Waker, ready};
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::header::TRANSFER_ENCODING;
 use http::{HeaderName, HeaderValue, Request, Response};
-use http_body::Body;
+use http_body::{Body, Frame};
 use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
 use hyper::client::conn::http1::{SendRequest, handshake};
@@ -31,6 +34,19 @@ const FRESH: Duration = Duration::from_micros(200);
 /// A request that is on its way for so long still comes before the upstream gives up.
 const ON_ITS_WAY: Duration = Duration::from_secs(1);
 
+/// Set when the connection had more to do than it does at a time.
+#[derive(Default)]
+struct Unfinished(AtomicBool);
+
+impl Wake for Unfinished {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Relaxed);
+    }
+}
+
+/// A piece of an answer; `None` is its end.
+pub(super) type Piece = Option<Result<Frame<Bytes>, hyper::Error>>;
+
 /// One connection.
 pub(super) struct Http1 {
     sender: SendRequest<UpstreamBody>,
@@ -39,6 +55,9 @@ pub(super) struct Http1 {
     pub(super) rests: Duration,
     /// How long it must rest first.
     pub(super) settles: Duration,
+    /// Nothing came of the last drive: nothing will as long as nothing is heard.
+    spent: bool,
+    unfinished: Arc<Unfinished>,
     /// `None` where a task drives it, and when it has ended.
     driver: Option<Pin<Box<dyn Future<Output = hyper::Result<()>>>>>,
 }
@@ -56,12 +75,20 @@ impl Http1 {
         T: AsyncRead + AsyncWrite + Unpin + 'static,
     {
         let (sender, connection) = handshake(TokioIo::new(io)).await?;
-        Ok(Self { sender, socket, rests: IDLE_TIMEOUT, settles: Duration::ZERO, driver: Some(Box::pin(connection)) })
+        Ok(Self { driver: Some(Box::pin(connection)), ..Self::driven(sender, socket) })
     }
 
     /// A connection that is driven elsewhere.
     pub(super) fn driven(sender: SendRequest<UpstreamBody>, socket: Shared) -> Self {
-        Self { sender, socket, rests: IDLE_TIMEOUT, settles: Duration::ZERO, driver: None }
+        Self {
+            sender,
+            socket,
+            rests: IDLE_TIMEOUT,
+            settles: Duration::ZERO,
+            spent: false,
+            unfinished: Arc::default(),
+            driver: None,
+        }
     }
 
     /// Sends one request and waits for the answer's head.
@@ -89,11 +116,45 @@ impl Http1 {
     /// who wait for its messages.
     pub(super) fn drive(&mut self, cx: &mut Context<'_>) -> bool {
         let Some(driver) = &mut self.driver else { return false };
+        self.spent = false;
         if driver.as_mut().poll(cx).is_ready() {
             // how it ended reaches whoever waits for an answer on it
             self.driver = None;
         }
         true
+    }
+
+    /// The next piece of an answer, whose body this is. Body and connection tell each other of all they do: whoever drives
+    /// both need not be woken for that.
+    pub(super) fn poll_frame(&mut self, body: &mut Incoming, cx: &mut Context<'_>) -> Poll<Piece> {
+        if let Poll::Ready(frame) = Pin::new(&mut *body).poll_frame(&mut nobody()) {
+            return Poll::Ready(frame);
+        }
+        // once for what was heard, and once for what was heard meanwhile
+        for _ in 0..2 {
+            if self.spent {
+                ready!(self.socket.poll_due(cx));
+            }
+            if let Poll::Ready(frame) = self.poll_driven(body) {
+                return Poll::Ready(frame);
+            }
+        }
+        self.drive(cx);
+        Pin::new(body).poll_frame(&mut nobody())
+    }
+
+    /// What of an answer has already come; its body was asked for it.
+    pub(super) fn poll_arrived(&mut self, body: &mut Incoming) -> Poll<Piece> {
+        if self.spent || self.driver.is_none() { Poll::Pending } else { self.poll_driven(body) }
+    }
+
+    fn poll_driven(&mut self, body: &mut Incoming) -> Poll<Piece> {
+        self.unfinished.0.store(false, Relaxed);
+        let waker = Waker::from(self.unfinished.clone());
+        self.drive(&mut Context::from_waker(&waker));
+        let frame = Pin::new(body).poll_frame(&mut nobody());
+        self.spent = frame.is_pending() && !self.unfinished.0.load(Relaxed);
+        frame
     }
 
     /// The answer has ended; whether another request may follow. Wakes nobody from now on.
