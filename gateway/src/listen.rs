@@ -20,6 +20,7 @@ use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::task::coop::unconstrained;
 use tokio::task::spawn_local;
 use tokio_rustls::TlsAcceptor;
 
@@ -282,10 +283,11 @@ impl Alone {
 }
 
 /// An error means that the port is gone: it has come to its end. It is polled with all that happens on a connection, and
-/// looks only when there is news, or another one to be woken.
+/// looks only when there is news, or another one to be woken. News is looked at once: whether the task has used up its
+/// budget must not matter then.
 async fn reached(now: &mut watch::Receiver<Stage>, stage: Stage) {
     let (mut news, mut woken) = (now.clone(), None::<Waker>);
-    let mut wait = pin!(now.wait_for(|now| *now >= stage));
+    let mut wait = pin!(unconstrained(now.wait_for(|now| *now >= stage)));
     poll_fn(|cx| {
         let waits = woken.as_ref().is_some_and(|woken| woken.will_wake(cx.waker()));
         if waits && matches!(news.has_changed(), Ok(false)) {
@@ -296,4 +298,26 @@ async fn reached(now: &mut watch::Receiver<Stage>, stage: Stage) {
         wait.as_mut().poll(cx).map(drop)
     })
     .await;
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::task::coop::{consume_budget, has_budget_remaining};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_task_without_budget_hears_that_its_port_stops() {
+        let (stage, mut now) = watch::channel(Stage::Serving);
+        let mut stops = pin!(reached(&mut now, Stage::Stopping));
+        poll_fn(|cx| Poll::Ready(assert!(stops.as_mut().poll(cx).is_pending()))).await;
+        stage.send_replace(Stage::Stopping);
+        let looked = poll_fn(|cx| {
+            while has_budget_remaining() {
+                let _used = pin!(consume_budget()).poll(cx);
+            }
+            Poll::Ready(stops.as_mut().poll(cx).is_ready())
+        });
+        assert!(looked.await);
+    }
 }

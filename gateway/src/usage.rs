@@ -36,7 +36,7 @@ impl Usage {
         let (mut input, mut output) = (None, None);
         // Anthropic's are not part of its `input_tokens`
         let (mut read_apart, mut written_apart) = (0, 0);
-        let (mut of_input, mut of_output) = (Details::default(), Details::default());
+        let [mut of_prompt, mut of_input, mut of_completion, mut of_output] = [Details::default(); 4];
         let read = scan_object(text.as_bytes(), |name, member| {
             let value = &text[member.value];
             match name {
@@ -44,8 +44,10 @@ impl Usage {
                 "input_tokens" => input = input.or_else(|| number(value)),
                 "completion_tokens" => output = number(value).or(output),
                 "output_tokens" => output = output.or_else(|| number(value)),
-                "prompt_tokens_details" | "input_tokens_details" => of_input.read(value),
-                "completion_tokens_details" | "output_tokens_details" => of_output.read(value),
+                "prompt_tokens_details" => of_prompt.read(value),
+                "input_tokens_details" => of_input.read(value),
+                "completion_tokens_details" => of_completion.read(value),
+                "output_tokens_details" => of_output.read(value),
                 "cache_read_input_tokens" => read_apart = number(value).unwrap_or(0),
                 "cache_creation_input_tokens" => written_apart = number(value).unwrap_or(0),
                 _ => (),
@@ -55,9 +57,9 @@ impl Usage {
         Some(Self {
             input: input.unwrap_or(0).saturating_add(read_apart).saturating_add(written_apart),
             output: output.unwrap_or(0),
-            cached: of_input.cached.unwrap_or(0).saturating_add(read_apart),
-            reasoning: of_output.reasoning.unwrap_or(0),
-            cache_written: of_input.cache_written.unwrap_or(0).saturating_add(written_apart),
+            cached: of_prompt.cached.or(of_input.cached).unwrap_or(0).saturating_add(read_apart),
+            reasoning: of_completion.reasoning.or(of_output.reasoning).unwrap_or(0),
+            cache_written: of_prompt.written().or(of_input.written()).unwrap_or(0).saturating_add(written_apart),
         })
     }
 
@@ -76,11 +78,12 @@ impl Usage {
 }
 
 /// What a `*_tokens_details` object tells.
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 struct Details {
     cached: Option<u64>,
     reasoning: Option<u64>,
-    cache_written: Option<u64>,
+    cache_write: Option<u64>,
+    cache_creation: Option<u64>,
 }
 
 impl Details {
@@ -90,11 +93,16 @@ impl Details {
             let told = match name {
                 "cached_tokens" => &mut self.cached,
                 "reasoning_tokens" => &mut self.reasoning,
-                "cache_write_tokens" | "cache_creation_tokens" => &mut self.cache_written,
+                "cache_write_tokens" => &mut self.cache_write,
+                "cache_creation_tokens" => &mut self.cache_creation,
                 _ => return,
             };
-            *told = told.or_else(|| number(&text[member.value]));
+            *told = number(&text[member.value]);
         });
+    }
+
+    fn written(&self) -> Option<u64> {
+        self.cache_write.or(self.cache_creation)
     }
 }
 
@@ -356,8 +364,11 @@ impl AnswerScan {
             start += block.len();
         }
         if self.keeping {
-            let room = (MAX_VALUE + 1).saturating_sub(self.kept.len()).min(chunk.len() - from);
-            self.kept.extend_from_slice(&chunk[from..from + room]);
+            let here = &chunk[from..];
+            // space behind a value, of which there may be more than of the value, is not kept
+            let here = if self.in_string { here } else { here.trim_ascii_end() };
+            let room = (MAX_VALUE + 1).saturating_sub(self.kept.len()).min(here.len());
+            self.kept.extend_from_slice(&here[..room]);
         }
     }
 
@@ -377,7 +388,7 @@ impl AnswerScan {
                 self.expect_key = self.depth == 1 && open == b'{';
             }
             b':' if self.expect_key => {
-                self.field = match self.text(&chunk[*from..at]).map(<[u8]>::trim_ascii_end) {
+                self.field = match self.text(&chunk[*from..at]) {
                     Some(b"\"usage\"") => Some(Field::Usage),
                     Some(b"\"model\"") => Some(Field::Model),
                     _ => None,
@@ -402,6 +413,7 @@ impl AnswerScan {
 
     /// What is kept with what came of it in this chunk; nothing when it is too long to be of interest.
     fn text<'t>(&'t mut self, here: &'t [u8]) -> Option<&'t [u8]> {
+        let here = here.trim_ascii_end();
         if self.kept.len() + here.len() > MAX_VALUE {
             return None;
         }
@@ -506,6 +518,21 @@ mod tests {
     }
 
     #[test]
+    fn of_two_spellings_the_same_one_counts_in_any_order() {
+        let members = [
+            r#""input_tokens_details":{"cached_tokens":0}"#,
+            r#""prompt_tokens_details":{"cached_tokens":5,"cache_creation_tokens":0,"cache_write_tokens":7}"#,
+            r#""input_tokens":1"#,
+            r#""prompt_tokens":9"#,
+        ];
+        let expected = Usage { input: 9, cached: 5, cache_written: 7, ..Usage::default() };
+        let backwards: Vec<_> = members.iter().rev().copied().collect();
+        for text in [members.join(","), backwards.join(",")] {
+            assert_eq!(Usage::read(&format!("{{{text}}}")), Some(expected), "{text}");
+        }
+    }
+
+    #[test]
     fn usage_is_read_in_every_spelling() {
         let expected = Usage { input: 11, output: 7, cached: 3, reasoning: 2, cache_written: 0 };
         for usage in [
@@ -536,7 +563,23 @@ mod tests {
         }
     }
 
-    /// Any JSON, with names and texts that look like what is searched for.
+    #[test]
+    fn an_answer_that_is_padded_tells_the_same() {
+        let space = " ".repeat(70_000);
+        for text in [
+            format!(r#"{{"model":"m","usage":{{"prompt_tokens":3}}{space}}}"#),
+            format!(r#"{{"usage":{{"prompt_tokens":3}}{space},"model":"m"{space}}}"#),
+            format!(r#"{{{space}"model":"m","usage"{space}:{{"prompt_tokens":3}}}}{space}"#),
+        ] {
+            for size in [1, 16, 1000, 65_536, text.len()] {
+                let mut scan = AnswerScan::default();
+                text.as_bytes().chunks(size).for_each(|chunk| scan.push(chunk));
+                let told = (Some(Usage { input: 3, ..Usage::default() }), Some("m".into()));
+                assert_eq!(scan.finish(), told, "{} bytes at a time", size);
+            }
+        }
+    }
+
     #[test]
     fn an_escape_counts_wherever_it_falls_within_a_block_and_a_chunk() {
         for before in 0..40 {
@@ -559,6 +602,7 @@ mod tests {
         }
     }
 
+    /// Any JSON, with names and texts that look like what is searched for.
     fn any_json() -> impl Strategy<Value = serde_json::Value> {
         let text = prop::sample::select(vec!["usage", "model", "", "a\\", "\"usage\":{", "}]\\\"", "\u{1f642}", "\n"]);
         let leaf = prop_oneof![
