@@ -129,6 +129,8 @@ pub struct Form {
     pub decoder: Option<Box<Decoder>>,
     /// The body ends with the connection, so an end proves nothing.
     pub close_delimited: bool,
+    /// The client was told how long the body is: what is put into it would stand for what is missing of it.
+    pub sized: bool,
 }
 
 /// A provider's answer: its body, and what was read of it so far.
@@ -284,7 +286,7 @@ impl Answer {
     /// Whether the client has been sent whole events only, so that one of ours could follow.
     #[must_use]
     pub fn is_between_events(&self) -> bool {
-        matches!(&self.form.tap, Tap::Stream(tap) if tap.is_between_events())
+        matches!(&self.form.tap, Tap::Stream(tap) if tap.is_between_events() && !self.form.sized)
     }
 
     /// What the answer told about itself so far.

@@ -53,7 +53,8 @@ pub async fn receive(
         head.headers.remove(CONTENT_LENGTH);
     }
     let tap = Tap::of(admitted.operation, event_stream, plain, hide, admitted.traced);
-    let form = Form { tap, decoder, close_delimited: !framed && !bodiless };
+    let sized = head.headers.contains_key(CONTENT_LENGTH);
+    let form = Form { tap, decoder, close_delimited: !framed && !bodiless, sized };
     let mut answer = Answer::new(body, form, connection, Some(in_flight));
     if event_stream
         && let Some(until) = hold_until

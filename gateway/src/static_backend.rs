@@ -162,7 +162,7 @@ fn relay(
     exchange.settle_session(None);
     let mut response = Response::from_parts(parts, Reply::Full(None));
     exchange.finish_head(&mut response);
-    let form = Form { tap: Tap::None, decoder: None, close_delimited: false };
+    let form = Form { tap: Tap::None, decoder: None, close_delimited: false, sized: false };
     let deadline = exchange.deadline.filter(|_| !headers::is_event_stream(response.headers()));
     let relay = Relay {
         answer: Answer::new(body, form, connection, None),

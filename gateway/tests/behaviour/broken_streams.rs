@@ -30,6 +30,26 @@ async fn an_error_that_stalls_within_its_body_is_a_timeout_at_the_deadline() {
     assert_eq!(running.stop()[0]["end"], "timed_out");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_error_event_does_not_stand_for_what_is_missing_of_an_announced_length() {
+    let script = |fault: &str| format!("{{respond: {{text: one two three, framing: content_length}}{fault}}}");
+    let mock = provider("a", &script("")).await;
+    let running = start(&pool(&[&mock], "  policies: {health: {eviction: {consecutiveFailures: 1000000}}}\n"));
+    let address = running.address();
+    // usage is asked for, so that the stream is passed on as it is
+    let ask = r#"{"stream":true,"stream_options":{"include_usage":true},"messages":[{"role":"user","content":"hi"}]}"#;
+    let whole = tokio::task::spawn_blocking(move || chat(address, ask)).await.unwrap();
+    assert!(whole.complete && whole.header("content-length").is_some(), "{whole:?}");
+    let events = whole.text().matches("\n\n").count();
+    for after in 1..events {
+        mock.set_script(
+            serde_saphyr::from_str(&script(&format!(", fault: {{disconnect: {{after_events: {after}}}}}"))).unwrap(),
+        );
+        let answer = tokio::task::spawn_blocking(move || chat(address, ask)).await.unwrap();
+        assert!(!answer.complete && !answer.text().contains("error"), "after {after}: {answer:?}");
+    }
+}
+
 /// Offsets from a fixed sequence, so that a failure can be repeated.
 fn offset(round: u64) -> u64 {
     (round.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 33) % 6_000
