@@ -3,15 +3,13 @@
 
 use std::collections::VecDeque;
 use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
 use http::StatusCode;
-use http_body::{Body, Frame};
-use hyper::body::Incoming;
+use http_body::Frame;
 
 use crate::decode::Decoder;
 use crate::error::{Reason, Rejection};
@@ -19,7 +17,7 @@ use crate::health::Health;
 use crate::particulars;
 use crate::snapshot::Operation;
 use crate::tap::{StreamTap, Told};
-use crate::upstream::Connection;
+use crate::upstream::{self, Connection};
 use crate::usage::AnswerScan;
 
 /// Most bytes of events before the commit point that are held.
@@ -75,7 +73,7 @@ impl Tap {
 pub enum Broken {
     /// The connection or its framing broke.
     #[error("the provider broke off: {0}")]
-    Transport(#[from] hyper::Error),
+    Transport(#[from] upstream::Error),
     /// The bytes ended in order but the answer did not.
     #[error("the provider's answer ended too early")]
     TooEarly,
@@ -136,12 +134,12 @@ pub struct Form {
 /// A provider's answer: its body, and what was read of it so far.
 #[derive(Debug)]
 pub struct Answer {
-    body: Incoming,
     ready: VecDeque<Bytes>,
     form: Form,
     over: bool,
     /// A failure that was met while reading ahead; told when what came before it has been sent.
     broken: Option<Broken>,
+    /// What it comes on; `None` when it is over.
     connection: Option<Connection>,
     _in_flight: Option<InFlight>,
 }
@@ -149,9 +147,9 @@ pub struct Answer {
 impl Answer {
     /// An answer of which only the head was read.
     #[must_use]
-    pub fn new(body: Incoming, form: Form, connection: Connection, in_flight: Option<InFlight>) -> Self {
+    pub fn new(form: Form, connection: Connection, in_flight: Option<InFlight>) -> Self {
         let (ready, connection) = (VecDeque::new(), Some(connection));
-        Self { body, ready, form, over: false, broken: None, connection, _in_flight: in_flight }
+        Self { ready, form, over: false, broken: None, connection, _in_flight: in_flight }
     }
 
     /// The next bytes for the client; `None` at the end. What has arrived together goes on together.
@@ -185,10 +183,7 @@ impl Answer {
                 return Poll::Ready(Err(broken));
             }
             if !self.unpack()? {
-                let frame = match &mut self.connection {
-                    Some(connection) => connection.poll_frame(&mut self.body, cx),
-                    None => Pin::new(&mut self.body).poll_frame(cx),
-                };
+                let frame = self.connection.as_mut().map_or(Poll::Ready(None), |connection| connection.poll_frame(cx));
                 self.note(ready!(frame))?;
             }
         }
@@ -199,7 +194,7 @@ impl Answer {
             && self.broken.is_none()
             && self.form.decoder.is_none()
             && let Some(connection) = &mut self.connection
-            && let Poll::Ready(frame) = connection.poll_arrived(&mut self.body)
+            && let Poll::Ready(frame) = connection.poll_arrived()
         {
             let size = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref()).map_or(0, Bytes::len);
             if let Err(broken) = self.note(frame) {
@@ -220,7 +215,7 @@ impl Answer {
     }
 
     /// What came of the body, or its end.
-    fn note(&mut self, frame: Option<Result<Frame<Bytes>, hyper::Error>>) -> Result<(), Broken> {
+    fn note(&mut self, frame: Option<Result<Frame<Bytes>, upstream::Error>>) -> Result<(), Broken> {
         let Some(frame) = frame else { return self.end() };
         match (frame?.into_data(), &mut self.form.decoder) {
             (Ok(bytes), Some(decoder)) => decoder.push(bytes),
@@ -267,7 +262,7 @@ impl Answer {
         let unpacked = self.form.decoder.as_ref().is_none_or(|decoder| decoder.is_idle());
         if !self.over
             && unpacked
-            && self.body.is_end_stream()
+            && self.connection.as_ref().is_none_or(Connection::is_end_stream)
             && let Err(broken) = self.end()
         {
             self.over = false;

@@ -14,7 +14,6 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http::Request;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 use tokio::sync::oneshot;
 
 use crate::admit::Admitted;
@@ -351,15 +350,15 @@ async fn send_one(worker: Rc<Worker>, planned: Planned, held: Rc<Held>) {
         },
     };
     *request.body_mut() = UpstreamBody::Pieces(pieces);
-    if let Ok((response, connection)) = send::attempt(&worker.pool, &endpoint, request, None, None).await {
-        throw_away(&worker, response.into_body(), connection).await;
+    if let Ok((_, connection)) = send::attempt(&worker.pool, &endpoint, request, None, None).await {
+        throw_away(&worker, connection).await;
     }
 }
 
 /// Reads an answer to its end, if that is near, so that the connection can be used again.
-async fn throw_away(worker: &Worker, mut body: Incoming, mut connection: Connection) {
+async fn throw_away(worker: &Worker, mut connection: Connection) {
     let mut left = ANSWER;
-    while let Some(frame) = std::future::poll_fn(|cx| connection.poll_frame(&mut body, cx)).await {
+    while let Some(frame) = std::future::poll_fn(|cx| connection.poll_frame(cx)).await {
         let Ok(frame) = frame else { return };
         left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
         if left == 0 {

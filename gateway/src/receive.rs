@@ -5,7 +5,6 @@ use std::time::Instant;
 
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{Response, StatusCode};
-use hyper::body::Incoming;
 
 use crate::admit::Admitted;
 use crate::answer::{Answer, Broken, Form, InFlight, Tap};
@@ -29,12 +28,12 @@ pub struct Uncommitted {
 /// When the answer broke before any of it was sent on.
 pub async fn receive(
     admitted: &Admitted,
-    response: Response<Incoming>,
+    response: Response<()>,
     connection: Connection,
     in_flight: InFlight,
     hold_until: Option<Instant>,
 ) -> Result<(Response<()>, Answer), Uncommitted> {
-    let (mut head, body) = response.into_parts();
+    let (mut head, ()) = response.into_parts();
     let event_stream = headers::is_event_stream(&head.headers) && head.status.is_success();
     let framed = head.version == http::Version::HTTP_2
         || head.headers.contains_key(CONTENT_LENGTH)
@@ -55,7 +54,7 @@ pub async fn receive(
     let tap = Tap::of(admitted.operation, event_stream, plain, hide, admitted.traced);
     let sized = head.headers.contains_key(CONTENT_LENGTH);
     let form = Form { tap, decoder, close_delimited: !framed && !bodiless, sized };
-    let mut answer = Answer::new(body, form, connection, Some(in_flight));
+    let mut answer = Answer::new(form, connection, Some(in_flight));
     if event_stream
         && let Some(until) = hold_until
         && let Err(broken) = answer.hold(until).await

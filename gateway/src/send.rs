@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::header::{ACCEPT_ENCODING, CONTENT_LENGTH, HOST, HeaderMap, HeaderValue};
 use http::{Method, Request, Response, StatusCode, Uri};
-use hyper::body::Incoming;
 
 use crate::error::{Reason, Rejection};
 use crate::exchange::Exchange;
@@ -25,7 +24,7 @@ pub enum NoAnswer {
     /// No connection: nothing was sent.
     Connect(ConnectError),
     /// Sent, but the connection broke before an answer.
-    Lost(hyper::Error),
+    Lost(upstream::Error),
     /// It switched protocols, which nobody had asked for.
     Switched,
     /// `timeouts.backendRequest` passed.
@@ -88,7 +87,7 @@ pub async fn attempt(
     request: Request<UpstreamBody>,
     attempt_limit: Option<Duration>,
     deadline: Option<Instant>,
-) -> Result<(Response<Incoming>, Connection), NoAnswer> {
+) -> Result<(Response<()>, Connection), NoAnswer> {
     let sent = pin!(send(pool, endpoint, request));
     let (response, connection) = within(sent, attempt_limit, deadline).await?;
     match response.status() {
@@ -121,7 +120,7 @@ async fn send(
     pool: &Pool,
     endpoint: &Endpoint,
     request: Request<UpstreamBody>,
-) -> Result<(Response<Incoming>, Connection), NoAnswer> {
+) -> Result<(Response<()>, Connection), NoAnswer> {
     let mut connection = pool.connection(endpoint).await.map_err(NoAnswer::Connect)?;
     let copy = if connection.is_shared() { upstream::copy(&request) } else { None };
     let request = match (connection.send(request).await, copy) {
@@ -186,10 +185,7 @@ pub fn build(
         headers::edit(&mut to, &backend.filters.request_headers);
     }
     // the length is told by the body that is sent, not by the one that was announced
-    match body.held() {
-        0 => drop(to.remove(CONTENT_LENGTH)),
-        length => drop(to.insert(CONTENT_LENGTH, digits(length))),
-    }
+    to.remove(CONTENT_LENGTH);
     if outbound.ai {
         to.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     }
@@ -218,11 +214,6 @@ pub fn build(
     *request.uri_mut() = target;
     *request.headers_mut() = to;
     Ok(request)
-}
-
-/// A number as a header has it.
-fn digits(number: usize) -> HeaderValue {
-    HeaderValue::from_str(itoa::Buffer::new().format(number)).expect("digits are a header value")
 }
 
 /// What a provider is asked.

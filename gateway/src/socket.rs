@@ -1,7 +1,7 @@
-//! A TCP connection of which two sides hold a share: the HTTP layer that reads and writes it, and the pool,
-//! which asks whether the peer has closed it before it is used again.
+//! A TCP connection of which several hold a share: whoever reads it, whoever writes it, and TLS, below which it is asked
+//! whether the peer has closed it before it is used again.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
 use std::pin::Pin;
@@ -14,44 +14,32 @@ use tokio::net::TcpStream;
 
 /// A shared TCP connection.
 #[derive(Debug, Clone)]
-pub struct Shared(Rc<Socket>);
-
-#[derive(Debug)]
-struct Socket {
-    stream: RefCell<TcpStream>,
-    /// The last bytes to write found no room.
-    full: Cell<bool>,
-}
+pub struct Shared(Rc<RefCell<TcpStream>>);
 
 impl Shared {
     /// Shares a connection.
     #[must_use]
     pub fn new(stream: TcpStream) -> Self {
-        Self(Rc::new(Socket { stream: RefCell::new(stream), full: Cell::new(false) }))
+        Self(Rc::new(RefCell::new(stream)))
     }
 
     /// Whether the peer has not closed or reset the connection, as far as the kernel knows.
     #[must_use]
     pub fn alive(&self) -> bool {
-        is_quiet(peek(&self.0.stream.borrow()))
+        is_quiet(peek(&self.0.borrow()))
     }
 
     /// The same as far as this core has heard: the kernel is asked only where something was heard since all was read.
     #[must_use]
     pub fn seems_alive(&self) -> bool {
-        let stream = self.0.stream.borrow();
+        let stream = self.0.borrow();
         is_quiet(stream.try_io(Interest::READABLE, || peek(&stream)))
     }
 
-    /// Ready when there may be something to do: something was heard since all was read, or what is to be written waits for
-    /// room. Otherwise `cx` is told when something is heard.
-    pub fn poll_due(&self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.0.full.get() { Poll::Ready(()) } else { self.0.stream.borrow().poll_read_ready(cx).map(drop) }
-    }
-
-    fn note<T>(&self, written: Poll<T>) -> Poll<T> {
-        self.0.full.set(written.is_pending());
-        written
+    /// Ends the connection in both directions, for all who hold a share of it.
+    pub fn end(&self) {
+        // it fails when the connection has ended already
+        let _ended = SockRef::from(&*self.0.borrow()).shutdown(std::net::Shutdown::Both);
     }
 }
 
@@ -66,22 +54,21 @@ fn is_quiet(peeked: io::Result<usize>) -> bool {
 
 impl AsyncRead for Shared {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.0.stream.borrow_mut()).poll_read(cx, buf)
+        Pin::new(&mut *self.0.borrow_mut()).poll_read(cx, buf)
     }
 }
 
 impl AsyncWrite for Shared {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut *self.0.stream.borrow_mut()).poll_write(cx, buf);
-        self.note(written)
+        Pin::new(&mut *self.0.borrow_mut()).poll_write(cx, buf)
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.0.stream.borrow_mut()).poll_flush(cx)
+        Pin::new(&mut *self.0.borrow_mut()).poll_flush(cx)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.0.stream.borrow_mut()).poll_shutdown(cx)
+        Pin::new(&mut *self.0.borrow_mut()).poll_shutdown(cx)
     }
 
     fn poll_write_vectored(
@@ -89,8 +76,7 @@ impl AsyncWrite for Shared {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut *self.0.stream.borrow_mut()).poll_write_vectored(cx, bufs);
-        self.note(written)
+        Pin::new(&mut *self.0.borrow_mut()).poll_write_vectored(cx, bufs)
     }
 
     fn is_write_vectored(&self) -> bool {

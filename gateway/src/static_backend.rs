@@ -150,13 +150,8 @@ fn end_attempt(exchange: &mut Exchange, status: Option<StatusCode>, error: Optio
     attempt.duration = started.elapsed();
 }
 
-fn relay(
-    mut exchange: Box<Exchange>,
-    rule: &Rule,
-    response: Response<Incoming>,
-    connection: Connection,
-) -> Response<Reply> {
-    let (mut parts, body) = response.into_parts();
+fn relay(mut exchange: Box<Exchange>, rule: &Rule, response: Response<()>, connection: Connection) -> Response<Reply> {
+    let (mut parts, ()) = response.into_parts();
     headers::strip_hop_by_hop(&mut parts.headers);
     exchange.record.status = parts.status.as_u16();
     exchange.settle_session(None);
@@ -165,7 +160,7 @@ fn relay(
     let form = Form { tap: Tap::None, decoder: None, close_delimited: false, sized: false };
     let deadline = exchange.deadline.filter(|_| !headers::is_event_stream(response.headers()));
     let relay = Relay {
-        answer: Answer::new(body, form, connection, None),
+        answer: Answer::new(form, connection, None),
         record: exchange.record,
         worker: exchange.worker,
         provider: None,

@@ -3,9 +3,7 @@
 //! because what they lead to would pass by routes and policies.
 
 use std::cell::{Cell, RefCell};
-use std::future::{Future, poll_fn};
 use std::io;
-use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -14,10 +12,7 @@ use http::request::Parts;
 use http::{Method, Request, Response, StatusCode, Version};
 use http_body::Body;
 use hyper::body::Incoming;
-use hyper::client::conn::http1::handshake;
-use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split};
-use tokio::task::spawn_local;
 
 use crate::error::{Reason, Rejection};
 use crate::exchange::Exchange;
@@ -27,7 +22,7 @@ use crate::relay::Reply;
 use crate::replay::Replay;
 use crate::send::NoAnswer;
 use crate::snapshot::{Endpoint, Rule};
-use crate::upstream::{ConnectError, Connection, Duplex, Pool, UpstreamBody};
+use crate::upstream::{Connection, Io, Pool, SendError, UpstreamBody};
 
 const WEBSOCKET: HeaderValue = HeaderValue::from_static("websocket");
 /// Longest silence of both sides where the rule has no `responseIdle`.
@@ -50,7 +45,7 @@ impl Slot {
 /// A tunnel whose client has not been connected to it yet; its record ends with it.
 #[derive(Debug)]
 pub struct Tunnel {
-    upstream: Replay<Box<dyn Duplex>>,
+    upstream: Replay<Io>,
     idle: Duration,
     record: Pending,
 }
@@ -81,9 +76,9 @@ pub fn refusal() -> Rejection {
 #[derive(Debug)]
 pub enum Answer {
     /// 101: what comes after the head belongs to the tunnel.
-    Agreed(Response<()>, Replay<Box<dyn Duplex>>),
+    Agreed(Response<()>, Replay<Io>),
     /// Anything else.
-    Plain(Response<Incoming>, Connection),
+    Plain(Response<()>, Connection),
 }
 
 impl Answer {
@@ -103,40 +98,16 @@ impl Answer {
 /// When no answer came.
 pub async fn ask(pool: &Pool, endpoint: &Endpoint, mut request: Request<UpstreamBody>) -> Result<Answer, NoAnswer> {
     mark(request.headers_mut());
-    let (io, socket) = pool.dedicated(endpoint).await.map_err(NoAnswer::Connect)?;
-    let started = handshake(TokioIo::new(io)).await;
-    let (mut sender, mut connection) = started.map_err(|error| NoAnswer::Connect(ConnectError::Http(error)))?;
-    let mut ended = None;
-    let response = {
-        let mut sent = pin!(sender.send_request(request));
-        poll_fn(|cx| {
-            if ended.is_none()
-                && let std::task::Poll::Ready(end) = Pin::new(&mut connection).poll(cx)
-            {
-                ended = Some(end);
-            }
-            sent.as_mut().poll(cx)
-        })
-        .await
-        .map_err(NoAnswer::Lost)?
-    };
+    let mut connection = pool.dedicated(endpoint).await.map_err(NoAnswer::Connect)?;
+    let response = connection.send(request).await.map_err(|error| match error {
+        SendError::Lost(error) => NoAnswer::Lost(error),
+        SendError::Unsent(_) => NoAnswer::Connect(io::Error::from(io::ErrorKind::ConnectionReset).into()),
+    })?;
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-        if ended.is_none() {
-            spawn_local(async move {
-                // its failure reaches whoever reads the answer
-                let _ended = connection.await;
-            });
-        }
-        return Ok(Answer::Plain(response, Connection::single(sender, socket, endpoint.clone())));
+        return Ok(Answer::Plain(response, connection));
     }
-    drop(sender);
-    let end = match ended {
-        Some(end) => end,
-        None => (&mut connection).await,
-    };
-    end.map_err(NoAnswer::Lost)?;
-    let parts = connection.into_parts();
-    Ok(Answer::Agreed(response.map(drop), Replay::new(parts.io.into_inner(), parts.read_buf)))
+    let (io, first) = connection.into_tunnel().ok_or(NoAnswer::Switched)?;
+    Ok(Answer::Agreed(response, Replay::new(io, first)))
 }
 
 fn mark(headers: &mut HeaderMap) {
@@ -151,7 +122,7 @@ pub fn agree(
     rule: &Rule,
     slot: &Slot,
     head: Response<()>,
-    upstream: Replay<Box<dyn Duplex>>,
+    upstream: Replay<Io>,
 ) -> Response<Reply> {
     let protocol = head.headers().get(UPGRADE);
     if !protocol.is_some_and(|protocol| protocol.as_bytes().eq_ignore_ascii_case(WEBSOCKET.as_bytes())) {

@@ -2,6 +2,7 @@
 //! Knows addresses, TLS and reuse; what is sent and whether it is sent again is decided elsewhere.
 
 mod body;
+mod duplex;
 mod http1;
 mod http2;
 
@@ -9,8 +10,9 @@ use std::cell::RefCell;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -19,10 +21,8 @@ use http::uri::Scheme;
 use http::{Request, Response, Version};
 use http_body::{Body, Frame};
 use hyper::body::Incoming;
-use hyper::client::conn::http1::SendRequest;
 use rustls::ClientConfig;
 use rustls_pki_types::{CertificateDer, ServerName};
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
@@ -31,9 +31,10 @@ use crate::snapshot::{Endpoint, Protocol, UpstreamTls};
 use crate::socket::Shared;
 use crate::telemetry::Core;
 
-use http1::{Http1, nobody};
+use http1::{Buffers, Http1};
 
 pub use body::{BodyBroken, Passing, UpstreamBody, body_broken, copy, empty};
+pub use duplex::Io;
 pub use http2::refused;
 
 /// Longest wait for TCP and TLS together, where the backend does not say.
@@ -44,8 +45,6 @@ const SHARED_WAIT: u32 = 4;
 const RESOLVE_TIMEOUT: Duration = Duration::from_secs(3);
 /// Idle connections older than this are not used again, nor those that the upstream gives up earlier.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(90);
-/// Longest wait for an idle connection to become ready: one that is still busy with an upload is left alone.
-const READY: Duration = Duration::from_millis(2);
 /// Idle connections kept per upstream and core.
 const MAX_IDLE: usize = 512;
 
@@ -69,10 +68,28 @@ pub enum ConnectError {
     Http(#[from] hyper::Error),
 }
 
-/// A connection of any make.
-pub trait Duplex: AsyncRead + AsyncWrite + Unpin + std::fmt::Debug {}
-
-impl<T: AsyncRead + AsyncWrite + Unpin + std::fmt::Debug> Duplex for T {}
+/// Why an exchange with an upstream failed. Tells nothing of the request, which holds credentials.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The connection failed.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// The connection ended before the answer did.
+    #[error("the connection ended too early")]
+    Closed,
+    /// What came is not HTTP.
+    #[error("not understood: {0}")]
+    Malformed(&'static str),
+    /// The request's body was shorter than announced.
+    #[error("the request body ended too early")]
+    Short,
+    /// The client did not send its body.
+    #[error(transparent)]
+    Client(#[from] BodyBroken),
+    /// HTTP/2 failed.
+    #[error(transparent)]
+    Http2(#[from] hyper::Error),
+}
 
 /// A connection that is ready for one request; give it back when the answer has ended.
 #[derive(Debug)]
@@ -87,8 +104,8 @@ pub struct Connection {
 enum Line {
     /// For one request at a time.
     Http1(Http1),
-    /// One of several requests.
-    Http2(http2::Seat),
+    /// One of several requests, and the body of its answer.
+    Http2(http2::Seat, Option<Incoming>),
 }
 
 /// Why a request got no answer. Not to be shown: a request holds credentials.
@@ -96,7 +113,7 @@ pub enum SendError {
     /// The connection was gone before anything was written; the request comes back unsent.
     Unsent(Box<Request<UpstreamBody>>),
     /// The request was at least partly written.
-    Lost(hyper::Error),
+    Lost(Error),
 }
 
 impl Connection {
@@ -104,8 +121,8 @@ impl Connection {
     ///
     /// # Errors
     /// When no answer came; [`SendError::Unsent`] may be sent again.
-    pub async fn send(&mut self, mut request: Request<UpstreamBody>) -> Result<Response<Incoming>, SendError> {
-        let sent = match &mut self.line {
+    pub async fn send(&mut self, mut request: Request<UpstreamBody>) -> Result<Response<()>, SendError> {
+        match &mut self.line {
             Line::Http1(line) => {
                 if request.version() == Version::HTTP_2 {
                     // it was meant for another connection
@@ -113,55 +130,55 @@ impl Connection {
                 }
                 line.send(request).await
             }
-            Line::Http2(seat) => {
+            Line::Http2(seat, answer) => {
                 let scheme = if self.endpoint.tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP };
                 http2::rewrite(&mut request, scheme);
-                seat.sender().try_send_request(request).await
+                let (head, body) = seat.send(request).await?.into_parts();
+                *answer = Some(body);
+                Ok(Response::from_parts(head, ()))
             }
-        };
-        let sent = sent.map_err(|mut error| match error.take_message() {
-            Some(request) => SendError::Unsent(Box::new(request)),
-            None => SendError::Lost(error.into_error()),
-        });
-        if let (Err(error), Line::Http2(seat)) = (&sent, &self.line)
-            && !matches!(error, SendError::Lost(error) if http2::is_reset(error))
-        {
-            seat.leave();
         }
-        sent
     }
 
-    /// The next piece of an answer that comes on this connection, whose body it is.
-    pub fn poll_frame(
-        &mut self,
-        body: &mut Incoming,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    /// The next piece of the answer; `None` at its end.
+    pub fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         match &mut self.line {
-            Line::Http1(line) if line.is_driven_here() => line.poll_frame(body, cx),
-            _ => Pin::new(body).poll_frame(cx),
+            Line::Http1(line) => line.poll_data(cx).map(|data| data.map(|data| data.map(Frame::data))),
+            Line::Http2(_, Some(answer)) => Pin::new(answer).poll_frame(cx).map_err(Error::Http2),
+            Line::Http2(_, None) => Poll::Ready(None),
         }
     }
 
-    /// What of an answer has already come.
-    pub fn poll_arrived(&mut self, body: &mut Incoming) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        if let Poll::Ready(frame) = Pin::new(&mut *body).poll_frame(&mut nobody()) {
-            return Poll::Ready(frame);
+    /// What of the answer has already come.
+    pub fn poll_arrived(&mut self) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        match &mut self.line {
+            Line::Http1(line) => line.poll_arrived().map(|data| data.map(|data| data.map(Frame::data))),
+            Line::Http2(..) => self.poll_frame(&mut Context::from_waker(Waker::noop())),
         }
-        let Line::Http1(line) = &mut self.line else { return Poll::Pending };
-        line.poll_arrived(body)
     }
 
-    /// A connection for one request at a time.
+    /// Whether the answer is known to have ended.
     #[must_use]
-    pub fn single(sender: SendRequest<UpstreamBody>, socket: Shared, endpoint: Endpoint) -> Self {
-        Self { line: Line::Http1(Http1::driven(sender, socket)), endpoint, took: None }
+    pub fn is_end_stream(&self) -> bool {
+        match &self.line {
+            Line::Http1(line) => line.is_over(),
+            Line::Http2(_, answer) => answer.as_ref().is_none_or(Body::is_end_stream),
+        }
+    }
+
+    /// What a connection became whose answer was a 101, and what has come of it already.
+    #[must_use]
+    pub fn into_tunnel(self) -> Option<(Io, Bytes)> {
+        match self.line {
+            Line::Http1(line) => Some(line.into_tunnel()),
+            Line::Http2(..) => None,
+        }
     }
 
     /// Whether its requests share it.
     #[must_use]
     pub fn is_shared(&self) -> bool {
-        matches!(self.line, Line::Http2(_))
+        matches!(self.line, Line::Http2(..))
     }
 }
 
@@ -175,7 +192,7 @@ struct Idle {
 impl Idle {
     /// Neither too old nor known to have ended.
     fn usable(&self, age: Duration) -> bool {
-        !self.line.is_closed() && age < self.line.rests && self.line.alive(age)
+        age < self.line.rests && self.line.alive(age)
     }
 }
 
@@ -187,6 +204,7 @@ pub struct Pool {
     tls: RefCell<HashMap<(UpstreamTls, Protocol), Arc<ClientConfig>>>,
     connect_to: Vec<ConnectTo>,
     roots: Vec<CertificateDer<'static>>,
+    buffers: Rc<Buffers>,
     /// Told of new connections.
     pub core: Arc<Core>,
 }
@@ -201,6 +219,7 @@ impl Pool {
             tls: RefCell::default(),
             connect_to,
             roots,
+            buffers: Rc::default(),
             core: Arc::default(),
         }
     }
@@ -210,15 +229,8 @@ impl Pool {
     /// # Errors
     /// When a new one cannot be made; nothing was sent.
     pub async fn connection(&self, endpoint: &Endpoint) -> Result<Connection, ConnectError> {
-        while let Some(Idle { mut line, endpoint, .. }) = self.take_idle(endpoint) {
-            let mut ready = line.is_ready();
-            if !ready {
-                let becomes = std::future::poll_fn(|cx| line.poll_ready(cx));
-                ready = matches!(tokio::time::timeout(READY, becomes).await, Ok(Ok(())));
-            }
-            if ready {
-                return Ok(Connection { line: Line::Http1(line), endpoint, took: None });
-            }
+        if let Some(Idle { line, endpoint, .. }) = self.take_idle(endpoint) {
+            return Ok(Connection { line: Line::Http1(line), endpoint, took: None });
         }
         self.fresh(endpoint).await
     }
@@ -242,7 +254,7 @@ impl Pool {
     async fn share(&self, endpoint: &Endpoint) -> Result<Line, ConnectError> {
         let lane = self.lanes.of(endpoint);
         if let Some(seat) = lane.seat() {
-            return Ok(Line::Http2(seat));
+            return Ok(Line::Http2(seat, None));
         }
         if lane.http1.get() {
             // nothing to share: nobody waits for another's connection
@@ -251,7 +263,7 @@ impl Pool {
         let patience = connect_limit(endpoint) / SHARED_WAIT;
         let turn = tokio::time::timeout(patience, lane.connecting.lock()).await.ok();
         match lane.seat() {
-            Some(seat) => Ok(Line::Http2(seat)),
+            Some(seat) => Ok(Line::Http2(seat, None)),
             None => {
                 let _turn = turn.filter(|_| !lane.http1.get());
                 self.connect_in_time(endpoint).await
@@ -317,38 +329,32 @@ impl Pool {
         let socket = Shared::new(tcp);
         let Some(tls) = &endpoint.tls else {
             return match endpoint.protocol {
-                Protocol::Http1 => Ok(Line::Http1(Http1::start(socket.clone(), socket).await?)),
-                Protocol::Http2 => Ok(Line::Http2(self.lanes.of(endpoint).start(socket).await?)),
+                Protocol::Http1 => Ok(self.http1(Io::Plain(socket))),
+                Protocol::Http2 => Ok(Line::Http2(self.lanes.of(endpoint).start(socket).await?, None)),
             };
         };
-        let stream = self.secure(endpoint, tls, endpoint.protocol, socket.clone()).await?;
+        let stream = self.secure(endpoint, tls, endpoint.protocol, socket).await?;
         if endpoint.protocol == Protocol::Http2 {
             let (lane, agreed) = (self.lanes.of(endpoint), stream.get_ref().1.alpn_protocol() == Some(b"h2"));
             lane.http1.set(!agreed);
             if agreed {
-                return Ok(Line::Http2(lane.start(stream).await?));
+                return Ok(Line::Http2(lane.start(stream).await?, None));
             }
         }
-        Ok(Line::Http1(Http1::start(stream, socket).await?))
+        Ok(self.http1(Io::Tls(Rc::new(RefCell::new(stream)))))
     }
 
-    /// A connection without HTTP on it, for one request in HTTP/1.1 and what comes after.
+    fn http1(&self, io: Io) -> Line {
+        Line::Http1(Http1::new(io, self.buffers.clone()))
+    }
+
+    /// A connection in HTTP/1.1 that served nobody yet, whatever else the upstream speaks.
     ///
     /// # Errors
     /// When it cannot be made; nothing was sent.
-    pub async fn dedicated(&self, endpoint: &Endpoint) -> Result<(Box<dyn Duplex>, Shared), ConnectError> {
-        let limit = connect_limit(endpoint);
-        let connect = async {
-            let tcp = self.tcp(endpoint).await?;
-            tcp.set_nodelay(true)?;
-            let socket = Shared::new(tcp);
-            let io: Box<dyn Duplex> = match &endpoint.tls {
-                None => Box::new(socket.clone()),
-                Some(tls) => Box::new(self.secure(endpoint, tls, Protocol::Http1, socket.clone()).await?),
-            };
-            Ok((io, socket))
-        };
-        tokio::time::timeout(limit, connect).await.map_err(|_| ConnectError::Timeout(limit))?
+    pub async fn dedicated(&self, endpoint: &Endpoint) -> Result<Connection, ConnectError> {
+        let endpoint = Endpoint { protocol: Protocol::Http1, ..endpoint.clone() };
+        self.fresh(&endpoint).await
     }
 
     async fn secure(

@@ -8,7 +8,6 @@ use std::time::{Duration, SystemTime};
 use bytes::{BufMut, Bytes, BytesMut};
 use http::header::{CONTENT_TYPE, HOST, RETRY_AFTER, TE, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
-use hyper::body::Incoming;
 
 use super::Dropped;
 use super::wire::{Field, find};
@@ -60,8 +59,8 @@ async fn ask(
 ) -> Result<(StatusCode, HeaderMap, BytesMut), Trouble> {
     let sent = send::attempt(pool, &collector.endpoint, request(collector, message), None, None).await;
     let (response, mut connection) = sent.map_err(|error| unreachable(error.rejection("it").message))?;
-    let (mut head, body) = response.into_parts();
-    let (bytes, trailers) = read(body, &mut connection).await?;
+    let (mut head, ()) = response.into_parts();
+    let (bytes, trailers) = read(&mut connection).await?;
     pool.give_back(connection);
     head.headers.extend(trailers);
     Ok((head.status, head.headers, bytes))
@@ -95,9 +94,9 @@ fn request(collector: &Collector, message: &Bytes) -> Request<UpstreamBody> {
     request
 }
 
-async fn read(mut body: Incoming, connection: &mut Connection) -> Result<(BytesMut, HeaderMap), Trouble> {
+async fn read(connection: &mut Connection) -> Result<(BytesMut, HeaderMap), Trouble> {
     let (mut bytes, mut trailers) = (BytesMut::new(), HeaderMap::new());
-    while let Some(frame) = poll_fn(|cx| connection.poll_frame(&mut body, cx)).await {
+    while let Some(frame) = poll_fn(|cx| connection.poll_frame(cx)).await {
         let frame = frame.map_err(|error| unreachable(format!("it broke off its answer: {error}")))?;
         match frame.into_data() {
             Ok(data) => {

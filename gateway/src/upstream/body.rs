@@ -82,8 +82,12 @@ impl UpstreamBody {
 
 /// What the client did to its body, where a request failed for that.
 #[must_use]
-pub fn body_broken(error: &hyper::Error) -> Option<&BodyBroken> {
-    error.source().and_then(|source| source.downcast_ref())
+pub fn body_broken(error: &super::Error) -> Option<&BodyBroken> {
+    match error {
+        super::Error::Client(broken) => Some(broken),
+        super::Error::Http2(error) => error.source().and_then(|source| source.downcast_ref()),
+        _ => None,
+    }
 }
 
 /// No body.

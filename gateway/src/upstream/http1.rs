@@ -1,27 +1,28 @@
-//! An upstream connection in HTTP/1.1, for one request at a time. Whoever waits for its answer drives it: a task of its own
-//! would have to be woken for each piece of it, and could not tell what arrived together. It gets one only when nobody
-//! else is sure to look at it: for a body that passes, and for an upload that outlasts its answer.
+//! An upstream connection in HTTP/1.1, for one request at a time (RFC 9112). Whoever waits for its answer reads it: nothing
+//! stands between the socket and the exchange. What it reads goes through one buffer of the core and leaves as one piece,
+//! however many chunks it came in; a connection that waits holds none. A task of its own gets only an upload that its
+//! answer has overtaken.
 
-use std::fmt;
+mod body;
+mod head;
+mod upload;
+
+use std::cell::RefCell;
 use std::future::poll_fn;
-use std::pin::{Pin, pin};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::task::{Context, Poll, Wake, Waker, ready};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::TRANSFER_ENCODING;
-use http::{HeaderName, HeaderValue, Request, Response};
-use http_body::{Body, Frame};
-use hyper::body::Incoming;
-use hyper::client::conn::TrySendError;
-use hyper::client::conn::http1::{SendRequest, handshake};
-use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite};
+use http::header::{HeaderName, HeaderValue, TRANSFER_ENCODING};
+use http::{Method, Request, Response, StatusCode};
+use tokio::io::{AsyncRead, ReadBuf};
+use tokio::task::JoinHandle;
 
-use super::{IDLE_TIMEOUT, UpstreamBody};
-use crate::socket::Shared;
+use super::{Error, IDLE_TIMEOUT, Io, SendError, UpstreamBody};
+use body::Body;
+use upload::Upload;
 
 /// How long the upstream keeps an idle connection (RFC 2068 19.7.1.1, and in use ever since).
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
@@ -33,178 +34,268 @@ const SETTLING: Duration = Duration::from_millis(5);
 const FRESH: Duration = Duration::from_micros(200);
 /// A request that is on its way for so long still comes before the upstream gives up.
 const ON_ITS_WAY: Duration = Duration::from_secs(1);
+/// Bytes that are read at a time.
+const READ: usize = 64 * 1024;
+/// A buffer that grew beyond this is not kept.
+const KEPT: usize = 64 * 1024;
 
-/// Set when the connection had more to do than it does at a time.
-#[derive(Default)]
-struct Unfinished(AtomicBool);
+/// What the connections of a core read into and write from; none of them keeps it while it waits.
+#[derive(Debug)]
+pub(super) struct Buffers {
+    read: RefCell<Box<[u8]>>,
+    write: RefCell<Vec<u8>>,
+}
 
-impl Wake for Unfinished {
-    fn wake(self: Arc<Self>) {
-        self.0.store(true, Relaxed);
+impl Default for Buffers {
+    fn default() -> Self {
+        Self { read: RefCell::new(vec![0; READ].into()), write: RefCell::default() }
     }
 }
 
-/// A piece of an answer; `None` is its end.
-pub(super) type Piece = Option<Result<Frame<Bytes>, hyper::Error>>;
+impl Buffers {
+    fn keep(&self, mut buffer: Vec<u8>) {
+        if buffer.capacity() <= KEPT {
+            buffer.clear();
+            self.write.replace(buffer);
+        }
+    }
+}
 
 /// One connection.
+#[derive(Debug)]
 pub(super) struct Http1 {
-    sender: SendRequest<UpstreamBody>,
-    socket: Shared,
+    io: Io,
+    buffers: Rc<Buffers>,
+    /// The beginning of a head that has not come whole.
+    head: Vec<u8>,
+    /// What has come of the body and was not asked for.
+    arrived: Bytes,
+    /// What is still to come of it.
+    body: Body,
+    /// Why no more of it comes.
+    failed: Option<Error>,
+    /// The last read may have left something.
+    more: bool,
+    /// Another request may follow the answer.
+    persists: bool,
     /// How long it may rest; less than the upstream says that it waits for a next request.
     pub(super) rests: Duration,
     /// How long it must rest first.
     pub(super) settles: Duration,
-    /// Nothing came of the last drive: nothing will as long as nothing is heard.
-    spent: bool,
-    unfinished: Arc<Unfinished>,
-    /// `None` where a task drives it, and when it has ended.
-    driver: Option<Pin<Box<dyn Future<Output = hyper::Result<()>>>>>,
-}
-
-impl fmt::Debug for Http1 {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Http1").field("sender", &self.sender).finish_non_exhaustive()
-    }
+    /// Sends what was not sent when the answer began.
+    upload: Option<JoinHandle<()>>,
 }
 
 impl Http1 {
     /// Speaks HTTP/1.1 on a connection.
-    pub(super) async fn start<T>(io: T, socket: Shared) -> hyper::Result<Self>
-    where
-        T: AsyncRead + AsyncWrite + Unpin + 'static,
-    {
-        let (sender, connection) = handshake(TokioIo::new(io)).await?;
-        Ok(Self { driver: Some(Box::pin(connection)), ..Self::driven(sender, socket) })
-    }
-
-    /// A connection that is driven elsewhere.
-    pub(super) fn driven(sender: SendRequest<UpstreamBody>, socket: Shared) -> Self {
+    pub(super) fn new(io: Io, buffers: Rc<Buffers>) -> Self {
         Self {
-            sender,
-            socket,
+            io,
+            buffers,
+            head: Vec::new(),
+            arrived: Bytes::new(),
+            body: Body::Over,
+            failed: None,
+            more: false,
+            persists: true,
             rests: IDLE_TIMEOUT,
             settles: Duration::ZERO,
-            spent: false,
-            unfinished: Arc::default(),
-            driver: None,
+            upload: None,
         }
     }
 
     /// Sends one request and waits for the answer's head.
-    pub(super) async fn send(
-        &mut self,
-        request: Request<UpstreamBody>,
-    ) -> Result<Response<Incoming>, TrySendError<Request<UpstreamBody>>> {
-        if !matches!(request.body(), UpstreamBody::Pieces(_)) && !request.body().is_end_stream() {
-            // it may go on arriving while nobody asks for the answer
-            self.detach();
+    pub(super) async fn send(&mut self, request: Request<UpstreamBody>) -> Result<Response<()>, SendError> {
+        let method = request.method().clone();
+        let mut upload = Upload::new(request, self.buffers.clone());
+        let answered = poll_fn(|cx| self.poll_answer(&mut upload, &method, cx)).await;
+        match answered {
+            Ok(response) => {
+                if !upload.is_over() {
+                    self.detach(upload);
+                } else if upload.take_failure().is_some() {
+                    self.persists = false;
+                }
+                Ok(response)
+            }
+            Err(error) => Err(upload.unsent().map_or(SendError::Lost(error), SendError::Unsent)),
         }
-        let mut sent = pin!(self.sender.try_send_request(request));
-        let answer =
-            poll_fn(|cx| if self.drive(cx) { sent.as_mut().poll(&mut nobody()) } else { sent.as_mut().poll(cx) })
-                .await?;
-        if let Some(timeout) = answer.headers().get(KEEP_ALIVE).and_then(timeout) {
+    }
+
+    /// Sends and listens at once: an answer may say why no more is taken.
+    fn poll_answer(
+        &mut self,
+        upload: &mut Upload,
+        method: &Method,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Response<()>, Error>> {
+        let _all = upload.poll(&mut self.io, cx);
+        if upload.client_failed() {
+            return Poll::Ready(Err(upload.take_failure().unwrap_or(Error::Closed)));
+        }
+        ready!(self.poll_head(method, cx)).map_err(|error| upload.take_failure().unwrap_or(error)).into()
+    }
+
+    fn poll_head(&mut self, method: &Method, cx: &mut Context<'_>) -> Poll<Result<Response<()>, Error>> {
+        let buffers = self.buffers.clone();
+        loop {
+            let mut room = buffers.read.borrow_mut();
+            let read = ready!(self.poll_read(&mut room, cx))?;
+            if read.is_empty() {
+                return Poll::Ready(Err(Error::Closed));
+            }
+            if self.head.is_empty() {
+                if let Some(response) = self.read_head(read, method)? {
+                    return Poll::Ready(Ok(response));
+                }
+            } else {
+                let mut head = std::mem::take(&mut self.head);
+                head.extend_from_slice(read);
+                if let Some(response) = self.read_head(&head, method)? {
+                    return Poll::Ready(Ok(response));
+                }
+            }
+        }
+    }
+
+    /// Reads heads up to the one of the answer, and keeps what has not come whole.
+    fn read_head(&mut self, mut bytes: &[u8], method: &Method) -> Result<Option<Response<()>>, Error> {
+        while let Some((response, size)) = head::read(bytes)? {
+            bytes = &bytes[size..];
+            if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+                (self.body, self.persists) = (Body::UntilClose, false);
+            } else if response.status().is_informational() {
+                continue;
+            } else {
+                (self.body, self.persists) = (head::body(&response, method)?, head::persists(&response));
+            }
+            self.note(response.headers());
+            self.take(bytes);
+            return Ok(Some(response));
+        }
+        self.head.extend_from_slice(bytes);
+        Ok(None)
+    }
+
+    fn note(&mut self, headers: &http::HeaderMap) {
+        if let Some(timeout) = headers.get(KEEP_ALIVE).and_then(timeout) {
             self.rests = timeout.saturating_sub(ON_ITS_WAY).min(IDLE_TIMEOUT);
         }
-        let streams = answer.headers().contains_key(TRANSFER_ENCODING);
+        let streams = headers.contains_key(TRANSFER_ENCODING);
         self.settles = if streams { SETTLING } else { Duration::ZERO };
-        Ok(answer)
     }
 
-    /// Lets the connection read and write what it can, and tells `cx` of more; whether that is told here, not to those
-    /// who wait for its messages.
-    pub(super) fn drive(&mut self, cx: &mut Context<'_>) -> bool {
-        let Some(driver) = &mut self.driver else { return false };
-        self.spent = false;
-        if driver.as_mut().poll(cx).is_ready() {
-            // how it ended reaches whoever waits for an answer on it
-            self.driver = None;
-        }
-        true
+    /// What can be read at once; nothing at the end.
+    fn poll_read<'r>(&mut self, room: &'r mut [u8], cx: &mut Context<'_>) -> Poll<Result<&'r [u8], Error>> {
+        let mut buffer = ReadBuf::new(room);
+        ready!(Pin::new(&mut self.io).poll_read(cx, &mut buffer))?;
+        // a TLS record may wait behind another
+        self.more = buffer.remaining() == 0 || matches!(self.io, Io::Tls(_));
+        let size = buffer.filled().len();
+        Poll::Ready(Ok(&room[..size]))
     }
 
-    /// The next piece of an answer, whose body this is. Body and connection tell each other of all they do: whoever drives
-    /// both need not be woken for that.
-    pub(super) fn poll_frame(&mut self, body: &mut Incoming, cx: &mut Context<'_>) -> Poll<Piece> {
-        if let Poll::Ready(frame) = Pin::new(&mut *body).poll_frame(&mut nobody()) {
-            return Poll::Ready(frame);
+    /// Bytes behind a head: what of them is the body's.
+    fn take(&mut self, mut bytes: &[u8]) {
+        let mut content = Vec::with_capacity(self.body.most(bytes.len()));
+        if let Err(error) = self.body.take(&mut bytes, &mut content) {
+            self.failed = Some(error);
         }
-        // once for what was heard, and once for what was heard meanwhile
-        for _ in 0..2 {
-            if self.spent {
-                ready!(self.socket.poll_due(cx));
+        self.arrived = content.into();
+        // nobody asked for what is left
+        self.persists &= bytes.is_empty();
+    }
+
+    /// The next piece of the answer's body; `None` at its end.
+    pub(super) fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
+        loop {
+            if !self.arrived.is_empty() {
+                return Poll::Ready(Some(Ok(std::mem::take(&mut self.arrived))));
             }
-            if let Poll::Ready(frame) = self.poll_driven(body) {
-                return Poll::Ready(frame);
+            if let Some(error) = self.failed.take() {
+                self.persists = false;
+                return Poll::Ready(Some(Err(error)));
             }
+            if self.is_over() {
+                return Poll::Ready(None);
+            }
+            ready!(self.poll_more(cx));
         }
-        self.drive(cx);
-        Pin::new(body).poll_frame(&mut nobody())
     }
 
-    /// What of an answer has already come; its body was asked for it.
-    pub(super) fn poll_arrived(&mut self, body: &mut Incoming) -> Poll<Piece> {
-        if self.spent || self.driver.is_none() { Poll::Pending } else { self.poll_driven(body) }
+    fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let buffers = self.buffers.clone();
+        let mut room = buffers.read.borrow_mut();
+        match ready!(self.poll_read(&mut room, cx)) {
+            Err(error) => self.failed = Some(error),
+            Ok([]) if matches!(self.body, Body::UntilClose) => (self.body, self.persists) = (Body::Over, false),
+            Ok([]) => self.failed = Some(Error::Closed),
+            Ok(bytes) => self.take(bytes),
+        }
+        Poll::Ready(())
     }
 
-    fn poll_driven(&mut self, body: &mut Incoming) -> Poll<Piece> {
-        self.unfinished.0.store(false, Relaxed);
-        let waker = Waker::from(self.unfinished.clone());
-        self.drive(&mut Context::from_waker(&waker));
-        let frame = Pin::new(body).poll_frame(&mut nobody());
-        self.spent = frame.is_pending() && !self.unfinished.0.load(Relaxed);
-        frame
+    /// What of the body has already come.
+    pub(super) fn poll_arrived(&mut self) -> Poll<Option<Result<Bytes, Error>>> {
+        let known = !self.arrived.is_empty() || self.failed.is_some() || self.is_over();
+        if known || self.more { self.poll_data(&mut nobody()) } else { Poll::Pending }
     }
 
-    /// The answer has ended; whether another request may follow. Wakes nobody from now on.
+    /// Whether the body is known to have ended, and all of it was handed out.
+    pub(super) fn is_over(&self) -> bool {
+        matches!(self.body, Body::Over) && self.arrived.is_empty() && self.failed.is_none()
+    }
+
+    /// The answer has ended; whether another request may follow. An upload that has not ended goes on, and ends the
+    /// connection.
     pub(super) fn rest(&mut self) -> bool {
-        self.drive(&mut nobody());
-        if self.sender.is_closed() {
-            return false;
-        }
-        if !self.sender.is_ready() {
-            self.detach();
-        }
-        true
+        let sent = self.upload.take().is_none();
+        sent && self.persists && self.is_over() && !self.says_more()
     }
 
-    /// Whether [`Self::drive`] does anything.
-    pub(super) fn is_driven_here(&self) -> bool {
-        self.driver.is_some()
-    }
-
-    /// Whether it can take a request, at the latest when `cx` is told.
-    pub(super) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<hyper::Result<()>> {
-        self.drive(cx);
-        self.sender.poll_ready(cx)
-    }
-
-    /// Whether it takes a request at this moment.
-    pub(super) fn is_ready(&self) -> bool {
-        self.sender.is_ready()
-    }
-
-    /// Whether it has ended, as far as anybody has seen.
-    pub(super) fn is_closed(&self) -> bool {
-        self.sender.is_closed()
+    /// Whether something was read already that nobody asked for, and the kernel knows nothing of it.
+    fn says_more(&mut self) -> bool {
+        let buffers = self.buffers.clone();
+        let mut room = buffers.read.borrow_mut();
+        self.more && self.poll_read(&mut room, &mut nobody()).is_ready()
     }
 
     /// Whether the peer has neither closed it nor said what nobody asked for, as far as the kernel knows; where it was in
     /// use a moment ago, as far as this core has heard.
     pub(super) fn alive(&self, age: Duration) -> bool {
-        if age < FRESH && self.settles.is_zero() { self.socket.seems_alive() } else { self.socket.alive() }
+        let fresh = age < FRESH && self.settles.is_zero();
+        self.io.with_socket(|socket| if fresh { socket.seems_alive() } else { socket.alive() })
     }
 
-    /// From now on a task drives it.
-    fn detach(&mut self) {
-        if let Some(driver) = self.driver.take() {
-            tokio::task::spawn_local(async move {
-                // its failure reaches whoever waits for an answer on it
-                let _ended = driver.await;
-            });
+    /// The connection behind a 101, and what has come of what follows it.
+    pub(super) fn into_tunnel(mut self) -> (Io, Bytes) {
+        (self.io.clone(), std::mem::take(&mut self.arrived))
+    }
+
+    /// From now on a task sends the rest. When that fails the connection ends: its answer must not be taken for one to the
+    /// whole request.
+    fn detach(&mut self, mut upload: Upload) {
+        let mut io = self.io.clone();
+        self.upload = Some(tokio::task::spawn_local(async move {
+            poll_fn(|cx| upload.poll(&mut io, cx)).await;
+            if upload.take_failure().is_some() {
+                io.with_socket(crate::socket::Shared::end);
+            }
+        }));
+    }
+}
+
+impl Drop for Http1 {
+    fn drop(&mut self) {
+        if let Some(upload) = self.upload.take() {
+            upload.abort();
         }
     }
+}
+
+/// Somebody who need not be told.
+fn nobody<'w>() -> Context<'w> {
+    Context::from_waker(Waker::noop())
 }
 
 /// `timeout` of a `Keep-Alive` header, in seconds.
@@ -214,20 +305,5 @@ fn timeout(header: &HeaderValue) -> Option<Duration> {
     seconds.trim().parse().ok().map(Duration::from_secs)
 }
 
-/// Somebody who need not be told.
-pub(super) fn nobody<'w>() -> Context<'w> {
-    Context::from_waker(Waker::noop())
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_timeout_of_keep_alive_is_read_wherever_it_stands() {
-        let read = |text: &'static str| timeout(&HeaderValue::from_static(text)).map(|timeout| timeout.as_secs());
-        assert_eq!(read("timeout=5, max=100"), Some(5));
-        assert_eq!(read("max=100, Timeout = 15"), Some(15));
-        assert_eq!([read("max=100"), read("timeout=soon"), read("timeout=-1"), read("timeout")], [None; 4]);
-    }
-}
+mod tests;

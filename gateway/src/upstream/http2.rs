@@ -10,13 +10,14 @@ use std::time::{Duration, Instant};
 
 use http::header::HOST;
 use http::uri::{Authority, Scheme};
-use http::{Request, Uri};
+use http::{Request, Response, Uri};
+use hyper::body::Incoming;
 use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Mutex;
 
-use super::{ConnectError, IDLE_TIMEOUT, UpstreamBody};
+use super::{ConnectError, IDLE_TIMEOUT, SendError, UpstreamBody};
 use crate::http2::Local;
 use crate::snapshot::Endpoint;
 
@@ -137,14 +138,20 @@ impl Seat {
         Self(line.clone())
     }
 
-    /// What sends this seat's request.
-    pub(super) fn sender(&self) -> SendRequest<UpstreamBody> {
-        self.0.sender.clone()
-    }
-
-    /// The connection takes no more requests.
-    pub(super) fn leave(&self) {
-        self.0.leaving.set(true);
+    /// Sends this seat's request and waits for the answer's head.
+    pub(super) async fn send(&self, request: Request<UpstreamBody>) -> Result<Response<Incoming>, SendError> {
+        let sent = self.0.sender.clone().try_send_request(request).await;
+        let sent = sent.map_err(|mut error| match error.take_message() {
+            Some(request) => SendError::Unsent(Box::new(request)),
+            None => SendError::Lost(error.into_error().into()),
+        });
+        if let Err(error) = &sent
+            && !matches!(error, SendError::Lost(error) if is_reset(error))
+        {
+            // the connection takes no more requests
+            self.0.leaving.set(true);
+        }
+        sent
     }
 }
 
@@ -178,18 +185,19 @@ pub(super) fn restore(request: &mut Request<UpstreamBody>) {
 /// Whether the upstream said that it has not looked at the request (RFC 9113 section 8.7): REFUSED_STREAM, or a GOAWAY
 /// that leaves it out.
 #[must_use]
-pub fn refused(error: &hyper::Error) -> bool {
+pub fn refused(error: &super::Error) -> bool {
     cause(error).is_some_and(|error| {
         error.is_remote() && (error.is_go_away() || error.reason() == Some(h2::Reason::REFUSED_STREAM))
     })
 }
 
 /// Whether only the request's own stream ended, and its connection goes on.
-pub(super) fn is_reset(error: &hyper::Error) -> bool {
+fn is_reset(error: &super::Error) -> bool {
     cause(error).is_some_and(h2::Error::is_reset)
 }
 
-fn cause(error: &hyper::Error) -> Option<&h2::Error> {
+fn cause(error: &super::Error) -> Option<&h2::Error> {
+    let super::Error::Http2(error) = error else { return None };
     error.source().and_then(|source| source.downcast_ref())
 }
 
