@@ -7,6 +7,7 @@ mod http1;
 mod http2;
 
 use std::cell::RefCell;
+use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
@@ -197,7 +198,6 @@ impl Idle {
 }
 
 /// The connections of one core.
-#[derive(Debug)]
 pub struct Pool {
     idle: RefCell<HashMap<Endpoint, Vec<Idle>>>,
     lanes: http2::Lanes,
@@ -207,6 +207,12 @@ pub struct Pool {
     buffers: Rc<Buffers>,
     /// Told of new connections.
     pub core: Arc<Core>,
+}
+
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pool").field("idle", &self.idle).field("lanes", &self.lanes).finish_non_exhaustive()
+    }
 }
 
 impl Pool {

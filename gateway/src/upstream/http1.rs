@@ -8,6 +8,7 @@ mod head;
 mod upload;
 
 use std::cell::RefCell;
+use std::fmt;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -39,8 +40,8 @@ const READ: usize = 64 * 1024;
 /// A buffer that grew beyond this is not kept.
 const KEPT: usize = 64 * 1024;
 
-/// What the connections of a core read into and write from; none of them keeps it while it waits.
-#[derive(Debug)]
+/// What the connections of a core read into and write from; none of them keeps it while it waits. Not to be shown: it has
+/// held credentials.
 pub(super) struct Buffers {
     read: RefCell<Box<[u8]>>,
     write: RefCell<Vec<u8>>,
@@ -62,7 +63,6 @@ impl Buffers {
 }
 
 /// One connection.
-#[derive(Debug)]
 pub(super) struct Http1 {
     io: Io,
     buffers: Rc<Buffers>,
@@ -84,6 +84,12 @@ pub(super) struct Http1 {
     pub(super) settles: Duration,
     /// Sends what was not sent when the answer began.
     upload: Option<JoinHandle<()>>,
+}
+
+impl fmt::Debug for Http1 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Http1").field("io", &self.io).field("body", &self.body).finish_non_exhaustive()
+    }
 }
 
 impl Http1 {
@@ -130,8 +136,8 @@ impl Http1 {
         cx: &mut Context<'_>,
     ) -> Poll<Result<Response<()>, Error>> {
         let _all = upload.poll(&mut self.io, cx);
-        if upload.client_failed() {
-            return Poll::Ready(Err(upload.take_failure().unwrap_or(Error::Closed)));
+        if let Some(fault) = upload.take_fault() {
+            return Poll::Ready(Err(fault));
         }
         ready!(self.poll_head(method, cx)).map_err(|error| upload.take_failure().unwrap_or(error)).into()
     }

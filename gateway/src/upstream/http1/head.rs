@@ -15,7 +15,10 @@ use crate::upstream::{Error, UpstreamBody};
 /// Most fields of an answer's head.
 const FIELDS: usize = 128;
 /// Longest head of an answer.
-pub(super) const LONGEST: usize = 256 * 1024;
+pub(super) const LONGEST: usize = 128 * 1024;
+
+/// What most requests take with their head.
+const ORDINARY: usize = 2 * 1024;
 
 /// How a request tells where its body ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +34,7 @@ pub(super) enum Length {
 impl Length {
     pub(super) fn of(body: &UpstreamBody) -> Self {
         match (body.is_end_stream(), body.size_hint().exact()) {
-            (true, _) => Self::NoBody,
+            (true, _) | (_, Some(0)) => Self::NoBody,
             (false, Some(size)) => Self::Known(size),
             (false, None) => Self::Chunked,
         }
@@ -40,6 +43,7 @@ impl Length {
 
 /// Writes a request's head. What it says of its length is what is sent, whatever its fields say.
 pub(super) fn write(request: &Request<UpstreamBody>, length: Length, to: &mut Vec<u8>) {
+    to.reserve(ORDINARY);
     to.extend_from_slice(request.method().as_str().as_bytes());
     to.push(b' ');
     to.extend_from_slice(request.uri().path_and_query().map_or("/", PathAndQuery::as_str).as_bytes());

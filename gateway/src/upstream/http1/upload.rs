@@ -21,7 +21,7 @@ const TOGETHER: usize = 16 * 1024;
 /// Pieces that are written at a time.
 const PIECES: usize = 8;
 
-#[derive(Debug)]
+/// Not to be shown: it holds credentials.
 pub(super) struct Upload {
     /// Whole until the first of its bytes has left.
     request: Request<UpstreamBody>,
@@ -161,9 +161,9 @@ impl Upload {
         self.failed.take()
     }
 
-    /// Whether the client did not do its part, which ends the exchange whatever the upstream says.
-    pub(super) fn client_failed(&self) -> bool {
-        matches!(self.failed, Some(Error::Client(_)))
+    /// Why it ends, whatever the upstream says: it is the body that failed, not the connection.
+    pub(super) fn take_fault(&mut self) -> Option<Error> {
+        self.failed.take_if(|error| !matches!(error, Error::Io(_)))
     }
 
     /// The request, if nothing of it has left.
