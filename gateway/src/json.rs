@@ -66,7 +66,9 @@ pub struct Object {
 /// # Errors
 /// When the text is not UTF-8, not JSON, not an object, or has anything but whitespace behind it.
 pub fn scan_object(text: &[u8], mut member: impl FnMut(&str, Member)) -> Result<Object, JsonError> {
-    if let Err(error) = std::str::from_utf8(text) {
+    if !text.is_ascii()
+        && let Err(error) = std::str::from_utf8(text)
+    {
         return Err(JsonError { offset: error.valid_up_to(), what: "invalid UTF-8" });
     }
     if text.starts_with(b"\xef\xbb\xbf") {

@@ -96,15 +96,15 @@ pub enum Error {
 #[derive(Debug)]
 pub struct Connection {
     line: Line,
-    endpoint: Endpoint,
+    endpoint: Rc<Endpoint>,
     /// How long it took to have it; `None` of an idle one.
     pub took: Option<Duration>,
 }
 
 #[derive(Debug)]
 enum Line {
-    /// For one request at a time.
-    Http1(Http1),
+    /// For one request at a time. Passed from stage to stage with its answer.
+    Http1(Box<Http1>),
     /// One of several requests, and the body of its answer.
     Http2(http2::Seat, Option<Incoming>),
 }
@@ -185,8 +185,8 @@ impl Connection {
 
 #[derive(Debug)]
 struct Idle {
-    line: Http1,
-    endpoint: Endpoint,
+    line: Box<Http1>,
+    endpoint: Rc<Endpoint>,
     since: Instant,
 }
 
@@ -252,7 +252,7 @@ impl Pool {
             Protocol::Http1 => Box::pin(self.connect_in_time(endpoint)).await?,
             Protocol::Http2 => Box::pin(self.share(endpoint)).await?,
         };
-        Ok(Connection { line, endpoint: endpoint.clone(), took: Some(started.elapsed()) })
+        Ok(Connection { line, endpoint: Rc::new(endpoint.clone()), took: Some(started.elapsed()) })
     }
 
     /// A seat on a connection that is there or about to be, else on a new one. Whoever waits for another's connection
@@ -292,9 +292,9 @@ impl Pool {
             return;
         }
         let mut idle = self.idle.borrow_mut();
-        let of_endpoint = match idle.get_mut(&endpoint) {
+        let of_endpoint = match idle.get_mut(&*endpoint) {
             Some(found) => found,
-            None => idle.entry(endpoint.clone()).or_default(),
+            None => idle.entry(Endpoint::clone(&endpoint)).or_default(),
         };
         if of_endpoint.len() < MAX_IDLE {
             of_endpoint.push(Idle { line, endpoint, since: Instant::now() });
@@ -351,7 +351,7 @@ impl Pool {
     }
 
     fn http1(&self, io: Io) -> Line {
-        Line::Http1(Http1::new(io, self.buffers.clone()))
+        Line::Http1(Box::new(Http1::new(io, self.buffers.clone())))
     }
 
     /// A connection in HTTP/1.1 that served nobody yet, whatever else the upstream speaks.

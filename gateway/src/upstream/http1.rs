@@ -16,7 +16,6 @@ use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{HeaderName, HeaderValue, TRANSFER_ENCODING};
 use http::{Method, Request, Response, StatusCode};
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::task::JoinHandle;
@@ -25,8 +24,6 @@ use super::{Error, IDLE_TIMEOUT, Io, SendError, UpstreamBody};
 use body::Body;
 use upload::Upload;
 
-/// How long the upstream keeps an idle connection (RFC 2068 19.7.1.1, and in use ever since).
-const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 /// Some servers (cpp-httplib, and so llama.cpp) close a connection behind a stream without having said so: after so long
 /// that is seen.
 const SETTLING: Duration = Duration::from_millis(5);
@@ -166,29 +163,25 @@ impl Http1 {
 
     /// Reads heads up to the one of the answer, and keeps what has not come whole.
     fn read_head(&mut self, mut bytes: &[u8], method: &Method) -> Result<Option<Response<()>>, Error> {
-        while let Some((response, size)) = head::read(bytes)? {
-            bytes = &bytes[size..];
-            if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        while let Some(head) = head::read(bytes)? {
+            bytes = &bytes[head.size..];
+            let status = head.response.status();
+            if status == StatusCode::SWITCHING_PROTOCOLS {
                 (self.body, self.persists) = (Body::UntilClose, false);
-            } else if response.status().is_informational() {
+            } else if status.is_informational() {
                 continue;
             } else {
-                (self.body, self.persists) = (head::body(&response, method)?, head::persists(&response));
+                (self.body, self.persists) = (head.body(method)?, head.persists());
             }
-            self.note(response.headers());
+            if let Some(timeout) = head.keep_alive {
+                self.rests = timeout.saturating_sub(ON_ITS_WAY).min(IDLE_TIMEOUT);
+            }
+            self.settles = if head.framing.is_coded() { SETTLING } else { Duration::ZERO };
             self.take(bytes);
-            return Ok(Some(response));
+            return Ok(Some(head.response));
         }
         self.head.extend_from_slice(bytes);
         Ok(None)
-    }
-
-    fn note(&mut self, headers: &http::HeaderMap) {
-        if let Some(timeout) = headers.get(KEEP_ALIVE).and_then(timeout) {
-            self.rests = timeout.saturating_sub(ON_ITS_WAY).min(IDLE_TIMEOUT);
-        }
-        let streams = headers.contains_key(TRANSFER_ENCODING);
-        self.settles = if streams { SETTLING } else { Duration::ZERO };
     }
 
     /// What can be read at once; nothing at the end.
@@ -302,13 +295,6 @@ impl Drop for Http1 {
 /// Somebody who need not be told.
 fn nobody<'w>() -> Context<'w> {
     Context::from_waker(Waker::noop())
-}
-
-/// `timeout` of a `Keep-Alive` header, in seconds.
-fn timeout(header: &HeaderValue) -> Option<Duration> {
-    let mut parameters = header.to_str().ok()?.split(',').filter_map(|parameter| parameter.split_once('='));
-    let (_, seconds) = parameters.find(|(name, _)| name.trim().eq_ignore_ascii_case("timeout"))?;
-    seconds.trim().parse().ok().map(Duration::from_secs)
 }
 
 #[cfg(test)]

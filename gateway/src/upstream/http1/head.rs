@@ -1,10 +1,11 @@
 //! Heads in HTTP/1.1: a request's is written, an answer's is read (RFC 9112 sections 2 to 6 and 9).
 
 use std::mem::MaybeUninit;
+use std::time::Duration;
 
 use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body::Body as _;
 use httparse::ParserConfig;
 use hyper::ext::ReasonPhrase;
@@ -12,6 +13,7 @@ use hyper::ext::ReasonPhrase;
 use super::body::{Body, Chunks};
 use crate::upstream::{Error, UpstreamBody};
 
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 /// Most fields of an answer's head.
 const FIELDS: usize = 128;
 /// Longest head of an answer.
@@ -73,11 +75,51 @@ pub(super) fn write(request: &Request<UpstreamBody>, length: Length, to: &mut Ve
     to.extend_from_slice(b"\r\n");
 }
 
-/// Reads an answer's head, if it is whole, and how many bytes it takes.
+/// What an answer's head says.
+#[derive(Debug)]
+pub(super) struct Head {
+    pub(super) response: Response<()>,
+    /// Bytes that it takes.
+    pub(super) size: usize,
+    pub(super) framing: Framing,
+    /// How long the upstream keeps the connection when it is idle (RFC 2068 19.7.1.1, and in use ever since).
+    pub(super) keep_alive: Option<Duration>,
+}
+
+/// What it says of where the answer ends, and the connection.
+#[derive(Debug, Default)]
+pub(super) struct Framing {
+    /// The first length, and whether it is a length and the only one.
+    length: Option<Option<u64>>,
+    /// Whether the last coding is `chunked`.
+    coded: Option<bool>,
+    closes: bool,
+}
+
+impl Framing {
+    fn note(&mut self, name: &HeaderName, value: &HeaderValue) {
+        if *name == CONTENT_LENGTH {
+            let size = size(value);
+            self.length = Some(self.length.map_or(size, |length| length.filter(|_| length == size)));
+        } else if *name == TRANSFER_ENCODING {
+            let last = value.to_str().ok().and_then(|value| value.rsplit(',').next());
+            self.coded = Some(last.is_some_and(|coding| coding.trim().eq_ignore_ascii_case("chunked")));
+        } else if *name == CONNECTION {
+            let mut options = value.to_str().unwrap_or_default().split(',');
+            self.closes |= options.any(|option| option.trim().eq_ignore_ascii_case("close"));
+        }
+    }
+
+    pub(super) fn is_coded(&self) -> bool {
+        self.coded.is_some()
+    }
+}
+
+/// Reads an answer's head, if it is whole.
 ///
 /// # Errors
 /// When it is no head of HTTP/1.
-pub(super) fn read(bytes: &[u8]) -> Result<Option<(Response<()>, usize)>, Error> {
+pub(super) fn read(bytes: &[u8]) -> Result<Option<Head>, Error> {
     let mut fields = [const { MaybeUninit::uninit() }; FIELDS];
     let mut head = httparse::Response::new(&mut []);
     let parsed = ParserConfig::default().parse_response_with_uninit_headers(&mut head, bytes, &mut fields);
@@ -93,11 +135,16 @@ pub(super) fn read(bytes: &[u8]) -> Result<Option<(Response<()>, usize)>, Error>
     let status = head.code.and_then(|code| StatusCode::from_u16(code).ok());
     *response.status_mut() = status.ok_or(Error::Malformed("its status is none"))?;
     *response.version_mut() = if head.version == Some(1) { Version::HTTP_11 } else { Version::HTTP_10 };
+    let (mut framing, mut keep_alive) = (Framing::default(), None);
     let headers = response.headers_mut();
     headers.reserve(head.headers.len());
     for field in &*head.headers {
         let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| Error::Malformed("a name of a field"))?;
         let value = HeaderValue::from_bytes(field.value).map_err(|_| Error::Malformed("a value of a field"))?;
+        framing.note(&name, &value);
+        if name == KEEP_ALIVE {
+            keep_alive = timeout(&value);
+        }
         headers.append(name, value);
     }
     if let Some(reason) = head.reason.filter(|reason| response.status().canonical_reason() != Some(reason))
@@ -105,29 +152,32 @@ pub(super) fn read(bytes: &[u8]) -> Result<Option<(Response<()>, usize)>, Error>
     {
         response.extensions_mut().insert(reason);
     }
-    Ok(Some((response, size)))
+    Ok(Some(Head { response, size, framing, keep_alive }))
 }
 
-/// Where the body of an answer ends (RFC 9112 section 6.3).
-///
-/// # Errors
-/// When its fields do not tell, or in two ways.
-pub(super) fn body(response: &Response<()>, asked: &Method) -> Result<Body, Error> {
-    let (status, headers) = (response.status(), response.headers());
-    if *asked == Method::HEAD || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
-        return Ok(Body::Over);
+impl Head {
+    /// Where the body of the answer ends (RFC 9112 section 6.3).
+    ///
+    /// # Errors
+    /// When its fields do not tell, or in two ways.
+    pub(super) fn body(&self, asked: &Method) -> Result<Body, Error> {
+        let (status, version) = (self.response.status(), self.response.version());
+        if *asked == Method::HEAD || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
+            return Ok(Body::Over);
+        }
+        match (self.framing.coded, self.framing.length) {
+            (Some(_), _) if version == Version::HTTP_10 => Err(Error::Malformed("HTTP/1.0 knows no Transfer-Encoding")),
+            (Some(true), _) => Ok(Body::Chunked(Chunks::default())),
+            (None, Some(length)) => Ok(Body::of(length.ok_or(Error::Malformed("its Content-Length"))?)),
+            (Some(false), _) | (None, None) => Ok(Body::UntilClose),
+        }
     }
-    if headers.contains_key(TRANSFER_ENCODING) {
-        return match (response.version(), is_chunked(headers)) {
-            (Version::HTTP_10, _) => Err(Error::Malformed("HTTP/1.0 knows no Transfer-Encoding")),
-            (_, true) => Ok(Body::Chunked(Chunks::default())),
-            (_, false) => Ok(Body::UntilClose),
-        };
+
+    /// Whether another request may follow on the connection when the answer has ended (RFC 9112 section 9.3).
+    pub(super) fn persists(&self) -> bool {
+        let Framing { length, coded, closes } = self.framing;
+        self.response.version() == Version::HTTP_11 && !closes && !(length.is_some() && coded.is_some())
     }
-    let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
-    let Some(first) = lengths.next() else { return Ok(Body::UntilClose) };
-    let length = size(first).filter(|length| lengths.all(|other| size(other) == Some(*length)));
-    Ok(Body::of(length.ok_or(Error::Malformed("its Content-Length"))?))
 }
 
 /// A length, also one that is repeated in a list.
@@ -140,18 +190,9 @@ fn size(value: &HeaderValue) -> Option<u64> {
     sizes.all(|other| other == Some(first)).then_some(first)
 }
 
-/// Whether the last coding is `chunked`.
-fn is_chunked(headers: &HeaderMap) -> bool {
-    let last = headers.get_all(TRANSFER_ENCODING).iter().next_back().and_then(|value| value.to_str().ok());
-    let coding = last.and_then(|value| value.rsplit(',').next());
-    coding.is_some_and(|coding| coding.trim().eq_ignore_ascii_case("chunked"))
-}
-
-/// Whether another request may follow on the connection when the answer has ended (RFC 9112 section 9.3).
-pub(super) fn persists(response: &Response<()>) -> bool {
-    let headers = response.headers();
-    let mut options = headers.get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok());
-    let closes = options.any(|value| value.split(',').any(|option| option.trim().eq_ignore_ascii_case("close")));
-    let twice = headers.contains_key(TRANSFER_ENCODING) && headers.contains_key(CONTENT_LENGTH);
-    response.version() == Version::HTTP_11 && !closes && !twice
+/// `timeout` of a `Keep-Alive` header, in seconds.
+pub(super) fn timeout(header: &HeaderValue) -> Option<Duration> {
+    let mut parameters = header.to_str().ok()?.split(',').filter_map(|parameter| parameter.split_once('='));
+    let (_, seconds) = parameters.find(|(name, _)| name.trim().eq_ignore_ascii_case("timeout"))?;
+    seconds.trim().parse().ok().map(Duration::from_secs)
 }

@@ -1,5 +1,6 @@
 use std::collections::VecDeque;
 
+use http::HeaderValue;
 use http_body_util::BodyExt;
 use hyper_util::rt::TokioIo;
 use proptest::prelude::*;
@@ -262,7 +263,7 @@ proptest! {
 
 #[test]
 fn the_timeout_of_keep_alive_is_read_wherever_it_stands() {
-    let read = |text: &'static str| timeout(&HeaderValue::from_static(text)).map(|timeout| timeout.as_secs());
+    let read = |text: &'static str| head::timeout(&HeaderValue::from_static(text)).map(|timeout| timeout.as_secs());
     assert_eq!(read("timeout=5, max=100"), Some(5));
     assert_eq!(read("max=100, Timeout = 15"), Some(15));
     assert_eq!([read("max=100"), read("timeout=soon"), read("timeout=-1"), read("timeout")], [None; 4]);

@@ -57,10 +57,8 @@ impl Upload {
 
     /// Sends what there is. What fails is kept: an answer may have come before.
     pub(super) fn poll(&mut self, io: &mut Io, cx: &mut Context<'_>) -> Poll<()> {
-        if self.failed.is_none()
-            && let Err(error) = ready!(self.poll_all(io, cx))
-        {
-            self.failed = Some(error);
+        if !self.is_over() {
+            self.failed = ready!(self.poll_all(io, cx)).err();
         }
         Poll::Ready(())
     }
@@ -77,8 +75,8 @@ impl Upload {
             }
             ready!(Pin::new(&mut *io).poll_flush(cx))?;
             if self.length == Length::NoBody {
-                self.buffers.keep(std::mem::take(&mut self.out));
                 self.left = 0;
+                self.buffers.keep(std::mem::take(&mut self.out));
                 return Poll::Ready(Ok(()));
             }
             ready!(self.poll_body(cx))?;
