@@ -19,8 +19,10 @@ done
 if (($#)); then shift; fi
 if ((!${#peers[@]})); then peers=(nginx haproxy); fi
 
-home=$PWD/${CARGO_TARGET_DIR:-target}/peers
-mkdir -p "$home"
+target=${CARGO_TARGET_DIR:-target}
+mkdir -p "$target/peers"
+target=$(cd "$target" && pwd)
+home=$target/peers
 
 package() {
     command -v "$1" >/dev/null && return
@@ -55,7 +57,7 @@ done
 windtunnel=${WINDTUNNEL_BINARY:-}
 if [[ -z $windtunnel ]]; then
     cargo build --release --locked --package conformance
-    windtunnel=$PWD/${CARGO_TARGET_DIR:-target}/release/windtunnel
+    windtunnel=$target/release/windtunnel
 fi
 
 folder=$(mktemp -d)
