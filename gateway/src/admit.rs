@@ -162,7 +162,9 @@ async fn read_body(exchange: &mut Exchange, limit: usize, mut body: Incoming) ->
     let mut first: Option<Bytes> = None;
     let mut whole = BytesMut::new();
     let (mut length, mut body_end) = (0, Instant::now() + shared.body_timeout);
-    while let Some(chunk) = next_chunk(&mut body, exchange.deadline.map_or(body_end, |end| end.min(body_end))).await? {
+    while !body.is_end_stream()
+        && let Some(chunk) = next_chunk(&mut body, exchange.deadline.map_or(body_end, |end| end.min(body_end))).await?
+    {
         length += chunk.len();
         body_end += Duration::from_micros(chunk.len() as u64 * 1_000_000 / FAIR_PACE);
         if length > limit {

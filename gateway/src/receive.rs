@@ -3,8 +3,8 @@
 
 use std::time::Instant;
 
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING};
-use http::{Response, StatusCode};
+use http::Response;
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 
 use crate::admit::Admitted;
 use crate::answer::{Answer, Broken, Form, InFlight, Tap};
@@ -35,10 +35,6 @@ pub async fn receive(
 ) -> Result<(Response<()>, Answer), Uncommitted> {
     let (mut head, ()) = response.into_parts();
     let event_stream = headers::is_event_stream(&head.headers) && head.status.is_success();
-    let framed = head.version == http::Version::HTTP_2
-        || head.headers.contains_key(CONTENT_LENGTH)
-        || head.headers.contains_key(TRANSFER_ENCODING);
-    let bodiless = matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
     let ours = admitted.operation != Operation::Passthrough;
     let decoder = if ours { Decoder::take_over(&mut head.headers).map(Box::new) } else { None };
     let plain = !head.headers.contains_key(CONTENT_ENCODING);
@@ -53,7 +49,7 @@ pub async fn receive(
     }
     let tap = Tap::of(admitted.operation, event_stream, plain, hide, admitted.traced);
     let sized = head.headers.contains_key(CONTENT_LENGTH);
-    let form = Form { tap, decoder, close_delimited: !framed && !bodiless, sized };
+    let form = Form { tap, decoder, close_delimited: connection.is_close_delimited(), sized };
     let mut answer = Answer::new(form, connection, Some(in_flight));
     if event_stream
         && let Some(until) = hold_until

@@ -167,6 +167,12 @@ impl Connection {
         }
     }
 
+    /// Whether only the end of the connection ends the answer.
+    #[must_use]
+    pub fn is_close_delimited(&self) -> bool {
+        matches!(&self.line, Line::Http1(line) if line.is_close_delimited())
+    }
+
     /// What a connection became whose answer was a 101, and what has come of it already.
     #[must_use]
     pub fn into_tunnel(self) -> Option<(Io, Bytes)> {

@@ -7,7 +7,7 @@ mod body;
 mod head;
 mod upload;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -32,6 +32,8 @@ const SETTLING: Duration = Duration::from_millis(5);
 const FRESH: Duration = Duration::from_micros(200);
 /// A request that is on its way for so long still comes before the upstream gives up.
 const ON_ITS_WAY: Duration = Duration::from_secs(1);
+/// An upload that its answer has outlived is let go after so long.
+const LINGERING: Duration = Duration::from_secs(10);
 /// Bytes that are read at a time.
 const READ: usize = 64 * 1024;
 /// A buffer that grew beyond this is not kept.
@@ -81,6 +83,8 @@ pub(super) struct Http1 {
     pub(super) settles: Duration,
     /// Sends what was not sent when the answer began.
     upload: Option<JoinHandle<()>>,
+    /// Not all of the request could be sent: an end of the connection is not the end of an answer.
+    cut: Rc<Cell<bool>>,
 }
 
 impl fmt::Debug for Http1 {
@@ -104,6 +108,7 @@ impl Http1 {
             rests: IDLE_TIMEOUT,
             settles: Duration::ZERO,
             upload: None,
+            cut: Rc::default(),
         }
     }
 
@@ -117,7 +122,7 @@ impl Http1 {
                 if !upload.is_over() {
                     self.detach(upload);
                 } else if upload.take_failure().is_some() {
-                    self.persists = false;
+                    self.cut.set(true);
                 }
                 Ok(response)
             }
@@ -136,7 +141,11 @@ impl Http1 {
         if let Some(fault) = upload.take_fault() {
             return Poll::Ready(Err(fault));
         }
-        ready!(self.poll_head(method, cx)).map_err(|error| upload.take_failure().unwrap_or(error)).into()
+        match ready!(self.poll_head(method, cx)) {
+            // it answers something else
+            Ok(_) if !upload.has_begun() => Poll::Ready(Err(Error::Closed)),
+            answered => Poll::Ready(answered.map_err(|error| upload.take_failure().unwrap_or(error))),
+        }
     }
 
     fn poll_head(&mut self, method: &Method, cx: &mut Context<'_>) -> Poll<Result<Response<()>, Error>> {
@@ -227,7 +236,7 @@ impl Http1 {
         let mut room = buffers.read.borrow_mut();
         match ready!(self.poll_read(&mut room, cx)) {
             Err(error) => self.failed = Some(error),
-            Ok([]) if matches!(self.body, Body::UntilClose) => (self.body, self.persists) = (Body::Over, false),
+            Ok([]) if self.is_close_delimited() && !self.cut.get() => (self.body, self.persists) = (Body::Over, false),
             Ok([]) => self.failed = Some(Error::Closed),
             Ok(bytes) => self.take(bytes),
         }
@@ -245,11 +254,25 @@ impl Http1 {
         matches!(self.body, Body::Over) && self.arrived.is_empty() && self.failed.is_none()
     }
 
-    /// The answer has ended; whether another request may follow. An upload that has not ended goes on, and ends the
-    /// connection.
+    /// Whether only the end of the connection ends the body.
+    pub(super) fn is_close_delimited(&self) -> bool {
+        matches!(self.body, Body::UntilClose)
+    }
+
+    /// The answer has ended; whether another request may follow. An upload that has not ended may go on for a while, and
+    /// ends the connection.
     pub(super) fn rest(&mut self) -> bool {
-        let sent = self.upload.take().is_none();
-        sent && self.persists && self.is_over() && !self.says_more()
+        if let Some(upload) = self.upload.take_if(|upload| !upload.is_finished()) {
+            let rest = upload.abort_handle();
+            tokio::task::spawn_local(async move {
+                // how it ends matters to nobody
+                let _ended = tokio::time::timeout(LINGERING, upload).await;
+                rest.abort();
+            });
+            return false;
+        }
+        self.upload = None;
+        self.persists && !self.cut.get() && self.is_over() && !self.says_more()
     }
 
     /// Whether something was read already that nobody asked for, and the kernel knows nothing of it.
@@ -274,10 +297,11 @@ impl Http1 {
     /// From now on a task sends the rest. When that fails the connection ends: its answer must not be taken for one to the
     /// whole request.
     fn detach(&mut self, mut upload: Upload) {
-        let mut io = self.io.clone();
+        let (mut io, cut) = (self.io.clone(), self.cut.clone());
         self.upload = Some(tokio::task::spawn_local(async move {
             poll_fn(|cx| upload.poll(&mut io, cx)).await;
             if upload.take_failure().is_some() {
+                cut.set(true);
                 io.with_socket(crate::socket::Shared::end);
             }
         }));

@@ -3,6 +3,7 @@
 use std::mem::MaybeUninit;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::uri::PathAndQuery;
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
@@ -34,10 +35,13 @@ pub(super) enum Length {
 }
 
 impl Length {
-    pub(super) fn of(body: &UpstreamBody) -> Self {
+    pub(super) fn of(request: &Request<UpstreamBody>) -> Self {
+        let body = request.body();
         match (body.is_end_stream(), body.size_hint().exact()) {
             (true, _) | (_, Some(0)) => Self::NoBody,
             (false, Some(size)) => Self::Known(size),
+            // HTTP/2 tells late that there is nothing: where a body means nothing none is taken
+            (false, None) if [Method::GET, Method::HEAD].contains(request.method()) => Self::NoBody,
             (false, None) => Self::Chunked,
         }
     }
@@ -94,6 +98,7 @@ pub(super) struct Framing {
     /// Whether the last coding is `chunked`.
     coded: Option<bool>,
     closes: bool,
+    keeps: bool,
 }
 
 impl Framing {
@@ -105,8 +110,10 @@ impl Framing {
             let last = value.to_str().ok().and_then(|value| value.rsplit(',').next());
             self.coded = Some(last.is_some_and(|coding| coding.trim().eq_ignore_ascii_case("chunked")));
         } else if *name == CONNECTION {
-            let mut options = value.to_str().unwrap_or_default().split(',');
-            self.closes |= options.any(|option| option.trim().eq_ignore_ascii_case("close"));
+            for option in value.to_str().unwrap_or_default().split(',') {
+                self.closes |= option.trim().eq_ignore_ascii_case("close");
+                self.keeps |= option.trim().eq_ignore_ascii_case("keep-alive");
+            }
         }
     }
 
@@ -138,14 +145,22 @@ pub(super) fn read(bytes: &[u8]) -> Result<Option<Head>, Error> {
     let (mut framing, mut keep_alive) = (Framing::default(), None);
     let headers = response.headers_mut();
     headers.reserve(head.headers.len());
+    // all values share it
+    let held = Bytes::copy_from_slice(&bytes[..size]);
     for field in &*head.headers {
         let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| Error::Malformed("a name of a field"))?;
-        let value = HeaderValue::from_bytes(field.value).map_err(|_| Error::Malformed("a value of a field"))?;
+        let at = field.value.as_ptr().addr() - bytes.as_ptr().addr();
+        let value = HeaderValue::from_maybe_shared(held.slice(at..at + field.value.len()));
+        let value = value.map_err(|_| Error::Malformed("a value of a field"))?;
         framing.note(&name, &value);
         if name == KEEP_ALIVE {
             keep_alive = timeout(&value);
         }
         headers.append(name, value);
+    }
+    if framing.is_coded() {
+        // it is not the length, and whoever reads on would take it for that (RFC 9112 section 6.3)
+        headers.remove(CONTENT_LENGTH);
     }
     if let Some(reason) = head.reason.filter(|reason| response.status().canonical_reason() != Some(reason))
         && let Ok(reason) = ReasonPhrase::try_from(reason.as_bytes())
@@ -175,8 +190,9 @@ impl Head {
 
     /// Whether another request may follow on the connection when the answer has ended (RFC 9112 section 9.3).
     pub(super) fn persists(&self) -> bool {
-        let Framing { length, coded, closes } = self.framing;
-        self.response.version() == Version::HTTP_11 && !closes && !(length.is_some() && coded.is_some())
+        let Framing { length, coded, closes, keeps } = self.framing;
+        let twice = length.is_some() && coded.is_some();
+        !closes && !twice && (keeps || self.response.version() == Version::HTTP_11)
     }
 }
 

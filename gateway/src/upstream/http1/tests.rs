@@ -144,6 +144,99 @@ async fn an_answer_may_come_before_the_request_has_ended() {
     tasks.run_until(overtaken).await;
 }
 
+/// A connection in TLS that holds little on its way, and the upstream at its other end.
+async fn connected_in_tls() -> (Http1, tokio_rustls::server::TlsStream<TcpStream>) {
+    let made = rcgen::generate_simple_self_signed(vec!["a.com".to_owned()]).unwrap();
+    let key = rustls_pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+    let server = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let server = server.with_no_client_auth().with_single_cert(vec![made.cert.der().clone()], key).unwrap();
+    let client = crate::tls::client_config(&Default::default(), &[made.cert.der().clone()]).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let ours = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    let theirs = listener.accept().await.unwrap().0;
+    socket2::SockRef::from(&ours).set_send_buffer_size(4096).unwrap();
+    socket2::SockRef::from(&theirs).set_recv_buffer_size(4096).unwrap();
+    let connector = tokio_rustls::TlsConnector::from(std::sync::Arc::new(client));
+    let acceptor = tokio_rustls::TlsAcceptor::from(std::sync::Arc::new(server));
+    let name = rustls_pki_types::ServerName::try_from("a.com").unwrap();
+    let (ours, theirs) = tokio::join!(connector.connect(name, Shared::new(ours)), acceptor.accept(theirs));
+    (Http1::new(Io::Tls(Rc::new(RefCell::new(ours.unwrap()))), Rc::default()), theirs.unwrap())
+}
+
+#[tokio::test]
+async fn what_tls_holds_back_of_a_request_is_sent_too() {
+    for size in [30_000, 100_000] {
+        let (mut line, mut upstream) = connected_in_tls().await;
+        let large = vec![b'x'; size];
+        let answer = async {
+            let head = format!("POST /v1/x?a=b HTTP/1.1\r\nhost: a.com\r\ncontent-length: {size}\r\n\r\n");
+            let mut heard = vec![0; head.len() + size];
+            upstream.read_exact(&mut heard).await.unwrap();
+            upstream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await.unwrap();
+            upstream.flush().await.unwrap();
+        };
+        let both = async { tokio::join!(line.send(request("POST", &[&large])), answer).0 };
+        let sent = tokio::time::timeout(Duration::from_secs(20), both).await.expect("nothing is held back for ever");
+        assert_eq!((sent.ok().unwrap().status(), read(&mut line).await.0), (StatusCode::OK, b"ok".to_vec()));
+        assert!(line.rest());
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_our_own_end_of_the_connection_cut_is_not_whole() {
+    let tasks = tokio::task::LocalSet::new();
+    let cut = async {
+        let (mut line, mut upstream) = connected().await;
+        let large = vec![b'x'; 30_000_000];
+        let answer = async {
+            upstream.read_exact(&mut [0; 100]).await.unwrap();
+            upstream.write_all(b"HTTP/1.1 200 OK\r\n\r\nsome").await.unwrap();
+        };
+        let (sent, ()) = tokio::join!(line.send(request("POST", &[&large])), answer);
+        assert!(sent.is_ok() && line.is_close_delimited());
+        // what the upload does when it fails
+        line.cut.set(true);
+        line.io.with_socket(Shared::end);
+        let (body, error) = read(&mut line).await;
+        assert!(body == b"some" && matches!(error, Some(Error::Closed | Error::Io(_))), "{body:?} {error:?}");
+        assert!(!line.rest());
+    };
+    tasks.run_until(cut).await;
+}
+
+#[tokio::test]
+async fn who_answers_before_anything_was_asked_answers_something_else() {
+    let (mut line, mut upstream) = connected().await;
+    upstream.write_all(b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+    socket2::SockRef::from(&upstream).set_linger(Some(Duration::ZERO)).unwrap();
+    drop(upstream);
+    while line.alive(Duration::from_secs(1)) {
+        tokio::task::yield_now().await;
+    }
+    let sent = line.send(request("POST", &[b"abc"])).await;
+    assert!(matches!(sent, Err(SendError::Unsent(_))), "{:?}", sent.map_err(drop));
+}
+
+#[tokio::test]
+async fn a_length_beside_chunks_is_no_length_and_keep_alive_is_heard() {
+    for (answer, again) in [
+        (
+            "HTTP/1.1 200 OK\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\na\r\n0123456789\r\n0\r\n\r\n",
+            false,
+        ),
+        ("HTTP/1.0 200 OK\r\nconnection: keep-alive\r\ncontent-length: 10\r\n\r\n0123456789", true),
+        ("HTTP/1.0 200 OK\r\ncontent-length: 10\r\n\r\n0123456789", false),
+        ("HTTP/1.1 200 OK\r\nconnection: x, Close\r\ncontent-length: 10\r\n\r\n0123456789", false),
+    ] {
+        let (mut line, upstream) = connected().await;
+        let (sent, _upstream) = tokio::join!(line.send(request("GET", &[])), say(upstream, answer.as_bytes(), 1000));
+        let length = sent.ok().unwrap().headers().get("content-length").cloned();
+        assert_eq!(length.is_some(), !answer.contains("chunked"), "{answer}");
+        assert_eq!((read(&mut line).await.0, line.rest()), (b"0123456789".to_vec(), again), "{answer}");
+    }
+}
+
 const HEADS: [&str; 9] = [
     "HTTP/1.1 200 OK\r\n",
     "HTTP/1.1 200 OK\r\n",

@@ -14,7 +14,7 @@ use tokio::io::AsyncWrite;
 
 use super::Buffers;
 use super::head::{self, Length};
-use crate::upstream::{Error, Io, UpstreamBody};
+use crate::upstream::{Error, Io, UpstreamBody, empty};
 
 /// A body up to this size is written in one piece with its head.
 const TOGETHER: usize = 16 * 1024;
@@ -23,7 +23,7 @@ const PIECES: usize = 8;
 
 /// Not to be shown: it holds credentials.
 pub(super) struct Upload {
-    /// Whole until the first of its bytes has left.
+    /// Whole until the first of its bytes has left; its pieces until the last has.
     request: Request<UpstreamBody>,
     /// What leaves first, and how much of it has left.
     out: Vec<u8>,
@@ -33,6 +33,8 @@ pub(super) struct Upload {
     /// What the body has still to give.
     length: Length,
     begun: bool,
+    /// All of it has left, also what TLS held back.
+    sent: bool,
     /// Why no more can be sent.
     failed: Option<Error>,
     buffers: Rc<Buffers>,
@@ -40,7 +42,7 @@ pub(super) struct Upload {
 
 impl Upload {
     pub(super) fn new(request: Request<UpstreamBody>, buffers: Rc<Buffers>) -> Self {
-        let mut length = Length::of(request.body());
+        let mut length = Length::of(&request);
         let mut out = buffers.write.take();
         head::write(&request, length, &mut out);
         let mut pieces = VecDeque::new();
@@ -52,7 +54,7 @@ impl Upload {
             }
             length = Length::NoBody;
         }
-        Self { request, out, left: 0, pieces, length, begun: false, failed: None, buffers }
+        Self { request, out, left: 0, pieces, length, begun: false, sent: false, failed: None, buffers }
     }
 
     /// Sends what there is. What fails is kept: an answer may have come before.
@@ -75,8 +77,10 @@ impl Upload {
             }
             ready!(Pin::new(&mut *io).poll_flush(cx))?;
             if self.length == Length::NoBody {
+                self.sent = true;
                 self.left = 0;
                 self.buffers.keep(std::mem::take(&mut self.out));
+                *self.request.body_mut() = empty();
                 return Poll::Ready(Ok(()));
             }
             ready!(self.poll_body(cx))?;
@@ -150,8 +154,12 @@ impl Upload {
 
     /// Whether there is nothing more to send, or no way to.
     pub(super) fn is_over(&self) -> bool {
-        let sent = self.left == self.out.len() && self.pieces.is_empty() && self.length == Length::NoBody;
-        sent || self.failed.is_some()
+        self.sent || self.failed.is_some()
+    }
+
+    /// Whether a part of it has left.
+    pub(super) fn has_begun(&self) -> bool {
+        self.begun
     }
 
     /// Why not all was sent.
