@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-use http::header::{CONNECTION, HeaderMap, HeaderName, HeaderValue};
+use http::header::{CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
 
 use crate::snapshot::HeaderEdit;
 
@@ -71,13 +71,15 @@ pub fn is_credential(name: &str) -> bool {
             && (name.ends_with("-api-key") || name.ends_with("-token") || name.ends_with("-secret")))
 }
 
-/// Copies what may cross this hop; with `strip_credentials` without the caller's credentials.
+/// Copies what may cross this hop; with `strip_credentials` without the caller's credentials. The length is told by the body
+/// that is sent, not by the one that was announced.
 #[must_use]
 pub fn forwarded(from: &HeaderMap, strip_credentials: bool) -> HeaderMap {
     let listed = listed_in_connection(from);
     let mut to = HeaderMap::with_capacity(from.len() + 4);
     for (name, value) in from {
-        let dropped = HOP_BY_HOP.contains(&name.as_str())
+        let dropped = *name == CONTENT_LENGTH
+            || HOP_BY_HOP.contains(&name.as_str())
             || listed.iter().any(|other| other == name)
             || (strip_credentials && is_credential(name.as_str()));
         if !dropped {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::header::{ACCEPT_ENCODING, CONTENT_LENGTH, HOST, HeaderMap, HeaderValue};
+use http::header::{ACCEPT_ENCODING, HOST, HeaderMap, HeaderValue};
 use http::{Method, Request, Response, StatusCode, Uri};
 
 use crate::error::{Reason, Rejection};
@@ -184,8 +184,6 @@ pub fn build(
     if let Some(backend) = outbound.own() {
         headers::edit(&mut to, &backend.filters.request_headers);
     }
-    // the length is told by the body that is sent, not by the one that was announced
-    to.remove(CONTENT_LENGTH);
     if outbound.ai {
         to.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     }

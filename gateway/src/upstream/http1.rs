@@ -203,7 +203,7 @@ impl Http1 {
         Poll::Ready(Ok(&room[..size]))
     }
 
-    /// Bytes behind a head: what of them is the body's.
+    /// Notes what of these bytes, which follow the head or what came before, is the body's.
     fn take(&mut self, mut bytes: &[u8]) {
         let mut content = Vec::with_capacity(self.body.most(bytes.len()));
         if let Err(error) = self.body.take(&mut bytes, &mut content) {
