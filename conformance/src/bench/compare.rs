@@ -155,7 +155,15 @@ impl Change {
 fn differences(old: &Run, new: &Run) -> Vec<String> {
     let told = |(name, old, new): (&str, String, String)| (old != new).then(|| format!("{name}: {old} → {new}"));
     let pairs = facts(old).into_iter().zip(facts(new));
-    pairs.filter_map(|((name, old), (_, new))| told((name, old, new))).collect()
+    let facts = pairs.filter_map(|((name, old), (_, new))| told((name, old, new)));
+    facts.chain(missing(old, new, "older")).chain(missing(new, old, "newer")).collect()
+}
+
+/// The lanes of one run that the other lacks, of which nothing is compared.
+fn missing(one: &Run, other: &Run, which: &str) -> Vec<String> {
+    let has = |run: &Run, case: &str, lane: &str| run.lanes().any(|(at, of)| (&*at.name, &*of.name) == (case, lane));
+    let lanes = one.lanes().filter(|(case, lane)| !has(other, &case.name, &lane.name));
+    lanes.map(|(case, lane)| format!("{}: {} is in the {which} run alone", case.name, lane.name)).collect()
 }
 
 fn facts(run: &Run) -> Vec<(&'static str, String)> {
@@ -246,6 +254,21 @@ mod tests {
         assert!(unsure.regression(10.0).is_none() && unsure.unsure().is_some());
         assert!(of(vec![few(slower()), slower()]).unsure().is_none(), "another figure has an interval");
         assert!(of(vec![few(slower()), other]).unsure().is_some(), "another target's has");
+    }
+
+    #[test]
+    fn a_lane_that_one_run_lacks_is_told() {
+        let kept = "../benches/runs/2026-11-22-2core/plain-32.json";
+        let old = read(&Path::new(env!("CARGO_MANIFEST_DIR")).join(kept)).expect("a kept run");
+        let mut new = old.clone();
+        new.cases[0].lanes.retain(|lane| lane.floor);
+        new.cases[0].lanes[0].name = "ground".to_owned();
+        let told = text(&Comparison::of(&old, &new));
+        let case = &old.cases[0].name;
+        for (lane, which) in [("floor", "older"), ("gateway", "older"), ("ground", "newer")] {
+            assert!(told.contains(&format!("{case}: {lane} is in the {which} run alone")), "{told}");
+        }
+        assert_eq!(Comparison::of(&old, &old).differences, Vec::<String>::new());
     }
 
     #[test]
