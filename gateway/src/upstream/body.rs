@@ -72,14 +72,6 @@ pub enum UpstreamBody {
     Copied(Box<Copied>),
 }
 
-impl UpstreamBody {
-    /// Bytes that are held and will be sent.
-    #[must_use]
-    pub fn held(&self) -> usize {
-        if let Self::Pieces(pieces) = self { pieces.iter().map(Bytes::len).sum() } else { 0 }
-    }
-}
-
 /// What the client did to its body, where a request failed for that.
 #[must_use]
 pub fn body_broken(error: &super::Error) -> Option<&BodyBroken> {
