@@ -197,7 +197,7 @@ spec: {{ai: {{provider: {{host: {}, port: {}, openai: {{model: m-2}}}}}}}}
     let opened = commands.send(Command::Open(PORT, listener, Arc::new(Semaphore::new(16))));
     opened.map_err(|_| io::Error::other("the core takes no orders"))?;
     spawn_local(async move {
-        listen::run(worker, orders, Duration::ZERO).await;
+        listen::run(worker, orders, Duration::ZERO, listen::Crew::default()).await;
         drop(commands);
     });
     Ok(address)

@@ -145,7 +145,9 @@ impl Exchange {
         {
             id.insert(ours);
         }
-        if self.close || self.worker.draining.get() {
+        // HTTP/2 has a frame for it
+        let elsewhere = || self.head.version != http::Version::HTTP_2 && self.worker.lets_go(self.record.started);
+        if self.close || self.worker.draining.get() || elsewhere() {
             response.headers_mut().insert(http::header::CONNECTION, http::HeaderValue::from_static("close"));
         }
         if let Some(kept) = &mut self.record.kept {

@@ -9,7 +9,7 @@ use std::io;
 use std::net::IpAddr;
 use std::pin::pin;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::header::{COOKIE, HOST};
 use http::request::Parts;
@@ -19,6 +19,7 @@ use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+use tokio::sync::Notify;
 use tokio::time::interval;
 
 use crate::error::{Reason, Rejection};
@@ -75,9 +76,13 @@ where
     let (worker, client) = (door.worker.clone(), door.client(peer, server_name, Framing::default()));
     let (idle, unread) = (worker.shared.header_timeout, worker.shared.reader_timeout);
     let streams = Rc::new(Streams::new());
-    let counted = streams.clone();
+    let elsewhere = Rc::new(Notify::new());
+    let (counted, balance) = (streams.clone(), elsewhere.clone());
     let service = service_fn(move |request: Request<Incoming>| {
         let stream = Stream::begin(counted.clone());
+        if worker.lets_go(Instant::now()) {
+            balance.notify_one();
+        }
         let answer = proxy::handle(worker.clone(), client.clone(), request);
         async move { Ok::<_, std::convert::Infallible>(answer.await.map(|reply| Counted::new(reply, stream))) }
     });
@@ -90,6 +95,7 @@ where
             // how a connection ended is the business of its exchanges
             _ended = connection.as_mut() => return,
             () = drained.as_mut(), if !leaving => (),
+            () = elsewhere.notified(), if !leaving => (),
             _ = look.tick() => {
                 streams.let_go_of_unread(unread);
                 continue;

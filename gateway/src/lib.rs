@@ -12,6 +12,7 @@ pub mod affinity;
 pub mod answer;
 pub mod asked;
 pub mod auth;
+pub mod balance;
 pub mod block;
 pub mod cel;
 pub mod certificate;

@@ -3,10 +3,11 @@
 
 mod entrance;
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::future::{Future, pending, poll_fn};
 use std::io;
-use std::net::{IpAddr, TcpListener as StdListener};
+use std::net::{IpAddr, TcpListener as StdListener, TcpStream as StdStream};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -24,6 +25,7 @@ use tokio::task::coop::unconstrained;
 use tokio::task::spawn_local;
 use tokio_rustls::TlsAcceptor;
 
+use crate::balance::Placement;
 use crate::framing::{Framing, Watched};
 use crate::http2::{self, Opening};
 use crate::patience::Paced;
@@ -43,11 +45,14 @@ pub(crate) const LAST_HEAD: Duration = Duration::from_secs(1);
 /// How often idle upstream connections are looked through.
 const SWEEP: Duration = Duration::from_secs(10);
 
-/// What a core is told from outside.
+/// What a core is told. One core has the sockets: it is told first what concerns them and passes it on when it is done,
+/// so that the others have met by then all whom they are to serve.
 #[derive(Debug)]
 pub enum Command {
     /// Serve this port of the configuration on this socket, with as many connections as all cores have room for.
     Open(u16, StdListener, Arc<Semaphore>),
+    /// Serve a client that came to another core.
+    Serve(Guest),
     /// Finish what is in flight on this port, and serve who comes from now on, on the same socket; the other value is
     /// dropped when it is so.
     Renew(u16, std::sync::mpsc::SyncSender<()>),
@@ -59,6 +64,15 @@ pub enum Command {
     Stop,
     /// Return, whatever is in flight.
     End,
+}
+
+/// A client that has been accepted.
+#[derive(Debug)]
+pub struct Guest {
+    port: u16,
+    stream: StdStream,
+    peer: IpAddr,
+    seat: OwnedSemaphorePermit,
 }
 
 /// How far a core, or one of its ports, has come with its life.
@@ -81,16 +95,49 @@ pub(crate) struct Door {
     _alive: mpsc::Sender<()>,
 }
 
-/// Runs one core until it is told to stop and its connections have ended, or `drain` has passed.
-pub async fn run(worker: Rc<Worker>, mut commands: mpsc::UnboundedReceiver<Command>, drain: Duration) {
+/// The other cores, for the one that has the sockets.
+#[derive(Debug, Default)]
+pub struct Crew {
+    placement: RefCell<Placement>,
+    others: Vec<mpsc::UnboundedSender<Command>>,
+}
+
+impl Crew {
+    pub(crate) fn new(placement: Placement, others: Vec<mpsc::UnboundedSender<Command>>) -> Self {
+        Self { placement: RefCell::new(placement), others }
+    }
+
+    fn tell(&self, command: impl Fn() -> Command) {
+        for core in &self.others {
+            // a core that is gone needs no command
+            let _told = core.send(command());
+        }
+    }
+
+    /// The core that has time for one more client, if it is another one.
+    fn other(&self) -> Option<&mpsc::UnboundedSender<Command>> {
+        if self.others.is_empty() {
+            return None;
+        }
+        self.others.get(self.placement.borrow_mut().place().checked_sub(1)?)
+    }
+}
+
+/// Runs one core until it is told to stop and its connections have ended, or `drain` has passed. The core that has the
+/// sockets has a crew.
+pub async fn run(worker: Rc<Worker>, mut commands: mpsc::UnboundedReceiver<Command>, drain: Duration, crew: Crew) {
     let (alive, mut all_gone) = mpsc::channel::<()>(1);
     let mut ports: HashMap<u16, Port> = HashMap::new();
     let mut sweep = tokio::time::interval(SWEEP);
-    let open = |port, listener, room| {
+    let crew = Rc::new(crew);
+    let port = |port| {
         let now = if worker.draining.get() { Stage::Draining } else { Stage::Serving };
         let (stage, reached) = watch::channel(now);
-        let door = Door { worker: worker.clone(), port, stage: reached, _alive: alive.clone() };
-        Port { stage, acceptor: spawn_local(Entrance { listener, room, door }.accept()) }
+        Port {
+            stage,
+            door: Door { worker: worker.clone(), port, stage: reached, _alive: alive.clone() },
+            acceptor: None,
+        }
     };
     loop {
         let command = tokio::select! {
@@ -101,20 +148,26 @@ pub async fn run(worker: Rc<Worker>, mut commands: mpsc::UnboundedReceiver<Comma
             }
         };
         match command {
-            Some(Command::Open(port, listener, room)) => {
+            Some(Command::Open(number, listener, room)) => {
                 let Ok(listener) = TcpListener::from_std(listener) else { continue };
-                ports.insert(port, open(port, listener, room));
+                ports.insert(number, port(number).open(listener, room, crew.clone()));
             }
-            Some(Command::Renew(port, _renewed)) => {
-                let Some(old) = ports.remove(&port) else { continue };
-                if let Some(Entrance { listener, room, .. }) = old.leave().await {
-                    ports.insert(port, open(port, listener, room));
+            Some(Command::Serve(guest)) => {
+                ports.entry(guest.port).or_insert_with_key(|number| port(*number)).door.welcome(guest);
+            }
+            Some(Command::Renew(number, renewed)) => {
+                let Some(old) = ports.remove(&number) else { continue };
+                let entrance = old.leave().await;
+                crew.tell(|| Command::Close(number, renewed.clone()));
+                if let Some(Entrance { listener, room, .. }) = entrance {
+                    ports.insert(number, port(number).open(listener, room, crew.clone()));
                 }
             }
-            Some(Command::Close(port, _closed)) => {
-                if let Some(port) = ports.remove(&port) {
+            Some(Command::Close(number, closed)) => {
+                if let Some(port) = ports.remove(&number) {
                     port.close().await;
                 }
+                crew.tell(|| Command::Close(number, closed.clone()));
             }
             Some(Command::Drain) => {
                 worker.draining.set(true);
@@ -130,6 +183,7 @@ pub async fn run(worker: Rc<Worker>, mut commands: mpsc::UnboundedReceiver<Comma
     for (_, port) in ports.drain() {
         port.close().await;
     }
+    crew.tell(|| Command::Stop);
     drop(alive);
     // what has not ended by then is dropped with the core, and its records say so
     tokio::select! {
@@ -149,10 +203,18 @@ async fn end(commands: &mut mpsc::UnboundedReceiver<Command>) {
 }
 
 impl Door {
+    /// Serves a client that came to another core.
+    fn welcome(&self, guest: Guest) {
+        if let Ok(stream) = TcpStream::from_std(guest.stream) {
+            drop(spawn_local(self.clone().serve(stream, guest.peer, guest.seat)));
+        }
+    }
+
     async fn serve(self, stream: TcpStream, peer: IpAddr, _seat: OwnedSemaphorePermit) {
         if stream.set_nodelay(true).is_err() {
             return;
         }
+        let _counted = self.worker.balance.connection();
         let stream = Paced::new(stream, self.worker.shared.reader_timeout);
         let config = self.tls();
         self.worker.sink.core.accepted(self.port, if config.is_some() { "https" } else { "http" });
@@ -301,23 +363,4 @@ async fn reached(now: &mut watch::Receiver<Stage>, stage: Stage) {
 }
 
 #[cfg(test)]
-mod tests {
-    use tokio::task::coop::{consume_budget, has_budget_remaining};
-
-    use super::*;
-
-    #[tokio::test]
-    async fn a_task_without_budget_hears_that_its_port_stops() {
-        let (stage, mut now) = watch::channel(Stage::Serving);
-        let mut stops = pin!(reached(&mut now, Stage::Stopping));
-        let waits = poll_fn(|cx| Poll::Ready(stops.as_mut().poll(cx).is_pending())).await;
-        stage.send_replace(Stage::Stopping);
-        let looked = poll_fn(|cx| {
-            while has_budget_remaining() {
-                let _used = pin!(consume_budget()).poll(cx);
-            }
-            Poll::Ready(stops.as_mut().poll(cx).is_ready())
-        });
-        assert!(waits && looked.await);
-    }
-}
+mod tests;

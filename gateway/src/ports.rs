@@ -39,11 +39,11 @@ struct Open {
     tls: bool,
 }
 
-/// Sockets for a port, one for each core, on which nobody accepts yet.
+/// A socket for a port, on which nobody accepts yet.
 struct Opened {
     port: u16,
     open: Open,
-    sockets: Vec<TcpListener>,
+    socket: TcpListener,
 }
 
 impl std::fmt::Debug for Ports {
@@ -62,6 +62,12 @@ impl Ports {
         self.state().open.get(&port).map(|open| open.address)
     }
 
+    /// Tells the core that has the sockets, which passes on what concerns the others.
+    fn tell_host(&self, command: Command) {
+        // a core that is gone needs no command
+        let _told = self.commands.first().map(|core| core.send(command));
+    }
+
     /// Tells all cores.
     pub(crate) fn tell(&self, command: impl Fn() -> Command) {
         for core in &self.commands {
@@ -73,7 +79,7 @@ impl Ports {
     /// Tells all cores to stop; from then on no port is opened.
     pub(crate) fn stop(&self) {
         self.state().stopped = true;
-        self.tell(|| Command::Stop);
+        self.tell_host(Command::Stop);
     }
 
     /// Opens the ports that a snapshot needs, has it served, and closes the others; all of it or, when an address
@@ -84,21 +90,18 @@ impl Ports {
             return Ok(());
         }
         let new = snapshot.binds.iter().filter(|bind| !state.open.contains_key(&bind.port));
-        let opened = new.map(|bind| self.open(bind, options)).collect::<Result<Vec<_>, _>>()?;
+        let opened = new.map(|bind| Opened::new(bind, options)).collect::<Result<Vec<_>, _>>()?;
         // all of them could be had: only now anything changes, and nobody is accepted before it has
         serve();
-        for Opened { port, open, sockets } in opened {
-            let room = Arc::new(Semaphore::new(options.connections));
-            for (core, socket) in self.commands.iter().zip(sockets) {
-                let _told = core.send(Command::Open(port, socket, room.clone()));
-            }
+        for Opened { port, open, socket } in opened {
+            self.tell_host(Command::Open(port, socket, Arc::new(Semaphore::new(options.connections))));
             (self.notices)(&format!("listening port={port} address={}", open.address));
             state.open.insert(port, open);
         }
         let (changing, changed) = std::sync::mpsc::sync_channel(1);
         state.open.retain(|port, open| {
             let Some(bind) = snapshot.binds.iter().find(|bind| bind.port == *port) else {
-                self.tell(|| Command::Close(*port, changing.clone()));
+                self.tell_host(Command::Close(*port, changing.clone()));
                 (self.notices)(&format!("closing port={port}"));
                 return false;
             };
@@ -106,7 +109,7 @@ impl Ports {
             // connections of a port that becomes another kind of port end like those of one that is closed, but its
             // socket stays: nobody is turned away who comes at this moment
             if std::mem::replace(&mut open.tls, tls) != tls {
-                self.tell(|| Command::Renew(*port, changing.clone()));
+                self.tell_host(Command::Renew(*port, changing.clone()));
             }
             true
         });
@@ -117,42 +120,26 @@ impl Ports {
         Ok(())
     }
 
-    fn open(&self, bind: &Bind, options: &Options) -> Result<Opened, Error> {
-        let port = bind.port;
-        let wanted = options.listen.iter().find(|(of, _)| *of == port).map(|(_, address)| *address);
-        let wanted = wanted.unwrap_or(SocketAddr::new(options.bind, port));
-        let failed = |source| Error::Listen { what: format!("listener port {port}"), address: wanted, source };
-        refuse_taken(wanted).map_err(failed)?;
-        let mut open = Open { address: wanted, tls: bind.tls.is_some() };
-        let mut sockets = Vec::new();
-        for _ in &self.commands {
-            let socket = listen_on(open.address).map_err(failed)?;
-            open.address = socket.local_addr().map_err(failed)?;
-            sockets.push(socket);
-        }
-        Ok(Opened { port, open, sockets })
-    }
-
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Sockets that share an address would also share it with another gateway's: refuse an address that is in use.
-fn refuse_taken(address: SocketAddr) -> io::Result<()> {
-    if address.port() == 0 {
-        return Ok(());
+impl Opened {
+    fn new(bind: &Bind, options: &Options) -> Result<Self, Error> {
+        let port = bind.port;
+        let wanted = options.listen.iter().find(|(of, _)| *of == port).map(|(_, address)| *address);
+        let wanted = wanted.unwrap_or(SocketAddr::new(options.bind, port));
+        let failed = |source| Error::Listen { what: format!("listener port {port}"), address: wanted, source };
+        let socket = listen_on(wanted).map_err(failed)?;
+        let open = Open { address: socket.local_addr().map_err(failed)?, tls: bind.tls.is_some() };
+        Ok(Self { port, open, socket })
     }
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    socket.set_reuse_address(true)?;
-    socket.bind(&address.into())
 }
 
-/// One of several sockets on the same address: the kernel spreads connections over them.
 fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
-    socket.set_reuse_port(true)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;

@@ -8,18 +8,18 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use rustls_pki_types::CertificateDer;
-use tokio::runtime::Builder;
+use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{LocalSet, spawn_local};
 
 use crate::admin::Admin;
+use crate::balance::{Balance, Cores, Placement};
 use crate::config::Compiled;
 use crate::control::{Control, tell_troubles};
 use crate::kubernetes::client::ConnectError;
 use crate::kubernetes::cluster::Cluster;
-use crate::listen::{self, Command};
+use crate::listen::{self, Command, Crew};
 use crate::loaded::Loaded;
 use crate::options::Options;
 use crate::otlp::{Exporter, Setup};
@@ -28,7 +28,7 @@ use crate::ports::Ports;
 use crate::prices::Prices;
 use crate::snapshot::Snapshot;
 use crate::source::Source;
-use crate::telemetry::{self, Sink};
+use crate::telemetry;
 use crate::upstream::Pool;
 use crate::worker::{Shared, Worker};
 use crate::yaml::Problem;
@@ -130,11 +130,23 @@ impl Gateway {
         let sink = sink.muted(!options.telemetry);
         let shared = Arc::new(Shared::new(compiled.snapshot, &options));
         let count = options.workers.or_else(|| std::thread::available_parallelism().ok().map(Into::into)).unwrap_or(1);
-        let (mut cores, mut commands) = (Vec::new(), Vec::new());
-        for number in 0..count.max(1) {
-            let (sender, receiver) = mpsc::unbounded_channel();
-            commands.push(sender);
-            cores.push(core(number, shared.clone(), &options, roots.clone(), sink.of_a_core(), receiver)?);
+        let runtimes = (0..count.max(1)).map(|_| Builder::new_current_thread().enable_all().build());
+        let runtimes = runtimes.collect::<Result<Vec<_>, _>>()?;
+        let all: Cores = runtimes.iter().map(|runtime| runtime.handle().metrics()).collect();
+        let (commands, orders): (Vec<_>, Vec<_>) = runtimes.iter().map(|_| mpsc::unbounded_channel()).unzip();
+        let mut cores = Vec::new();
+        for (number, (runtime, orders)) in runtimes.into_iter().zip(orders).enumerate() {
+            let (shared, sink, all) = (shared.clone(), sink.of_a_core(), all.clone());
+            let (connect_to, roots) = (options.connect_to.clone(), roots.clone());
+            let crew = match number {
+                0 => Crew::new(Placement::new(all.clone()), commands[1..].to_vec()),
+                _ => Crew::default(),
+            };
+            let run = move || {
+                let worker = Worker::new(shared, Pool::new(connect_to, roots), sink);
+                listen::run(Rc::new(worker.beside(Balance::new(all, number))), orders, options.drain, crew)
+            };
+            cores.push(std::thread::Builder::new().name(format!("core-{number}")).spawn(move || core(&runtime, run))?);
         }
         drop(sink);
         let ports = Arc::new(Ports::new(commands, notices));
@@ -260,26 +272,15 @@ impl Signals {
     }
 }
 
-fn core(
-    number: usize,
-    shared: Arc<Shared>,
-    options: &Options,
-    roots: Vec<CertificateDer<'static>>,
-    sink: Sink,
-    commands: mpsc::UnboundedReceiver<Command>,
-) -> io::Result<JoinHandle<()>> {
-    let runtime = Builder::new_current_thread().enable_all().build()?;
-    let (connect_to, drain) = (options.connect_to.clone(), options.drain);
-    std::thread::Builder::new().name(format!("core-{number}")).spawn(move || {
-        let worker = Rc::new(Worker::new(shared, Pool::new(connect_to, roots), sink));
-        // a task of its own: what is waited for here is polled with all that happens on the core
-        let run = async { spawn_local(listen::run(worker, commands, drain)).await };
-        if let Err(ended) = LocalSet::new().block_on(&runtime, run)
-            && ended.is_panic()
-        {
-            std::panic::resume_unwind(ended.into_panic());
-        }
-    })
+/// The life of a core, on its thread.
+fn core<F: Future<Output = ()> + 'static>(runtime: &Runtime, run: impl FnOnce() -> F) {
+    // a task of its own: what is waited for here is polled with all that happens on the core
+    let run = async { spawn_local(run()).await };
+    if let Err(ended) = LocalSet::new().block_on(runtime, run)
+        && ended.is_panic()
+    {
+        std::panic::resume_unwind(ended.into_panic());
+    }
 }
 
 /// A gateway that serves nothing, or not what it was told to, says so.

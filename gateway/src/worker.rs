@@ -5,11 +5,12 @@ use std::hash::{BuildHasher, RandomState};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering::Relaxed};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 
 use crate::Options;
+use crate::balance::Balance;
 use crate::otel::Environment;
 use crate::snapshot::Snapshot;
 use crate::telemetry::Sink;
@@ -121,6 +122,8 @@ pub struct Worker {
     pub pool: Pool,
     /// Telemetry.
     pub sink: Rc<Sink>,
+    /// How busy it and the other cores are.
+    pub balance: Balance,
     /// Set once the gateway is asked to stop.
     pub draining: Cell<bool>,
     /// Bytes that copies for mirrors take.
@@ -138,10 +141,23 @@ impl Worker {
             shared,
             pool,
             sink: Rc::new(sink),
+            balance: Balance::default(),
             draining: Cell::new(false),
             copied_bytes: Rc::default(),
             random: Cell::new(seed),
         }
+    }
+
+    /// One of several cores.
+    #[must_use]
+    pub fn beside(self, balance: Balance) -> Self {
+        Self { balance, ..self }
+    }
+
+    /// Whether the connection of a request that came at this time goes elsewhere after it.
+    #[must_use]
+    pub fn lets_go(&self, now: Instant) -> bool {
+        self.balance.lets_go(now, || self.sink.core.in_flight())
     }
 
     /// The id of a new span; 0 is none.

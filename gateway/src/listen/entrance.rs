@@ -1,29 +1,40 @@
 //! The ports of one core: who is let in, and what becomes of those who wait when a port stops. What happens on their
 //! connections is the business of `listen`.
 
+use std::net::IpAddr;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::mpsc::error::SendError;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::{JoinHandle, spawn_local};
 
-use super::{Door, Stage};
+use super::{Command, Crew, Door, Guest, Stage};
 use crate::ports::BACKLOG;
 
 /// A port that a core serves.
 #[derive(Debug)]
 pub(super) struct Port {
     pub(super) stage: watch::Sender<Stage>,
-    pub(super) acceptor: JoinHandle<Entrance>,
+    pub(super) door: Door,
+    /// Of the core that has the socket.
+    pub(super) acceptor: Option<JoinHandle<Entrance>>,
 }
 
 impl Port {
+    /// Begins to accept.
+    pub(super) fn open(self, listener: TcpListener, room: Arc<Semaphore>, crew: Rc<Crew>) -> Self {
+        let entrance = Entrance { listener, room, door: self.door.clone(), crew };
+        Self { acceptor: Some(spawn_local(entrance.accept())), ..self }
+    }
+
     /// Accepts nobody more and lets connections go on to the end of what is in flight; whoever waits to be accepted
-    /// still waits. `None` when the core has come to its end.
+    /// still waits. `None` where that is not here, and when the core has come to its end.
     pub(super) async fn leave(self) -> Option<Entrance> {
         self.stage.send_replace(Stage::Stopping);
-        self.acceptor.await.ok()
+        self.acceptor?.await.ok()
     }
 
     /// Returns when the socket is closed, and whoever waited is being served.
@@ -40,6 +51,7 @@ pub(super) struct Entrance {
     pub(super) listener: TcpListener,
     pub(super) room: Arc<Semaphore>,
     pub(super) door: Door,
+    pub(super) crew: Rc<Crew>,
 }
 
 impl Entrance {
@@ -59,11 +71,24 @@ impl Entrance {
                         () = self.door.reached(Stage::Stopping) => self.room.clone().try_acquire_owned().ok(),
                     };
                     let Some(seat) = seat else { continue };
-                    drop(spawn_local(self.door.clone().serve(stream, peer.ip(), seat)));
+                    self.let_in(stream, peer.ip(), seat);
                 }
                 // out of file descriptors, or the peer is gone already: let others finish first
                 Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
             }
+        }
+    }
+
+    /// Serves a client, here or elsewhere.
+    fn let_in(&self, stream: TcpStream, peer: IpAddr, seat: OwnedSemaphorePermit) {
+        let Some(other) = self.crew.other() else {
+            drop(spawn_local(self.door.clone().serve(stream, peer, seat)));
+            return;
+        };
+        let Ok(stream) = stream.into_std() else { return };
+        let guest = Guest { port: self.door.port, stream, peer, seat };
+        if let Err(SendError(Command::Serve(guest))) = other.send(Command::Serve(guest)) {
+            self.door.welcome(guest);
         }
     }
 
