@@ -79,6 +79,7 @@ pub mod trace;
 pub mod tracing;
 pub mod tries;
 pub mod tunnel;
+mod turn;
 pub mod upstream;
 pub mod usage;
 pub mod worker;

@@ -38,8 +38,8 @@ use entrance::{Entrance, Port};
 
 /// Largest request head, in bytes.
 pub(crate) const HEAD_SIZE: usize = 128 * 1024;
-/// Most header fields of a request.
-pub(crate) const HEAD_FIELDS: usize = 128;
+/// Most header fields of a request: as many as the HTTP layer has room for without asking for memory.
+pub(crate) const HEAD_FIELDS: usize = 100;
 /// Longest wait for what a client may still have to say when its connection is about to end.
 pub(crate) const LAST_HEAD: Duration = Duration::from_secs(1);
 /// How often idle upstream connections are looked through.

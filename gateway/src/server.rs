@@ -130,7 +130,8 @@ impl Gateway {
         let sink = sink.muted(!options.telemetry);
         let shared = Arc::new(Shared::new(compiled.snapshot, &options));
         let count = options.workers.or_else(|| std::thread::available_parallelism().ok().map(Into::into)).unwrap_or(1);
-        let runtimes = (0..count.max(1)).map(|_| Builder::new_current_thread().enable_all().build());
+        let runtime = |_| Builder::new_current_thread().enable_all().on_thread_unpark(crate::turn::heard).build();
+        let runtimes = (0..count.max(1)).map(runtime);
         let runtimes = runtimes.collect::<Result<Vec<_>, _>>()?;
         let all: Cores = runtimes.iter().map(|runtime| runtime.handle().metrics()).collect();
         let (commands, orders): (Vec<_>, Vec<_>) = runtimes.iter().map(|_| mpsc::unbounded_channel()).unzip();

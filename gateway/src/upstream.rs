@@ -198,8 +198,8 @@ struct Idle {
 
 impl Idle {
     /// Neither too old nor known to have ended.
-    fn usable(&self, age: Duration) -> bool {
-        age < self.line.rests && self.line.alive(age)
+    fn usable(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.since) < self.line.rests && self.line.alive(self.since, now)
     }
 }
 
@@ -309,8 +309,9 @@ impl Pool {
 
     /// Forgets idle connections that closed or are too old.
     pub fn sweep(&self) {
+        let now = Instant::now();
         self.idle.borrow_mut().retain(|_, idle| {
-            idle.retain(|entry| entry.usable(entry.since.elapsed()));
+            idle.retain(|entry| entry.usable(now));
             !idle.is_empty()
         });
         self.lanes.sweep();
@@ -320,15 +321,14 @@ impl Pool {
     fn take_idle(&self, endpoint: &Endpoint) -> Option<Idle> {
         let mut idle = self.idle.borrow_mut();
         let of_endpoint = idle.get_mut(endpoint)?;
-        let mut at = of_endpoint.len();
+        let (mut at, now) = (of_endpoint.len(), Instant::now());
         while at > 0 {
             at -= 1;
-            let age = of_endpoint[at].since.elapsed();
-            if age < of_endpoint[at].line.settles {
+            if now.saturating_duration_since(of_endpoint[at].since) < of_endpoint[at].line.settles {
                 continue;
             }
             let entry = of_endpoint.remove(at);
-            if entry.usable(age) {
+            if entry.usable(now) {
                 return Some(entry);
             }
         }

@@ -13,7 +13,7 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
@@ -27,8 +27,8 @@ use upload::Upload;
 /// Some servers (cpp-httplib, and so llama.cpp) close a connection behind a stream without having said so: after so long
 /// that is seen.
 const SETTLING: Duration = Duration::from_millis(5);
-/// Of a connection that was in use this short a time ago the kernel is not asked. A provider that stops closes its
-/// connections within a millisecond of its last answer, and this core hears of it when it next looks.
+/// What this core has heard of a connection this short a time ago the kernel is not asked. A provider that stops closes its
+/// connections within a millisecond of its last answer.
 const FRESH: Duration = Duration::from_micros(200);
 /// A request that is on its way for so long still comes before the upstream gives up.
 const ON_ITS_WAY: Duration = Duration::from_secs(1);
@@ -282,10 +282,11 @@ impl Http1 {
         self.more && self.poll_read(&mut room, &mut nobody()).is_ready()
     }
 
-    /// Whether the peer has neither closed it nor said what nobody asked for, as far as the kernel knows; where it was in
-    /// use a moment ago, as far as this core has heard.
-    pub(super) fn alive(&self, age: Duration) -> bool {
-        let fresh = age < FRESH && self.settles.is_zero();
+    /// Whether the peer has neither closed it nor said what nobody asked for, as far as the kernel knows; where that is
+    /// nothing newer, as far as this core has heard. It was last used at `since`.
+    pub(super) fn alive(&self, since: Instant, now: Instant) -> bool {
+        let heard = crate::turn::last().map_or(since, |heard| heard.max(since));
+        let fresh = now.saturating_duration_since(heard) < FRESH && self.settles.is_zero();
         self.io.with_socket(|socket| if fresh { socket.seems_alive() } else { socket.alive() })
     }
 

@@ -308,9 +308,9 @@ async fn a_request_has_no_more_fields_than_one_of_http1() {
     let mut fields = vec![(":method", "POST"), (":scheme", "http"), (":path", path), (":authority", "gateway")];
     fields.push(("content-type", "application/json"));
     fields.extend([("cookie", "a=1"); 200]);
-    fields.extend([("x-many", "1"); 100]);
+    fields.extend([("x-many", "1"); 98]);
     assert_eq!(fate(running.address(), &fields, body).await, Fate::Good, "cookies are one field");
-    fields.extend([("x-many", "1"); 27]);
+    fields.push(("x-many", "1"));
     assert_eq!(fate(running.address(), &fields, body).await, Fate::Refused);
     assert_eq!(mock.journal().requests.len(), 1);
 }
@@ -320,9 +320,9 @@ async fn a_head_that_is_too_large_is_refused_and_its_connection_goes_on() {
     let mock = provider("a", "{respond: {text: ok}}").await;
     let running = start(&pool(&[&mock], ""));
     let (mut sender, _connection) = connect(running.address()).await;
-    for size in [100, 1400] {
+    for size in [100, 1600] {
         let mut ask = Request::post("http://gateway/v1/chat/completions").header("x-first", "1");
-        for n in 0..100 {
+        for n in 0..90 {
             ask = ask.header(format!("x-{n}"), "y".repeat(size));
         }
         sender = sender.ready().await.unwrap();

@@ -18,6 +18,23 @@ async fn connected() -> (Http1, TcpStream) {
     (Http1::new(Io::Plain(Shared::new(ours)), Rc::default()), listener.accept().await.unwrap().0)
 }
 
+/// Whether a connection that has rested for a second may be used, as the kernel has it.
+fn is_alive(line: &Http1) -> bool {
+    let now = Instant::now();
+    line.alive(now - Duration::from_secs(1), now)
+}
+
+#[tokio::test]
+async fn the_kernel_is_asked_unless_this_core_has_just_heard_of_all_that_happened() {
+    let (line, upstream) = connected().await;
+    crate::turn::heard();
+    let heard = crate::turn::last().unwrap();
+    drop(upstream);
+    assert!(line.alive(heard - Duration::from_secs(1), heard + FRESH / 2));
+    assert!(!line.alive(heard - Duration::from_secs(1), heard + FRESH));
+    assert!(line.alive(heard + FRESH, heard + FRESH), "it was in use since then");
+}
+
 fn request(method: &str, pieces: &[&[u8]]) -> Request<UpstreamBody> {
     let pieces: VecDeque<Bytes> = pieces.iter().map(|piece| Bytes::copy_from_slice(piece)).collect();
     Request::builder()
@@ -79,7 +96,7 @@ async fn a_request_says_once_and_rightly_how_long_it_is() {
         let (sent, ()) = tokio::join!(line.send(asked), answer);
         assert_eq!(sent.ok().map(|response| response.status()), Some(StatusCode::NO_CONTENT));
         assert!(heard == expected, "{}", String::from_utf8_lossy(&heard[..200.min(heard.len())]));
-        assert!(line.rest() && line.alive(Duration::from_secs(1)));
+        assert!(line.rest() && is_alive(&line));
     }
 }
 
@@ -99,7 +116,7 @@ async fn interim_answers_are_passed_over_and_what_nobody_asked_for_ends_the_conn
             // what is left is there when all of it has been said
             drop(upstream);
         }
-        assert_eq!(line.rest() && line.alive(Duration::from_secs(1)), again, "{step} {more}");
+        assert_eq!(line.rest() && is_alive(&line), again, "{step} {more}");
     }
 }
 
@@ -108,7 +125,7 @@ async fn a_connection_that_ended_before_anything_was_said_gives_the_request_back
     let (mut line, upstream) = connected().await;
     socket2::SockRef::from(&upstream).set_linger(Some(Duration::ZERO)).unwrap();
     drop(upstream);
-    while line.alive(Duration::from_secs(1)) {
+    while is_alive(&line) {
         tokio::task::yield_now().await;
     }
     let Err(SendError::Unsent(request)) = line.send(request("POST", &[b"abc"])).await else { panic!("sent") };
@@ -211,7 +228,7 @@ async fn who_answers_before_anything_was_asked_answers_something_else() {
     upstream.write_all(b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\n\r\n").await.unwrap();
     socket2::SockRef::from(&upstream).set_linger(Some(Duration::ZERO)).unwrap();
     drop(upstream);
-    while line.alive(Duration::from_secs(1)) {
+    while is_alive(&line) {
         tokio::task::yield_now().await;
     }
     let sent = line.send(request("POST", &[b"abc"])).await;
