@@ -2,13 +2,15 @@
 //! connections then wakes one core once, and another one not at all. A core that has too much to do while another one
 //! has time asks clients to connect anew.
 //!
-//! How busy a core is the clock tells, not the CPU time: one that waits for the processor has no time either.
+//! How busy a core is the clock tells, not the CPU time: one that waits for a processor has no time either. Where that is
+//! why it has none, another core would wait as well.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rustix::time::{ClockId, clock_gettime};
 use tokio::runtime::RuntimeMetrics;
 
 /// Over how long a new connection is placed by what cores have done.
@@ -21,9 +23,16 @@ const HAS_TIME: f64 = 0.4;
 const UNSEEN: f64 = 0.01;
 /// A core that is busy for a larger share has too much to do, if another one has [`HAS_TIME`].
 const TOO_MUCH: f64 = 0.85;
+/// A core that waits for a processor for a larger share would not be helped by another one.
+const WAITS: f64 = 0.03;
 
 /// The cores of a gateway, by number.
 pub(crate) type Cores = Arc<[RuntimeMetrics]>;
+
+/// Of the calling thread, so far.
+fn cpu_time() -> Duration {
+    clock_gettime(ClockId::ThreadCPUTime).try_into().unwrap_or_default()
+}
 
 fn busy_times(cores: &Cores) -> impl Iterator<Item = Duration> {
     cores.iter().map(|core| core.worker_total_busy_duration(0))
@@ -42,18 +51,18 @@ impl Shares {
         Self { since: Instant::now(), busy: vec![Duration::ZERO; cores], shares: vec![0.0; cores] }
     }
 
-    /// Looks anew, if the last look was so long ago.
-    fn look(&mut self, now: Instant, after: Duration, busy: impl Iterator<Item = Duration>) -> bool {
+    /// Looks anew, if the last look was so long ago, and returns how long.
+    fn look(&mut self, now: Instant, after: Duration, busy: impl Iterator<Item = Duration>) -> Option<Duration> {
         let passed = now.saturating_duration_since(self.since);
         if passed < after {
-            return false;
+            return None;
         }
         self.since = now;
         for ((share, before), now) in self.shares.iter_mut().zip(&mut self.busy).zip(busy) {
             *share = now.saturating_sub(*before).div_duration_f64(passed).min(1.0);
             *before = now;
         }
-        true
+        Some(passed)
     }
 }
 
@@ -85,7 +94,7 @@ impl Placement {
     }
 
     fn place_at(&mut self, now: Instant, busy: impl Iterator<Item = Duration>) -> usize {
-        if self.shares.look(now, MOMENT, busy) {
+        if self.shares.look(now, MOMENT, busy).is_some() {
             self.given.fill(0);
         }
         let expected = |core: usize| self.shares.shares[core] + UNSEEN * f64::from(self.given[core]);
@@ -109,6 +118,8 @@ pub struct Balance {
     connection: Rc<()>,
     /// How many of them are still to be asked to go elsewhere.
     leaving: Cell<u64>,
+    /// The CPU time of this core at the last look.
+    worked: Cell<Duration>,
 }
 
 impl Default for Balance {
@@ -121,7 +132,7 @@ impl Default for Balance {
 impl Balance {
     pub(crate) fn new(cores: Cores, number: usize) -> Self {
         let shares = RefCell::new(Shares::new(cores.len()));
-        Self { cores, number, shares, connection: Rc::default(), leaving: Cell::new(0) }
+        Self { cores, number, shares, connection: Rc::default(), leaving: Cell::default(), worked: Cell::default() }
     }
 
     /// For a client connection of this core, to keep until it ends.
@@ -132,18 +143,28 @@ impl Balance {
     /// Whether the connection of a request that came at this time is to go elsewhere: the answer to it is its last.
     /// `in_flight` tells how many requests this core has.
     pub(crate) fn lets_go(&self, now: Instant, in_flight: impl FnOnce() -> u64) -> bool {
-        self.cores.len() > 1 && self.lets_go_at(now, busy_times(&self.cores), in_flight)
+        self.cores.len() > 1 && self.lets_go_at(now, busy_times(&self.cores), cpu_time, in_flight)
     }
 
-    fn lets_go_at(&self, now: Instant, busy: impl Iterator<Item = Duration>, in_flight: impl FnOnce() -> u64) -> bool {
+    fn lets_go_at(
+        &self,
+        now: Instant,
+        busy: impl Iterator<Item = Duration>,
+        worked: impl FnOnce() -> Duration,
+        in_flight: impl FnOnce() -> u64,
+    ) -> bool {
         let mut shares = self.shares.borrow_mut();
-        if shares.look(now, SPELL, busy) {
+        if let Some(passed) = shares.look(now, SPELL, busy) {
+            let worked = worked();
+            let before = self.worked.replace(worked);
             let own = shares.shares[self.number];
+            let waits = own - worked.saturating_sub(before).div_duration_f64(passed);
             let others = shares.shares.iter().enumerate().filter(|(number, _)| *number != self.number);
             let least = others.map(|(_, share)| *share).fold(1.0, f64::min);
+            let crowded = own > TOO_MUCH && waits < WAITS && least < HAS_TIME;
             // half of what makes the difference; a connection that is busy alone would only take its load along
             let active = in_flight().min(Rc::strong_count(&self.connection) as u64 - 1);
-            let surplus = if own > TOO_MUCH && least < HAS_TIME { (own - least) / own / 2.0 } else { 0.0 };
+            let surplus = if crowded { (own - least) / own / 2.0 } else { 0.0 };
             self.leaving.set((active as f64 * surplus) as u64);
         }
         let leaving = self.leaving.get();

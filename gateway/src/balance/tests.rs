@@ -82,14 +82,21 @@ fn who_comes_to_a_busy_core_is_served_by_the_one_that_has_time_and_else_by_the_l
     }
 }
 
-/// How many of 100 requests are the last of their connections.
-fn let_go(connections: usize, in_flight: u64, shares: [f64; 2]) -> usize {
+/// How many of 100 requests are the last of their connections, on a core that waits for a processor for such a share.
+fn let_go_by(waits: f64, connections: usize, in_flight: u64, shares: [f64; 2]) -> usize {
     let (balance, mut told) = (Balance::new(two(), 0), told());
     let _held: Vec<_> = (0..connections).map(|_| balance.connection()).collect();
-    let asked = |told: &Told| balance.lets_go_at(told.now, told.busy.into_iter(), || in_flight);
+    let asked = |told: &Told| {
+        let worked = told.busy[0].mul_f64(1.0 - waits);
+        balance.lets_go_at(told.now, told.busy.into_iter(), || worked, || in_flight)
+    };
     assert!(!asked(&told), "nothing has happened");
     told.pass(SPELL, shares);
     (0..100).filter(|_| asked(&told)).count()
+}
+
+fn let_go(connections: usize, in_flight: u64, shares: [f64; 2]) -> usize {
+    let_go_by(0.0, connections, in_flight, shares)
 }
 
 #[test]
@@ -106,5 +113,6 @@ fn nobody_goes_where_it_would_not_help() {
     assert_eq!(let_go(32, 32, [0.8, 0.0]), 0, "from a core that has time left");
     assert_eq!(let_go(32, 1, [1.0, 0.0]), 0, "with the one that makes it busy");
     assert_eq!(let_go(1, 100, [1.0, 0.0]), 0, "with the one that makes it busy");
+    assert_eq!(let_go_by(0.05, 32, 32, [1.0, 0.0]), 0, "where all processors are taken");
     assert!(!Balance::default().lets_go(Instant::now() + SPELL, || 100), "a core without others");
 }
