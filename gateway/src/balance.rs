@@ -2,8 +2,8 @@
 //! connections then wakes one core once, and another one not at all. A core that has too much to do while another one
 //! has time asks clients to connect anew.
 //!
-//! How busy a core is the clock tells, not the CPU time: one that waits for a processor has no time either. Where that is
-//! why it has none, another core would wait as well.
+//! How busy a core is the clock tells, not the CPU time: one that waits for a processor amidst its work has no time either.
+//! Where that is why it has none, another core would wait as well.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -34,8 +34,21 @@ fn cpu_time() -> Duration {
     clock_gettime(ClockId::ThreadCPUTime).try_into().unwrap_or_default()
 }
 
-fn busy_times(cores: &Cores) -> impl Iterator<Item = Duration> {
-    cores.iter().map(|core| core.worker_total_busy_duration(0))
+/// What a runtime tells of its thread.
+#[derive(Debug, Clone, Copy)]
+struct Told {
+    /// All the time that it has worked, up to when it last looked for news.
+    busy: Duration,
+    /// It does not sleep.
+    awake: bool,
+}
+
+fn told(cores: &Cores) -> impl Iterator<Item = Told> {
+    let told = |core: &RuntimeMetrics| Told {
+        busy: core.worker_total_busy_duration(0),
+        awake: core.worker_park_unpark_count(0).is_multiple_of(2),
+    };
+    cores.iter().map(told)
 }
 
 /// What share of its time each core was busy of late.
@@ -52,15 +65,17 @@ impl Shares {
     }
 
     /// Looks anew, if the last look was so long ago, and returns how long.
-    fn look(&mut self, now: Instant, after: Duration, busy: impl Iterator<Item = Duration>) -> Option<Duration> {
+    fn look(&mut self, now: Instant, after: Duration, told: impl Iterator<Item = Told>) -> Option<Duration> {
         let passed = now.saturating_duration_since(self.since);
         if passed < after {
             return None;
         }
         self.since = now;
-        for ((share, before), now) in self.shares.iter_mut().zip(&mut self.busy).zip(busy) {
-            *share = now.saturating_sub(*before).div_duration_f64(passed).min(1.0);
-            *before = now;
+        for ((share, before), Told { busy, awake }) in self.shares.iter_mut().zip(&mut self.busy).zip(told) {
+            // who neither slept nor told anything has been at one thing all the time
+            let at_one_thing = awake && busy == *before;
+            *share = if at_one_thing { 1.0 } else { (busy - *before).div_duration_f64(passed).min(1.0) };
+            *before = busy;
         }
         Some(passed)
     }
@@ -90,13 +105,23 @@ impl Placement {
     /// The number of the core that serves the next connection.
     pub(crate) fn place(&mut self) -> usize {
         let cores = self.cores.clone();
-        self.place_at(Instant::now(), busy_times(&cores))
+        self.place_at(Instant::now(), told(&cores))
     }
 
-    fn place_at(&mut self, now: Instant, busy: impl Iterator<Item = Duration>) -> usize {
-        if self.shares.look(now, MOMENT, busy).is_some() {
+    /// Forgets what cores did long ago, where nobody comes for a while.
+    pub(crate) fn look(&mut self) {
+        let cores = self.cores.clone();
+        self.look_at(Instant::now(), told(&cores));
+    }
+
+    fn look_at(&mut self, now: Instant, told: impl Iterator<Item = Told>) {
+        if self.shares.look(now, MOMENT, told).is_some() {
             self.given.fill(0);
         }
+    }
+
+    fn place_at(&mut self, now: Instant, told: impl Iterator<Item = Told>) -> usize {
+        self.look_at(now, told);
         let expected = |core: usize| self.shares.shares[core] + UNSEEN * f64::from(self.given[core]);
         let cores = 0..self.given.len();
         let least = || cores.clone().min_by(|a, b| expected(*a).total_cmp(&expected(*b)));
@@ -140,21 +165,27 @@ impl Balance {
         self.connection.clone()
     }
 
-    /// Whether the connection of a request that came at this time is to go elsewhere: the answer to it is its last.
+    /// Whether the connection of a request that came at `came` is to go elsewhere: the answer to it is its last.
     /// `in_flight` tells how many requests this core has.
-    pub(crate) fn lets_go(&self, now: Instant, in_flight: impl FnOnce() -> u64) -> bool {
-        self.cores.len() > 1 && self.lets_go_at(now, busy_times(&self.cores), cpu_time, in_flight)
+    pub(crate) fn lets_go(&self, came: Instant, in_flight: impl FnOnce() -> u64) -> bool {
+        if self.cores.len() < 2 {
+            return false;
+        }
+        // the clock is asked once a spell: whoever comes later finds that time has passed
+        let due = came.saturating_duration_since(self.shares.borrow().since) >= SPELL;
+        let now = if due { Instant::now() } else { came };
+        self.lets_go_at(now, told(&self.cores), cpu_time, in_flight)
     }
 
     fn lets_go_at(
         &self,
         now: Instant,
-        busy: impl Iterator<Item = Duration>,
+        told: impl Iterator<Item = Told>,
         worked: impl FnOnce() -> Duration,
         in_flight: impl FnOnce() -> u64,
     ) -> bool {
         let mut shares = self.shares.borrow_mut();
-        if let Some(passed) = shares.look(now, SPELL, busy) {
+        if let Some(passed) = shares.look(now, SPELL, told) {
             let worked = worked();
             let before = self.worked.replace(worked);
             let own = shares.shares[self.number];

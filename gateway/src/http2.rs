@@ -4,6 +4,7 @@
 
 mod streams;
 
+use std::cell::Cell;
 use std::future::Future;
 use std::io;
 use std::net::IpAddr;
@@ -77,11 +78,12 @@ where
     let (idle, unread) = (worker.shared.header_timeout, worker.shared.reader_timeout);
     let streams = Rc::new(Streams::new());
     let elsewhere = Rc::new(Notify::new());
-    let (counted, balance) = (streams.clone(), elsewhere.clone());
+    let (counted, goes, told) = (streams.clone(), elsewhere.clone(), Cell::new(false));
     let service = service_fn(move |request: Request<Incoming>| {
         let stream = Stream::begin(counted.clone());
-        if worker.lets_go(Instant::now()) {
-            balance.notify_one();
+        if !told.get() && worker.lets_go(Instant::now()) {
+            told.set(true);
+            goes.notify_one();
         }
         let answer = proxy::handle(worker.clone(), client.clone(), request);
         async move { Ok::<_, std::convert::Infallible>(answer.await.map(|reply| Counted::new(reply, stream))) }

@@ -73,6 +73,8 @@ pub struct Guest {
     stream: StdStream,
     peer: IpAddr,
     seat: OwnedSemaphorePermit,
+    /// What the port was when it came.
+    tls: Option<Arc<ServerConfig>>,
 }
 
 /// How far a core, or one of its ports, has come with its life.
@@ -119,7 +121,12 @@ impl Crew {
         if self.others.is_empty() {
             return None;
         }
-        self.others.get(self.placement.borrow_mut().place().checked_sub(1)?)
+        let core = self.placement.borrow_mut().place();
+        self.others.get(core.checked_sub(1)?).filter(|core| !core.is_closed())
+    }
+
+    fn look(&self) {
+        self.placement.borrow_mut().look();
     }
 }
 
@@ -144,6 +151,7 @@ pub async fn run(worker: Rc<Worker>, mut commands: mpsc::UnboundedReceiver<Comma
             command = commands.recv() => command,
             _ = sweep.tick() => {
                 worker.pool.sweep();
+                crew.look();
                 continue;
             }
         };
@@ -206,17 +214,22 @@ impl Door {
     /// Serves a client that came to another core.
     fn welcome(&self, guest: Guest) {
         if let Ok(stream) = TcpStream::from_std(guest.stream) {
-            drop(spawn_local(self.clone().serve(stream, guest.peer, guest.seat)));
+            drop(spawn_local(self.clone().serve(stream, guest.peer, guest.seat, guest.tls)));
         }
     }
 
-    async fn serve(self, stream: TcpStream, peer: IpAddr, _seat: OwnedSemaphorePermit) {
+    async fn serve(
+        self,
+        stream: TcpStream,
+        peer: IpAddr,
+        _seat: OwnedSemaphorePermit,
+        config: Option<Arc<ServerConfig>>,
+    ) {
         if stream.set_nodelay(true).is_err() {
             return;
         }
         let _counted = self.worker.balance.connection();
         let stream = Paced::new(stream, self.worker.shared.reader_timeout);
-        let config = self.tls();
         self.worker.sink.core.accepted(self.port, if config.is_some() { "https" } else { "http" });
         // what is not spoken on a connection is boxed apart, and takes no room in it
         match config {

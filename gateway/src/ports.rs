@@ -15,8 +15,8 @@ use crate::options::Options;
 use crate::server::{Error, Notices};
 use crate::snapshot::{Bind, Snapshot};
 
-/// Connections that may wait to be accepted.
-pub(crate) const BACKLOG: i32 = 1024;
+/// Connections that may wait to be accepted, if the kernel lets so many.
+pub(crate) const BACKLOG: i32 = 4096;
 /// Longest wait until all cores have closed or renewed a port.
 const CHANGING: Duration = Duration::from_secs(1);
 
@@ -79,7 +79,10 @@ impl Ports {
     /// Tells all cores to stop; from then on no port is opened.
     pub(crate) fn stop(&self) {
         self.state().stopped = true;
-        self.tell_host(Command::Stop);
+        // without the core that has the sockets nobody would pass it on
+        if self.commands.first().is_none_or(|host| host.send(Command::Stop).is_err()) {
+            self.tell(|| Command::Stop);
+        }
     }
 
     /// Opens the ports that a snapshot needs, has it served, and closes the others; all of it or, when an address

@@ -131,9 +131,9 @@ impl Gateway {
         let shared = Arc::new(Shared::new(compiled.snapshot, &options));
         let count = options.workers.or_else(|| std::thread::available_parallelism().ok().map(Into::into)).unwrap_or(1);
         let runtime = |_| Builder::new_current_thread().enable_all().on_thread_unpark(crate::turn::heard).build();
-        let runtimes = (0..count.max(1)).map(runtime);
-        let runtimes = runtimes.collect::<Result<Vec<_>, _>>()?;
-        let all: Cores = runtimes.iter().map(|runtime| runtime.handle().metrics()).collect();
+        let runtimes =
+            (0..count.max(1)).map(|core| runtime(core).map(|own| Own(Some(own)))).collect::<Result<Vec<_>, _>>()?;
+        let all: Cores = runtimes.iter().flat_map(|own| &own.0).map(|runtime| runtime.metrics()).collect();
         let (commands, orders): (Vec<_>, Vec<_>) = runtimes.iter().map(|_| mpsc::unbounded_channel()).unzip();
         let mut cores = Vec::new();
         for (number, (runtime, orders)) in runtimes.into_iter().zip(orders).enumerate() {
@@ -273,8 +273,21 @@ impl Signals {
     }
 }
 
+/// A core's runtime. It may be let go of where nothing may be waited for: when another one cannot be had.
+#[derive(Debug)]
+struct Own(Option<Runtime>);
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
 /// The life of a core, on its thread.
-fn core<F: Future<Output = ()> + 'static>(runtime: &Runtime, run: impl FnOnce() -> F) {
+fn core<F: Future<Output = ()> + 'static>(runtime: &Own, run: impl FnOnce() -> F) {
+    let Some(runtime) = &runtime.0 else { return };
     // a task of its own: what is waited for here is polled with all that happens on the core
     let run = async { spawn_local(run()).await };
     if let Err(ended) = LocalSet::new().block_on(runtime, run)

@@ -47,7 +47,7 @@ const RESOLVE_TIMEOUT: Duration = Duration::from_secs(3);
 /// Idle connections older than this are not used again, nor those that the upstream gives up earlier.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(90);
 /// Idle connections kept per upstream and core.
-const MAX_IDLE: usize = 512;
+const MAX_IDLE: usize = 1024;
 
 /// Why no connection could be had; nothing was sent.
 #[derive(Debug, thiserror::Error)]

@@ -36,12 +36,13 @@ fn two() -> Cores {
 }
 
 /// Cores of which a test says how busy they were.
-struct Told {
+struct Cast {
     now: Instant,
     busy: [Duration; 2],
+    awake: bool,
 }
 
-impl Told {
+impl Cast {
     /// So much time passes, in which each core is busy for such a share.
     fn pass(&mut self, time: Duration, shares: [f64; 2]) {
         self.now += time;
@@ -49,25 +50,30 @@ impl Told {
             *busy += time.mul_f64(share);
         }
     }
+
+    fn told(&self) -> impl Iterator<Item = Told> {
+        let awake = self.awake;
+        self.busy.into_iter().map(move |busy| Told { busy, awake })
+    }
 }
 
-fn told() -> Told {
-    Told { now: Instant::now() + SPELL, busy: [Duration::ZERO; 2] }
+fn cast() -> Cast {
+    Cast { now: Instant::now() + SPELL, busy: [Duration::ZERO; 2], awake: false }
 }
 
 #[test]
 fn connections_stay_together_on_a_core_that_has_time() {
-    let (mut placement, mut told) = (Placement::new(two()), told());
+    let (mut placement, mut cast) = (Placement::new(two()), cast());
     for _ in 0..1000 {
-        told.pass(MOMENT, [0.3, 0.0]);
-        assert_eq!(placement.place_at(told.now, told.busy.into_iter()), 0);
+        cast.pass(MOMENT, [0.3, 0.0]);
+        assert_eq!(placement.place_at(cast.now, cast.told()), 0);
     }
 }
 
 #[test]
 fn many_that_come_at_once_are_spread_before_anybody_knows_what_they_do() {
-    let (mut placement, told) = (Placement::new(two()), told());
-    let placed: Vec<_> = (0..1000).map(|_| placement.place_at(told.now, told.busy.into_iter())).collect();
+    let (mut placement, cast) = (Placement::new(two()), cast());
+    let placed: Vec<_> = (0..1000).map(|_| placement.place_at(cast.now, cast.told())).collect();
     assert_eq!(placed.iter().filter(|core| **core == 0).count(), 500);
     assert_eq!(placed[..40], [0; 40], "what waits for tokens is nearly idle");
 }
@@ -75,24 +81,45 @@ fn many_that_come_at_once_are_spread_before_anybody_knows_what_they_do() {
 #[test]
 fn who_comes_to_a_busy_core_is_served_by_the_one_that_has_time_and_else_by_the_least_busy() {
     for (shares, expected) in [([0.5, 0.0], 1), ([0.5, 0.5], 0), ([0.9, 0.6], 1), ([0.6, 0.9], 0), ([1.0, 1.0], 0)] {
-        let (mut placement, mut told) = (Placement::new(two()), told());
-        placement.place_at(told.now, told.busy.into_iter());
-        told.pass(MOMENT, shares);
-        assert_eq!(placement.place_at(told.now, told.busy.into_iter()), expected, "{shares:?}");
+        let (mut placement, mut cast) = (Placement::new(two()), cast());
+        placement.place_at(cast.now, cast.told());
+        cast.pass(MOMENT, shares);
+        assert_eq!(placement.place_at(cast.now, cast.told()), expected, "{shares:?}");
     }
+}
+
+#[test]
+fn a_core_that_does_not_come_to_the_end_of_one_thing_has_no_time() {
+    let (mut placement, mut cast) = (Placement::new(two()), cast());
+    cast.pass(MOMENT, [0.1, 0.1]);
+    placement.place_at(cast.now, cast.told());
+    cast.awake = true;
+    cast.pass(MOMENT, [0.0, 0.1]);
+    assert_eq!(placement.place_at(cast.now, cast.told()), 1);
+    cast.awake = false;
+    cast.pass(MOMENT, [0.0, 0.1]);
+    assert_eq!(placement.place_at(cast.now, cast.told()), 0, "one that sleeps has");
+}
+
+#[test]
+fn a_request_that_came_long_ago_does_not_make_a_core_look_busy() {
+    let balance = Balance::new(two(), 0);
+    let began = balance.shares.borrow().since;
+    balance.lets_go(began + SPELL, || 32);
+    assert!(balance.shares.borrow().since < began + SPELL, "the look is at its own time");
 }
 
 /// How many of 100 requests are the last of their connections, on a core that waits for a processor for such a share.
 fn let_go_by(waits: f64, connections: usize, in_flight: u64, shares: [f64; 2]) -> usize {
-    let (balance, mut told) = (Balance::new(two(), 0), told());
+    let (balance, mut cast) = (Balance::new(two(), 0), cast());
     let _held: Vec<_> = (0..connections).map(|_| balance.connection()).collect();
-    let asked = |told: &Told| {
-        let worked = told.busy[0].mul_f64(1.0 - waits);
-        balance.lets_go_at(told.now, told.busy.into_iter(), || worked, || in_flight)
+    let asked = |cast: &Cast| {
+        let worked = cast.busy[0].mul_f64(1.0 - waits);
+        balance.lets_go_at(cast.now, cast.told(), || worked, || in_flight)
     };
-    assert!(!asked(&told), "nothing has happened");
-    told.pass(SPELL, shares);
-    (0..100).filter(|_| asked(&told)).count()
+    assert!(!asked(&cast), "nothing has happened");
+    cast.pass(SPELL, shares);
+    (0..100).filter(|_| asked(&cast)).count()
 }
 
 fn let_go(connections: usize, in_flight: u64, shares: [f64; 2]) -> usize {

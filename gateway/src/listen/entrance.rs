@@ -64,7 +64,7 @@ impl Entrance {
             };
             match accepted {
                 Ok((stream, peer)) => {
-                    // only now: a core that has nobody to serve keeps no room from the others
+                    // only now: a port to which nobody comes has all its room
                     let seat = tokio::select! {
                         seat = self.room.clone().acquire_owned() => seat.ok(),
                         // whoever has been accepted is let in if there is room
@@ -82,11 +82,11 @@ impl Entrance {
     /// Serves a client, here or elsewhere.
     fn let_in(&self, stream: TcpStream, peer: IpAddr, seat: OwnedSemaphorePermit) {
         let Some(other) = self.crew.other() else {
-            drop(spawn_local(self.door.clone().serve(stream, peer, seat)));
+            drop(spawn_local(self.door.clone().serve(stream, peer, seat, self.door.tls())));
             return;
         };
         let Ok(stream) = stream.into_std() else { return };
-        let guest = Guest { port: self.door.port, stream, peer, seat };
+        let guest = Guest { port: self.door.port, stream, peer, seat, tls: self.door.tls() };
         if let Err(SendError(Command::Serve(guest))) = other.send(Command::Serve(guest)) {
             self.door.welcome(guest);
         }
@@ -100,7 +100,7 @@ impl Entrance {
             let Ok((stream, peer)) = listener.accept() else { return };
             let stream = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream));
             let (Ok(stream), Ok(seat)) = (stream, self.room.clone().try_acquire_owned()) else { continue };
-            drop(spawn_local(self.door.clone().serve(stream, peer.ip(), seat)));
+            drop(spawn_local(self.door.clone().serve(stream, peer.ip(), seat, self.door.tls())));
         }
     }
 }

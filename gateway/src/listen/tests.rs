@@ -115,8 +115,7 @@ async fn who_was_accepted_for_another_core_is_served_there_whatever_becomes_of_t
                 in_time(client.read_to_end(&mut answer)).await.unwrap();
                 assert!(answer.starts_with(b"HTTP/1.1 404 "), "{:?}", answer.escape_ascii());
             }
-            let told = std::thread::spawn(move || all_done.recv_timeout(PATIENCE));
-            let told = in_time(tokio::task::spawn_blocking(|| told.join().unwrap())).await.unwrap();
+            let told = in_time(tokio::task::spawn_blocking(move || all_done.recv_timeout(PATIENCE))).await.unwrap();
             assert_eq!(told, Err(std::sync::mpsc::RecvTimeoutError::Disconnected), "both cores let go of it");
             if !stops {
                 pair.host.send(Command::Stop).unwrap();

@@ -7,7 +7,7 @@ use std::time::Duration;
 use mock_providers::MockProvider;
 
 use crate::process::Process;
-use crate::support::{chat, get, pool, post, provider, raw, read, start_draining};
+use crate::support::{chat, get, pool, post, provider, raw, read, start_draining, start_with};
 use crate::{http2, https, websocket};
 
 const ASK: &str = r#"{"messages":[{"role":"user","content":"hi"}]}"#;
@@ -61,6 +61,35 @@ async fn a_gateway_that_is_to_go_serves_on_and_asks_its_clients_to_go_elsewhere(
         process.notice("stopped");
         assert_eq!(process.ended().code(), Some(0));
         assert!(TcpStream::connect(address).is_err() && TcpStream::connect(ready).is_err());
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_that_come_at_once_are_served_to_the_end_on_all_cores() {
+    let mock = provider("a", "{respond: {chunks: [one, two, three, four]}, latency: {itl: 100ms}}").await;
+    let running = start_with(&pool(&[&mock], ""), |options| options.workers = Some(3));
+    let address = running.address();
+    // more than one core is given before it is known what they do
+    let connect = move || (0..200).map(|_| TcpStream::connect(address).unwrap()).collect::<Vec<_>>();
+    let mut clients = blocking(connect).await;
+    let clients = blocking(move || {
+        for client in &mut clients {
+            client.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+            client.write_all(&post("/v1/chat/completions", STREAM)).unwrap();
+        }
+        clients
+    });
+    let clients = clients.await;
+    mock.wait_until(|journal| journal.requests.len() == 200).await;
+    blocking(move || {
+        let stopped = std::thread::spawn(move || running.stop());
+        for mut client in clients {
+            let answer = read(&mut client);
+            assert!(answer.complete && answer.text().ends_with("data: [DONE]\n\n"), "{answer:?}");
+        }
+        stopped.join().unwrap();
+        assert!(TcpStream::connect(address).is_err());
     })
     .await;
 }
