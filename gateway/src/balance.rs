@@ -3,14 +3,12 @@
 //! has time asks clients to connect anew.
 //!
 //! How busy a core is the clock tells, not the CPU time: one that waits for a processor amidst its work has no time either.
-//! Where that is why it has none, another core would wait as well.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rustix::time::{ClockId, clock_gettime};
 use tokio::runtime::RuntimeMetrics;
 
 /// Over how long a new connection is placed by what cores have done.
@@ -23,16 +21,9 @@ const HAS_TIME: f64 = 0.4;
 const UNSEEN: f64 = 0.01;
 /// A core that is busy for a larger share has too much to do, if another one has [`HAS_TIME`].
 const TOO_MUCH: f64 = 0.85;
-/// A core that waits for a processor for a larger share would not be helped by another one.
-const WAITS: f64 = 0.03;
 
 /// The cores of a gateway, by number.
 pub(crate) type Cores = Arc<[RuntimeMetrics]>;
-
-/// Of the calling thread, so far.
-fn cpu_time() -> Duration {
-    clock_gettime(ClockId::ThreadCPUTime).try_into().unwrap_or_default()
-}
 
 /// What a runtime tells of its thread.
 #[derive(Debug, Clone, Copy)]
@@ -64,20 +55,20 @@ impl Shares {
         Self { since: Instant::now(), busy: vec![Duration::ZERO; cores], shares: vec![0.0; cores] }
     }
 
-    /// Looks anew, if the last look was so long ago, and returns how long.
-    fn look(&mut self, now: Instant, after: Duration, told: impl Iterator<Item = Told>) -> Option<Duration> {
+    /// Looks anew, if the last look was so long ago.
+    fn look(&mut self, now: Instant, after: Duration, told: impl Iterator<Item = Told>) -> bool {
         let passed = now.saturating_duration_since(self.since);
         if passed < after {
-            return None;
+            return false;
         }
         self.since = now;
         for ((share, before), Told { busy, awake }) in self.shares.iter_mut().zip(&mut self.busy).zip(told) {
             // who neither slept nor told anything has been at one thing all the time
             let at_one_thing = awake && busy == *before;
-            *share = if at_one_thing { 1.0 } else { (busy - *before).div_duration_f64(passed).min(1.0) };
+            *share = if at_one_thing { 1.0 } else { busy.saturating_sub(*before).div_duration_f64(passed).min(1.0) };
             *before = busy;
         }
-        Some(passed)
+        true
     }
 }
 
@@ -115,7 +106,7 @@ impl Placement {
     }
 
     fn look_at(&mut self, now: Instant, told: impl Iterator<Item = Told>) {
-        if self.shares.look(now, MOMENT, told).is_some() {
+        if self.shares.look(now, MOMENT, told) {
             self.given.fill(0);
         }
     }
@@ -143,8 +134,6 @@ pub struct Balance {
     connection: Rc<()>,
     /// How many of them are still to be asked to go elsewhere.
     leaving: Cell<u64>,
-    /// The CPU time of this core at the last look.
-    worked: Cell<Duration>,
 }
 
 impl Default for Balance {
@@ -157,7 +146,7 @@ impl Default for Balance {
 impl Balance {
     pub(crate) fn new(cores: Cores, number: usize) -> Self {
         let shares = RefCell::new(Shares::new(cores.len()));
-        Self { cores, number, shares, connection: Rc::default(), leaving: Cell::default(), worked: Cell::default() }
+        Self { cores, number, shares, connection: Rc::default(), leaving: Cell::default() }
     }
 
     /// For a client connection of this core, to keep until it ends.
@@ -174,25 +163,16 @@ impl Balance {
         // the clock is asked once a spell: whoever comes later finds that time has passed
         let due = came.saturating_duration_since(self.shares.borrow().since) >= SPELL;
         let now = if due { Instant::now() } else { came };
-        self.lets_go_at(now, told(&self.cores), cpu_time, in_flight)
+        self.lets_go_at(now, told(&self.cores), in_flight)
     }
 
-    fn lets_go_at(
-        &self,
-        now: Instant,
-        told: impl Iterator<Item = Told>,
-        worked: impl FnOnce() -> Duration,
-        in_flight: impl FnOnce() -> u64,
-    ) -> bool {
+    fn lets_go_at(&self, now: Instant, told: impl Iterator<Item = Told>, in_flight: impl FnOnce() -> u64) -> bool {
         let mut shares = self.shares.borrow_mut();
-        if let Some(passed) = shares.look(now, SPELL, told) {
-            let worked = worked();
-            let before = self.worked.replace(worked);
+        if shares.look(now, SPELL, told) {
             let own = shares.shares[self.number];
-            let waits = own - worked.saturating_sub(before).div_duration_f64(passed);
             let others = shares.shares.iter().enumerate().filter(|(number, _)| *number != self.number);
             let least = others.map(|(_, share)| *share).fold(1.0, f64::min);
-            let crowded = own > TOO_MUCH && waits < WAITS && least < HAS_TIME;
+            let crowded = own > TOO_MUCH && least < HAS_TIME;
             // half of what makes the difference; a connection that is busy alone would only take its load along
             let active = in_flight().min(Rc::strong_count(&self.connection) as u64 - 1);
             let surplus = if crowded { (own - least) / own / 2.0 } else { 0.0 };

@@ -109,21 +109,14 @@ fn a_request_that_came_long_ago_does_not_make_a_core_look_busy() {
     assert!(balance.shares.borrow().since < began + SPELL, "the look is at its own time");
 }
 
-/// How many of 100 requests are the last of their connections, on a core that waits for a processor for such a share.
-fn let_go_by(waits: f64, connections: usize, in_flight: u64, shares: [f64; 2]) -> usize {
+/// How many of 100 requests are the last of their connections.
+fn let_go(connections: usize, in_flight: u64, shares: [f64; 2]) -> usize {
     let (balance, mut cast) = (Balance::new(two(), 0), cast());
     let _held: Vec<_> = (0..connections).map(|_| balance.connection()).collect();
-    let asked = |cast: &Cast| {
-        let worked = cast.busy[0].mul_f64(1.0 - waits);
-        balance.lets_go_at(cast.now, cast.told(), || worked, || in_flight)
-    };
+    let asked = |cast: &Cast| balance.lets_go_at(cast.now, cast.told(), || in_flight);
     assert!(!asked(&cast), "nothing has happened");
     cast.pass(SPELL, shares);
     (0..100).filter(|_| asked(&cast)).count()
-}
-
-fn let_go(connections: usize, in_flight: u64, shares: [f64; 2]) -> usize {
-    let_go_by(0.0, connections, in_flight, shares)
 }
 
 #[test]
@@ -140,6 +133,5 @@ fn nobody_goes_where_it_would_not_help() {
     assert_eq!(let_go(32, 32, [0.8, 0.0]), 0, "from a core that has time left");
     assert_eq!(let_go(32, 1, [1.0, 0.0]), 0, "with the one that makes it busy");
     assert_eq!(let_go(1, 100, [1.0, 0.0]), 0, "with the one that makes it busy");
-    assert_eq!(let_go_by(0.05, 32, 32, [1.0, 0.0]), 0, "where all processors are taken");
     assert!(!Balance::default().lets_go(Instant::now() + SPELL, || 100), "a core without others");
 }
