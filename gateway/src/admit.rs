@@ -8,7 +8,6 @@ use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, EXPECT};
 use http::{Method, StatusCode};
 use http_body::Body;
-use hyper::body::Incoming;
 
 use crate::asked::Asked;
 use crate::edit::Prompt;
@@ -16,6 +15,7 @@ use crate::error::{Reason, Rejection};
 use crate::exchange::Exchange;
 use crate::operation;
 use crate::path::{self, Reading};
+use crate::received::Received;
 use crate::relay::LOGGED_BODY;
 use crate::snapshot::{Operation, RouteEntry, Rule};
 use crate::upstream::{Passing, UpstreamBody};
@@ -65,7 +65,7 @@ pub async fn admit(
     entry: &RouteEntry,
     routes: &[(Box<str>, Operation)],
     path: String,
-    body: Incoming,
+    body: Received,
 ) -> Result<Admitted, Rejection> {
     let operation = match check_head(exchange, entry, routes, &path) {
         Ok(operation) => operation,
@@ -150,7 +150,7 @@ fn check_method(method: &Method, operation: Operation) -> Result<(), Rejection> 
 }
 
 /// Reads a body whole. One chunk stays as it is; several are copied once, into room of the announced size.
-async fn read_body(exchange: &mut Exchange, limit: usize, mut body: Incoming) -> Result<(Bytes, Hold), Rejection> {
+async fn read_body(exchange: &mut Exchange, limit: usize, mut body: Received) -> Result<(Bytes, Hold), Rejection> {
     let announced =
         exchange.head.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     if announced.is_some_and(|length| length > limit) {
@@ -203,7 +203,7 @@ pub enum StaticBody {
 ///
 /// # Errors
 /// As [`admit`], where it is held.
-pub async fn repeatable_body(exchange: &mut Exchange, rule: &Rule, body: Incoming) -> Result<StaticBody, Rejection> {
+pub async fn repeatable_body(exchange: &mut Exchange, rule: &Rule, body: Received) -> Result<StaticBody, Rejection> {
     if body.is_end_stream() {
         return Ok(StaticBody::Held(Bytes::new(), None));
     }
@@ -214,7 +214,7 @@ pub async fn repeatable_body(exchange: &mut Exchange, rule: &Rule, body: Incomin
     Ok(StaticBody::Held(bytes, Some(room)))
 }
 
-async fn next_chunk(body: &mut Incoming, until: Instant) -> Result<Option<Bytes>, Rejection> {
+async fn next_chunk(body: &mut Received, until: Instant) -> Result<Option<Bytes>, Rejection> {
     loop {
         let frame = std::future::poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx));
         let frame = tokio::time::timeout_at(until.into(), frame).await.map_err(|_| slow_body())?;
@@ -235,7 +235,7 @@ async fn next_chunk(body: &mut Incoming, until: Instant) -> Result<Option<Bytes>
 
 /// Reads on, within bounds, while the refusal goes out, so that it is not lost to a reset of the connection.
 /// A client that waits to be asked for its body (`Expect`) is not asked.
-pub(crate) fn discard(exchange: &Exchange, mut body: Incoming) {
+pub(crate) fn discard(exchange: &Exchange, mut body: Received) {
     if body.is_end_stream() || exchange.head.headers.contains_key(EXPECT) {
         return;
     }

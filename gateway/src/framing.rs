@@ -215,4 +215,4 @@ impl<T: AsyncWrite + Presence + Unpin> AsyncWrite for Watched<T> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -13,5 +13,7 @@ mod tests;
 
 pub use body::body;
 pub use connection::connection;
+#[cfg(test)]
+pub(crate) use connection::heard;
 pub use manifests::manifests;
 pub use stream::stream;

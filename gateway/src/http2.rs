@@ -27,6 +27,7 @@ use crate::error::{Reason, Rejection};
 use crate::framing::Framing;
 use crate::listen::{Door, HEAD_FIELDS, HEAD_SIZE, LAST_HEAD, Stage};
 use crate::proxy;
+use crate::received::Received;
 use crate::replay::Replay;
 use streams::{Counted, Stream, Streams};
 
@@ -85,7 +86,7 @@ where
             told.set(true);
             goes.notify_one();
         }
-        let answer = proxy::handle(worker.clone(), client.clone(), request);
+        let answer = proxy::handle(worker.clone(), client.clone(), request.map(Received::Layer));
         async move { Ok::<_, std::convert::Infallible>(answer.await.map(|reply| Counted::new(reply, stream))) }
     });
     let mut connection = pin!(builder().serve_connection(TokioIo::new(io), service));

@@ -1,7 +1,7 @@
 //! The reference gateway: Kubernetes resources in, LLM traffic through.
 //!
 //! Reading order: [`snapshot`] (what is served), [`config`] (how manifests become a snapshot), then the story
-//! of a request in [`proxy`]: [`listen`] (with [`certificate`] and [`http2`]) → match ([`route`], [`auth`], by model name [`model`]) → [`admit`] → choose ([`select`], [`health`], [`affinity`]) →
+//! of a request in [`proxy`]: [`listen`] (with [`certificate`], `http1` and [`http2`]) → match ([`route`], [`auth`], by model name [`model`]) → [`admit`] → choose ([`select`], [`health`], [`affinity`]) →
 //! [`send`] and [`receive`] (with [`failover`] and its [`tries`] around them) → [`commit`], [`relay`] (of an [`answer`], with [`tap`]) → [`record`] (to [`telemetry`]).
 //! [`controller`] deploys gateways in a cluster. [`server`] starts and stops all of it; [`reload`] follows the manifests in files, [`kubernetes`] those of a cluster, and [`loaded`] tells what became of them; [`page`] shows all of it.
 
@@ -14,6 +14,7 @@ pub mod asked;
 pub mod auth;
 pub mod balance;
 pub mod block;
+mod buffers;
 pub mod cel;
 pub mod certificate;
 pub mod commit;
@@ -36,6 +37,7 @@ pub mod fuzzing;
 pub mod headers;
 pub mod health;
 pub mod hint;
+mod http1;
 pub mod http2;
 pub mod json;
 pub mod kubernetes;
@@ -57,6 +59,7 @@ mod presence;
 mod prices;
 pub mod proxy;
 pub mod receive;
+pub mod received;
 pub mod record;
 pub mod redirect;
 pub mod relay;

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
-use hyper::server::conn::http1;
+use hyper::server::conn::http1 as layer;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::ServerConfig;
@@ -27,10 +27,12 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::balance::Placement;
 use crate::framing::{Framing, Watched};
+use crate::http1;
 use crate::http2::{self, Opening};
 use crate::patience::Paced;
 use crate::presence::Presence;
 use crate::proxy::{self, Client};
+use crate::received::Received;
 use crate::replay::Replay;
 use crate::tunnel::Slot;
 use crate::worker::Worker;
@@ -257,7 +259,12 @@ impl Door {
     {
         let Some((io, opening)) = self.in_time(http2::listen(io)).await else { return };
         match opening {
-            Opening::Http1 => self.serve_http1(io, peer, None).await,
+            Opening::Http1 => {
+                let client = self.client(peer, None, Framing::default());
+                if let Some(io) = http1::serve(&mut self, io, client).await {
+                    Box::pin(self.serve_http1(io, peer, None)).await;
+                }
+            }
             Opening::Http2 => Box::pin(http2::serve(self, io, peer, None)).await,
         }
     }
@@ -288,6 +295,11 @@ impl Door {
         reached(&mut self.stage, stage).await;
     }
 
+    /// Whether the port has come so far.
+    pub(crate) fn has_reached(&self, stage: Stage) -> bool {
+        self.stage.has_changed().is_err() || *self.stage.borrow() >= stage
+    }
+
     /// A client of this port.
     pub(crate) fn client(&self, peer: IpAddr, server_name: Option<Rc<str>>, framing: Framing) -> Client {
         Client { port: self.port, peer, server_name, framing, tunnel: Slot::default() }
@@ -301,10 +313,10 @@ impl Door {
         let (worker, client) = (self.worker.clone(), self.client(peer, server_name, framing.clone()));
         let slot = client.tunnel.clone();
         let service = service_fn(move |request| {
-            let answer = proxy::handle(worker.clone(), client.clone(), request);
+            let answer = proxy::handle(worker.clone(), client.clone(), request.map(Received::Layer));
             async move { Ok::<_, std::convert::Infallible>(answer.await) }
         });
-        let mut connection = http1::Builder::new()
+        let mut connection = layer::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(self.worker.shared.header_timeout)
             // whether the client has left `framing` asks, where it can

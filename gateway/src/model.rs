@@ -10,12 +10,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Response, StatusCode};
-use hyper::body::Incoming;
 use serde_json::{Value, json};
 
 use crate::admit::{self, Admitted};
 use crate::error::{Reason, Rejection};
 use crate::exchange::Exchange;
+use crate::received::Received;
 use crate::record::End;
 use crate::relay::Reply;
 use crate::snapshot::{Operation, RouteEntry, Target, WeightedBackend};
@@ -187,7 +187,7 @@ pub async fn serve(
     index: usize,
     router: &ModelRouter,
     path: String,
-    body: Incoming,
+    body: Received,
 ) -> Response<Reply> {
     let mut admitted = match admit::admit(&mut exchange, entry, &[], path, body).await {
         Ok(admitted) => admitted,

@@ -18,7 +18,8 @@ use crate::presence::Presence;
 pub struct Patience {
     limit: Duration,
     timer: Option<Pin<Box<Sleep>>>,
-    waiting: bool,
+    /// The beginning of this wait.
+    since: Option<Instant>,
 }
 
 /// A wait was too long.
@@ -29,28 +30,25 @@ impl Patience {
     /// Nobody waits yet.
     #[must_use]
     pub fn new(limit: Duration) -> Self {
-        Self { limit, timer: None, waiting: false }
+        Self { limit, timer: None, since: None }
     }
 
-    /// Passes on what a poll said, as long as that is not "wait" for too long.
+    /// Passes on what a poll said, as long as that is not "wait" for too long. A timer that was set for an earlier wait may
+    /// run out first, and is set anew then.
     pub fn poll<T>(&mut self, cx: &mut Context<'_>, outcome: Poll<T>) -> Poll<Result<T, Over>> {
         if let Poll::Ready(outcome) = outcome {
-            self.waiting = false;
+            self.since = None;
             return Poll::Ready(Ok(outcome));
         }
-        let end = || tokio::time::Instant::from(Instant::now() + self.limit);
-        let timer = match &mut self.timer {
-            None => self.timer.insert(Box::pin(tokio::time::sleep_until(end()))),
-            Some(timer) => {
-                if !self.waiting {
-                    timer.as_mut().reset(end());
-                }
-                timer
+        let end = *self.since.get_or_insert_with(Instant::now) + self.limit;
+        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(end.into())));
+        loop {
+            ready!(timer.as_mut().poll(cx));
+            if timer.deadline() >= end.into() {
+                return Poll::Ready(Err(Over));
             }
-        };
-        self.waiting = true;
-        ready!(timer.as_mut().poll(cx));
-        Poll::Ready(Err(Over))
+            timer.as_mut().reset(end.into());
+        }
     }
 }
 

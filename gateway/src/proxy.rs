@@ -7,13 +7,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
-use hyper::body::Incoming;
 
 use crate::access_log::Kept;
 use crate::cel::Uses;
 use crate::error::{Reason, Rejection};
 use crate::exchange::Exchange;
 use crate::framing::Framing;
+use crate::received::Received;
 use crate::record::Record;
 use crate::relay::Reply;
 use crate::route::{self, Asked, NoRoute};
@@ -42,7 +42,7 @@ pub struct Client {
 pub fn handle(
     worker: Rc<Worker>,
     client: Client,
-    request: Request<Incoming>,
+    request: Request<Received>,
 ) -> impl Future<Output = Response<Reply>> + Unpin {
     let (head, body) = request.into_parts();
     let exchange = Exchange::begin(worker, &client, head);
@@ -52,7 +52,7 @@ pub fn handle(
 }
 
 /// Serves a request.
-async fn serve(mut exchange: Box<Exchange>, client: Client, body: Incoming) -> Response<Reply> {
+async fn serve(mut exchange: Box<Exchange>, client: Client, body: Received) -> Response<Reply> {
     let snapshot = exchange.worker.shared.snapshot.load_full();
 
     tracing::begin(&mut exchange, &snapshot);
@@ -154,13 +154,13 @@ async fn serve(mut exchange: Box<Exchange>, client: Client, body: Incoming) -> R
 }
 
 /// Answers without having looked at the body.
-fn refuse(exchange: Box<Exchange>, body: Incoming, rejection: Rejection) -> Response<Reply> {
+fn refuse(exchange: Box<Exchange>, body: Received, rejection: Rejection) -> Response<Reply> {
     admit::discard(&exchange, body);
     exchange.reject(rejection)
 }
 
 /// Ends the exchange with the answer of a filter.
-fn answer_directly(mut exchange: Box<Exchange>, body: Incoming, answer: Response<Bytes>) -> Response<Reply> {
+fn answer_directly(mut exchange: Box<Exchange>, body: Received, answer: Response<Bytes>) -> Response<Reply> {
     exchange.record.reason = Some(Reason::DirectResponse);
     exchange.record.end = crate::record::End::Complete;
     admit::discard(&exchange, body);

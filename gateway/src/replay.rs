@@ -22,6 +22,12 @@ impl<T> Replay<T> {
     pub fn new(inner: T, first: Bytes) -> Self {
         Self { inner, first }
     }
+
+    /// Puts bytes that were read of it back; all that it was made with has been read by then.
+    pub(crate) fn put_back(&mut self, bytes: Bytes) {
+        debug_assert!(self.first.is_empty(), "what was put back before comes first");
+        self.first = bytes;
+    }
 }
 
 impl<T: Presence> Presence for Replay<T> {
@@ -42,6 +48,8 @@ impl<T: AsyncRead + Unpin> AsyncRead for Replay<T> {
         self.first.advance(part);
         if self.first.is_empty() {
             self.first = Bytes::new();
+            // what goes on behind it may have come as well; an end or a failure is met again
+            let _more = Pin::new(&mut self.inner).poll_read(cx, buf);
         }
         Poll::Ready(Ok(()))
     }

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::{Response, StatusCode};
-use hyper::body::Incoming;
 
 use crate::admit::StaticBody;
 use crate::answer::{Answer, Form, Tap};
 use crate::cel::Answered;
 use crate::exchange::Exchange;
+use crate::received::Received;
 use crate::record::Attempt;
 use crate::relay::{Relay, Reply, Timers};
 use crate::send::{self, Outbound};
@@ -26,7 +26,7 @@ pub async fn serve(
     index: usize,
     backend: &StaticBackend,
     path: &str,
-    body: Incoming,
+    body: Received,
 ) -> Response<Reply> {
     let query = exchange.head.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
     let target = format!("{path}{query}");

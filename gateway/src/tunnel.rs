@@ -11,12 +11,12 @@ use http::header::{CONNECTION, HeaderMap, HeaderValue, UPGRADE};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode, Version};
 use http_body::Body;
-use hyper::body::Incoming;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split};
 
 use crate::error::{Reason, Rejection};
 use crate::exchange::Exchange;
 use crate::headers;
+use crate::received::Received;
 use crate::record::{End, Pending};
 use crate::relay::Reply;
 use crate::replay::Replay;
@@ -52,7 +52,7 @@ pub struct Tunnel {
 
 /// Whether a request asks for a WebSocket.
 #[must_use]
-pub fn is_asked(head: &Parts, body: &Incoming) -> bool {
+pub fn is_asked(head: &Parts, body: &Received) -> bool {
     let Some(protocol) = head.headers.get(UPGRADE) else { return false };
     head.version == Version::HTTP_11
         && head.method == Method::GET

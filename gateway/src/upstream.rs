@@ -28,11 +28,12 @@ use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
 use crate::ConnectTo;
+use crate::buffers::Buffers;
 use crate::snapshot::{Endpoint, Protocol, UpstreamTls};
 use crate::socket::Shared;
 use crate::telemetry::Core;
 
-use http1::{Buffers, Http1};
+use http1::Http1;
 
 pub use body::{BodyBroken, Passing, UpstreamBody, body_broken, copy, empty};
 pub use duplex::Io;
@@ -234,6 +235,11 @@ impl Pool {
             buffers: Rc::default(),
             core: Arc::default(),
         }
+    }
+
+    /// What the connections of this core read into and write from.
+    pub(crate) fn buffers(&self) -> Rc<Buffers> {
+        self.buffers.clone()
     }
 
     /// An idle connection, else a new one.

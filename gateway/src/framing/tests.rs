@@ -87,7 +87,7 @@ const BODIES: [&str; 10] = [
 ];
 
 /// Requests with fields and bodies that need not fit together, and here and there something that fits nowhere.
-fn pieces() -> impl Strategy<Value = Vec<u8>> {
+pub(crate) fn pieces() -> impl Strategy<Value = Vec<u8>> {
     let one = |of: &'static [&'static str]| prop::sample::select(of).prop_map(|text| text.as_bytes().to_vec());
     let field = prop_oneof![3 => one(&LENGTHS), 2 => one(&CODINGS), 2 => one(&OTHERS)];
     let plain = prop_oneof![one(&LENGTHS[..4]), one(&CODINGS[..2])];
@@ -101,7 +101,7 @@ fn pieces() -> impl Strategy<Value = Vec<u8>> {
 }
 
 /// What a request is known by: its path and its body.
-type Told = (String, Vec<u8>);
+pub(crate) type Told = (String, Vec<u8>);
 
 /// The requests that pass, as `listen` and `proxy` let them pass: hyper reads, this module watches, and a chunked
 /// request is the last of its connection.
@@ -164,7 +164,7 @@ fn line<'b>(bytes: &mut &'b [u8]) -> Option<&'b str> {
     std::str::from_utf8(line.strip_suffix(b"\r").unwrap_or(line)).ok()
 }
 
-fn strict_request(mut bytes: &[u8]) -> Option<(Told, &[u8], bool)> {
+pub(crate) fn strict_request(mut bytes: &[u8]) -> Option<(Told, &[u8], bool)> {
     let mut first = line(&mut bytes)?;
     while first.is_empty() {
         first = line(&mut bytes)?;

@@ -39,11 +39,8 @@ thread_local! {
 
 /// Says the bytes behind the first, which is the size of the writes, and returns the statuses of the answers.
 pub fn connection(bytes: &[u8]) -> Vec<u16> {
-    let Some((size, said)) = bytes.split_first() else { return Vec::new() };
-    let heard = CORE.with(|core| {
-        let size = if *size == 0 { PIPE } else { usize::from(*size) };
-        core.tasks.block_on(&core.runtime, core.talk(said, size))
-    });
+    let Some((_, said)) = bytes.split_first() else { return Vec::new() };
+    let heard = heard(bytes);
     if said.starts_with(b"PRI * HTTP/2.0") {
         return Vec::new();
     }
@@ -52,6 +49,15 @@ pub fn connection(bytes: &[u8]) -> Vec<u16> {
         assert!(statuses.first().is_none_or(|status| *status != 500), "admitted with two lengths");
     }
     statuses
+}
+
+/// All that is answered to the bytes behind the first, which is the size of the writes.
+pub(crate) fn heard(bytes: &[u8]) -> Vec<u8> {
+    let Some((size, said)) = bytes.split_first() else { return Vec::new() };
+    CORE.with(|core| {
+        let size = if *size == 0 { PIPE } else { usize::from(*size) };
+        core.tasks.block_on(&core.runtime, core.talk(said, size))
+    })
 }
 
 impl Core {

@@ -9,17 +9,17 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::Request;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 
 use crate::mirror::Copied;
 use crate::patience::{Over, Patience};
+use crate::received::{Received, Unfinished};
 
 /// Why a body did not come to its end.
 #[derive(Debug, thiserror::Error)]
 pub enum BodyBroken {
     /// The client, or its connection, broke it off.
     #[error(transparent)]
-    Client(#[from] hyper::Error),
+    Client(#[from] Unfinished),
     /// The client sent nothing for too long.
     #[error("the request body did not arrive in time")]
     TooSlow,
@@ -28,14 +28,14 @@ pub enum BodyBroken {
 /// A client's body that passes by; the client may not let it wait for too long.
 #[derive(Debug)]
 pub struct Passing {
-    body: Incoming,
+    body: Received,
     patience: Patience,
 }
 
 impl Passing {
     /// Bounds each wait for the client's next bytes.
     #[must_use]
-    pub fn new(body: Incoming, limit: Duration) -> Self {
+    pub fn new(body: Received, limit: Duration) -> Self {
         Self { body, patience: Patience::new(limit) }
     }
 }

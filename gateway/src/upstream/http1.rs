@@ -7,7 +7,7 @@ mod body;
 mod head;
 mod upload;
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::fmt;
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -19,6 +19,8 @@ use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::task::JoinHandle;
+
+use crate::buffers::Buffers;
 
 use super::{Error, IDLE_TIMEOUT, Io, SendError, UpstreamBody};
 use body::Body;
@@ -34,32 +36,6 @@ const FRESH: Duration = Duration::from_micros(200);
 const ON_ITS_WAY: Duration = Duration::from_secs(1);
 /// An upload that its answer has outlived is let go after so long.
 const LINGERING: Duration = Duration::from_secs(10);
-/// Bytes that are read at a time.
-const READ: usize = 64 * 1024;
-/// A buffer that grew beyond this is not kept.
-const KEPT: usize = 64 * 1024;
-
-/// What the connections of a core read into and write from; none of them keeps it while it waits. Not to be shown: it has
-/// held credentials.
-pub(super) struct Buffers {
-    read: RefCell<Box<[u8]>>,
-    write: RefCell<Vec<u8>>,
-}
-
-impl Default for Buffers {
-    fn default() -> Self {
-        Self { read: RefCell::new(vec![0; READ].into()), write: RefCell::default() }
-    }
-}
-
-impl Buffers {
-    fn keep(&self, mut buffer: Vec<u8>) {
-        if buffer.capacity() <= KEPT {
-            buffer.clear();
-            self.write.replace(buffer);
-        }
-    }
-}
 
 /// One connection.
 pub(super) struct Http1 {

@@ -361,3 +361,25 @@ async fn after_the_word_of_another_protocol_whoever_comes_is_served_by_it() {
     .await
     .unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_being_served_while_a_port_is_renewed_is_told_that_the_connection_ends() {
+    let a = provider("a", "{respond: {text: by a}}").await;
+    let plain = pool(&[&a], "");
+    let secret = https::secret("certificate", "tls.test");
+    let secured = "protocol: HTTPS, tls: {certificateRefs: [{name: certificate}]}}";
+    let secured = plain.replace("protocol: HTTP}", secured) + &secret.manifest;
+    let running = start_with(&plain, |_| ());
+    let answer = tokio::task::spawn_blocking(move || {
+        let whole = chat("any.test", "any", false);
+        let (begun, rest) = whole.split_at(whole.len() - 5);
+        let mut client = TcpStream::connect(running.address()).unwrap();
+        client.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        client.write_all(begun).unwrap();
+        assert!(running.apply(&secured).starts_with("reloaded"));
+        client.write_all(rest).unwrap();
+        read(&mut client)
+    });
+    let answer = answer.await.unwrap();
+    assert_eq!((answer.status, answer.header("connection")), (200, Some("close")));
+}

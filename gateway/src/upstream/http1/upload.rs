@@ -12,8 +12,8 @@ use http_body::Body as _;
 use smallvec::SmallVec;
 use tokio::io::AsyncWrite;
 
-use super::Buffers;
 use super::head::{self, Length};
+use crate::buffers::Buffers;
 use crate::upstream::{Error, Io, UpstreamBody, empty};
 
 /// A body up to this size is written in one piece with its head.
@@ -43,7 +43,7 @@ pub(super) struct Upload {
 impl Upload {
     pub(super) fn new(request: Request<UpstreamBody>, buffers: Rc<Buffers>) -> Self {
         let mut length = Length::of(&request);
-        let mut out = buffers.write.take();
+        let mut out = buffers.writable();
         head::write(&request, length, &mut out);
         let mut pieces = VecDeque::new();
         if let (Length::Known(size), UpstreamBody::Pieces(body)) = (length, request.body()) {
