@@ -9,6 +9,8 @@ use httparse::Status;
 
 use crate::listen::HEAD_FIELDS;
 
+/// A body up to this size is held together with its head.
+const SMALL: usize = 4 * 1024;
 /// Most digits of a length: what they tell fits.
 const DIGITS: usize = 15;
 
@@ -53,8 +55,9 @@ pub(super) fn read(bytes: &[u8]) -> Option<Ordinary> {
     let length = told.length.unwrap_or(0);
     let arrived = usize::try_from(length).unwrap_or(usize::MAX).min(bytes.len() - size);
 
-    // all values share it; the body has its own, which may be let go before
-    let held = Bytes::copy_from_slice(&bytes[..size]);
+    // all values share it, and a small body does; a larger one may be let go before them
+    let together = if arrived <= SMALL { size + arrived } else { size };
+    let held = Bytes::copy_from_slice(&bytes[..together]);
     let part = |text: &[u8]| {
         let at = text.as_ptr().addr() - bytes.as_ptr().addr();
         held.slice(at..at + text.len())
@@ -68,8 +71,9 @@ pub(super) fn read(bytes: &[u8]) -> Option<Ordinary> {
         let name = HeaderName::from_bytes(field.name.as_bytes()).ok()?;
         headers.append(name, HeaderValue::from_maybe_shared(part(field.value)).ok()?);
     }
-    let (arrived, left) = (Bytes::copy_from_slice(&bytes[size..size + arrived]), length - arrived as u64);
-    Some(Ordinary { head, size: size + arrived.len(), arrived, left, closes: told.closes })
+    let (left, end) = (length - arrived as u64, size + arrived);
+    let arrived = if end == together { held.slice(size..) } else { Bytes::copy_from_slice(&bytes[size..end]) };
+    Some(Ordinary { head, size: end, arrived, left, closes: told.closes })
 }
 
 /// What the fields say of the request's framing and its connection.

@@ -24,6 +24,18 @@ fn what_is_ordinary_is_told_with_its_body_as_far_as_it_has_come() {
 }
 
 #[test]
+fn a_body_is_the_same_whatever_its_size() {
+    for size in [0, 1, 4096, 4097, 60_000] {
+        let body = "x".repeat(size);
+        let said = format!("PUT /a HTTP/1.1\r\nHost: a\r\nX:\r\nContent-Length: {size}\r\n\r\n{body}GET");
+        let ordinary = request::read(said.as_bytes()).unwrap();
+        assert_eq!((&ordinary.arrived[..], ordinary.left), (body.as_bytes(), 0));
+        assert_eq!(ordinary.size, said.len() - 3);
+        assert_eq!(ordinary.head.headers()["x"], "");
+    }
+}
+
+#[test]
 fn whatever_has_rules_of_its_own_is_not_ordinary() {
     let ordinary = |line: &str, fields: &str| {
         let bytes = format!("{line}\r\nHost: a\r\n{fields}\r\n");

@@ -1,10 +1,8 @@
 //! `usage` and `model` of a whole JSON answer, found while it passes by.
 
 use super::Usage;
-use crate::block;
+use crate::block::{Block, among};
 
-/// Bytes that are looked at together.
-const WIDTH: usize = 32;
 /// Largest `usage` or `model` value that is read from a JSON answer.
 const MAX_VALUE: usize = 8 * 1024;
 
@@ -74,7 +72,7 @@ impl AnswerScan {
                 let at = start + bit as usize;
                 if chunk[at] == b'\\' {
                     left &= !3 << bit;
-                    self.escaped = bit as usize == WIDTH - 1 || at + 1 == chunk.len();
+                    self.escaped = bit == 15 || at + 1 == chunk.len();
                 } else {
                     self.step(chunk, at, &mut from);
                 }
@@ -174,18 +172,12 @@ impl AnswerScan {
 
 /// Which bytes belong to a text, with the quote before it and not with the one behind it.
 fn texts(quotes: u32, in_string: bool) -> u32 {
-    let odd = [1, 2, 4, 8, 16].into_iter().fold(quotes, |odd, step| odd ^ odd << step);
+    let odd = [1, 2, 4, 8].into_iter().fold(quotes, |odd, step| odd ^ odd << step);
     if in_string { !odd } else { odd }
 }
 
-/// A bit for each byte that is one of these; the first byte has the lowest.
-fn among<const N: usize>(bytes: &[u8; WIDTH], these: [u8; N]) -> u32 {
-    let [first, second] = [0, 1].map(|half| bytes.as_chunks().0.get(half).map_or(0, |half| block::among(half, these)));
-    first | second << 16
-}
-
 /// The next bytes, with spaces behind the last.
-fn block_of(bytes: &[u8]) -> [u8; WIDTH] {
+fn block_of(bytes: &[u8]) -> Block {
     bytes.first_chunk().copied().unwrap_or_else(|| {
         let mut block = [b' '; _];
         block[..bytes.len()].copy_from_slice(bytes);
