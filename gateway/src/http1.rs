@@ -162,8 +162,7 @@ impl<T: AsyncRead + AsyncWrite + Presence + Unpin> Line<T> {
         Some(finished.unwrap_or(false) && !closes)
     }
 
-    /// Reads what is asked for of the body, or what is at hand of one that nobody asks for any more; ready when something
-    /// was read, or the connection has ended.
+    /// Reads what is asked for of the body; ready when something was read, or the connection has ended.
     fn poll_intake(&mut self, intake: Option<&Intake>, cx: &mut Context<'_>) -> Poll<()> {
         let Some(intake) = intake else { return Poll::Pending };
         let wanted = intake.wanted(cx);

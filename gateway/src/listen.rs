@@ -1,5 +1,6 @@
 //! Stage listen: accepts client connections on one core, does TLS with them, finds out what they speak, and drains
-//! them when asked to stop. Framing is hyper's business, watched by `framing`; HTTP/2 is served by `http2`.
+//! them when asked to stop. Ordinary HTTP/1.1 is served by `http1`, HTTP/2 by `http2`; any other framing is hyper's
+//! business, watched by `framing`.
 
 mod entrance;
 

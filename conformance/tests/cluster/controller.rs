@@ -73,8 +73,8 @@ fn deployed(world: &World) -> Result<(), Failure> {
         assert_eq!((&owner["uid"], &owner["controller"]), (&gateway_["metadata"]["uid"], &json!(true)));
         assert_eq!(service["spec"]["ports"][0]["port"], 80);
         assert_eq!(gateway_["status"]["addresses"][0]["value"], service["spec"]["clusterIP"]);
-        let class = objects.get(GATEWAY_API, "GatewayClass", "", "agentgateway").await?.ok_or("no class")?;
-        assert!(holds(&class, &class["status"]["conditions"], "Accepted", "True"), "{class}");
+        let accepted = |class: &Value| holds(class, &class["status"]["conditions"], "Accepted", "True");
+        objects.wait(GATEWAY_API, "GatewayClass", "", "agentgateway", "Accepted=True", accepted).await?;
 
         objects.apply(&gateway("deployed", &[80, 8443])).await?;
         let gateway_ = programmed(&objects, "deployed").await?;
