@@ -1,6 +1,7 @@
 //! The body of a client's request, wherever it comes from: the HTTP layer, or a connection that `http1` reads.
 
 use std::cell::RefCell;
+use std::fmt;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
@@ -10,7 +11,6 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
 /// A body as it is received.
-#[derive(Debug)]
 pub enum Received {
     /// All of it has come.
     Whole(Bytes),
@@ -18,6 +18,13 @@ pub enum Received {
     Rest(Rest),
     /// The HTTP layer reads it.
     Layer(Incoming),
+}
+
+impl fmt::Debug for Received {
+    /// Without its bytes, which are a prompt.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Received").field("size", &self.size_hint()).finish_non_exhaustive()
+    }
 }
 
 /// Why a body did not come to its end.
@@ -32,7 +39,6 @@ pub enum Unfinished {
 }
 
 /// What the reader of a body and the one that reads the connection for it say to each other.
-#[derive(Debug)]
 struct Shared {
     arrived: Bytes,
     /// Bytes that the connection still has to give.
@@ -46,12 +52,10 @@ struct Shared {
     line: Option<Waker>,
 }
 
-/// A body of which the connection has more; it is read when it is asked for.
-#[derive(Debug)]
+/// A body of which the connection has more; it is read when it is asked for. Not to be shown: its bytes are a prompt.
 pub struct Rest(Rc<RefCell<Shared>>);
 
 /// The other end of a [`Rest`], for the one that reads the connection.
-#[derive(Debug)]
 pub(crate) struct Intake(Rc<RefCell<Shared>>);
 
 /// A body of which this has arrived, and so many bytes have not.
@@ -174,6 +178,20 @@ impl Body for Received {
             Self::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Self::Rest(rest) => SizeHint::with_exact(rest.size()),
             Self::Layer(body) => body.size_hint(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_client_said_is_not_shown() {
+        let (rest, _intake) = in_parts(Bytes::from_static(b"a prompt"), 3);
+        for body in [Received::Whole(Bytes::from_static(b"a prompt")), Received::Rest(rest)] {
+            let shown = format!("{body:?}");
+            assert!(shown.starts_with("Received") && !shown.contains("prompt"), "{shown}");
         }
     }
 }

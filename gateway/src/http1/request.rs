@@ -14,8 +14,7 @@ const SMALL: usize = 4 * 1024;
 /// Most digits of a length: what they tell fits.
 const DIGITS: usize = 15;
 
-/// An ordinary request.
-#[derive(Debug)]
+/// An ordinary request. Not to be shown: its head holds credentials.
 pub(super) struct Ordinary {
     pub(super) head: Request<()>,
     /// What has come of its body.
