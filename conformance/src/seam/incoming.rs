@@ -1,9 +1,11 @@
 //! What arrives at a seam: whole requests one by one, or bytes that are none and are passed on as they are.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 
 use super::{Inbound, Outbound};
 use crate::wire::{Decoder, Head, head_end};
@@ -18,12 +20,17 @@ pub(super) enum Incoming {
     Closed,
 }
 
-/// Reads one whole request; an idle connection also ends when its far side does, if there is one to watch.
+/// How long a request is waited for that was sent before its sender could know that the connection ends.
+const CROSSING: Duration = Duration::from_secs(1);
+
+/// Reads one whole request; an idle connection also ends when its far side does, if there is one to watch. A request
+/// that crosses with that end is still read: it is an attempt, and whoever counts attempts must not miss it.
 pub(super) async fn read_request(
-    inbound: &mut (impl AsyncRead + Unpin),
+    inbound: &mut (impl AsyncRead + AsyncWrite + Unpin),
     pending: &mut Vec<u8>,
     mut watched: Option<&mut Outbound>,
 ) -> Incoming {
+    let mut ends = None;
     loop {
         if let Some(incoming) = parsed(pending) {
             return incoming;
@@ -32,7 +39,13 @@ pub(super) async fn read_request(
         let mut idle = [0; 1];
         let far_end = async {
             match watched.as_mut().filter(|_| pending.is_empty()) {
-                Some(outbound) => outbound.stream.read(&mut idle).await,
+                Some(outbound) => drop(outbound.stream.read(&mut idle).await),
+                None => std::future::pending().await,
+            }
+        };
+        let over = async {
+            match ends.filter(|_| pending.is_empty()) {
+                Some(at) => tokio::time::sleep_until(at).await,
                 None => std::future::pending().await,
             }
         };
@@ -44,7 +57,11 @@ pub(super) async fn read_request(
                 _ if pending.is_empty() => return Incoming::Closed,
                 _ => return Incoming::Opaque,
             },
-            _ = far_end => return Incoming::Closed,
+            () = far_end => {
+                let _ = inbound.shutdown().await;
+                (watched, ends) = (None, Some(Instant::now() + CROSSING));
+            }
+            () = over => return Incoming::Closed,
         }
     }
 }
@@ -86,5 +103,30 @@ pub(super) async fn tunnel(mut inbound: impl Inbound, pending: Vec<u8>, address:
     let Ok(mut outbound) = TcpStream::connect(address).await else { return };
     if outbound.write_all(&pending).await.is_ok() {
         let _ = tokio::io::copy_bidirectional(&mut inbound, &mut outbound).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_request_that_crosses_with_the_end_is_read() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let stream = TcpStream::connect(address).await.unwrap();
+        drop(listener.accept().await.unwrap());
+        let mut outbound = Outbound { address, stream, pending: Vec::new() };
+        let (mut gateway, mut inbound) = tokio::io::duplex(1024);
+        let mut pending = Vec::new();
+        let sender = async {
+            assert_eq!(gateway.read(&mut [0; 1]).await.unwrap(), 0, "the end shows");
+            gateway.write_all(b"GET /late HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+        };
+        let (read, ()) = tokio::join!(read_request(&mut inbound, &mut pending, Some(&mut outbound)), sender);
+        let Incoming::Message(head, _) = read else { panic!("the request was not read") };
+        assert_eq!(head.request_line(), Some(("GET", "/late")));
     }
 }
