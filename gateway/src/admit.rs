@@ -157,11 +157,10 @@ async fn read_body(exchange: &mut Exchange, limit: usize, mut body: Received) ->
         discard(exchange, body);
         return Err(too_large(limit));
     }
-    let shared = exchange.worker.shared.clone();
-    let Some(mut hold) = shared.hold(0) else { return Err(no_room()) };
+    let mut hold = Hold::of(exchange.worker.clone());
     let mut first: Option<Bytes> = None;
     let mut whole = BytesMut::new();
-    let (mut length, mut body_end) = (0, exchange.record.started + shared.body_timeout);
+    let (mut length, mut body_end) = (0, exchange.record.started + exchange.worker.shared.body_timeout);
     while !body.is_end_stream()
         && let Some(chunk) = next_chunk(&mut body, exchange.deadline.map_or(body_end, |end| end.min(body_end))).await?
     {

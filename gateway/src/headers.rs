@@ -14,38 +14,48 @@ pub const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 /// The name of a request in logs.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Hop-by-hop fields (RFC 9110 section 7.6.1), and those this hop writes itself.
-const HOP_BY_HOP: [&str; 10] = [
-    "connection",
-    "keep-alive",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "http2-settings",
-    "expect",
-    "host",
-];
+/// Whether a field is hop-by-hop (RFC 9110 section 7.6.1), or one that this hop writes itself.
+fn is_of_this_hop(name: &HeaderName) -> bool {
+    matches!(
+        name.as_str(),
+        "connection"
+            | "keep-alive"
+            | "proxy-connection"
+            | "te"
+            | "trailer"
+            | "transfer-encoding"
+            | "upgrade"
+            | "http2-settings"
+            | "expect"
+            | "host"
+    )
+}
 
-/// Request headers that carry a caller's credentials.
-const CREDENTIAL_HEADERS: [&str; 15] = [
-    "authorization",
-    "proxy-authorization",
-    "cookie",
-    "x-api-key",
-    "api-key",
-    "apikey",
-    "x-goog-api-key",
-    "x-auth-token",
-    "x-access-token",
-    "x-amz-security-token",
-    "x-amz-date",
-    "x-amz-content-sha256",
-    "openai-organization",
-    "openai-project",
-    "ocp-apim-subscription-key",
-];
+/// Whether a request header carries a caller's credentials.
+#[must_use]
+pub fn is_credential(name: &str) -> bool {
+    let known = matches!(
+        name,
+        "authorization"
+            | "proxy-authorization"
+            | "cookie"
+            | "x-api-key"
+            | "api-key"
+            | "apikey"
+            | "x-goog-api-key"
+            | "x-auth-token"
+            | "x-access-token"
+            | "x-amz-security-token"
+            | "x-amz-date"
+            | "x-amz-content-sha256"
+            | "openai-organization"
+            | "openai-project"
+            | "ocp-apim-subscription-key"
+    );
+    known
+        || (name.starts_with("x-")
+            && (name.ends_with("-api-key") || name.ends_with("-token") || name.ends_with("-secret")))
+}
 
 /// Query parameters that carry a caller's credentials.
 const CREDENTIAL_PARAMETERS: [&str; 12] = [
@@ -63,14 +73,6 @@ const CREDENTIAL_PARAMETERS: [&str; 12] = [
     "sig",
 ];
 
-/// Whether a request header carries credentials.
-#[must_use]
-pub fn is_credential(name: &str) -> bool {
-    CREDENTIAL_HEADERS.contains(&name)
-        || (name.starts_with("x-")
-            && (name.ends_with("-api-key") || name.ends_with("-token") || name.ends_with("-secret")))
-}
-
 /// Copies what may cross this hop; with `strip_credentials` without the caller's credentials. The length is told by the body
 /// that is sent, not by the one that was announced.
 #[must_use]
@@ -79,7 +81,7 @@ pub fn forwarded(from: &HeaderMap, strip_credentials: bool) -> HeaderMap {
     let mut to = HeaderMap::with_capacity(from.len() + 4);
     for (name, value) in from {
         let dropped = *name == CONTENT_LENGTH
-            || HOP_BY_HOP.contains(&name.as_str())
+            || is_of_this_hop(name)
             || listed.iter().any(|other| other == name)
             || (strip_credentials && is_credential(name.as_str()));
         if !dropped {
@@ -112,8 +114,7 @@ pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
     for name in listed_in_connection(headers) {
         headers.remove(name);
     }
-    let of_this_hop = |name: &&HeaderName| HOP_BY_HOP.contains(&name.as_str());
-    while let Some(name) = headers.keys().find(of_this_hop).cloned() {
+    while let Some(name) = headers.keys().find(|name| is_of_this_hop(name)).cloned() {
         headers.remove(name);
     }
 }

@@ -170,8 +170,12 @@ impl Health {
 
     /// A good answer came to its end.
     pub fn completed(&self) {
-        self.failures_in_a_row.store(0, Relaxed);
-        self.evictions_in_a_row.store(0, Relaxed);
+        // what is so already is not written: the other cores would have to fetch it anew
+        for in_a_row in [&self.failures_in_a_row, &self.evictions_in_a_row] {
+            if in_a_row.load(Relaxed) != 0 {
+                in_a_row.store(0, Relaxed);
+            }
+        }
     }
 
     /// The head of a good answer came after `latency`.

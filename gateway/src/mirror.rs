@@ -12,7 +12,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::Request;
+use http::{Request, Uri};
 use http_body::{Body, Frame, SizeHint};
 use tokio::sync::oneshot;
 
@@ -194,7 +194,7 @@ impl Asked<'_> {
                 let query = query.map(|query| format!("?{query}")).unwrap_or_default();
                 let outbound = Outbound {
                     endpoint: &backend.endpoint,
-                    target: format!("{path}{query}"),
+                    target: Uri::try_from(format!("{path}{query}")),
                     credential: self.credential(&backend.credential),
                     rule: &entry.rule,
                     backend: own,

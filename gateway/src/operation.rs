@@ -1,6 +1,7 @@
 //! Which operation a path asks for, and where that operation lives at the provider.
 
-use http::Method;
+use http::uri::InvalidUri;
+use http::{Method, Uri};
 
 use crate::snapshot::{Operation, PathMatch, PathPlan};
 
@@ -76,9 +77,38 @@ impl Operation {
     }
 }
 
+/// Where the operations are at one provider.
+#[derive(Debug, Clone)]
+pub struct Targets {
+    plan: PathPlan,
+    /// Those that nothing of the request is a part of, made once.
+    plain: Vec<(Operation, Uri)>,
+}
+
+impl From<PathPlan> for Targets {
+    fn from(plan: PathPlan) -> Self {
+        let made = |operation| Some((operation, Uri::try_from(upstream_path(operation, &plan, "", None)).ok()?));
+        let plain = SUFFIXES.iter().filter_map(|(_, operation)| made(*operation)).collect();
+        Self { plan, plain }
+    }
+}
+
+impl Targets {
+    /// The target of a request with this path (after rewrites) and query.
+    ///
+    /// # Errors
+    /// When the two make no URI.
+    pub fn of(&self, operation: Operation, path: &str, query: Option<&str>) -> Result<Uri, InvalidUri> {
+        let alone = query.is_none_or(str::is_empty) && operation != Operation::Models;
+        match self.plain.iter().find(|(other, _)| alone && *other == operation) {
+            Some((_, uri)) => Ok(uri.clone()),
+            None => Uri::try_from(upstream_path(operation, &self.plan, path, query)),
+        }
+    }
+}
+
 /// The path to send: what the provider's plan makes of the operation, with the client's query.
-#[must_use]
-pub fn upstream_path(operation: Operation, plan: &PathPlan, path: &str, query: Option<&str>) -> String {
+fn upstream_path(operation: Operation, plan: &PathPlan, path: &str, query: Option<&str>) -> String {
     let query = query.filter(|query| !query.is_empty());
     let [base, below, id]: [&str; 3] = match plan {
         PathPlan::Fixed(fixed) => [fixed, "", ""],
@@ -138,13 +168,16 @@ mod tests {
         let prefix = PathPlan::Prefix("/api/v3".into());
         for (operation, plan, path, query, expected) in [
             (Operation::Chat, &PathPlan::Default, "/openai", None, "/v1/chat/completions"),
+            (Operation::Chat, &PathPlan::Default, "/openai", Some(""), "/v1/chat/completions"),
+            (Operation::Models, &PathPlan::Default, "/openai/models", None, "/v1/models"),
             (Operation::Chat, &prefix, "/openai", Some("a=b"), "/api/v3/chat/completions?a=b"),
             (Operation::Models, &PathPlan::Default, "/x/models/gpt-4o", None, "/v1/models/gpt-4o"),
             (Operation::Chat, &PathPlan::Fixed("/only".into()), "/x", None, "/only"),
             (Operation::Passthrough, &PathPlan::Default, "/v1/files", Some("q"), "/v1/files?q"),
             (Operation::Passthrough, &prefix, "/v1/files", None, "/api/v3/files"),
         ] {
-            assert_eq!(upstream_path(operation, plan, path, query), expected);
+            let targets = Targets::from(plan.clone());
+            assert_eq!(targets.of(operation, path, query).unwrap(), expected);
         }
     }
 }

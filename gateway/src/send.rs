@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::header::{ACCEPT_ENCODING, HOST, HeaderMap, HeaderValue};
+use http::uri::InvalidUri;
 use http::{Method, Request, Response, StatusCode, Uri};
 
 use crate::error::{Reason, Rejection};
@@ -16,7 +17,7 @@ use crate::headers::{TRACEPARENT, TRACESTATE};
 use crate::snapshot::{Credential, Endpoint, Filters, Operation, Provider, Rule, WeightedBackend};
 use crate::trace::state;
 use crate::upstream::{self, BodyBroken, ConnectError, Connection, Pool, SendError, UpstreamBody};
-use crate::{admit, headers, operation};
+use crate::{admit, headers};
 
 /// Why an attempt gave no answer.
 #[derive(Debug)]
@@ -147,8 +148,8 @@ async fn send(
 pub struct Outbound<'a> {
     /// Where to.
     pub endpoint: &'a Endpoint,
-    /// Path with query.
-    pub target: String,
+    /// Path with query, if they make one.
+    pub target: Result<Uri, InvalidUri>,
     /// What is sent as credentials.
     pub credential: &'a Credential,
     /// Rule and backendRef whose filters apply.
@@ -205,8 +206,7 @@ pub fn build(
         state::carry(&mut to);
     }
     insert_host(&mut to, &outbound);
-    let target =
-        Uri::try_from(outbound.target).map_err(|_| Rejection::invalid("invalid_path", "the path is not a URI"))?;
+    let target = outbound.target.map_err(|_| Rejection::invalid("invalid_path", "the path is not a URI"))?;
     let mut request = Request::new(body);
     *request.method_mut() = exchange.head.method.clone();
     *request.uri_mut() = target;
@@ -247,7 +247,7 @@ pub fn to_provider(
     });
     let outbound = Outbound {
         endpoint: &provider.endpoint,
-        target: operation::upstream_path(to.operation, &provider.path, to.path, query.as_deref()),
+        target: provider.targets.of(to.operation, to.path, query.as_deref()),
         credential: &provider.credential,
         rule: to.rule,
         backend: to.backend,

@@ -19,6 +19,7 @@ use crate::cors::Cors;
 use crate::health::Health;
 use crate::mirror::Mirror;
 use crate::model::ModelRouter;
+use crate::operation::Targets;
 use crate::route::index::Index;
 use crate::tracing::Tracing;
 
@@ -327,8 +328,8 @@ pub struct Provider {
     pub endpoint: Endpoint,
     /// Replaces the client's model, also an empty one.
     pub model: Option<Model>,
-    /// How the upstream path is made.
-    pub path: PathPlan,
+    /// Where its operations are.
+    pub targets: Targets,
     /// What is sent as credentials.
     pub credential: Credential,
     /// Shared across cores and reloads.

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::{Response, StatusCode};
+use http::{Response, StatusCode, Uri};
 
 use crate::admit::StaticBody;
 use crate::answer::{Answer, Form, Tap};
@@ -43,7 +43,7 @@ pub async fn serve(
         let span_id = exchange.worker.span_id();
         let outbound = Outbound {
             endpoint: &backend.endpoint,
-            target: target.clone(),
+            target: Uri::try_from(target.as_str()),
             credential: &backend.credential,
             rule: &entry.rule,
             backend: Some(index),
@@ -97,7 +97,7 @@ pub async fn serve_tunnel(
 ) -> Response<Reply> {
     let query = exchange.head.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
     let (endpoint, credential) = (&backend.endpoint, &backend.credential);
-    let target = format!("{path}{query}");
+    let target = Uri::try_from(format!("{path}{query}"));
     let span_id = exchange.worker.span_id();
     let outbound = Outbound { endpoint, target, credential, rule, backend: Some(index), span_id, ai: false };
     let request = match send::build(&exchange, outbound, upstream::empty()) {

@@ -81,35 +81,33 @@ impl Shared {
         let spend = |balance: i64| (balance >= RETRY).then_some(balance - RETRY);
         self.retry_balance.fetch_update(Relaxed, Relaxed, spend).is_ok()
     }
-
-    /// Reserves room for body bytes until the hold is dropped; `None` when the budget is used up.
-    #[must_use]
-    pub fn hold(self: &Arc<Self>, bytes: usize) -> Option<Hold> {
-        let before = self.held_bytes.fetch_add(bytes, Relaxed);
-        let hold = Hold { shared: self.clone(), bytes };
-        (before + bytes <= BODY_BUDGET).then_some(hold)
-    }
 }
 
 /// Room reserved for a body.
 #[derive(Debug)]
 pub struct Hold {
-    shared: Arc<Shared>,
+    worker: Rc<Worker>,
     bytes: usize,
 }
 
 impl Hold {
+    /// No room yet; what is reserved is given back when the hold is dropped.
+    #[must_use]
+    pub fn of(worker: Rc<Worker>) -> Self {
+        Self { worker, bytes: 0 }
+    }
+
     /// Grows the reservation; false when the budget is used up.
     #[must_use]
     pub fn grow(&mut self, bytes: usize) -> bool {
         self.bytes += bytes;
-        self.shared.held_bytes.fetch_add(bytes, Relaxed) + bytes <= BODY_BUDGET
+        self.worker.shared.held_bytes.fetch_add(bytes, Relaxed) + bytes <= BODY_BUDGET
     }
 }
 
 impl Drop for Hold {
     fn drop(&mut self) {
-        self.shared.held_bytes.fetch_sub(self.bytes, Relaxed);
+        self.worker.shared.held_bytes.fetch_sub(self.bytes, Relaxed);
     }
 }
 

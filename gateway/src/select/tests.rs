@@ -11,7 +11,7 @@ fn provider(name: &str) -> Arc<Provider> {
         system: "openai",
         endpoint: Endpoint::new(name.into(), 1),
         model: None,
-        path: PathPlan::Default,
+        targets: PathPlan::Default.into(),
         credential: Credential::None,
         health: Arc::new(Health::default()),
     })

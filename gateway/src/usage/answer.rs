@@ -2,6 +2,7 @@
 
 use super::Usage;
 use crate::block::{Block, among};
+use crate::json::unquote;
 
 /// Largest `usage` or `model` value that is read from a JSON answer.
 const MAX_VALUE: usize = 8 * 1024;
@@ -14,7 +15,7 @@ pub struct AnswerScan {
     escaped: bool,
     /// Inside the outermost object, before the colon.
     expect_key: bool,
-    /// A key or a value that is read is under way.
+    /// A name, or a value that is read, is awaited or under way.
     keeping: bool,
     /// What of it came in earlier chunks.
     kept: Vec<u8>,
@@ -37,71 +38,58 @@ impl AnswerScan {
         let mut from = 0;
         let mut start = 0;
         while start < chunk.len() {
-            let block = block_of(&chunk[start..]);
+            let rest = &chunk[start..];
+            let block = block_of(rest);
             let (quotes, escapes) = (among(&block, [b'"']), among(&block, [b'\\']));
-            let brackets = among(&block, [b'{', b'}', b'[', b']']);
-            if !self.escaped && escapes == 0 {
-                if self.in_string && quotes == 0 {
-                    // a long text: a search is worth its beginning
-                    let rest = &chunk[start..];
-                    start += memchr::memchr2(b'"', b'\\', rest).unwrap_or(rest.len());
-                    continue;
-                }
-                let texts = texts(quotes, self.in_string);
-                if self.depth > 1 && brackets & !texts == 0 {
-                    // a nested value goes on
-                    self.in_string = texts >> (block.len() - 1) & 1 == 1;
-                    start += block.len();
-                    continue;
-                }
+            if self.in_string && !self.escaped && quotes | escapes == 0 {
+                // a long text: a search is worth its beginning
+                start += memchr::memchr2(b'"', b'\\', rest).unwrap_or(rest.len());
+                continue;
             }
-            let marks = among(&block, [b':', b',']);
-            let mut left = if std::mem::take(&mut self.escaped) { !1 } else { !0 };
-            loop {
-                let told = match (self.in_string, self.depth) {
-                    (true, _) => quotes | escapes,
-                    (false, 1) => quotes | brackets | marks,
-                    (false, _) => quotes | brackets,
-                };
-                let told = left & told;
-                if told == 0 {
-                    break;
-                }
-                let bit = told.trailing_zeros();
-                left &= !1 << bit;
-                let at = start + bit as usize;
-                if chunk[at] == b'\\' {
-                    left &= !3 << bit;
-                    self.escaped = bit == 15 || at + 1 == chunk.len();
-                } else {
-                    self.step(chunk, at, &mut from);
-                }
+            let size = rest.len().min(block.len());
+            let escaped = escaped(escapes, self.escaped);
+            self.escaped = escaped >> size & 1 == 1;
+            let texts = texts(quotes & !escaped, self.in_string);
+            self.in_string = texts >> (block.len() - 1) & 1 == 1;
+            let brackets = among(&block, [b'{', b'}', b'[', b']']) & !texts;
+            if self.depth <= 1 || brackets != 0 {
+                let marks = among(&block, [b':', b',']) & !texts;
+                self.read_block(chunk, start, brackets, marks, &mut from);
             }
-            start += block.len();
+            start += size;
         }
         if self.keeping {
-            let here = &chunk[from..];
-            // space behind a value, of which there may be more than of the value, is not kept
+            let here = self.trimmed(&chunk[from..]);
             let here = if self.in_string { here } else { here.trim_ascii_end() };
             let room = (MAX_VALUE + 1).saturating_sub(self.kept.len()).min(here.len());
             self.kept.extend_from_slice(&here[..room]);
         }
     }
 
-    /// Reads a quote, a bracket or a mark.
+    /// Reads the brackets of a block, and its marks within the outermost value.
+    fn read_block(&mut self, chunk: &[u8], start: usize, brackets: u32, marks: u32, from: &mut usize) {
+        let mut left = !0;
+        loop {
+            let told = left & if self.depth == 1 { brackets | marks } else { brackets };
+            if told == 0 {
+                return;
+            }
+            let bit = told.trailing_zeros();
+            left = !1 << bit;
+            self.step(chunk, start + bit as usize, from);
+        }
+    }
+
+    /// Reads a bracket or a mark.
     fn step(&mut self, chunk: &[u8], at: usize, from: &mut usize) {
         match chunk[at] {
-            b'"' => {
-                self.in_string = !self.in_string;
-                if self.in_string && self.depth == 1 && self.expect_key {
-                    (self.keeping, *from) = (true, at);
-                    self.kept.clear();
-                }
-            }
             open @ (b'{' | b'[') => {
                 self.depth += 1;
                 self.started = true;
                 self.expect_key = self.depth == 1 && open == b'{';
+                if self.expect_key {
+                    (self.keeping, *from) = (true, at + 1);
+                }
             }
             b':' if self.expect_key => {
                 self.field = match self.text(&chunk[*from..at]) {
@@ -116,6 +104,7 @@ impl AnswerScan {
             b',' => {
                 self.end_field(&chunk[*from..at]);
                 self.expect_key = true;
+                (self.keeping, *from) = (true, at + 1);
             }
             b'}' | b']' => {
                 if self.depth == 1 {
@@ -127,9 +116,14 @@ impl AnswerScan {
         }
     }
 
+    /// Without the space before a name or a value, of which there may be more than of these.
+    fn trimmed<'t>(&self, here: &'t [u8]) -> &'t [u8] {
+        if self.kept.is_empty() { here.trim_ascii_start() } else { here }
+    }
+
     /// What is kept with what came of it in this chunk; nothing when it is too long to be of interest.
     fn text<'t>(&'t mut self, here: &'t [u8]) -> Option<&'t [u8]> {
-        let here = here.trim_ascii_end();
+        let here = self.trimmed(here).trim_ascii_end();
         if self.kept.len() + here.len() > MAX_VALUE {
             return None;
         }
@@ -160,14 +154,28 @@ impl AnswerScan {
                 self.usage = usage.or(self.usage);
             }
             Some(Field::Model) => {
-                let model = self.text(here).and_then(|value| serde_json::from_slice::<String>(value).ok());
-                self.model = model.map(Into::into).or_else(|| self.model.take());
+                let text = self.text(here).filter(|text| text.starts_with(b"\""));
+                let model = text.and_then(unquote).map(Into::into);
+                self.model = model.or_else(|| self.model.take());
             }
             None => (),
         }
         self.keeping = false;
         self.kept.clear();
     }
+}
+
+/// Which bytes stand behind an escape, `before` the first byte too; the bit behind the last byte is for the next block.
+fn escaped(mut escapes: u32, before: bool) -> u32 {
+    let mut escaped = u32::from(before);
+    escapes &= !escaped;
+    while escapes != 0 {
+        let behind = (escapes & escapes.wrapping_neg()) << 1;
+        escaped |= behind;
+        escapes &= escapes - 1;
+        escapes &= !behind;
+    }
+    escaped
 }
 
 /// Which bytes belong to a text, with the quote before it and not with the one behind it.

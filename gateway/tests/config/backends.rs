@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use gateway::config;
-use gateway::snapshot::{Credential, Operation, PathPlan, SkipVerify, Target};
+use gateway::snapshot::{Credential, Operation, SkipVerify, Target};
 
 use super::{GATEWAY, ai, conditions, first_target, parse, served, status};
 
@@ -84,11 +84,11 @@ fn a_host_override_is_plaintext_unless_port_or_policy_say_tls() {
 fn paths_are_planned_as_written() {
     let plan = |fields: &str| {
         let target = first_target(&served(&provider(&format!("openai: {{}}, host: a.local, port: 80{fields}"), "")));
-        ai(&target).groups[0][0].path.clone()
+        ai(&target).groups[0][0].targets.of(Operation::Chat, "/x", None).unwrap()
     };
-    assert!(matches!(plan(""), PathPlan::Default));
-    assert!(matches!(plan(", pathPrefix: /api/v3/"), PathPlan::Prefix(prefix) if &*prefix == "/api/v3"));
-    assert!(matches!(plan(", path: /api/chat"), PathPlan::Fixed(path) if &*path == "/api/chat"));
+    assert_eq!(plan(""), "/v1/chat/completions");
+    assert_eq!(plan(", pathPrefix: /api/v3/"), "/api/v3/chat/completions");
+    assert_eq!(plan(", path: /api/chat"), "/api/chat");
 }
 
 #[test]

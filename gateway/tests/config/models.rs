@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use gateway::config;
 use gateway::model::ModelRouter;
-use gateway::snapshot::{AiBackend, Credential, Operation, PathPlan, Snapshot, Target};
+use gateway::snapshot::{AiBackend, Credential, Operation, Snapshot, Target};
 
 use super::{GATEWAY, compile, conditions, parse, served, status};
 
@@ -55,13 +55,14 @@ fn a_base_url_says_where_the_provider_is_and_what_its_paths_begin_with() {
         let provider = &only(&compiled.snapshot, "m").groups[0][0];
         assert_eq!((&*provider.endpoint.host, provider.endpoint.port), (host, port), "{url}");
         assert_eq!(provider.endpoint.tls.is_some(), tls, "{url}");
-        assert!(matches!(&provider.path, PathPlan::Prefix(found) if **found == *prefix), "{url}: {:?}", provider.path);
+        let target = provider.targets.of(Operation::Chat, "/x", None).unwrap();
+        assert_eq!(target.to_string(), format!("{prefix}/chat/completions"), "{url}");
         assert!(provider.model.is_none() && provider.system == "openai");
     }
     let compiled = served(&model("gpt-4o", "provider: OpenAI"));
     let provider = &only(&compiled.snapshot, "gpt-4o").groups[0][0];
     assert_eq!((&*provider.endpoint.host, provider.endpoint.port), ("api.openai.com", 443));
-    assert!(matches!(provider.path, PathPlan::Default));
+    assert_eq!(provider.targets.of(Operation::Chat, "/x", None).unwrap(), "/v1/chat/completions");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The manifests of the tutorials, unchanged, each with the Gateway and Secret it presumes.
 
-use gateway::snapshot::{Credential, PathMatch, PathPlan};
+use gateway::snapshot::{Credential, Operation, PathMatch};
 use http::HeaderValue;
 
 use super::{ai, compile, first_target, rules, table};
@@ -91,7 +91,8 @@ fn load_balance_across_two_local_models() {
         (&*single.name, &*single.endpoint.host, single.endpoint.port),
         ("backend", "host.docker.internal", 8090)
     );
-    assert!(single.endpoint.tls.is_none() && matches!(single.path, PathPlan::Default));
+    assert!(single.endpoint.tls.is_none());
+    assert_eq!(single.targets.of(Operation::Chat, "/x", None).unwrap(), "/v1/chat/completions");
     assert!(matches!(single.credential, Credential::None));
     insta::assert_snapshot!(table(compiled));
 }

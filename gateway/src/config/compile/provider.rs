@@ -94,7 +94,7 @@ pub(super) fn compile(
     pool: &mut HealthPool,
 ) -> Result<Provider, Refusal> {
     let kind = kind(spec)?;
-    let path = path(spec, kind.prefix)?;
+    let targets = path(spec, kind.prefix)?.into();
     let tls = policies.tls.map(|tls| endpoint::tls(around.manifests, around.namespace, tls)).transpose()?;
     let (host, port) = match (&spec.host, spec.port) {
         (Some(host), Some(port)) => (host.as_str(), port),
@@ -113,7 +113,7 @@ pub(super) fn compile(
         model => model.map(Into::into),
     };
     let health = pool.take(around.backend, &name, &endpoint, model.as_ref());
-    Ok(Provider { name, system: kind.system, endpoint, model, path, credential, health })
+    Ok(Provider { name, system: kind.system, endpoint, model, targets, credential, health })
 }
 
 fn kind(spec: &ProviderSpec) -> Result<Kind<'_>, Refusal> {
