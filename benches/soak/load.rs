@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use benches::wire::Connection;
+use benches::wire::{Connection, closes};
 
 use crate::books::Books;
 
@@ -91,10 +91,4 @@ fn post(path: &str, body: &str) -> Vec<u8> {
 /// The status of an answer whose head has come.
 fn status(heard: &[u8]) -> Option<u16> {
     std::str::from_utf8(heard.strip_prefix(b"HTTP/1.1 ")?.get(..3)?).ok()?.parse().ok()
-}
-
-/// Whether the gateway closes the connection behind this answer.
-fn closes(heard: &[u8]) -> bool {
-    let end = heard.windows(4).position(|bytes| bytes == b"\r\n\r\n").unwrap_or(heard.len());
-    heard[..end].to_ascii_lowercase().windows(17).any(|bytes| bytes == b"connection: close")
 }

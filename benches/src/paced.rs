@@ -4,9 +4,10 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-use crate::wire::expect_ok;
+use crate::wire::{closes, expect_ok};
 
-/// Asks over so many connections in turn for so long, and says how many answers came.
+/// Asks over so many connections in turn for so long, and says how many answers came. Connects anew where an answer ends
+/// the connection.
 pub fn ask(address: SocketAddr, request: &[u8], connections: usize, rate: f64, time: Duration) -> io::Result<usize> {
     let connections = (0..connections).map(|_| Line::open(address)).collect::<io::Result<Vec<_>>>();
     let (mut lines, started, mut asked, mut answered) = (connections?, Instant::now(), 0usize, 0usize);
@@ -53,6 +54,9 @@ impl Line {
             return Ok(false);
         }
         expect_ok(&self.got)?;
+        if closes(&self.got) {
+            *self = Self::open(self.stream.peer_addr()?)?;
+        }
         self.got.clear();
         self.busy = false;
         Ok(true)
@@ -68,5 +72,35 @@ fn is_whole(answer: &[u8]) -> bool {
     match length {
         Some(length) => answer.len() >= head + 4 + length,
         None => answer.ends_with(b"0\r\n\r\n"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    #[test]
+    fn a_connection_that_an_answer_ends_is_followed_by_another() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let served = std::thread::spawn(move || {
+            // one answer on each; the third is opened and not asked
+            for stream in listener.incoming().take(3) {
+                let mut stream = stream.unwrap();
+                if stream.read(&mut [0; 64]).unwrap() == 0 {
+                    return;
+                }
+                stream.write_all(b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n").unwrap();
+            }
+        });
+        let mut line = Line::open(address).unwrap();
+        for _ in 0..2 {
+            line.stream.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
+            while !line.answered().unwrap() {}
+        }
+        drop(line);
+        served.join().unwrap();
     }
 }

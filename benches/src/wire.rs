@@ -7,6 +7,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use memchr::memmem;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -107,6 +108,7 @@ impl Connection {
     }
 
     /// Asks again and again until `deadline`, noting how long each answer took; any answer but a 200 is an error.
+    /// Connects anew where an answer ends the connection.
     pub async fn ask_until(&mut self, deadline: Instant, request: &[u8], took: &mut Vec<Duration>) -> io::Result<()> {
         let mut now = Instant::now();
         while now < deadline {
@@ -114,9 +116,19 @@ impl Connection {
             let answered = Instant::now();
             took.push(answered - now);
             now = answered;
+            if closes(self.heard()) {
+                *self = Self::open(self.stream.peer_addr()?).await?;
+                now = Instant::now();
+            }
         }
         Ok(())
     }
+}
+
+/// Whether an answer of one of our own peers is the last on its connection.
+pub fn closes(answer: &[u8]) -> bool {
+    let head = memmem::find(answer, b"\r\n\r\n").unwrap_or(answer.len());
+    memmem::find(&answer[..head], b"\r\nconnection: close").is_some()
 }
 
 /// Refuses an answer that is not a 200: a fast error would look like a fast gateway.
@@ -158,6 +170,12 @@ mod tests {
     #[test]
     fn a_head_without_its_blank_line_is_incomplete() {
         assert_eq!(framing(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n"), Progress::Head);
+    }
+
+    #[test]
+    fn only_the_head_says_that_a_connection_ends() {
+        assert!(closes(b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"));
+        assert!(!closes(b"HTTP/1.1 200 OK\r\ncontent-length: 21\r\n\r\n\r\nconnection: close\r\n"));
     }
 
     #[test]

@@ -78,7 +78,8 @@ const CREDENTIAL_PARAMETERS: [&str; 12] = [
 #[must_use]
 pub fn forwarded(from: &HeaderMap, strip_credentials: bool) -> HeaderMap {
     let listed = listed_in_connection(from);
-    let mut to = HeaderMap::with_capacity(from.len() + 4);
+    // as many stay behind as this hop adds, but for the trace
+    let mut to = HeaderMap::with_capacity(from.len() + 1);
     for (name, value) in from {
         let dropped = *name == CONTENT_LENGTH
             || is_of_this_hop(name)
