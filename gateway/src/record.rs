@@ -18,6 +18,7 @@ use crate::trace::Trace;
 use crate::tracing::Tracing;
 use crate::usage::Usage;
 
+pub use line::Place;
 pub(crate) use line::timestamp;
 
 /// Bytes of a text in a small record.

@@ -4,6 +4,7 @@
 
 use std::io::Write as _;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -93,14 +94,59 @@ fn quoted(out: &mut Vec<u8>, text: &[u8]) {
     out.push(b'"');
 }
 
+/// Where a record was served, as its line has it: kept for the next one, because most are served where the one before was.
+#[derive(Debug, Default)]
+pub struct Place {
+    /// In the order of the line.
+    names: [Option<Arc<str>>; 7],
+    standing: Option<&'static str>,
+    text: Vec<u8>,
+}
+
+impl Place {
+    /// Its members, each with a comma before it.
+    fn of(&mut self, record: &Record) -> &[u8] {
+        let Record { gateway, listener, rule, route, backend, .. } = record;
+        let last = record.attempts.last();
+        let (endpoint, provider) = (last.map(|last| &last.endpoint), last.map(|last| &last.provider));
+        let standing = last.and_then(|last| last.standing);
+        let names =
+            [gateway.as_ref(), listener.as_ref(), rule.as_ref(), route.as_ref(), backend.as_ref(), endpoint, provider];
+        // the same texts in the same memory; what is kept here is no other's memory meanwhile
+        let same = |(kept, name): (&Option<Arc<str>>, Option<&Arc<str>>)| match (kept, name) {
+            (Some(kept), Some(name)) => Arc::ptr_eq(kept, name),
+            (kept, name) => kept.is_none() && name.is_none(),
+        };
+        if self.text.is_empty() || self.standing != standing || !self.names.iter().zip(names).all(same) {
+            self.text.clear();
+            let mut line = Object { out: &mut self.text, empty: false };
+            let members = [
+                name!("gateway"),
+                name!("listener"),
+                name!("route_rule"),
+                name!("route"),
+                name!("backend"),
+                name!("endpoint"),
+                name!("provider"),
+            ];
+            for (member, name) in members.into_iter().zip(names) {
+                line.some_text(member, name.map(|name| &**name));
+            }
+            line.some_text(name!("provider.standing"), standing);
+            (self.names, self.standing) = (names.map(Option::<&Arc<str>>::cloned), standing);
+        }
+        &self.text
+    }
+}
+
 impl Record {
-    /// Appends the record as a JSON object without the end of the line.
-    pub fn write(&self, out: &mut Vec<u8>) {
+    /// Appends the record as a JSON object without the end of the line; `place` is that of the record before.
+    pub fn write(&self, place: &mut Place, out: &mut Vec<u8>) {
         let mut line = Object::begin(out);
         line.plain(name!("level"), b"info");
         line.plain(name!("time"), &timestamp_in_ascii(self.since_epoch()));
         line.plain(name!("scope"), b"request");
-        self.write_place(&mut line);
+        line.out.extend_from_slice(place.of(self));
         self.write_request(&mut line);
         line.plain(name!("protocol"), self.protocol().as_bytes());
         self.write_gen_ai(&mut line);
@@ -122,22 +168,8 @@ impl Record {
     #[must_use]
     pub fn value(&self) -> Value {
         let mut line = Vec::new();
-        self.write(&mut line);
+        self.write(&mut Place::default(), &mut line);
         serde_json::from_slice(&line).expect("a record is written as JSON")
-    }
-
-    /// Where it was served.
-    fn write_place(&self, line: &mut Object<'_>) {
-        line.some_text(name!("gateway"), self.gateway.as_deref());
-        line.some_text(name!("listener"), self.listener.as_deref());
-        line.some_text(name!("route_rule"), self.rule.as_deref());
-        line.some_text(name!("route"), self.route.as_deref());
-        line.some_text(name!("backend"), self.backend.as_deref());
-        if let Some(last) = self.attempts.last() {
-            line.text(name!("endpoint"), &last.endpoint);
-            line.text(name!("provider"), &last.provider);
-            line.some_text(name!("provider.standing"), last.standing);
-        }
     }
 
     /// What was asked for, and how it is called.
@@ -268,11 +300,34 @@ mod tests {
         let mut record = Record { host: "a\"b\\c\n\u{1}\u{7f}北".into(), path: "/".into(), ..Record::empty() };
         record.response_body = Some(vec![b'x', 0xff]);
         let mut line = Vec::new();
-        record.write(&mut line);
+        record.write(&mut Place::default(), &mut line);
         assert!(!line.contains(&b'\n'));
         let read: Value = serde_json::from_slice(&line).unwrap();
         assert_eq!((read["http.host"].as_str(), read["src.addr"].as_str()), (Some(&*record.host), Some("0.0.0.0")));
         assert_eq!((&read["response.body"], &read["http.version"]), (&Value::from("x\u{fffd}"), &"HTTP/1.1".into()));
         assert_eq!(read, record.value());
+    }
+
+    #[test]
+    fn a_line_tells_its_own_place_whatever_the_line_before_told() {
+        let name = |name: &str| Some(Arc::<str>::from(name));
+        let (a, b) = (name("a"), name("b"));
+        let attempted = |provider| vec![crate::span::tests::attempt(provider, 1, 2)];
+        let nowhere = Record::empty;
+        let records = [
+            nowhere(),
+            Record { gateway: a.clone(), route: b.clone(), ..nowhere() },
+            Record { gateway: a.clone(), route: b.clone(), ..nowhere() },
+            Record { gateway: a.clone(), rule: b.clone(), ..nowhere() },
+            Record { gateway: b, attempts: attempted("one"), ..nowhere() },
+            Record { gateway: a, attempts: attempted("two"), ..nowhere() },
+            nowhere(),
+        ];
+        let mut place = Place::default();
+        for record in &records {
+            let mut line = Vec::new();
+            record.write(&mut place, &mut line);
+            assert_eq!(serde_json::from_slice::<Value>(&line).unwrap(), record.value());
+        }
     }
 }

@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 
 use serde_json::Value;
 
-use crate::record::Record;
+use crate::record::{Place, Record};
 
 /// Bytes gathered before they are handed over while more records wait.
 const BATCH: usize = 64 * 1024;
@@ -31,6 +31,8 @@ pub enum Form {
 pub(super) struct Log {
     form: Form,
     lines: Vec<u8>,
+    /// Where the last record was served.
+    place: Place,
     /// Lines in `lines`.
     told: u64,
     waiting: Arc<Waiting>,
@@ -60,14 +62,21 @@ impl Log {
         let waiting = Arc::new(Waiting { lost, ..Waiting::default() });
         let theirs = waiting.clone();
         let thread = std::thread::Builder::new().name("log".into()).spawn(move || theirs.write(to))?;
-        Ok(Self { form, lines: Vec::with_capacity(2 * BATCH), told: 0, waiting, thread: Some(thread) })
+        Ok(Self {
+            form,
+            lines: Vec::with_capacity(2 * BATCH),
+            place: Place::default(),
+            told: 0,
+            waiting,
+            thread: Some(thread),
+        })
     }
 
     /// Appends the record's line, unless the access log's filter says that there is none.
     pub(super) fn tell(&mut self, record: &Record) {
         let written = match (&record.kept, self.form) {
             (None, Form::Json) => {
-                record.write(&mut self.lines);
+                record.write(&mut self.place, &mut self.lines);
                 true
             }
             (None, Form::Text) => self.put_text(Some(record.value())),
