@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use gateway::config::{self, Manifests};
-use gateway::record::{Attempt, End, Place, Record};
+use gateway::record::{Attempt, End, PlaceText, Record};
 use gateway::snapshot::{Snapshot, Target};
 use gateway::usage::{Usage, read_event};
 use gateway::yaml::Source;
@@ -190,7 +190,7 @@ fn encode_line(criterion: &mut Criterion) {
         method: http::Method::POST,
         ..Record::empty()
     };
-    let (mut place, mut line) = (Place::default(), Vec::with_capacity(4096));
+    let (mut place, mut line) = (PlaceText::default(), Vec::with_capacity(4096));
     criterion.bench_function("encode_line", |bencher| {
         bencher.iter(|| {
             line.clear();

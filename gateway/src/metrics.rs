@@ -5,6 +5,7 @@
 
 pub mod family;
 mod labels;
+mod like;
 pub mod providers;
 pub mod table;
 pub mod value;
@@ -16,6 +17,7 @@ use crate::cost::Lookup;
 use crate::record::Record;
 use family::{Family, Kind};
 use labels::Labeled;
+use like::Like;
 use table::{Row, Table};
 use value::{Count, Distribution, Sampled};
 use write::Text;
@@ -68,6 +70,8 @@ pub struct Metrics {
     processing: Table<Distribution>,
     /// Of plain backends and of providers.
     calls: [Distribution; 2],
+    /// Of the last record, where that counted in all tables.
+    like: Option<Like>,
     models: HashSet<Box<str>>,
     learnt_models: usize,
     folded_models: u64,
@@ -78,33 +82,36 @@ impl Metrics {
     pub fn count(&mut self, record: &Record) {
         let sampled = sampled(record);
         let extra = record.kept.as_ref().map(|kept| kept.labels(record)).unwrap_or_default();
-        let labeled = Labeled::of(record, &extra);
+        self.like.take_if(|like| !like.is(record));
+        let labeled = self.like.is_none().then(|| Labeled::of(record, &extra));
         let seconds = record.duration.as_secs_f64();
-        let http = labeled.http(&mut self.http);
+        let http = row_of(&mut self.http, labeled, |labeled, table| labeled.http(table));
         http.requests.add(1, sampled);
         http.bytes.add(record.response_bytes, sampled);
         http.retries.add(record.attempts.len().saturating_sub(1) as u64, sampled);
         http.duration.observe(&family::REQUEST_DURATION, seconds, sampled);
         if let Some(first) = record.attempts.first() {
             let until = first.started.as_secs_f64();
-            labeled.route(&mut self.processing).observe(&family::REQUEST_PROCESSING, until, sampled);
+            let processing = row_of(&mut self.processing, labeled, |labeled, table| labeled.route(table));
+            processing.observe(&family::REQUEST_PROCESSING, until, sampled);
         }
         let calls = &mut self.calls[usize::from(record.operation.is_some())];
         for attempt in &record.attempts {
             calls.observe(&family::UPSTREAM_CALL, attempt.duration.as_secs_f64(), sampled);
         }
-        let answered = record.attempts.iter().any(|attempt| attempt.status.is_some());
-        if let (Some(operation), true) = (record.operation, answered) {
+        if let (Some(operation), true) = (record.operation, record.answered()) {
             self.count_gen_ai(record, labeled, operation, sampled);
         }
     }
 
-    fn count_gen_ai(&mut self, record: &Record, labeled: Labeled<'_>, operation: &str, sampled: Sampled) {
-        let (good, configured) = ((200..300).contains(&record.status), record.upstream_model.is_some());
-        let requested = self.model(record.sent_model(), good, configured);
-        let answered = self.model(record.response_model.as_deref(), good, false);
-        let asked = [operation, record.system.unwrap_or(labels::UNKNOWN), requested, answered];
-        let row = labeled.gen_ai(&mut self.gen_ai, asked);
+    fn count_gen_ai(&mut self, record: &Record, labeled: Option<Labeled<'_>>, operation: &str, sampled: Sampled) {
+        let mut asked = [operation, record.system.unwrap_or(labels::UNKNOWN), labels::UNKNOWN, labels::UNKNOWN];
+        if labeled.is_some() {
+            let (good, configured) = ((200..300).contains(&record.status), record.upstream_model.is_some());
+            asked[2] = self.model(record.sent_model(), good, configured);
+            asked[3] = self.model(record.response_model.as_deref(), good, false);
+        }
+        let row = row_of(&mut self.gen_ai, labeled, |labeled, table| labeled.gen_ai(table, asked));
         let seconds = record.duration.as_secs_f64();
         row.duration.observe(&family::SERVER_DURATION, seconds, sampled);
         let first = record.first_token.map(|first| first.as_secs_f64());
@@ -128,9 +135,14 @@ impl Metrics {
             }
         }
         let provider = record.attempts.last().map_or(labels::UNKNOWN, |attempt| &*attempt.provider);
-        let [input, output] = labeled.tokens(&mut self.tokens, asked, provider);
+        let [input, output] =
+            row_of(&mut self.tokens, labeled, |labeled, table| labeled.tokens(table, asked, provider));
         input.add(usage.input, sampled);
         output.add(usage.output, sampled);
+        if labeled.is_some() {
+            let [.., requested, answered] = asked;
+            self.like = Like::of(record, requested, answered);
+        }
     }
 
     /// A model's label value; names that nobody vouches for, or that come too late, are `unknown`.
@@ -165,6 +177,18 @@ impl Metrics {
                 ("models", self.folded_models),
             ],
         }
+    }
+}
+
+/// The row that these labels find; without them that of the record before.
+fn row_of<'t, V: Default + Clone>(
+    table: &'t mut Table<V>,
+    labeled: Option<Labeled<'_>>,
+    find: impl FnOnce(Labeled<'_>, &'t mut Table<V>) -> &'t mut V,
+) -> &'t mut V {
+    match labeled {
+        Some(labeled) => find(labeled, table),
+        None => table.again(),
     }
 }
 

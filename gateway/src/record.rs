@@ -2,6 +2,7 @@
 //! The record leaves the request path exactly once, whatever happens, when its holder lets go of it.
 
 mod line;
+mod place;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
@@ -18,8 +19,9 @@ use crate::trace::Trace;
 use crate::tracing::Tracing;
 use crate::usage::Usage;
 
-pub use line::Place;
+pub use line::PlaceText;
 pub(crate) use line::timestamp;
+pub use place::Place;
 
 /// Bytes of a text in a small record.
 const MOST_ROOM: usize = 512;
@@ -251,6 +253,12 @@ impl Record {
     #[must_use]
     pub fn protocol(&self) -> &'static str {
         if self.operation.is_some() { "llm" } else { "http" }
+    }
+
+    /// Whether a provider said anything.
+    #[must_use]
+    pub fn answered(&self) -> bool {
+        self.attempts.iter().any(|attempt| attempt.status.is_some())
     }
 
     /// Seconds per output token of a stream, from its first event on.

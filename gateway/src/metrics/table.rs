@@ -104,6 +104,12 @@ impl<V: Default + Clone> Table<V> {
         &mut self.rows[at].value
     }
 
+    /// The row of the last key once more, of which there must have been one.
+    pub fn again(&mut self) -> &mut V {
+        self.folded += u64::from(self.rest == Some(self.last));
+        &mut self.rows[self.last].value
+    }
+
     fn add(&mut self, labels: String) -> usize {
         self.rows.push(Row { labels: labels.into(), value: V::default() });
         self.rows.len() - 1

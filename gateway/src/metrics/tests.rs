@@ -271,3 +271,74 @@ proptest! {
         }
     }
 }
+
+/// Records that differ from one another in one thing, some of them in nothing.
+fn variants() -> Vec<Record> {
+    let base = record();
+    // the names of a place are shared, as they are by what a configuration has made
+    let same = || base.clone();
+    let mut other_provider = same();
+    other_provider.attempts[0].provider = "b".into();
+    let mut unanswered = same();
+    unanswered.attempts[0].status = None;
+    let kept = || Some(Box::new(crate::access_log::Kept::new(Arc::default(), Uses::default(), false)));
+    vec![
+        same(),
+        Record { response_bytes: 7, duration: Duration::from_secs(9), trace: trace(1), ..same() },
+        Record { port: 81, ..same() },
+        Record { status: 429, ..same() },
+        Record { method: http::Method::PUT, ..same() },
+        Record { operation: Some("embeddings"), ..same() },
+        Record { operation: None, ..same() },
+        Record { system: Some("azure"), ..same() },
+        Record { system: None, ..same() },
+        Record { end: End::ClientClosed, ..same() },
+        Record { reason: Some(crate::error::Reason::Timeout), ..same() },
+        Record { upstream_model: Some("m-2".into()), ..same() },
+        Record { upstream_model: None, requested_model: Some("m-1".into()), ..same() },
+        Record { upstream_model: None, requested_model: Some("m-3".into()), status: 500, ..same() },
+        Record { response_model: Some("m-2".into()), ..same() },
+        Record { response_model: None, ..same() },
+        Record { response_model: Some("unknown".into()), ..same() },
+        Record { usage: None, ..same() },
+        Record { gateway: Some("ns/other".into()), ..same() },
+        Record { rule: Some("r".into()), ..same() },
+        Record { backend: None, ..same() },
+        Record { attempts: Vec::new(), ..same() },
+        Record { kept: kept(), ..same() },
+        other_provider,
+        unanswered,
+    ]
+}
+
+proptest! {
+    #[test]
+    fn a_record_counts_where_it_belongs_whatever_came_before(
+        // each several times in a row
+        order in prop::collection::vec((0usize..25, 1usize..4), 1..30),
+    ) {
+        let variants = variants();
+        prop_assert_eq!(variants.len(), 25);
+        let (mut metrics, mut forgetful) = (Metrics::default(), Metrics::default());
+        for record in order.into_iter().flat_map(|(at, times)| std::iter::repeat_n(&variants[at], times)) {
+            metrics.count(record);
+            forgetful.like = None;
+            forgetful.count(record);
+        }
+        prop_assert_eq!(text(&metrics, Format::OpenMetrics), text(&forgetful, Format::OpenMetrics));
+    }
+}
+
+#[test]
+fn the_row_of_the_rest_counts_what_it_folds_each_time() {
+    let mut metrics = Metrics::default();
+    for n in 0..table::MOST_ROWS {
+        metrics.count(&Record { rule: Some(format!("r-{n}").into()), ..record() });
+    }
+    let last = Record { rule: Some("last".into()), ..record() };
+    let before = metrics.http.folded();
+    metrics.count(&last);
+    metrics.count(&last);
+    assert!(metrics.like.is_some());
+    assert_eq!((metrics.http.folded(), metrics.tokens.folded()), (before + 2, before + 2));
+}

@@ -4,11 +4,11 @@
 
 use std::io::Write as _;
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
 
+use super::place::{self, Place};
 use super::{Attempt, Record, shortened};
 use crate::json::is_plain;
 use crate::trace::hex;
@@ -94,30 +94,17 @@ fn quoted(out: &mut Vec<u8>, text: &[u8]) {
     out.push(b'"');
 }
 
-/// Where a record was served, as its line has it: kept for the next one, because most are served where the one before was.
+/// The members of a line that tell where its record was served, kept for the next one.
 #[derive(Debug, Default)]
-pub struct Place {
-    /// In the order of the line.
-    names: [Option<Arc<str>>; 7],
-    standing: Option<&'static str>,
+pub struct PlaceText {
+    of: Place,
     text: Vec<u8>,
 }
 
-impl Place {
-    /// Its members, each with a comma before it.
+impl PlaceText {
+    /// The members for this record, each with a comma before it.
     fn of(&mut self, record: &Record) -> &[u8] {
-        let Record { gateway, listener, rule, route, backend, .. } = record;
-        let last = record.attempts.last();
-        let (endpoint, provider) = (last.map(|last| &last.endpoint), last.map(|last| &last.provider));
-        let standing = last.and_then(|last| last.standing);
-        let names =
-            [gateway.as_ref(), listener.as_ref(), rule.as_ref(), route.as_ref(), backend.as_ref(), endpoint, provider];
-        // the same texts in the same memory; what is kept here is no other's memory meanwhile
-        let same = |(kept, name): (&Option<Arc<str>>, Option<&Arc<str>>)| match (kept, name) {
-            (Some(kept), Some(name)) => Arc::ptr_eq(kept, name),
-            (kept, name) => kept.is_none() && name.is_none(),
-        };
-        if self.text.is_empty() || self.standing != standing || !self.names.iter().zip(names).all(same) {
+        if self.text.is_empty() || !self.of.is_of(record) {
             self.text.clear();
             let mut line = Object { out: &mut self.text, empty: false };
             let members = [
@@ -129,19 +116,19 @@ impl Place {
                 name!("endpoint"),
                 name!("provider"),
             ];
-            for (member, name) in members.into_iter().zip(names) {
+            for (member, name) in members.into_iter().zip(place::names(record)) {
                 line.some_text(member, name.map(|name| &**name));
             }
-            line.some_text(name!("provider.standing"), standing);
-            (self.names, self.standing) = (names.map(Option::<&Arc<str>>::cloned), standing);
+            line.some_text(name!("provider.standing"), place::standing(record));
+            self.of = Place::of(record);
         }
         &self.text
     }
 }
 
 impl Record {
-    /// Appends the record as a JSON object without the end of the line; `place` is that of the record before.
-    pub fn write(&self, place: &mut Place, out: &mut Vec<u8>) {
+    /// Appends the record as a JSON object without the end of the line; `place` is of the record before.
+    pub fn write(&self, place: &mut PlaceText, out: &mut Vec<u8>) {
         let mut line = Object::begin(out);
         line.plain(name!("level"), b"info");
         line.plain(name!("time"), &timestamp_in_ascii(self.since_epoch()));
@@ -168,7 +155,7 @@ impl Record {
     #[must_use]
     pub fn value(&self) -> Value {
         let mut line = Vec::new();
-        self.write(&mut Place::default(), &mut line);
+        self.write(&mut PlaceText::default(), &mut line);
         serde_json::from_slice(&line).expect("a record is written as JSON")
     }
 
@@ -300,7 +287,7 @@ mod tests {
         let mut record = Record { host: "a\"b\\c\n\u{1}\u{7f}北".into(), path: "/".into(), ..Record::empty() };
         record.response_body = Some(vec![b'x', 0xff]);
         let mut line = Vec::new();
-        record.write(&mut Place::default(), &mut line);
+        record.write(&mut PlaceText::default(), &mut line);
         assert!(!line.contains(&b'\n'));
         let read: Value = serde_json::from_slice(&line).unwrap();
         assert_eq!((read["http.host"].as_str(), read["src.addr"].as_str()), (Some(&*record.host), Some("0.0.0.0")));
@@ -310,7 +297,7 @@ mod tests {
 
     #[test]
     fn a_line_tells_its_own_place_whatever_the_line_before_told() {
-        let name = |name: &str| Some(Arc::<str>::from(name));
+        let name = |name: &str| Some(std::sync::Arc::<str>::from(name));
         let (a, b) = (name("a"), name("b"));
         let attempted = |provider| vec![crate::span::tests::attempt(provider, 1, 2)];
         let nowhere = Record::empty;
@@ -323,7 +310,7 @@ mod tests {
             Record { gateway: a, attempts: attempted("two"), ..nowhere() },
             nowhere(),
         ];
-        let mut place = Place::default();
+        let mut place = PlaceText::default();
         for record in &records {
             let mut line = Vec::new();
             record.write(&mut place, &mut line);

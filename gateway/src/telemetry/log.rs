@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 
 use serde_json::Value;
 
-use crate::record::{Place, Record};
+use crate::record::{PlaceText, Record};
 
 /// Bytes gathered before they are handed over while more records wait.
 const BATCH: usize = 64 * 1024;
@@ -32,7 +32,7 @@ pub(super) struct Log {
     form: Form,
     lines: Vec<u8>,
     /// Where the last record was served.
-    place: Place,
+    place: PlaceText,
     /// Lines in `lines`.
     told: u64,
     waiting: Arc<Waiting>,
@@ -65,7 +65,7 @@ impl Log {
         Ok(Self {
             form,
             lines: Vec::with_capacity(2 * BATCH),
-            place: Place::default(),
+            place: PlaceText::default(),
             told: 0,
             waiting,
             thread: Some(thread),
