@@ -148,6 +148,14 @@ async fn serve<S: Inbound>(inbound: S, context: &Context, hop: Hop) {
                 }
                 None => return tunnel(connection.inbound, connection.pending, context.address(hop)).await,
             },
+            Incoming::Crossed(head, body) => {
+                if matches!(hop, Hop::Provider(_)) {
+                    // an attempt that got no answer: what would have happened to it is nobody's business any more
+                    let _counted = context.request(hop, head, body);
+                    context.no_answer(hop, false);
+                }
+                return;
+            }
             Incoming::Closed => return,
         };
         context.begins(hop);

@@ -84,6 +84,7 @@ impl Metrics {
         let extra = record.kept.as_ref().map(|kept| kept.labels(record)).unwrap_or_default();
         self.like.take_if(|like| !like.is(record));
         let labeled = self.like.is_none().then(|| Labeled::of(record, &extra));
+        let before = self.last_rows();
         let seconds = record.duration.as_secs_f64();
         let http = row_of(&mut self.http, labeled, |labeled, table| labeled.http(table));
         http.requests.add(1, sampled);
@@ -99,12 +100,27 @@ impl Metrics {
         for attempt in &record.attempts {
             calls.observe(&family::UPSTREAM_CALL, attempt.duration.as_secs_f64(), sampled);
         }
-        if let (Some(operation), true) = (record.operation, record.answered()) {
-            self.count_gen_ai(record, labeled, operation, sampled);
+        let operation = record.operation.filter(|_| record.answered());
+        let models = operation.and_then(|operation| self.count_gen_ai(record, labeled, operation, sampled));
+        // worth its price where the same comes again
+        if labeled.is_some() && before == self.last_rows() {
+            self.like = models.and_then(|[requested, answered]| Like::of(record, requested, answered));
         }
     }
 
-    fn count_gen_ai(&mut self, record: &Record, labeled: Option<Labeled<'_>>, operation: &str, sampled: Sampled) {
+    /// Where the last record counted.
+    fn last_rows(&self) -> [usize; 4] {
+        [self.http.last(), self.gen_ai.last(), self.tokens.last(), self.processing.last()]
+    }
+
+    /// The models by which it counted, where it counted in all tables.
+    fn count_gen_ai<'r>(
+        &mut self,
+        record: &'r Record,
+        labeled: Option<Labeled<'r>>,
+        operation: &'r str,
+        sampled: Sampled,
+    ) -> Option<[&'r str; 2]> {
         let mut asked = [operation, record.system.unwrap_or(labels::UNKNOWN), labels::UNKNOWN, labels::UNKNOWN];
         if labeled.is_some() {
             let (good, configured) = ((200..300).contains(&record.status), record.upstream_model.is_some());
@@ -127,7 +143,7 @@ impl Metrics {
         if let Some(cost) = &record.cost {
             *row.cost.get_or_insert(0) += cost.total().0;
         }
-        let Some(usage) = record.usage else { return };
+        let usage = record.usage?;
         let told = [Some(usage.input), Some(usage.output), more(usage.cached), more(usage.cache_written)];
         for (distribution, tokens) in row.usage.iter_mut().zip(told) {
             if let Some(tokens) = tokens {
@@ -139,10 +155,8 @@ impl Metrics {
             row_of(&mut self.tokens, labeled, |labeled, table| labeled.tokens(table, asked, provider));
         input.add(usage.input, sampled);
         output.add(usage.output, sampled);
-        if labeled.is_some() {
-            let [.., requested, answered] = asked;
-            self.like = Like::of(record, requested, answered);
-        }
+        let [.., requested, answered] = asked;
+        Some([requested, answered])
     }
 
     /// A model's label value; names that nobody vouches for, or that come too late, are `unknown`.

@@ -88,7 +88,8 @@ pub struct Targets {
 impl From<PathPlan> for Targets {
     fn from(plan: PathPlan) -> Self {
         let made = |operation| Some((operation, Uri::try_from(upstream_path(operation, &plan, "", None)).ok()?));
-        let plain = SUFFIXES.iter().filter_map(|(_, operation)| made(*operation)).collect();
+        let plain = SUFFIXES.iter().filter(|(_, operation)| *operation != Operation::Models);
+        let plain = plain.filter_map(|(_, operation)| made(*operation)).collect();
         Self { plan, plain }
     }
 }
@@ -99,7 +100,7 @@ impl Targets {
     /// # Errors
     /// When the two make no URI.
     pub fn of(&self, operation: Operation, path: &str, query: Option<&str>) -> Result<Uri, InvalidUri> {
-        let alone = query.is_none_or(str::is_empty) && operation != Operation::Models;
+        let alone = query.is_none_or(str::is_empty);
         match self.plain.iter().find(|(other, _)| alone && *other == operation) {
             Some((_, uri)) => Ok(uri.clone()),
             None => Uri::try_from(upstream_path(operation, &self.plan, path, query)),

@@ -14,17 +14,19 @@ use crate::wire::{Decoder, Head, head_end};
 pub(super) enum Incoming {
     /// A request with its whole body.
     Message(Head, Vec<u8>),
+    /// A request that was sent before its sender could know that the connection ends: nobody answers it.
+    Crossed(Head, Vec<u8>),
     /// Bytes that are not one clear HTTP/1.1 request.
     Opaque,
     /// The end.
     Closed,
 }
 
-/// How long a request is waited for that was sent before its sender could know that the connection ends.
+/// How long a request is waited for that crosses with the end of the connection.
 const CROSSING: Duration = Duration::from_secs(1);
 
 /// Reads one whole request; an idle connection also ends when its far side does, if there is one to watch. A request
-/// that crosses with that end is still read: it is an attempt, and whoever counts attempts must not miss it.
+/// that crosses with that end is still read: it is an attempt, and who counts attempts must not miss it.
 pub(super) async fn read_request(
     inbound: &mut (impl AsyncRead + AsyncWrite + Unpin),
     pending: &mut Vec<u8>,
@@ -33,7 +35,11 @@ pub(super) async fn read_request(
     let mut ends = None;
     loop {
         if let Some(incoming) = parsed(pending) {
-            return incoming;
+            return match (incoming, ends) {
+                (incoming, None) => incoming,
+                (Incoming::Message(head, body), Some(_)) => Incoming::Crossed(head, body),
+                (_, Some(_)) => Incoming::Closed,
+            };
         }
         let mut buffer = [0; 16 * 1024];
         let mut idle = [0; 1];
@@ -54,7 +60,7 @@ pub(super) async fn read_request(
             biased;
             read = inbound.read(&mut buffer) => match read {
                 Ok(size) if size > 0 => pending.extend_from_slice(&buffer[..size]),
-                _ if pending.is_empty() => return Incoming::Closed,
+                _ if pending.is_empty() || ends.is_some() => return Incoming::Closed,
                 _ => return Incoming::Opaque,
             },
             () = far_end => {
@@ -112,21 +118,35 @@ mod tests {
 
     use super::*;
 
-    #[tokio::test]
-    async fn a_request_that_crosses_with_the_end_is_read() {
+    /// A far side that has closed.
+    async fn ended() -> Outbound {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let stream = TcpStream::connect(address).await.unwrap();
         drop(listener.accept().await.unwrap());
-        let mut outbound = Outbound { address, stream, pending: Vec::new() };
+        Outbound { address, stream, pending: Vec::new() }
+    }
+
+    #[tokio::test]
+    async fn a_request_that_crosses_with_the_end_is_read() {
+        let mut outbound = ended().await;
         let (mut gateway, mut inbound) = tokio::io::duplex(1024);
         let mut pending = Vec::new();
         let sender = async {
             assert_eq!(gateway.read(&mut [0; 1]).await.unwrap(), 0, "the end shows");
             gateway.write_all(b"GET /late HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
         };
-        let (read, ()) = tokio::join!(read_request(&mut inbound, &mut pending, Some(&mut outbound)), sender);
-        let Incoming::Message(head, _) = read else { panic!("the request was not read") };
+        let both = async { tokio::join!(read_request(&mut inbound, &mut pending, Some(&mut outbound)), sender) };
+        let (read, ()) = tokio::time::timeout(10 * CROSSING, both).await.expect("the connection ends");
+        let Incoming::Crossed(head, _) = read else { panic!("the request was not read") };
         assert_eq!(head.request_line(), Some(("GET", "/late")));
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_has_ended_is_let_go_though_nobody_closes_it() {
+        let mut outbound = ended().await;
+        let (_gateway, mut inbound) = tokio::io::duplex(1024);
+        let read = read_request(&mut inbound, &mut Vec::new(), Some(&mut outbound)).await;
+        assert!(matches!(read, Incoming::Closed));
     }
 }

@@ -1,5 +1,7 @@
 //! Whether a record counts in the rows of the one before it. Most do, and then no label needs to be looked at.
 
+use std::sync::Arc;
+
 use super::labels::UNKNOWN;
 use crate::error::Reason;
 use crate::record::{End, Place, Record};
@@ -8,6 +10,7 @@ use crate::record::{End, Place, Record};
 #[derive(Debug)]
 pub(super) struct Like {
     place: Place,
+    provider: Arc<str>,
     port: u16,
     status: u16,
     method: http::Method,
@@ -26,6 +29,7 @@ impl Like {
         let operation = record.operation.filter(|_| known)?;
         Some(Self {
             place: Place::of(record),
+            provider: record.attempts.last()?.provider.clone(),
             port: record.port,
             status: record.status,
             method: record.method.clone(),
@@ -50,5 +54,6 @@ impl Like {
             && record.sent_model() == Some(&*self.requested)
             && record.response_model.as_deref() == Some(&*self.answered)
             && record.answered()
+            && record.attempts.last().is_some_and(|last| last.provider == self.provider)
     }
 }

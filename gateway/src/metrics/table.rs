@@ -104,6 +104,12 @@ impl<V: Default + Clone> Table<V> {
         &mut self.rows[at].value
     }
 
+    /// Which row was the last.
+    #[must_use]
+    pub fn last(&self) -> usize {
+        self.last
+    }
+
     /// The row of the last key once more, of which there must have been one.
     pub fn again(&mut self) -> &mut V {
         self.folded += u64::from(self.rest == Some(self.last));

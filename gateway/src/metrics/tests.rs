@@ -337,8 +337,9 @@ fn the_row_of_the_rest_counts_what_it_folds_each_time() {
     }
     let last = Record { rule: Some("last".into()), ..record() };
     let before = metrics.http.folded();
-    metrics.count(&last);
-    metrics.count(&last);
+    for _ in 0..3 {
+        metrics.count(&last);
+    }
     assert!(metrics.like.is_some());
-    assert_eq!((metrics.http.folded(), metrics.tokens.folded()), (before + 2, before + 2));
+    assert_eq!((metrics.http.folded(), metrics.tokens.folded()), (before + 3, before + 3));
 }

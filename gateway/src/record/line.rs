@@ -107,19 +107,10 @@ impl PlaceText {
         if self.text.is_empty() || !self.of.is_of(record) {
             self.text.clear();
             let mut line = Object { out: &mut self.text, empty: false };
-            let members = [
-                name!("gateway"),
-                name!("listener"),
-                name!("route_rule"),
-                name!("route"),
-                name!("backend"),
-                name!("endpoint"),
-                name!("provider"),
-            ];
+            let members = [name!("gateway"), name!("listener"), name!("route_rule"), name!("route"), name!("backend")];
             for (member, name) in members.into_iter().zip(place::names(record)) {
                 line.some_text(member, name.map(|name| &**name));
             }
-            line.some_text(name!("provider.standing"), place::standing(record));
             self.of = Place::of(record);
         }
         &self.text
@@ -134,6 +125,11 @@ impl Record {
         line.plain(name!("time"), &timestamp_in_ascii(self.since_epoch()));
         line.plain(name!("scope"), b"request");
         line.out.extend_from_slice(place.of(self));
+        if let Some(last) = self.attempts.last() {
+            line.text(name!("endpoint"), &last.endpoint);
+            line.text(name!("provider"), &last.provider);
+            line.some_text(name!("provider.standing"), last.standing);
+        }
         self.write_request(&mut line);
         line.plain(name!("protocol"), self.protocol().as_bytes());
         self.write_gen_ai(&mut line);

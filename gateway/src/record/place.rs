@@ -7,27 +7,20 @@ use super::Record;
 /// The names of a place. Two are the same when they are the same memory, which is nobody else's while this holds it.
 #[derive(Debug, Default)]
 pub struct Place {
-    names: [Option<Arc<str>>; 7],
-    standing: Option<&'static str>,
+    names: [Option<Arc<str>>; 5],
 }
 
-/// Gateway, listener, rule, route and backend, then endpoint and provider of the last attempt.
-pub(super) fn names(record: &Record) -> [Option<&Arc<str>>; 7] {
-    let Record { gateway, listener, rule, route, backend, attempts, .. } = record;
-    let (endpoint, provider) = attempts.last().map(|last| (&last.endpoint, &last.provider)).unzip();
-    [gateway.as_ref(), listener.as_ref(), rule.as_ref(), route.as_ref(), backend.as_ref(), endpoint, provider]
-}
-
-/// How the last provider stood.
-pub(super) fn standing(record: &Record) -> Option<&'static str> {
-    record.attempts.last().and_then(|last| last.standing)
+/// Gateway, listener, rule, route and backend.
+pub(super) fn names(record: &Record) -> [Option<&Arc<str>>; 5] {
+    let Record { gateway, listener, rule, route, backend, .. } = record;
+    [gateway, listener, rule, route, backend].map(Option::as_ref)
 }
 
 impl Place {
     /// Of this record.
     #[must_use]
     pub fn of(record: &Record) -> Self {
-        Self { names: names(record).map(Option::<&Arc<str>>::cloned), standing: standing(record) }
+        Self { names: names(record).map(Option::<&Arc<str>>::cloned) }
     }
 
     /// Whether it is this record's too.
@@ -37,6 +30,6 @@ impl Place {
             (Some(kept), Some(name)) => Arc::ptr_eq(kept, name),
             (kept, name) => kept.is_none() && name.is_none(),
         };
-        self.standing == standing(record) && self.names.iter().zip(names(record)).all(same)
+        self.names.iter().zip(names(record)).all(same)
     }
 }
